@@ -1,0 +1,57 @@
+# Eventfold: `make help` lists the targets. Each one first makes .venv from the lock, if it is missing or stale.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.from-lock
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv data demo up test test-slow check format bench lock clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## make .venv from requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(0 if ok else "Eventfold needs Python 3.11 to 3.13, found " + sys.version.split()[0] + "; choose one with: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+data: venv ## add the whole basket data set (for `eventfold load`)
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-data.lock
+
+demo: venv ## the main job end to end, on a fresh data directory
+	$(BIN)/eventfold demo
+
+up: venv ## every service on this machine, until Ctrl-C
+	$(BIN)/eventfold up
+
+test: venv ## the tests that run in minutes
+	$(BIN)/pytest
+
+test-slow: venv ## the crash and property tests at their full number of rounds
+	$(BIN)/pytest -m "slow or not slow"
+
+check: venv ## lint, format, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: venv ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: venv ## every benchmark; each prints ratios taken in one run
+	$(BIN)/python -m benchmarks
+
+lock: venv ## renew the locks from pyproject.toml (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-header --extra embedded --extra dev pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-header --extra embedded --extra dev --extra data -c requirements.lock pyproject.toml -o requirements-data.lock
+
+clean: ## remove .venv and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info

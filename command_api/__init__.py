@@ -1,0 +1,1 @@
+"""The write side: HTTP commands in, domain events out."""

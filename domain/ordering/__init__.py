@@ -1,0 +1,1 @@
+"""Ordering: orders from placement to delivery or cancellation."""

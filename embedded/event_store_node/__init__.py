@@ -1,0 +1,1 @@
+"""A single-node event store that speaks the EventStoreDB gRPC protocol, on SQLite."""

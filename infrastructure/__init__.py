@@ -1,0 +1,1 @@
+"""Adapters that every service shares, one module each."""

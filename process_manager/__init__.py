@@ -1,0 +1,1 @@
+"""Sagas: events in, commands out. Reserved: no process manager exists yet."""

@@ -1,0 +1,1 @@
+"""Folds the log into documents: the engine, not the views."""

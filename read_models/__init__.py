@@ -1,0 +1,1 @@
+"""What dashboards see: one file per view, each a pure fold of events into documents."""
