@@ -1,0 +1,12 @@
+"""What a decision needs to know besides the command and the state; it arrives with the command, so rules stay pure."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+
+class Occasion(Struct, frozen=True):
+    """Which aggregate a command is for and when it was received (aware, UTC)."""
+
+    aggregate_id: str
+    at: datetime

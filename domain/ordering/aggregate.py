@@ -1,0 +1,36 @@
+"""The order as the other layers see it: its commands, its events and their versions."""
+
+from domain.aggregate import Aggregate, CommandType
+from domain.event_types import EventType
+from domain.ordering.commands import CancelOrder, ConfirmOrder, DeliverOrder, PlaceOrder, ShipOrder
+from domain.ordering.events import (
+    OrderCancelled,
+    OrderConfirmed,
+    OrderCreated,
+    OrderDelivered,
+    OrderShipped,
+)
+from domain.ordering.order import Order, decide, evolve
+from domain.ordering.upcasters import order_created_1_to_2
+
+ORDER = Aggregate(
+    category="order",
+    plural="orders",
+    state=Order,
+    commands=(
+        CommandType(PlaceOrder, "place", creates=True, summary="Place an order"),
+        CommandType(ConfirmOrder, "confirm", summary="Confirm a pending order"),
+        CommandType(ShipOrder, "ship", summary="Ship a confirmed order"),
+        CommandType(DeliverOrder, "deliver", summary="Deliver a shipped order"),
+        CommandType(CancelOrder, "cancel", summary="Cancel an order that has not been shipped"),
+    ),
+    events=(
+        EventType("OrderCreated", 2, OrderCreated, {1: order_created_1_to_2}),
+        EventType("OrderConfirmed", 1, OrderConfirmed),
+        EventType("OrderShipped", 1, OrderShipped),
+        EventType("OrderDelivered", 1, OrderDelivered),
+        EventType("OrderCancelled", 1, OrderCancelled),
+    ),
+    decide=decide,
+    evolve=evolve,
+)

@@ -1,0 +1,43 @@
+"""What a view is: a named, versioned, pure fold of events into documents."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from domain.recorded import Recorded
+
+Keys = Callable[[Any], tuple[str, ...]]
+"""keys(event) -> the keys of the documents that the event changes; known from the event alone, so nothing is joined."""
+
+Fold = Callable[[Any, Recorded[Any]], Any]
+"""fold(document or None, recorded event) -> the document after it, or None when it is to be deleted."""
+
+Index = tuple[str, ...]
+
+
+class View(Struct, frozen=True):
+    """A view of the log. `version` rises whenever documents would come out otherwise than before.
+
+    `document` holds only what is safe in the read store: str, int, finite float, bool, list, dict; None is left out.
+    `indexes` name scalar fields of the document, each index as a tuple of fields in ascending order.
+    """
+
+    name: str
+    version: int
+    document: type[Struct]
+    events: frozenset[type[Struct]]
+    keys: Keys
+    fold: Fold
+    indexes: tuple[Index, ...] = ()
+
+    @property
+    def collection(self) -> str:
+        """The collection of this version's documents."""
+        return f"{self.name}_v{self.version}"
+
+
+def millis(moment: datetime) -> int:
+    """An aware time as epoch milliseconds."""
+    return round(moment.timestamp() * 1000)
