@@ -1,5 +1,6 @@
 """The OpenAPI operations of the command routes, taken from the commands' own Structs."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -33,6 +34,7 @@ _REFUSALS = {
 def operation_for(aggregate: Aggregate, command_type: CommandType) -> type[Operation]:
     """An Operation class that Litestar fills for the command's route."""
 
+    @dataclass
     class CommandOperation(Operation):
         def __post_init__(self) -> None:
             self.request_body = RequestBody(
