@@ -16,8 +16,8 @@ LOCK_NAME = "lock"
 _QUICK_CHECK_LIMIT = 32 * 2**20
 _SQLITE_MAGIC = b"SQLite format 3\0"
 
-# The log is the only truth: a stream's last revision, its metadata and its tombstone are all found in `event`,
-# so nothing can disagree with it.
+# The log is the only truth: a stream's last revision, its metadata and its tombstone are all found in
+# `event`, so nothing can disagree with it.
 _SCHEMA = f"""
 CREATE TABLE stream (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE event (
@@ -43,8 +43,8 @@ class DataDirectoryError(Exception):
 
 class Database:
     """
-    The event store's file in `directory`, held by this process alone until `close`. Without a directory it lives
-    in a temporary one, is not synced to disk and is removed at the end.
+    The event store's file in `directory`, held by this process alone until `close`. Without a directory it
+    lives in a temporary one, is not synced to disk and is removed at the end.
     """
 
     def __init__(self, directory: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Errors as the server reports them: status, text and trailers of a call, in-band details of a batch append."""
+"""Errors as the server reports them: status, text and trailers of a call, in-band details of batch appends."""
 
 from collections.abc import Mapping
 from typing import NoReturn
@@ -15,7 +15,7 @@ MAX_APPEND_SIZE = 2**20
 
 
 class RpcError(Exception):
-    """A call that ends with an error status; by the trailers clients tell errors apart without parsing texts."""
+    """A call that ends with an error status; trailers tell errors apart without parsing texts."""
 
     def __init__(
         self, code: grpc.StatusCode, details: str, trailers: Mapping[str, str] | None = None

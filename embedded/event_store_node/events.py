@@ -57,5 +57,5 @@ def is_metadata_stream(stream: str) -> bool:
 
 
 def is_hidden_from_all(stream: str) -> bool:
-    """Whether `$all` leaves the stream out, lest a persistent subscription to `$all` be fed its own traces."""
+    """Whether `$all` leaves the stream out, lest a persistent subscription to it be fed its own traces."""
     return stream.startswith("$persistentsubscription-$all::") and stream.endswith(("-checkpoint", "-parked"))

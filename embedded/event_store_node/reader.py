@@ -1,6 +1,6 @@
 """
-Reading the log in pages. A page is a bounded piece of work (well under a millisecond when cached), so pages are
-read on the event loop itself: handing each row between threads would cost more than reading it.
+Reading the log in pages. A page is a bounded piece of work (well under a millisecond when cached), so pages
+are read on the event loop itself: handing each row between threads would cost more than reading it.
 """
 
 import sqlite3

@@ -91,7 +91,7 @@ async def subscribe_to_all(
             while (events := await live.take()) is not None:
                 yield subscription.go_on(events)
             subscription.is_caught_up = False
-            yield [wire.FELL_BEHIND]
+            yield [wire.FELL_BEHIND, *subscription.checkpoint()]
 
 
 class _AllSubscription:
@@ -109,7 +109,7 @@ class _AllSubscription:
         self._position = self._checkpoint = 0
         match request.start:
             case End():
-                self._position = last_position
+                self._position = self._checkpoint = last_position
             case At(number):
                 self._position = self._checkpoint = number
             case Start():

@@ -222,7 +222,7 @@ class Log:
     # Inserting
 
     def _insert(self) -> None:
-        """Insert the rows decided on: many to a statement, for each statement gives up the interpreter lock."""
+        """Insert the rows decided on, many to a statement: each step gives up the interpreter lock."""
         self._insert_rows("stream", 2, self._stream_rows)
         self._insert_rows("event", 8, self._event_rows)
         self._stream_rows, self._event_rows = [], []

@@ -48,7 +48,7 @@ IdsFrom = Callable[[int, int], Sequence[bytes]]
 def check(
     stream: StreamState, expected: int, ids: Sequence[bytes], revision_of: RevisionOfId, ids_from: IdsFrom
 ) -> Decision:
-    """Decide on writing events with these `ids` at the `expected` version, a revision or a negative constant."""
+    """Decide on writing events with these `ids` at the `expected` version (a revision or a constant)."""
     if stream.last_revision == DELETED_STREAM_REVISION:
         return Deleted()
     if expected == STREAM_EXISTS:
