@@ -1,0 +1,30 @@
+"""What can go wrong between a service and the event store, in words that are not the client library's."""
+
+
+class EventStoreUnavailable(Exception):
+    """The event store can't be reached, or did not answer in time.
+
+    An append may or may not have been written: repeating it with the same event ids and expected revision is safe.
+    """
+
+
+class WrongExpectedRevision(Exception):
+    """Somebody else appended first: the stream's last revision is `actual` (-1: no stream), not `expected`."""
+
+    def __init__(self, stream: str, expected: int, actual: int) -> None:
+        super().__init__(f"stream {stream} is at revision {actual}, not {expected}")
+        self.stream = stream
+        self.expected = expected
+        self.actual = actual
+
+
+class StreamDeleted(Exception):
+    """The stream has been deleted for good (tombstoned)."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(f"stream {stream} has been deleted")
+        self.stream = stream
+
+
+class AppendRefused(Exception):
+    """The event store will never take this append: too large, malformed or not allowed."""

@@ -1,0 +1,35 @@
+"""Events as they go into the event store and as they come out of it: bytes with names."""
+
+from msgspec import Struct
+
+NO_STREAM = -1
+"""The expected revision of a stream that must not exist yet."""
+
+
+class NewEvent(Struct, frozen=True, gc=False):
+    """An event to be appended. `id` is a UUID; repeating an append with the same ids is idempotent."""
+
+    id: str
+    type: str
+    data: bytes
+    metadata: bytes
+
+
+class StoredEvent(Struct, frozen=True, gc=False):
+    """An event as it stands in the log. `recorded_at` is in epoch milliseconds, by the store's clock."""
+
+    id: str
+    type: str
+    stream: str
+    revision: int
+    position: int
+    recorded_at: int
+    data: bytes
+    metadata: bytes
+
+
+class Appended(Struct, frozen=True, gc=False):
+    """Where an append left its stream: the last revision it wrote and the commit position of that event."""
+
+    revision: int
+    position: int

@@ -1,0 +1,100 @@
+"""The event store as the services see it: append, read, subscribe."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import grpc
+
+from infrastructure.event_store.appender import Appender
+from infrastructure.event_store.connection import Connection
+from infrastructure.event_store.errors import EventStoreUnavailable
+from infrastructure.event_store.events import Appended, NewEvent, StoredEvent
+from infrastructure.event_store.reads import all_request, stored_event, stream_request
+from infrastructure.event_store.subscription import Subscription
+from infrastructure.resilience import retrying
+
+T = TypeVar("T")
+
+_UNLIMITED = 2**63 - 1
+
+
+class EventStore:
+    """An EventStoreDB (KurrentDB) cluster, a single node or the embedded node, behind a connection string.
+
+    `patience` bounds in seconds how long a call is repeated while the store can't be reached; `deadline` bounds one
+    attempt. Nothing is connected before the first call.
+    """
+
+    def __init__(self, uri: str, *, patience: float = 2.0, deadline: float = 5.0) -> None:
+        self._connection = Connection(uri)
+        self._appender = Appender(self._connection, deadline)
+        self._patience = patience
+        self._deadline = deadline
+
+    async def append(self, stream: str, expected: int, events: Sequence[NewEvent]) -> Appended:
+        """Appends `events` after revision `expected` (NO_STREAM: the stream must be new), all or none.
+
+        It is repeated while the store can't be reached: with the same ids and an exact revision that is idempotent.
+        Raises WrongExpectedRevision, StreamDeleted, AppendRefused, or EventStoreUnavailable (outcome unknown).
+        """
+        return await self._patiently(lambda: self._appender.append(stream, expected, events))
+
+    async def read_stream(self, stream: str, from_revision: int = 0, limit: int = _UNLIMITED) -> list[StoredEvent]:
+        """The stream's events from a revision on; none when there is no such stream.
+
+        Raises StreamDeleted or EventStoreUnavailable.
+        """
+        request = stream_request(stream, from_revision, limit)
+        return await self._patiently(lambda: self._read(request, stream))
+
+    async def read_all(self, after: int | None = None) -> AsyncIterator[StoredEvent]:
+        """Every event but the system's, in commit order, after a position. Raises EventStoreUnavailable."""
+        stub = await self._connection.stub()
+        call = stub.Read(all_request(after, _UNLIMITED), **self._connection.call_options())
+        try:
+            async for response in call:
+                if response.WhichOneof("content") != "event":
+                    continue
+                # A read from a position begins with the event that stands there, a subscription after it.
+                event = stored_event(response.event)
+                if after is None or event.position > after:
+                    yield event
+        except grpc.RpcError as error:
+            raise await self._connection.failed(error) from error
+        finally:
+            call.cancel()
+
+    async def last_position(self) -> int | None:
+        """The commit position of the newest event that is not the system's; None on an empty log."""
+        request = all_request(None, 1, backwards=True)
+        events = await self._patiently(lambda: self._read(request, "$all"))
+        return events[0].position if events else None
+
+    def subscribe(self, after: int | None, *, buffer: int = 8192) -> Subscription:
+        """A catch-up subscription to `$all` after a position, reading at most `buffer` events ahead."""
+        return Subscription(self._connection, after, buffer)
+
+    async def ping(self) -> None:
+        """Raises EventStoreUnavailable unless the store answers a read, within one attempt."""
+        await self._read(all_request(None, 1, backwards=True), "$all")
+
+    async def close(self) -> None:
+        """Ends every call."""
+        await self._appender.close()
+        await self._connection.close()
+
+    async def _read(self, request: object, stream: str) -> list[StoredEvent]:
+        stub = await self._connection.stub()
+        call = stub.Read(request, timeout=self._deadline, **self._connection.call_options())
+        try:
+            return [
+                stored_event(response.event) async for response in call if response.WhichOneof("content") == "event"
+            ]
+        except grpc.RpcError as error:
+            raise await self._connection.failed(error, stream) from error
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await attempt()
+        except EventStoreUnavailable:
+            return await retrying(attempt, on=EventStoreUnavailable, seconds=self._patience)

@@ -1,0 +1,113 @@
+"""A catch-up subscription to `$all`, handed out in batches that grow with the backlog.
+
+A task reads ahead while the caller works on the batch before; a full buffer stops the reading, and gRPC's flow control
+then stops the server, so memory is bounded whatever the log's size.
+"""
+
+import asyncio
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+from msgspec import Struct
+
+from infrastructure.event_store.connection import Connection
+from infrastructure.event_store.errors import EventStoreUnavailable
+from infrastructure.event_store.events import StoredEvent
+from infrastructure.event_store.reads import stored_event, subscription_request
+
+_MAX_BUFFERED_BYTES = 32 * 1024 * 1024
+
+
+class Batch(Struct, frozen=True):
+    """What came since the batch before, in commit order.
+
+    `position` is the commit position up to which the log has been considered: every event at or below it that is not
+    a system event has been handed out. `caught_up` says that the server had nothing more when it sent the last of it.
+    """
+
+    events: list[StoredEvent]
+    position: int | None
+    caught_up: bool
+
+
+class Subscription:
+    """Reads from after `after` (None: from the first event) until it is left or fails.
+
+    Raises EventStoreUnavailable from `next_batch` when the server drops it: subscribe again after the last position.
+    """
+
+    def __init__(self, connection: Connection, after: int | None, buffer: int) -> None:
+        self._connection = connection
+        self._after = after
+        self._buffer = buffer
+        self._events: list[StoredEvent] = []
+        self._bytes = 0
+        self._position: int | None = after
+        self._caught_up = False
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._call: Any = None
+        self._reader: asyncio.Task[None] | None = None
+        self._failure: Exception | None = None
+
+    async def __aenter__(self) -> Self:
+        stub = await self._connection.stub()
+        self._call = stub.Read(subscription_request(self._after), **self._connection.call_options())
+        self._reader = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            self._call.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+
+    async def next_batch(self) -> Batch:
+        """Waits for news, then hands out all that has been read ahead."""
+        while not self._news.is_set():
+            await self._news.wait()
+        self._news.clear()
+        batch = Batch(self._events, self._position, self._caught_up)
+        if self._failure is not None and not batch.events:
+            self._news.set()
+            raise self._failure
+        if self._failure is not None:
+            self._news.set()
+        self._events, self._bytes = [], 0
+        self._room.set()
+        return batch
+
+    async def _read(self) -> None:
+        try:
+            async for response in self._call:
+                self._take(response)
+                if len(self._events) >= self._buffer or self._bytes >= _MAX_BUFFERED_BYTES:
+                    self._room.clear()
+                    await self._room.wait()
+            self._failure = EventStoreUnavailable("the event store ended the subscription")
+        except grpc.RpcError as error:
+            self._failure = await self._connection.failed(error)
+        except Exception as error:
+            self._failure = error
+        self._news.set()
+
+    def _take(self, response: Any) -> None:
+        kind = response.WhichOneof("content")
+        if kind == "event":
+            event = stored_event(response.event)
+            self._events.append(event)
+            self._bytes += len(event.data) + len(event.metadata)
+            self._position = event.position
+        elif kind == "checkpoint":
+            self._position = response.checkpoint.commit_position
+        elif kind == "caught_up":
+            self._caught_up = True
+        elif kind == "fell_behind":
+            self._caught_up = False
+        else:
+            return
+        self._news.set()

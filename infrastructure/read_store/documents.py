@@ -1,0 +1,42 @@
+"""Documents as the read store holds them: `_id`, `_position`, and the view's own fields."""
+
+from typing import Any
+
+from msgspec import Struct
+
+ID = "_id"
+POSITION = "_position"
+DELETED = "_deleted"
+
+
+class Held(Struct, frozen=True, gc=False):
+    """A document read back: the position of the last event folded into it, and its fields (None: it was deleted)."""
+
+    position: int
+    fields: dict[str, Any] | None
+
+
+class Write(Struct, frozen=True, gc=False):
+    """A document to be written: its key, the position of the last event folded into it, its fields (None: delete).
+
+    `new` says that the writer read the store and found no document, so that an insert can do.
+    """
+
+    key: str
+    position: int
+    fields: dict[str, Any] | None
+    new: bool = False
+
+
+def stored(write: Write) -> dict[str, Any]:
+    """The whole document to be stored. A deleted one stays as a tombstone, so that its position still guards it."""
+    if write.fields is None:
+        return {ID: write.key, POSITION: write.position, DELETED: 1}
+    return {ID: write.key, POSITION: write.position, **write.fields}
+
+
+def held(document: dict[str, Any]) -> Held:
+    """What a stored document says; it is taken apart, so the caller gives it up."""
+    del document[ID]
+    position = document.pop(POSITION)
+    return Held(position, None if DELETED in document else document)

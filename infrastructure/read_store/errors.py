@@ -1,0 +1,13 @@
+"""What can go wrong between a service and the read store, in words that are not the driver's."""
+
+
+class ReadStoreUnavailable(Exception):
+    """The read store can't be reached, or did not answer in time. Every write of ours may be repeated."""
+
+
+class ReadStoreRefused(Exception):
+    """The read store answered, but will not do what was asked: a programming error or a broken store."""
+
+
+class UnsafeForReadStore(Exception):
+    """A name, a value or an operator is outside the subset that every supported read store treats alike."""

@@ -1,0 +1,182 @@
+"""The read store as the services see it: guarded writes by key, reads by key, pages by one integer field."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from bson.errors import InvalidDocument
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
+from msgspec import Struct
+from pymongo import ASCENDING, DESCENDING, InsertOne, ReplaceOne
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    ExecutionTimeout,
+    InvalidOperation,
+    PyMongoError,
+    WTimeoutError,
+)
+
+from infrastructure.read_store.documents import DELETED, ID, POSITION, Held, Write, held, stored
+from infrastructure.read_store.errors import ReadStoreRefused, ReadStoreUnavailable
+from infrastructure.read_store.subset import check_collection, check_document_type, check_filter, check_index
+
+_DUPLICATE_KEY = 11000
+# A chunk's documents must fit into one reply (16 MiB) even when each is an order of 500 lines (about 60 KiB).
+_KEYS_PER_READ = 128
+_WRITES_PER_CALL = 1000
+
+Document = dict[str, Any]
+
+
+class ReadStore:
+    """A MongoDB database, or its embedded stand-in, behind a connection string. Nothing is connected before first use.
+
+    `timeout` bounds in seconds how long one operation waits for a server. Every method raises ReadStoreUnavailable
+    when the store can't be reached, ReadStoreRefused when it answers with an error, and UnsafeForReadStore when asked
+    for something outside the safe subset.
+    """
+
+    def __init__(self, uri: str, database: str, *, timeout: float = 5.0) -> None:
+        milliseconds = int(timeout * 1000)
+        self._client: Any = AsyncIOMotorClient(
+            uri,
+            serverSelectionTimeoutMS=milliseconds,
+            connectTimeoutMS=milliseconds,
+            socketTimeoutMS=max(milliseconds, 30_000),
+            retryWrites=False,
+        )
+        self._database = self._client[database]
+
+    async def ping(self) -> None:
+        """Raises ReadStoreUnavailable unless the store answers."""
+        with _errors():
+            await self._database.command("ping")
+
+    async def prepare(self, collection: str, struct: type[Struct], indexes: Sequence[tuple[str, ...]]) -> None:
+        """Checks the documents' type against the safe subset and makes the indexes."""
+        check_collection(collection)
+        check_document_type(struct)
+        for fields in indexes:
+            check_index(fields, struct)
+            with _errors():
+                await self._database[collection].create_index([(field, ASCENDING) for field in fields])
+
+    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
+        """The documents (and tombstones) of those keys that exist."""
+        chunks = [keys[start : start + _KEYS_PER_READ] for start in range(0, len(keys), _KEYS_PER_READ)]
+        found: dict[str, Held] = {}
+        for chunk in chunks:
+            where = {ID: chunk[0]} if len(chunk) == 1 else {ID: {"$in": list(chunk)}}
+            with _errors():
+                documents = await self._collection(collection).find(where).to_list(None)
+            found.update((document[ID], held(document)) for document in documents)
+        return found
+
+    async def write(self, collection: str, writes: Sequence[Write]) -> frozenset[str]:
+        """Writes each document unless the stored one has folded as much or more; answers the keys that were refused.
+
+        One round trip per thousand documents; each document is written whole or not at all, in no particular order.
+        """
+        refused: set[str] = set()
+        for start in range(0, len(writes), _WRITES_PER_CALL):
+            refused |= await self._write(self._collection(collection), writes[start : start + _WRITES_PER_CALL])
+        return frozenset(refused)
+
+    async def _write(self, collection: "AsyncIOMotorCollection[Any]", writes: Sequence[Write]) -> set[str]:
+        operations = [_operation(write) for write in writes]
+        try:
+            with _errors():
+                await collection.bulk_write(operations, ordered=False)
+        except _Conflicts as conflicts:
+            return {writes[index].key for index in conflicts.indexes}
+        return set()
+
+    async def find(self, collection: str, key: str) -> Document | None:
+        """The document of a key with its `_position`, or None."""
+        with _errors():
+            document: Document | None = await self._collection(collection).find_one({ID: key})
+        return None if document is None or DELETED in document else document
+
+    async def page(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        by: str,
+        direction: Literal["ascending", "descending"],
+        limit: int,
+    ) -> list[Document]:
+        """At most `limit` documents that meet `where`, ordered by the field `by`."""
+        check_filter(where)
+        order = ASCENDING if direction == "ascending" else DESCENDING
+        with _errors():
+            # One batch holds the whole page, so that no cursor is left for a restart of the store to forget.
+            cursor = self._collection(collection).find(dict(where)).sort(by, order).limit(limit).batch_size(limit + 1)
+            documents: list[Document] = await cursor.to_list(limit)
+        return documents
+
+    async def count(self, collection: str, where: Mapping[str, Any]) -> int:
+        """How many documents meet `where`."""
+        check_filter(where)
+        pipeline: list[Document] = [{"$match": dict(where)}, {"$count": "documents"}]
+        with _errors():
+            counted = await self._collection(collection).aggregate(pipeline).to_list(1)
+        return int(counted[0]["documents"]) if counted else 0
+
+    async def delete(self, collection: str, key: str) -> None:
+        """Removes a document for good, guard and all; for bookkeeping, not for views."""
+        with _errors():
+            await self._collection(collection).delete_one({ID: key})
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+    def _collection(self, name: str) -> "AsyncIOMotorCollection[Any]":
+        return self._database[name]
+
+
+def _operation(write: Write) -> InsertOne[Document] | ReplaceOne[Document]:
+    if write.new:
+        return InsertOne(stored(write))
+    return ReplaceOne({ID: write.key, POSITION: {"$lt": write.position}}, stored(write), upsert=True)
+
+
+class _Conflicts(Exception):
+    def __init__(self, indexes: list[int]) -> None:
+        self.indexes = indexes
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Turns the driver's errors into ours."""
+    try:
+        yield
+    except BulkWriteError as error:
+        faults = error.details.get("writeErrors", [])
+        others = [fault for fault in faults if fault["code"] != _DUPLICATE_KEY]
+        if others or error.details.get("writeConcernErrors"):
+            raise ReadStoreRefused(f"{(others or error.details)!r:.500}") from error
+        raise _Conflicts([fault["index"] for fault in faults]) from error
+    except (ConnectionFailure, ExecutionTimeout, WTimeoutError, InvalidOperation, asyncio.IncompleteReadError) as error:
+        raise ReadStoreUnavailable(f"{error!s:.300}") from error
+    except (PyMongoError, InvalidDocument, OverflowError) as error:
+        raise ReadStoreRefused(f"{error!s:.500}") from error
+
+
+async def probe(uri: str, database: str) -> None:
+    """Raises ReadStoreUnavailable unless the store answers a ping and a write reads back; leaves nothing behind."""
+    store = ReadStore(uri, database, timeout=1.0)
+    try:
+        await store.ping()
+        await store.write("readiness_probes", [Write("probe", 1, {"written": "yes"})])
+        found = await store.find("readiness_probes", "probe")
+        await store.delete("readiness_probes", "probe")
+    except ReadStoreRefused as error:
+        raise ReadStoreUnavailable(str(error)) from error
+    finally:
+        await store.close()
+    if found is None:
+        raise ReadStoreUnavailable("a write does not read back")
