@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from embedded.supervisor.backoff import Backoff
 from embedded.supervisor.child import Child, describe_exit, log_tail
 from embedded.supervisor.readiness import NotReady, Readiness, until_ready
+from infrastructure.resilience import backoff
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class SupervisedService:
         self._not_ready_because = ""
         self._child: Child | None = None
         self._patience = patience
-        self._backoff = Backoff(patience.backoff_base, patience.backoff_cap)
+        self._delays = self._new_delays()
         self._on_change = on_change
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -123,7 +123,7 @@ class SupervisedService:
             await self._first_life(first_ready)
             while not self._stopping.is_set():
                 self._become(State.RESTARTING)
-                await self._pause(self._backoff.next_delay())
+                await self._pause(next(self._delays))
                 if not self._stopping.is_set():
                     await self._another_life()
         finally:
@@ -183,12 +183,15 @@ class SupervisedService:
                 self._become(State.STOPPING)
             self.last_exit = await child.stop(self._patience.grace)
         if asyncio.get_running_loop().time() - started_at >= self._patience.settle:
-            self._backoff.reset()
+            self._delays = self._new_delays()
 
     async def _pause(self, delay: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._stopping.wait()
+
+    def _new_delays(self) -> Iterator[float]:
+        return backoff(self._patience.backoff_base, self._patience.backoff_cap)
 
     def _note_not_ready(self, reason: NotReady) -> None:
         self._not_ready_because = str(reason)
