@@ -1,0 +1,93 @@
+"""Errors as RFC 9457 problem details: one shape for everything that a client can do wrong or meet."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from msgspec import Struct
+
+MEDIA_TYPE = "application/problem+json"
+_TYPES = "urn:eventfold:problem:"
+
+log = structlog.get_logger(__name__)
+
+
+class PointedError(Struct, frozen=True):
+    """One fault of a request's body: a JSON pointer to it, and what is wrong there."""
+
+    pointer: str
+    detail: str
+
+
+class ProblemDetails(Struct, frozen=True, omit_defaults=True):
+    """The body of an error. `type` is stable and meant for programs; `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    code: str | None = None
+    errors: list[PointedError] = []
+
+
+class Problem(Exception):
+    """Raised by a handler to answer with problem details."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        title: str,
+        detail: str = "",
+        *,
+        code: str | None = None,
+        errors: list[PointedError] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail or title)
+        self.details = ProblemDetails(_TYPES + kind, title, status, detail, code, errors or [])
+        self.headers = dict(headers or {})
+
+
+def unavailable(what: str, error: Exception, retry_after: int = 1) -> Problem:
+    """503: a dependency can't be reached. `retry_after` is in seconds."""
+    title = f"The {what} can't be reached"
+    return Problem(503, "unavailable", title, str(error), headers={"Retry-After": str(retry_after)})
+
+
+def answer_problem(_request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
+    """The response to a Problem."""
+    return Response(
+        msgspec.json.encode(problem.details),
+        status_code=problem.details.status,
+        media_type=MEDIA_TYPE,
+        headers=problem.headers,
+    )
+
+
+_HTTP_KINDS = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "media-type"}
+
+
+def answer_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """The response to an error that the framework found: no such route, wrong method, body too large."""
+    status = error.status_code
+    title = {404: "There is nothing at this path", 413: "The request body is too large"}.get(status, error.detail)
+    kind = _HTTP_KINDS.get(status, "malformed-request" if status < 500 else "internal-error")
+    problem = Problem(status, kind, title, "" if error.detail == title else error.detail, headers=error.headers or {})
+    return answer_problem(request, problem)
+
+
+def answer_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The response to a bug: logged whole here, and told to the client without its insides."""
+    log.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
+    return answer_problem(request, Problem(500, "internal-error", "The service failed at this request"))
+
+
+EXCEPTION_HANDLERS: dict[Any, Any] = {
+    Problem: answer_problem,
+    HTTPException: answer_http_exception,
+    Exception: answer_unexpected,
+}
