@@ -82,10 +82,8 @@ class ServiceClient:
                     self.retries += 1
                     await asyncio.sleep(_delay(delays, failure.retry_after))
         except TimeoutError:
-            message = (
-                f"{method} {self.base_url}{path} had no answer for {self.patience:g} s; the last attempt: {failure}"
-            )
-            raise Unanswered(message) from failure
+            what = f"{method} {self.base_url}{path}"
+            raise Unanswered(f"{what} had no answer for {self.patience:g} s; the last attempt: {failure}") from failure
 
     async def get(self, path: str, **params: str) -> Answer:
         """A GET that is repeated like any other request."""

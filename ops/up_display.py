@@ -1,5 +1,6 @@
 """What `eventfold up` shows: a live table on a terminal, one line for each change elsewhere."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from rich.table import Table
 from embedded.supervisor.child import describe_exit
 from embedded.supervisor.service import State, SupervisedService
 from embedded.supervisor.supervisor import Supervisor
+from ops.stack import EVENTSTORE_URI, MONGO_URI
 
 STATE_STYLES = {
     State.READY: "green",
@@ -53,6 +55,9 @@ class UpDisplay:
     def all_ready(self, supervisor: Supervisor) -> None:
         """Everything runs."""
         self._line(f"All {len(supervisor.services)} services are ready; data and logs in {self._data_dir}.")
+        for variable in (EVENTSTORE_URI, MONGO_URI):
+            if uri := os.environ.get(variable):
+                self._line(f"{variable} is set: {uri} is used, and no stand-in was started for it.")
         self._line("Ctrl-C stops them.")
 
     def stopping(self) -> None:

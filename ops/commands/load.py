@@ -47,9 +47,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         outcome = asyncio.run(_load(args, console, _command_api(args)))
     except Unanswered as error:
-        raise CommandFailed(
-            str(error), "is it running? `eventfold up` starts it, `eventfold status` shows it"
-        ) from error
+        raise CommandFailed(str(error), "`eventfold up` starts it, `eventfold status` shows it") from error
     return 0 if outcome.baskets else 1
 
 

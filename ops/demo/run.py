@@ -118,9 +118,7 @@ async def _reconcile(
 
 
 async def _keep(console: Console, supervisor: Supervisor, data_dir: Path) -> None:
-    console.print(
-        f"\nThe stack goes on until Ctrl-C. How it is: eventfold status --data-dir {data_dir}", soft_wrap=True
-    )
+    console.print(f"\nThe stack goes on until Ctrl-C; see eventfold status --data-dir {data_dir}", soft_wrap=True)
     _print_urls(console, supervisor)
     try:
         await asyncio.Event().wait()
