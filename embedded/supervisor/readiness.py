@@ -26,8 +26,10 @@ async def http_ready(url: str) -> None:
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
             if response.status != 200:
                 raise NotReady(f"{url} answers {response.status}: {(await response.text())[:300]}")
+    except aiohttp.ClientConnectorError as error:
+        raise NotReady(f"{url}: nothing listens there") from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise NotReady(f"{url} does not answer: {error or type(error).__name__}") from error
+        raise NotReady(f"{url} does not answer: {str(error) or type(error).__name__}") from error
 
 
 async def tcp_ready(host: str, port: int) -> None:

@@ -66,6 +66,7 @@ async def _load(args: argparse.Namespace, console: "Console", command_api: str) 
         console.print(f"Going on with basket {start:,}; the ones before were done.")
     if start >= end:
         raise CommandFailed("nothing is left to do: every one of these baskets was loaded before")
+    baskets = _baskets(start, end)
     progress_file = ProgressFile(progress_path, args.skip, start)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
@@ -79,7 +80,7 @@ async def _load(args: argparse.Namespace, console: "Console", command_api: str) 
                 ServiceClient(command_api, session), in_flight=args.in_flight, move_on=args.move_on, on_done=on_done
             )
             try:
-                await loader.load(_baskets(start, end), start)
+                await loader.load(baskets, start)
             finally:
                 progress_file.write()
                 print_outcome(console, loader.outcome)
