@@ -32,7 +32,8 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     moved = ", ".join(f"{n:,} {name}" for name, n in sorted(outcome.accepted.items()) if name != "place")
     console.print(
         f"{outcome.baskets:,} baskets: {outcome.placed:,} placed, {len(outcome.refusals):,} refused"
-        + (f"; then {moved}" if moved else "")
+        + (f"; then {moved}" if moved else ""),
+        soft_wrap=True,
     )
     for reason, times in outcome.reasons().most_common(REASONS_SHOWN):
         console.print(f"  {times:,} refused: {reason}", markup=False, soft_wrap=True)

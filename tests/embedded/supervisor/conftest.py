@@ -43,5 +43,5 @@ def make_spec(tmp_path: Path) -> MakeSpec:
 async def eventually(condition: Callable[[], object], timeout: float = 20.0) -> None:
     """Wait until the condition holds; the timeout only bounds a failing test."""
     async with asyncio.timeout(timeout):
-        while not condition():  # noqa: ASYNC110 - the condition is another process's
+        while not condition():
             await asyncio.sleep(0.01)
