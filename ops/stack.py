@@ -91,6 +91,11 @@ def stages(
     return [stores, services]
 
 
+def short_url(url: str) -> str:
+    """A URL for people: without the connection options."""
+    return url.partition("?")[0].rstrip("/")
+
+
 def _node(data_dir: Path, host: str, port: int, environment: Mapping[str, str]) -> ServiceSpec:
     arguments = ["--host", host, "--port", str(port), "--data-dir", str(data_dir / "event-store")]
     return ServiceSpec(

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ops.stack import short_url
 from ops.status import ServiceStatus, StackStatus
 
 UNKNOWN = "-"
@@ -30,7 +31,7 @@ def _services(services: list[ServiceStatus]) -> Table:
     table = _table("service", "URL", "pid", "state", "restarts")
     for service in services:
         state = "[green]ready[/]" if service.ready else "[red]not ready[/]"
-        table.add_row(service.name, service.url, str(service.pid or UNKNOWN), state, str(service.restarts or ""))
+        table.add_row(service.name, short_url(service.url), str(service.pid or UNKNOWN), state, str(service.restarts or ""))
     return table
 
 

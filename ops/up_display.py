@@ -12,7 +12,7 @@ from rich.table import Table
 from embedded.supervisor.child import describe_exit
 from embedded.supervisor.service import State, SupervisedService
 from embedded.supervisor.supervisor import Supervisor
-from ops.stack import EVENTSTORE_URI, MONGO_URI
+from ops.stack import EVENTSTORE_URI, MONGO_URI, short_url
 
 STATE_STYLES = {
     State.READY: "green",
@@ -48,7 +48,7 @@ class UpDisplay:
         if self._live:
             self._live.update(service_table(self._services.values()), refresh=True)
         elif service.state is State.READY:
-            self._line(f"{service.spec.name:<12} {service.spec.url}  pid {service.pid}  ready")
+            self._line(f"{service.spec.name:<12} {short_url(service.spec.url)}  pid {service.pid}  ready")
         elif service.state is State.RESTARTING:
             self._line(f"{service.spec.name:<12} {describe_exit(service.last_exit or 0)}; starting it again")
 
@@ -76,5 +76,5 @@ def service_table(services: Iterable[SupervisedService]) -> Table:
     for service in services:
         state = f"[{STATE_STYLES.get(service.state, 'dim')}]{service.state}[/]"
         pid = str(service.pid or "-")
-        table.add_row(service.spec.name, service.spec.url, pid, state, str(service.restarts or ""))
+        table.add_row(service.spec.name, short_url(service.spec.url), pid, state, str(service.restarts or ""))
     return table

@@ -22,7 +22,7 @@ from ops.load_display import progress_bar
 from ops.loading.loader import Loader
 from ops.loading.outcome import Outcome
 from ops.service_client import ServiceClient
-from ops.stack import COMMAND_API, QUERY_API, Ports, stages
+from ops.stack import COMMAND_API, QUERY_API, Ports, short_url, stages
 from ops.supervision import supervised
 
 HOST = "127.0.0.1"
@@ -131,7 +131,7 @@ async def _keep(console: Console, supervisor: Supervisor, data_dir: Path) -> Non
 
 def _print_urls(console: Console, supervisor: Supervisor) -> None:
     for name, service in supervisor.services.items():
-        console.print(f"  {name:<12} {service.spec.url}", markup=False, soft_wrap=True)
+        console.print(f"  {name:<12} {short_url(service.spec.url)}", markup=False, soft_wrap=True)
 
 
 def _environment() -> dict[str, str]:
