@@ -9,7 +9,7 @@ from domain.event_types import EventType
 from domain.occasion import Occasion
 
 Decide = Callable[[Any, Any, Occasion], Sequence[Struct]]
-"""decide(command, state or None, occasion) -> events; raises InvalidCommand or RuleViolation."""
+"""decide(command, state or None, occasion) -> events; raises InvalidCommand, RuleViolation or NoSuchAggregate."""
 
 Evolve = Callable[[Any, Any], Any]
 """evolve(state or None, event) -> state."""

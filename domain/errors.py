@@ -32,3 +32,7 @@ class RuleViolation(Exception):
 
 class AlreadyExists(RuleViolation):
     """A creating command for an aggregate that is already there."""
+
+
+class NoSuchAggregate(Exception):
+    """A command for an aggregate that does not exist."""

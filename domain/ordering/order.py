@@ -6,7 +6,7 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.errors import AlreadyExists, RuleViolation
+from domain.errors import AlreadyExists, NoSuchAggregate, RuleViolation
 from domain.occasion import Occasion
 from domain.ordering.commands import (
     CancelOrder,
@@ -53,13 +53,13 @@ def decide(command: OrderCommand, order: Order | None, occasion: Occasion) -> li
     """The events that the command brings about.
 
     Raises InvalidCommand when the command can never be right, RuleViolation when the order's state forbids it,
-    LookupError when a command other than PlaceOrder meets no order.
+    NoSuchAggregate when a command other than PlaceOrder meets no order.
     """
     check(command, occasion)
     if isinstance(command, PlaceOrder):
         return [_place(command, order, occasion)]
     if order is None:
-        raise LookupError(f"there is no order {occasion.aggregate_id}")
+        raise NoSuchAggregate(f"there is no order {occasion.aggregate_id}")
     match command:
         case ConfirmOrder():
             _require(order, "confirmed", Status.PENDING)

@@ -1,0 +1,74 @@
+"""The pipeline's outcomes as HTTP: the answer to a command, and each way of refusing one as a problem."""
+
+import msgspec
+from litestar import Response
+
+from command_api.aggregates import Receipt
+from command_api.pipeline import Contended, KeyReused, StaleVersion
+from domain.aggregate import Aggregate, CommandType
+from domain.errors import InvalidCommand, NoSuchAggregate, RuleViolation
+from domain.event_types import UndecodableEvent, UnknownEventType
+from infrastructure.event_store import EventStoreUnavailable, StreamDeleted
+from infrastructure.problems import PointedError, Problem, unavailable
+
+_encode = msgspec.json.Encoder().encode
+
+REFUSALS = (
+    InvalidCommand,
+    RuleViolation,
+    NoSuchAggregate,
+    StaleVersion,
+    KeyReused,
+    Contended,
+    StreamDeleted,
+    UnknownEventType,
+    UndecodableEvent,
+    EventStoreUnavailable,
+)
+
+
+def answer(
+    aggregate: Aggregate, command_type: CommandType, aggregate_id: str, receipt: Receipt, correlation_id: str
+) -> Response[bytes]:
+    """201 or 200 with the aggregate's id, its version and the read-your-writes position."""
+    body = {aggregate.id_field: aggregate_id, "version": receipt.revision, "position": receipt.position}
+    headers = {
+        "ETag": f'"{receipt.revision}"',
+        "Eventfold-Position": str(receipt.position),
+        "X-Correlation-ID": correlation_id,
+    }
+    if command_type.creates:
+        headers["Location"] = f"/{aggregate.plural}/{aggregate_id}"
+    return Response(
+        _encode(body),
+        status_code=201 if command_type.creates else 200,
+        headers=headers,
+        media_type="application/json",
+    )
+
+
+def problem(error: Exception) -> Problem:
+    """The problem details of a refusal; `error` is one of REFUSALS."""
+    match error:
+        case InvalidCommand():
+            errors = [PointedError(fault.pointer, fault.detail) for fault in error.faults]
+            return Problem(400, "invalid-command", "The command can't be right", str(error), errors=errors)
+        case RuleViolation():
+            return Problem(409, "rule-violation", "The state does not allow it", error.detail, code=error.code)
+        case Contended():
+            title = "Others kept changing it at the same moment"
+            return Problem(409, "contended", title, str(error), headers={"Retry-After": "1"})
+        case NoSuchAggregate():
+            return Problem(404, "not-found", "There is no such aggregate", str(error))
+        case StaleVersion():
+            headers = {"ETag": f'"{error.revision}"'} if error.revision >= 0 else {}
+            return Problem(412, "stale-version", "It has changed since If-Match's version", str(error), headers=headers)
+        case KeyReused():
+            return Problem(422, "idempotency-key-reused", "The key belongs to another command", str(error))
+        case StreamDeleted():
+            return Problem(410, "deleted", "It has been deleted", str(error))
+        case UnknownEventType() | UndecodableEvent():
+            # Deciding on half a history would break the rules; an operator has to look.
+            return Problem(500, "unreadable-history", "Its stream holds an event that can't be read", str(error))
+        case _:
+            return unavailable("event store", error)

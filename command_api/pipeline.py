@@ -1,0 +1,143 @@
+"""The command pipeline: load, decide, append, answer; decided again when somebody else appended first."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from msgspec import Struct
+from prometheus_client import Counter
+
+from command_api.aggregates import Aggregates, Loaded, Receipt
+from command_api.requests import CommandRequest
+from domain.aggregate import Aggregate, CommandType
+from domain.errors import NoSuchAggregate, RuleViolation
+from domain.occasion import Occasion
+from infrastructure.event_codec import EventMetadata, encode_event, event_id
+from infrastructure.event_store import EventStore, WrongExpectedRevision
+
+_CONFLICTS = Counter("eventfold_command_conflicts_total", "Appends that met a newer stream and were decided again")
+
+Clock = Callable[[], datetime]
+
+
+class StaleVersion(Exception):
+    """The aggregate is not at the version that the client named in If-Match; `revision` is where it is."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"it is at version {revision}")
+        self.revision = revision
+
+
+class KeyReused(Exception):
+    """The Idempotency-Key has been used for another command on the same aggregate."""
+
+
+class Contended(Exception):
+    """Others kept appending first; the command was not carried out."""
+
+
+class Pipeline:
+    """Carries out commands. `conflict_retries` bounds how often one command is decided again."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        aggregates: Aggregates,
+        conflict_retries: int,
+        clock: Clock = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._aggregates = aggregates
+        self._conflict_retries = conflict_retries
+        self._clock = clock
+
+    async def handle(self, aggregate: Aggregate, command_type: CommandType, request: CommandRequest) -> Receipt:
+        """Carries the command out, or finds that it has been already; answers where that left the stream.
+
+        Raises InvalidCommand, RuleViolation, NoSuchAggregate, StaleVersion, KeyReused or Contended, and what the
+        event store raises.
+        """
+        stream = aggregate.stream(request.aggregate_id)
+        loaded = self._aggregates.kept(stream)
+        if loaded is None:
+            # A creating command finds out on appending whether the stream is new; reading it first would tell less.
+            loaded = Loaded() if command_type.creates else await self._aggregates.load(aggregate, stream)
+        conflicts = 0
+        while True:
+            try:
+                receipt = _earlier_receipt(loaded, request)
+                if receipt is not None:
+                    return receipt
+                events = self._decide(aggregate, loaded, request)
+            except (RuleViolation, NoSuchAggregate, StaleVersion):
+                if loaded.fresh:
+                    raise
+                loaded = await self._aggregates.load(aggregate, stream)
+                continue
+            try:
+                return await self._append(aggregate, stream, loaded, request, events)
+            except WrongExpectedRevision as conflict:
+                conflicts += 1
+                _CONFLICTS.inc()
+                if conflicts > self._conflict_retries:
+                    raise Contended(f"gave up after {conflicts} conflicts: {conflict}") from conflict
+            if conflicts > 1:
+                await asyncio.sleep(random.uniform(0, 0.01 * 2**conflicts))  # noqa: S311 - spreads writers out
+            loaded = await self._aggregates.load(aggregate, stream)
+
+    def _decide(self, aggregate: Aggregate, loaded: Loaded, request: CommandRequest) -> Sequence[Struct]:
+        occasion = Occasion(request.aggregate_id, self._clock())
+        try:
+            events = aggregate.decide(request.command, loaded.state, occasion)
+        except RuleViolation:
+            _require_version(loaded, request)
+            raise
+        _require_version(loaded, request)
+        return events
+
+    async def _append(
+        self,
+        aggregate: Aggregate,
+        stream: str,
+        loaded: Loaded,
+        request: CommandRequest,
+        events: Sequence[Struct],
+    ) -> Receipt:
+        metadata = EventMetadata(
+            command_id=request.command_id,
+            command_hash=request.command_hash,
+            correlation_id=request.correlation_id,
+            causation_id=request.command_id,
+            actor=request.actor,
+            traceparent=request.traceparent,
+        )
+        new_events = [
+            encode_event(event, metadata, event_id(stream, request.command_id, request.command_hash or "", index))
+            for index, event in enumerate(events)
+        ]
+        appended = await self._store.append(stream, loaded.revision, new_events)
+        receipt = Receipt(appended.revision, appended.position, request.command_hash)
+        # Under a client's key the store may have recognised an earlier run of this command, whose events can differ
+        # from these in their times: then only the stream knows the state.
+        if request.command_hash is None:
+            state = loaded.state
+            for event in events:
+                state = aggregate.evolve(state, event)
+            receipts = {**loaded.receipts, request.command_id: receipt}
+            self._aggregates.keep(stream, Loaded(state, appended.revision, receipts))
+        return receipt
+
+
+def _earlier_receipt(loaded: Loaded, request: CommandRequest) -> Receipt | None:
+    if request.command_hash is None:
+        return None
+    receipt = loaded.receipts.get(request.command_id)
+    if receipt is not None and receipt.command_hash != request.command_hash:
+        raise KeyReused(f"Idempotency-Key {request.command_id} was used before with another command")
+    return receipt
+
+
+def _require_version(loaded: Loaded, request: CommandRequest) -> None:
+    if request.if_match is not None and loaded.revision not in request.if_match:
+        raise StaleVersion(loaded.revision)

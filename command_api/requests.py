@@ -1,0 +1,113 @@
+"""What a command request says besides its body: who, which command, on which version; and its body as a command."""
+
+import hashlib
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from domain.aggregate import CommandType
+from infrastructure.problems import PointedError, Problem
+
+_PRINTABLE_TOKEN = re.compile(r"[\x21-\x7e]{1,128}")
+_ETAG = re.compile(r'(W/)?"([^"]*)"')
+_AT = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class CommandRequest(Struct, frozen=True):
+    """A command on its way through the pipeline.
+
+    `command_hash` is None where the client gave no Idempotency-Key: the command's id is then new, so nothing can repeat
+    it. `if_match` is the set of versions that the client accepts, None for any.
+    """
+
+    aggregate_id: str
+    command: Struct
+    command_id: str
+    command_hash: str | None
+    if_match: frozenset[int] | None
+    correlation_id: str
+    actor: str
+    traceparent: str | None = None
+
+
+def command_request(
+    command_type: CommandType, aggregate_id: str, command: Struct, headers: Mapping[str, str]
+) -> CommandRequest:
+    """Puts together what the pipeline needs. Raises Problem (400) when a header is malformed."""
+    key = _token(headers, "idempotency-key")
+    command_id = key or str(uuid.uuid4())
+    return CommandRequest(
+        aggregate_id=aggregate_id,
+        command=command,
+        command_id=command_id,
+        command_hash=_hash(command_type, command) if key else None,
+        if_match=_if_match(headers.get("if-match")),
+        correlation_id=_token(headers, "x-correlation-id") or command_id,
+        actor=_token(headers, "eventfold-actor") or "anonymous",
+    )
+
+
+def server_named_id(command_type: CommandType, headers: Mapping[str, str]) -> str:
+    """The id of an aggregate that the client leaves unnamed: the same again for a repeated Idempotency-Key."""
+    key = _token(headers, "idempotency-key")
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{command_type.struct.__name__}|{key}") if key else uuid.uuid4())
+
+
+def decode_command(decoder: "msgspec.json.Decoder[Any]", body: bytes, content_type: str) -> Struct:
+    """The command in a request's body; an empty body is an empty object. Raises Problem (400, 415)."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type not in ("", "application/json") and not media_type.endswith("+json"):
+        raise Problem(415, "media-type", "A command is sent as application/json", f"not as {media_type[:100]}")
+    try:
+        command: Struct = decoder.decode(body or b"{}")
+    except msgspec.ValidationError as error:
+        raise _wrong_shape(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(400, "malformed-json", "The body is not JSON", str(error)) from error
+    return command
+
+
+def _wrong_shape(message: str) -> Problem:
+    """Says where a body departs from the command's schema, as a JSON pointer."""
+    found = _AT.search(message)
+    path = found.group(1) if found else ""
+    pointer = re.sub(r"\[(\d+|\.\.\.)\]|\.", lambda part: f"/{part.group(1) or ''}", path)
+    detail = message[: found.start()] if found else message
+    unknown = re.search(r"unknown field `(.*)`$", detail)
+    if unknown:
+        pointer = f"{pointer}/{unknown.group(1)}"
+    fault = PointedError(pointer, detail)
+    title = "The command is not what its schema says"
+    return Problem(400, "invalid-command", title, f"{pointer or '/'}: {detail}", errors=[fault])
+
+
+def _token(headers: Mapping[str, str], name: str) -> str | None:
+    value = headers.get(name)
+    if value is None:
+        return None
+    if not _PRINTABLE_TOKEN.fullmatch(value):
+        detail = f"{name} must be 1 to 128 printable ASCII characters without spaces"
+        raise Problem(400, "malformed-header", "A request header is malformed", detail)
+    return value
+
+
+def _if_match(value: str | None) -> frozenset[int] | None:
+    if value is None or value.strip() == "*":
+        return None
+    tags = [tag.strip() for tag in value.split(",")]
+    parsed = [_ETAG.fullmatch(tag) for tag in tags]
+    if not all(parsed):
+        detail = f'If-Match takes "<version>" as the ETag header gave it, or *, not {value[:100]}'
+        raise Problem(400, "malformed-header", "A request header is malformed", detail)
+    # A weak tag never matches here (RFC 9110, 13.1.1), nor does a tag that is no version of ours.
+    return frozenset(int(tag[2]) for tag in parsed if tag and not tag[1] and tag[2].isdecimal())
+
+
+def _hash(command_type: CommandType, command: Struct) -> str:
+    body = command_type.action.encode() + b"|" + _encode(command)
+    return hashlib.blake2b(body, digest_size=16).hexdigest()

@@ -1,0 +1,96 @@
+"""The command routes, one for each command of each aggregate in the domain's list.
+
+A creating command is PUT to `/<plural>/{id}` (the client names it) or POSTed to `/<plural>` (the server does); every
+other is POSTed to `/<plural>/{id}/<action>`.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from time import perf_counter
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, post, put
+from opentelemetry import trace
+from prometheus_client import Counter, Histogram
+
+from command_api.answers import REFUSALS, answer, problem
+from command_api.openapi import operation_for
+from command_api.pipeline import Pipeline
+from command_api.requests import command_request, decode_command, server_named_id
+from domain.aggregate import Aggregate, CommandType
+from infrastructure.telemetry import context_from, traceparent
+
+_OUTCOMES = Counter("eventfold_commands_total", "Commands answered, by HTTP status", ["command", "status"])
+_SECONDS = Histogram(
+    "eventfold_command_seconds",
+    "Time from a command's arrival to its answer",
+    ["command"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+_tracer = trace.get_tracer("eventfold.command_api")
+
+HttpRequest = Request[Any, Any, Any]
+
+
+def command_routes(aggregates: Iterable[Aggregate], pipeline: Pipeline) -> list[Any]:
+    """A route handler for every way of sending every command."""
+    return [
+        route
+        for aggregate in aggregates
+        for command_type in aggregate.commands
+        for route in _routes(aggregate, command_type, pipeline)
+    ]
+
+
+def _routes(aggregate: Aggregate, command_type: CommandType, pipeline: Pipeline) -> Iterable[Any]:
+    handle = _handler(aggregate, command_type, pipeline)
+    named = f"/{aggregate.plural}/{{{aggregate.id_field}:str}}"
+    documented: dict[str, Any] = {
+        "operation_class": operation_for(aggregate, command_type),
+        "summary": command_type.summary,
+        "description": command_type.struct.__doc__,
+        "tags": [aggregate.plural],
+        "status_code": 201 if command_type.creates else 200,
+    }
+
+    async def named_by_client(request: HttpRequest) -> Response[bytes]:
+        return await handle(request, request.path_params[aggregate.id_field])
+
+    async def named_by_server(request: HttpRequest) -> Response[bytes]:
+        return await handle(request, server_named_id(command_type, request.headers))
+
+    if command_type.creates:
+        operation_id = command_type.struct.__name__
+        yield put(named, operation_id=operation_id, **documented)(named_by_client)
+        yield post(f"/{aggregate.plural}", operation_id=f"{operation_id}Unnamed", **documented)(named_by_server)
+    else:
+        path = f"{named}/{command_type.action}"
+        yield post(path, operation_id=command_type.struct.__name__, **documented)(named_by_client)
+
+
+def _handler(
+    aggregate: Aggregate, command_type: CommandType, pipeline: Pipeline
+) -> Callable[[HttpRequest, str], Awaitable[Response[bytes]]]:
+    name = command_type.struct.__name__
+    decoder = msgspec.json.Decoder(command_type.struct)
+    seconds = _SECONDS.labels(name)
+    succeeded = _OUTCOMES.labels(name, "201" if command_type.creates else "200")
+
+    async def handle(request: HttpRequest, aggregate_id: str) -> Response[bytes]:
+        started = perf_counter()
+        headers = request.headers
+        try:
+            command = decode_command(decoder, await request.body(), headers.get("content-type", ""))
+            about = command_request(command_type, aggregate_id, command, headers)
+            with _tracer.start_as_current_span(name, context=context_from(headers.get("traceparent"))):
+                about = msgspec.structs.replace(about, traceparent=traceparent() or headers.get("traceparent"))
+                receipt = await pipeline.handle(aggregate, command_type, about)
+        except REFUSALS as error:
+            refused = problem(error)
+            _OUTCOMES.labels(name, str(refused.details.status)).inc()
+            raise refused from error
+        succeeded.inc()
+        seconds.observe(perf_counter() - started)
+        return answer(aggregate, command_type, aggregate_id, receipt, about.correlation_id)
+
+    return handle

@@ -1,0 +1,240 @@
+"""One BatchAppend call: many writes, told apart by correlation ids, each answered when it is durable."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import grpc.aio
+from esdbclient.protos.Grpc import shared_pb2, status_pb2, streams_pb2
+from google.protobuf import empty_pb2
+
+from embedded.event_store_node import errors
+from embedded.event_store_node.events import ANY, NO_STREAM, STREAM_EXISTS, ProposedEvent
+from embedded.event_store_node.proposals import BadProposalError, proposed_event
+from embedded.event_store_node.writer import Writer
+from embedded.event_store_node.writes import (
+    Appended,
+    DeadlinePassed,
+    Failed,
+    Kind,
+    Outcome,
+    StreamDeleted,
+    WriteRequest,
+    WrongVersion,
+)
+
+Request = streams_pb2.BatchAppendReq
+Response = streams_pb2.BatchAppendResp
+Context = grpc.aio.ServicerContext[Request, Response]
+
+# Longer deadlines (the clients' "none" is 10,000 years) are none.
+_LONGEST_DEADLINE = 10 * 365 * 86400
+
+
+@dataclass(slots=True)
+class _OpenWrite:
+    """A write of which more requests may follow."""
+
+    options: Request.Options
+    deadline: float | None
+    events: list[ProposedEvent] = field(default_factory=list)
+    size: int = 0
+
+
+class BatchAppendCall:
+    """
+    Serves one call. Requests are read on without waiting for writes; answers are sent in the order of the
+    commits. A client that goes away before its answer has no effect on what is written.
+    """
+
+    def __init__(self, writer: Writer, context: Context) -> None:
+        self._writer = writer
+        self._context = context
+        self._open: dict[bytes, _OpenWrite] = {}
+        self._in_flight = 0
+        self._outgoing: deque[Response] = deque()
+        self._sender: asyncio.Task[None] | None = None
+        self._answered = asyncio.Event()
+        self._is_reading = True
+        self._is_stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def run(self, requests: AsyncIterator[Request]) -> None:
+        """
+        Serve until the client has sent everything and has every answer.
+
+        Raises:
+            RpcError: UNAVAILABLE, after `stop`.
+        """
+        self._task = asyncio.current_task()
+        try:
+            await self._read(requests)
+            await self._send_the_rest()
+        finally:
+            if self._sender is not None:
+                self._sender.cancel()
+        if self._is_stopping:
+            raise errors.unavailable("the event store node is shutting down")
+
+    def stop(self) -> None:
+        """Read no more requests: answer those that were read, then end the call."""
+        self._is_stopping = True
+        if self._is_reading and self._task is not None:
+            self._task.cancel()
+
+    async def _read(self, requests: AsyncIterator[Request]) -> None:
+        try:
+            async for request in requests:
+                self._receive(request)
+                await self._writer.room()
+        except asyncio.CancelledError:
+            if not self._is_stopping or self._task is None:
+                raise
+            self._task.uncancel()
+        self._is_reading = False
+
+    def _receive(self, request: Request) -> None:
+        key = request.correlation_id.SerializeToString()
+        try:
+            if request.HasField("options") and key not in self._open:
+                self._open[key] = _open_write(request.options)
+            write = self._open.get(key)
+            if write is None:
+                return  # it was refused already
+            _add_events(write, request)
+        except _RefusedError as refusal:
+            self._open.pop(key, None)
+            self._answer(request.correlation_id, request.options, refusal.status)
+            return
+        if request.is_final:
+            del self._open[key]
+            self._submit(request.correlation_id, write)
+
+    def _submit(self, correlation_id: shared_pb2.UUID, write: _OpenWrite) -> None:
+        options = write.options
+        stream = options.stream_identifier.stream_name
+        expected = _expected(options)
+
+        def done(outcome: Outcome) -> None:
+            self._in_flight -= 1
+            self._answer(correlation_id, options, _result(outcome, stream, expected))
+
+        self._in_flight += 1
+        self._writer.submit(
+            WriteRequest(
+                kind=Kind.APPEND,
+                stream=stream.decode(errors="replace"),
+                expected=expected,
+                events=write.events,
+                on_done=done,
+                deadline=write.deadline,
+                size=write.size,
+            )
+        )
+
+    def _answer(
+        self,
+        correlation_id: shared_pb2.UUID,
+        options: Request.Options,
+        result: status_pb2.Status | Response.Success,
+    ) -> None:
+        response = Response(correlation_id=correlation_id)
+        if options.HasField("stream_identifier"):
+            response.stream_identifier.CopyFrom(options.stream_identifier)
+        if isinstance(result, Response.Success):
+            response.success.CopyFrom(result)
+        else:
+            response.error.CopyFrom(result)
+        self._outgoing.append(response)
+        if not self._is_reading:
+            self._answered.set()
+        elif self._sender is None:
+            self._sender = asyncio.create_task(self._send())
+
+    async def _send(self) -> None:
+        with suppress(grpc.aio.BaseError):  # the client is gone
+            while self._outgoing:
+                await self._context.write(self._outgoing.popleft())
+        self._sender = None
+
+    async def _send_the_rest(self) -> None:
+        if self._sender is not None:
+            await self._sender
+        while self._in_flight or self._outgoing:
+            while self._outgoing:
+                await self._context.write(self._outgoing.popleft())
+            self._answered.clear()
+            if self._in_flight:
+                await self._answered.wait()
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: status_pb2.Status) -> None:
+        super().__init__(status.message)
+        self.status = status
+
+
+def _open_write(options: Request.Options) -> _OpenWrite:
+    if not options.stream_identifier.stream_name:
+        raise _RefusedError(errors.bad_request_status("Required field StreamIdentifier not set."))
+    if options.WhichOneof("expected_stream_position") is None:
+        raise _RefusedError(errors.bad_request_status("Required field ExpectedStreamPosition not set."))
+    return _OpenWrite(options, _deadline(options))
+
+
+def _deadline(options: Request.Options) -> float | None:
+    match options.WhichOneof("deadline_option"):
+        case "deadline":
+            seconds = options.deadline.seconds + options.deadline.nanos / 1e9
+        case "deadline_21_10_0":
+            timestamp = options.deadline_21_10_0
+            seconds = timestamp.seconds + timestamp.nanos / 1e9 - time.time()
+        case _:
+            return None
+    if seconds <= 0:
+        raise _RefusedError(errors.timeout_status())
+    return time.monotonic() + seconds if seconds < _LONGEST_DEADLINE else None
+
+
+def _add_events(write: _OpenWrite, request: Request) -> None:
+    for proposal in request.proposed_messages:
+        try:
+            event = proposed_event(proposal)
+        except BadProposalError as error:
+            raise _RefusedError(errors.bad_request_status(str(error))) from None
+        write.size += event.size
+        write.events.append(event)
+    if write.size > errors.MAX_APPEND_SIZE:
+        raise _RefusedError(errors.maximum_append_size_exceeded_status())
+
+
+def _expected(options: Request.Options) -> int:
+    match options.WhichOneof("expected_stream_position"):
+        case "no_stream":
+            return NO_STREAM
+        case "stream_exists":
+            return STREAM_EXISTS
+        case "any":
+            return ANY
+        case _:
+            return options.stream_position
+
+
+def _result(outcome: Outcome, stream: bytes, expected: int) -> status_pb2.Status | Response.Success:
+    match outcome:
+        case Appended(revision, position):
+            at = shared_pb2.AllStreamPosition(commit_position=position, prepare_position=position)
+            if revision < 0:
+                return Response.Success(no_stream=empty_pb2.Empty(), position=at)
+            return Response.Success(current_revision=revision, position=at)
+        case WrongVersion(current):
+            return errors.wrong_expected_version_status(expected, current)
+        case StreamDeleted():
+            return errors.stream_deleted_status(stream)
+        case DeadlinePassed():
+            return errors.timeout_status()
+        case Failed(reason):
+            return errors.unknown_status(reason)

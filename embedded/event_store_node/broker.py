@@ -1,0 +1,105 @@
+"""The way from the writer to live subscribers: bounded buffers in memory, filled after each commit."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from embedded.event_store_node.events import LoggedEvent
+
+# What one subscriber may lag behind before it has to read the log again.
+MAX_BUFFERED_EVENTS = 2048
+MAX_BUFFERED_BYTES = 8 * 2**20
+
+
+class BrokerClosedError(Exception):
+    """The node is shutting down: no more events will come."""
+
+
+class LiveBuffer:
+    """The events committed since a subscriber last took them, unless they were too many to keep."""
+
+    def __init__(self) -> None:
+        self._events: list[LoggedEvent] = []
+        self._size = 0
+        self._overflowed = False
+        self._closed = False
+        self._changed = asyncio.Event()
+
+    def offer(self, events: Sequence[LoggedEvent]) -> None:
+        if self._overflowed:
+            return
+        self._events.extend(events)
+        self._size += sum(len(event.record) for event in events)
+        if len(self._events) > MAX_BUFFERED_EVENTS or self._size > MAX_BUFFERED_BYTES:
+            self._overflowed = True
+            self._events = []
+        self._changed.set()
+
+    def reset(self) -> None:
+        """Begin anew, with the events committed from now on."""
+        self._events = []
+        self._size = 0
+        self._overflowed = False
+
+    async def take(self) -> list[LoggedEvent] | None:
+        """
+        Wait for events and take them all; None when some were lost, until `reset`.
+
+        Raises:
+            BrokerClosedError: the node is shutting down.
+        """
+        while not self._events and not self._overflowed and not self._closed:
+            self._changed.clear()
+            await self._changed.wait()
+        if self._closed:
+            raise BrokerClosedError
+        if self._overflowed:
+            return None
+        events, self._events, self._size = self._events, [], 0
+        return events
+
+    def close(self) -> None:
+        self._closed = True
+        self._changed.set()
+
+
+class Broker:
+    """Passes committed events on to the subscribers' buffers. For the event loop's thread."""
+
+    def __init__(self, last_position: int) -> None:
+        self.last_position = last_position
+        self.is_closed = False
+        self._to_all: set[LiveBuffer] = set()
+        self._to_stream: dict[str, set[LiveBuffer]] = {}
+
+    def publish(self, events: Sequence[LoggedEvent]) -> None:
+        """Pass on events that were just committed, in position order."""
+        self.last_position = events[-1].position
+        for buffer in self._to_all:
+            buffer.offer(events)
+        if self._to_stream:
+            for event in events:
+                for buffer in self._to_stream.get(event.stream, ()):
+                    buffer.offer((event,))
+
+    @contextmanager
+    def subscription(self, stream: str | None = None) -> Iterator[LiveBuffer]:
+        """A buffer for the events of one stream, or of all."""
+        buffer = LiveBuffer()
+        if self.is_closed:
+            buffer.close()
+        buffers = self._to_all if stream is None else self._to_stream.setdefault(stream, set())
+        buffers.add(buffer)
+        try:
+            yield buffer
+        finally:
+            buffers.discard(buffer)
+            if stream is not None and not buffers:
+                self._to_stream.pop(stream, None)
+
+    def close(self) -> None:
+        """End every subscription."""
+        self.is_closed = True
+        for buffers in (self._to_all, *self._to_stream.values()):
+            for buffer in buffers:
+                buffer.close()

@@ -1,0 +1,169 @@
+"""The SQLite file: its schema, and opening it so that a foreign or damaged one is refused untouched."""
+
+import fcntl
+import os
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+
+APPLICATION_ID = 0x45764E6F  # "EvNo"
+SCHEMA_VERSION = 1
+FILE_NAME = "events.db"
+LOCK_NAME = "lock"
+
+# Whole-file checks are for files that can be read in a moment; larger ones are checked at both ends.
+_QUICK_CHECK_LIMIT = 32 * 2**20
+_SQLITE_MAGIC = b"SQLite format 3\0"
+
+# The log is the only truth: a stream's last revision, its metadata and its tombstone are all found in
+# `event`, so nothing can disagree with it.
+_SCHEMA = f"""
+CREATE TABLE stream (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE event (
+    position INTEGER PRIMARY KEY,
+    stream INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    type TEXT NOT NULL,
+    created INTEGER NOT NULL,  -- ticks of 100 ns since the Unix epoch, never decreasing
+    in_all INTEGER NOT NULL,   -- 0: `$all` leaves it out
+    record BLOB NOT NULL       -- the RecordedEvent message as it goes on the wire
+);
+CREATE UNIQUE INDEX event_by_stream ON event (stream, revision);
+CREATE INDEX event_by_id ON event (id);
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+
+
+class DataDirectoryError(Exception):
+    """The data directory cannot be used; the message says why and is meant for the operator."""
+
+
+class Database:
+    """
+    The event store's file in `directory`, held by this process alone until `close`. Without a directory it
+    lives in a temporary one, is not synced to disk and is removed at the end.
+    """
+
+    def __init__(self, directory: Path | None) -> None:
+        self.temporary = directory is None
+        self.directory = directory or Path(
+            tempfile.mkdtemp(prefix="event-store-node-", dir=_memory_directory())
+        )
+        self._lock = _lock(self.directory)
+        self._path = self.directory / FILE_NAME
+        try:
+            self._open()
+        except BaseException:
+            self._release()
+            raise
+
+    def connect(self, cache_mib: int) -> sqlite3.Connection:
+        """A connection in autocommit mode that may be used from any one thread at a time."""
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=10
+        )
+        connection.execute(f"PRAGMA synchronous = {'OFF' if self.temporary else 'FULL'}")
+        connection.execute(f"PRAGMA cache_size = -{cache_mib * 1024}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        return connection
+
+    def close(self) -> None:
+        self._release()
+        if self.temporary:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _open(self) -> None:
+        try:
+            is_new = not self._path.exists() or self._path.stat().st_size == 0
+            if not is_new:
+                _refuse_foreign_header(self._path)
+            connection = self.connect(cache_mib=2)
+            try:
+                if is_new:
+                    _create(connection)
+                _refuse_foreign_schema(connection, self._path)
+                _refuse_damaged(connection, self._path)
+            finally:
+                connection.close()
+        except (sqlite3.Error, OSError) as error:
+            raise DataDirectoryError(
+                f"{self._path} cannot be opened: {error}; it was left as it is"
+            ) from error
+
+    def _release(self) -> None:
+        os.close(self._lock)
+
+
+def _memory_directory() -> str | None:
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a private directory is made in it
+
+
+def _lock(directory: Path) -> int:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise DataDirectoryError(f"the data directory {directory} cannot be used: {error}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.read(descriptor, 32).decode(errors="replace").strip()
+        os.close(descriptor)
+        raise DataDirectoryError(
+            f"the data directory {directory} is in use by another event store node"
+            f" (process {holder or 'unknown'})"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+
+
+def _refuse_foreign_header(path: Path) -> None:
+    with path.open("rb") as file:
+        header = file.read(100)
+    if not header.startswith(_SQLITE_MAGIC):
+        raise DataDirectoryError(
+            f"{path} is no event store file (not an SQLite database); it was left as it is"
+        )
+    wal = path.with_name(path.name + "-wal")
+    if wal.exists() and wal.stat().st_size > 0:
+        return  # the header may lag behind the log of changes
+    page_size = int.from_bytes(header[16:18], "big")
+    page_size = 65536 if page_size == 1 else page_size
+    expected_size = page_size * int.from_bytes(header[28:32], "big")
+    if path.stat().st_size < expected_size:
+        raise DataDirectoryError(
+            f"{path} is damaged: {path.stat().st_size} of {expected_size} bytes are there;"
+            " it was left as it is"
+        )
+
+
+def _refuse_foreign_schema(connection: sqlite3.Connection, path: Path) -> None:
+    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application_id != APPLICATION_ID:
+        raise DataDirectoryError(
+            f"{path} is no event store file (application id {application_id}); it was left as it is"
+        )
+    if version != SCHEMA_VERSION:
+        raise DataDirectoryError(
+            f"{path} has schema version {version}, this node reads {SCHEMA_VERSION}; it was left as it is"
+        )
+
+
+def _refuse_damaged(connection: sqlite3.Connection, path: Path) -> None:
+    if path.stat().st_size <= _QUICK_CHECK_LIMIT:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise DataDirectoryError(f"{path} is damaged: {found}; it was left as it is")
+    for order in ("ASC", "DESC"):
+        connection.execute(f"SELECT * FROM event ORDER BY position {order} LIMIT 16").fetchall()
+        connection.execute(f"SELECT * FROM stream ORDER BY id {order} LIMIT 16").fetchall()

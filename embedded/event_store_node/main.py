@@ -1,0 +1,50 @@
+"""The node as a process: `python -m embedded.event_store_node --port 2113 --data-dir data/events`."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from embedded.event_store_node.database import DataDirectoryError
+from embedded.event_store_node.node import EventStoreNode, PortTakenError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a node until SIGTERM or SIGINT. Returns the exit code: 1 when it could not start."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    data_dir = None if arguments.in_memory else Path(arguments.data_dir)
+    try:
+        asyncio.run(_serve(EventStoreNode(data_dir, arguments.host, arguments.port), data_dir))
+    except (DataDirectoryError, PortTakenError) as error:
+        sys.stderr.write(f"event store node: {error}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="event_store_node",
+        description="A single-node event store that speaks the EventStoreDB protocol.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=2113, help="0 picks a free one (default: %(default)s)")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--data-dir", help="directory of the event log; made if it is missing")
+    where.add_argument("--in-memory", action="store_true", help="keep nothing after the end")
+    return parser
+
+
+async def _serve(node: EventStoreNode, data_dir: Path | None) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    async with node:
+        place = data_dir or "memory"
+        sys.stdout.write(f"event store node ready on {node.host}:{node.port} (data in {place})\n")
+        sys.stdout.flush()
+        await stopped.wait()

@@ -1,0 +1,120 @@
+"""The node: the log, the writer, the readers and the gRPC server, started and stopped together."""
+
+import errno
+import os
+import socket
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import grpc.aio
+
+from embedded.event_store_node.broker import Broker
+from embedded.event_store_node.database import Database, DataDirectoryError
+from embedded.event_store_node.gossip_service import GossipService
+from embedded.event_store_node.persistent_service import PersistentSubscriptionsService
+from embedded.event_store_node.reader import Reader
+from embedded.event_store_node.streams_service import StreamsService
+from embedded.event_store_node.transaction import Log
+from embedded.event_store_node.writer import Writer
+
+_MESSAGE_LIMIT = 17 * 2**20
+_GRACE_SECONDS = 1.0
+
+_SERVER_OPTIONS = [
+    ("grpc.so_reuseport", 0),  # a taken port must be an error
+    ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
+    ("grpc.max_send_message_length", 2 * _MESSAGE_LIMIT),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    # Clients may ping as often as they like.
+    ("grpc.http2.min_ping_interval_without_data_ms", 1),
+    ("grpc.http2.max_ping_strikes", 0),
+]
+
+
+class PortTakenError(Exception):
+    """The address cannot be listened on; the message says why."""
+
+
+class EventStoreNode:
+    """
+    An event store on `host:port`, keeping its log in `data_dir`; without one, in memory. Port 0 picks a free
+    port, which `port` then names.
+
+    Raises, when it starts:
+        DataDirectoryError: the data directory is in use, foreign or damaged.
+        PortTakenError: the address cannot be listened on.
+    """
+
+    def __init__(self, data_dir: Path | str | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._data_dir = None if data_dir is None else Path(data_dir)
+        self.host = host
+        self.port = port
+
+    @property
+    def uri(self) -> str:
+        """How an esdbclient connects to this node."""
+        return f"esdb://{self.host}:{self.port}?Tls=false"
+
+    async def start(self) -> None:
+        _refuse_taken_port(self.host, self.port)
+        self._database = Database(self._data_dir)
+        try:
+            self._connections = [self._database.connect(cache_mib=16), self._database.connect(cache_mib=32)]
+            reader = Reader(self._connections[0])
+            self._broker = Broker(reader.last_position())
+            self._writer = Writer(Log(self._connections[1]), self._broker.publish)
+        except sqlite3.Error as error:
+            self._database.close()
+            raise DataDirectoryError(f"{self._database.directory} cannot be read: {error}") from error
+        self._server = grpc.aio.server(options=_SERVER_OPTIONS)
+        try:
+            self.port = self._server.add_insecure_port(f"{self.host}:{self.port}")
+        except RuntimeError as error:
+            await self._close_log()
+            raise PortTakenError(f"{self.host}:{self.port} cannot be listened on: {error}") from error
+        self._streams = StreamsService(self._writer, reader, self._broker)
+        for service in (self._streams, GossipService(self.host, self.port), PersistentSubscriptionsService()):
+            service.add_to(self._server)
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Answer the writes in hand, tell the subscribers, and close."""
+        self._broker.close()
+        self._streams.close()
+        await self._server.stop(_GRACE_SECONDS)
+        await self._close_log()
+
+    async def _close_log(self) -> None:
+        await self._writer.close()
+        for connection in self._connections:
+            connection.close()
+        self._database.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+
+def _refuse_taken_port(host: str, port: int) -> None:
+    """Tell a taken port apart before gRPC reports it in its own words."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), port))
+        except OSError as error:
+            reason = "the port is taken" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0)
+            raise PortTakenError(f"{host}:{port} cannot be listened on: {reason}") from error

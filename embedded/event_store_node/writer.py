@@ -1,0 +1,115 @@
+"""The writer: one thread that commits writes in groups, and tells the event loop after each commit."""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from embedded.event_store_node.events import LoggedEvent
+from embedded.event_store_node.transaction import Log
+from embedded.event_store_node.writes import Failed, Outcome, WriteRequest
+
+logger = logging.getLogger(__name__)
+
+# How long a group waits for more writes, when the group before it showed that there are some to wait for.
+LINGER_SECONDS = 0.002
+_MAX_BATCH_WRITES = 1024
+_MAX_BATCH_BYTES = 8 * 2**20
+# Beyond this much waiting to be written, the services stop reading requests.
+_MAX_QUEUED_BYTES = 64 * 2**20
+
+OnCommit = Callable[[list[LoggedEvent]], None]
+
+
+class Writer:
+    """
+    Takes write requests on the event loop and commits them on a thread of its own. A request's `on_done` and
+    `on_commit` (all new events, in position order) are called on the loop, only after the commit is durable.
+    """
+
+    def __init__(self, log: Log, on_commit: OnCommit) -> None:
+        self._log = log
+        self._on_commit = on_commit
+        self._queue: deque[WriteRequest] = deque()
+        self._condition = threading.Condition()
+        self._closing = False
+        self._wanted = 1
+        self._queued_bytes = 0
+        self._room = asyncio.Event()
+        self._room.set()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="event-log-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, write: WriteRequest) -> None:
+        """Queue a write; its outcome comes through `on_done`."""
+        self._queued_bytes += write.size
+        if self._queued_bytes > _MAX_QUEUED_BYTES:
+            self._room.clear()
+        with self._condition:
+            self._queue.append(write)
+            if len(self._queue) >= self._wanted:
+                self._condition.notify()
+
+    async def room(self) -> None:
+        """Wait while too much is queued."""
+        if not self._room.is_set():
+            await self._room.wait()
+
+    async def close(self) -> None:
+        """Commit what is queued, then end the thread."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify()
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.sleep(0)  # let the last outcomes be delivered
+
+    # On the writer's thread
+
+    def _run(self) -> None:
+        linger = False
+        while batch := self._next_batch(linger):
+            linger = len(batch) > 1
+            outcomes, events = self._commit(batch)
+            self._loop.call_soon_threadsafe(self._done, batch, outcomes, events)
+
+    def _next_batch(self, linger: bool) -> list[WriteRequest]:
+        """The writes that wait, at least one; empty once closed and drained."""
+        with self._condition:
+            while not self._queue and not self._closing:
+                self._wanted = 1
+                self._condition.wait()
+            if linger and not self._closing:
+                self._wanted = _MAX_BATCH_WRITES
+                self._condition.wait(LINGER_SECONDS)
+            batch: list[WriteRequest] = []
+            size = 0
+            while self._queue and len(batch) < _MAX_BATCH_WRITES and size < _MAX_BATCH_BYTES:
+                batch.append(self._queue.popleft())
+                size += batch[-1].size
+            return batch
+
+    def _commit(self, batch: Sequence[WriteRequest]) -> tuple[list[Outcome], list[LoggedEvent]]:
+        try:
+            return self._log.write(batch)
+        except sqlite3.Error as error:
+            logger.error("A batch of %d writes failed: %s", len(batch), error)
+            return [Failed(str(error))] * len(batch), []
+        except Exception:
+            logger.exception("A batch of %d writes failed", len(batch))
+            return [Failed("internal error")] * len(batch), []
+
+    # Back on the event loop
+
+    def _done(
+        self, batch: Sequence[WriteRequest], outcomes: Sequence[Outcome], events: list[LoggedEvent]
+    ) -> None:
+        self._queued_bytes -= sum(write.size for write in batch)
+        if self._queued_bytes <= _MAX_QUEUED_BYTES:
+            self._room.set()
+        if events:
+            self._on_commit(events)
+        for write, outcome in zip(batch, outcomes, strict=True):
+            write.on_done(outcome)
