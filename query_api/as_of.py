@@ -49,7 +49,7 @@ async def stream_events(
     try:
         return await sources.events.read_stream(stream, from_revision, limit)
     except StreamDeleted as error:
-        raise Problem(410, "deleted", "Its events have been deleted", str(error)) from error
+        raise Problem(410, "deleted", "It has been deleted", str(error)) from error
 
 
 def fold(view: View, events: Iterable[StoredEvent]) -> Held:
@@ -61,7 +61,7 @@ def fold(view: View, events: Iterable[StoredEvent]) -> Held:
             recorded = decode_event(stored)
         except (UnknownEventType, UndecodableEvent) as error:
             detail = f"event {stored.revision} of {stored.stream}: {error}; its history shows what is stored"
-            raise Problem(500, "undecodable-event", "An event of this order can't be decoded", detail) from error
+            raise Problem(500, "unreadable-history", "Its stream holds an event that can't be read", detail) from error
         if type(recorded.event) in view.events:
             document = view.fold(document, recorded)
             position = stored.position

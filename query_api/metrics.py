@@ -18,8 +18,7 @@ class RouteMetrics:
     """The counters of one route."""
 
     def __init__(self, route: str) -> None:
-        # By status // 100; informational answers are never counted here.
-        self._by_class = [_REQUESTS.labels(route, f"{digit}xx") for digit in range(6)]
+        self._by_class = {digit: _REQUESTS.labels(route, f"{digit}xx") for digit in (2, 3, 4, 5)}
         self._seconds = _DURATION.labels(route)
 
     def answered(self, status: int, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -20,7 +21,7 @@ class Parameter(Struct, frozen=True):
 
     name: str
     description: str
-    schema: Mapping[str, Any] = {"type": "string"}
+    schema: Mapping[str, Any] = MappingProxyType({"type": "string"})
     required: bool = False
 
 
