@@ -19,7 +19,7 @@ from pymongo.errors import (
 )
 
 from infrastructure.read_store.documents import DELETED, ID, POSITION, Held, Write, held, stored
-from infrastructure.read_store.errors import ReadStoreRefused, ReadStoreUnavailable
+from infrastructure.read_store.errors import ReadStoreRefused, ReadStoreUnavailable, UnsafeForReadStore
 from infrastructure.read_store.subset import check_collection, check_document_type, check_filter, check_index
 
 _DUPLICATE_KEY = 11000
