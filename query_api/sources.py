@@ -8,6 +8,7 @@ from infrastructure.problems import Problem
 from infrastructure.read_store import POSITION, Held, ReadStore
 from infrastructure.settings import Settings
 from query_api.checkpoints import Checkpoints
+from query_api.coalescing import CoalescedReads
 from read_models.view import View
 from read_models.views import VIEWS
 
@@ -17,6 +18,7 @@ class Sources:
 
     def __init__(self, settings: Settings) -> None:
         self.documents = ReadStore(settings.mongo_uri, settings.mongo_database, timeout=settings.readstore_timeout)
+        self._reads = {view.collection: CoalescedReads(self.documents, view.collection) for view in VIEWS}
         self.events = EventStore(
             settings.eventstore_uri, patience=settings.eventstore_patience, deadline=settings.eventstore_deadline
         )
@@ -35,7 +37,7 @@ class Sources:
         return await self._find(view, key)
 
     async def _find(self, view: View, key: str) -> Held | None:
-        held = (await self.documents.load(view.collection, [key])).get(key)
+        held = await self._reads[view.collection].get(key)
         return None if held is None or held.fields is None else held
 
     async def rows(
