@@ -61,7 +61,7 @@ def server_named_id(command_type: CommandType, headers: Mapping[str, str]) -> st
 def decode_command(decoder: "msgspec.json.Decoder[Any]", body: bytes, content_type: str) -> Struct:
     """The command in a request's body; an empty body is an empty object. Raises Problem (400, 415)."""
     media_type = content_type.partition(";")[0].strip().lower()
-    if media_type not in ("", "application/json") and not media_type.endswith("+json"):
+    if body and media_type not in ("", "application/json") and not media_type.endswith("+json"):
         raise Problem(415, "media-type", "A command is sent as application/json", f"not as {media_type[:100]}")
     try:
         command: Struct = decoder.decode(body or b"{}")

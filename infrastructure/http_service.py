@@ -1,5 +1,6 @@
 """What every HTTP service has in common: health, metrics, problem details, and a server that stops gracefully."""
 
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -84,6 +85,9 @@ def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> in
         timeout_graceful_shutdown=max(1, int(settings.shutdown_grace)),
         backlog=2048,
     )
+    # uvicorn raises a signal again once it has stopped gracefully; that is no reason to exit with an error.
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda _signal, _frame: None)
     server = uvicorn.Server(config)
     server.run(sockets=[listener])
     return 0 if server.started else 1

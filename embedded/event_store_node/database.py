@@ -49,9 +49,7 @@ class Database:
 
     def __init__(self, directory: Path | None) -> None:
         self.temporary = directory is None
-        self.directory = directory or Path(
-            tempfile.mkdtemp(prefix="event-store-node-", dir=_memory_directory())
-        )
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="event-store-node-", dir=_memory_directory()))
         self._lock = _lock(self.directory)
         self._path = self.directory / FILE_NAME
         try:
@@ -89,9 +87,7 @@ class Database:
             finally:
                 connection.close()
         except (sqlite3.Error, OSError) as error:
-            raise DataDirectoryError(
-                f"{self._path} cannot be opened: {error}; it was left as it is"
-            ) from error
+            raise DataDirectoryError(f"{self._path} cannot be opened: {error}; it was left as it is") from error
 
     def _release(self) -> None:
         os.close(self._lock)
@@ -113,8 +109,7 @@ def _lock(directory: Path) -> int:
         holder = os.read(descriptor, 32).decode(errors="replace").strip()
         os.close(descriptor)
         raise DataDirectoryError(
-            f"the data directory {directory} is in use by another event store node"
-            f" (process {holder or 'unknown'})"
+            f"the data directory {directory} is in use by another event store node (process {holder or 'unknown'})"
         ) from None
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
@@ -130,9 +125,7 @@ def _refuse_foreign_header(path: Path) -> None:
     with path.open("rb") as file:
         header = file.read(100)
     if not header.startswith(_SQLITE_MAGIC):
-        raise DataDirectoryError(
-            f"{path} is no event store file (not an SQLite database); it was left as it is"
-        )
+        raise DataDirectoryError(f"{path} is no event store file (not an SQLite database); it was left as it is")
     wal = path.with_name(path.name + "-wal")
     if wal.exists() and wal.stat().st_size > 0:
         return  # the header may lag behind the log of changes
@@ -141,8 +134,7 @@ def _refuse_foreign_header(path: Path) -> None:
     expected_size = page_size * int.from_bytes(header[28:32], "big")
     if path.stat().st_size < expected_size:
         raise DataDirectoryError(
-            f"{path} is damaged: {path.stat().st_size} of {expected_size} bytes are there;"
-            " it was left as it is"
+            f"{path} is damaged: {path.stat().st_size} of {expected_size} bytes are there; it was left as it is"
         )
 
 

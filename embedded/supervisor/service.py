@@ -1,0 +1,202 @@
+"""One supervised service: started, watched until it is ready, started again when it dies, stopped on request."""
+
+import asyncio
+import contextlib
+import enum
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from embedded.supervisor.child import Child, describe_exit, log_tail
+from embedded.supervisor.readiness import NotReady, Readiness, until_ready
+from infrastructure.resilience import backoff
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """What to run. `prepare` is entered before each start and left right after it; it yields the file descriptors
+    that the child keeps open (a lock that has to live as long as the child, say)."""
+
+    name: str
+    command: Sequence[str]
+    host: str
+    port: int
+    url: str
+    ready: Readiness
+    environment: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[], AbstractContextManager[Sequence[int]]] = lambda: contextlib.nullcontext(())
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for what, in seconds."""
+
+    start: float = 60.0
+    """for a service to become ready the first time"""
+    grace: float = 10.0
+    """after SIGTERM, before SIGKILL"""
+    settle: float = 10.0
+    """up time that clears the record of earlier deaths"""
+    backoff_base: float = 0.1
+    backoff_cap: float = 10.0
+
+
+class State(enum.StrEnum):
+    """Where a service is in its life."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+class StartFailed(Exception):
+    """A service ended, or did not become ready, the first time it was started."""
+
+    def __init__(self, service: str, reason: str, log_file: Path, tail: str) -> None:
+        super().__init__(f"{service} {reason}")
+        self.service = service
+        self.reason = reason
+        self.log_file = log_file
+        self.tail = tail
+
+
+class SupervisedService:
+    """Keeps one service running between `start` and `stop`. One task owns the child process from spawn to end."""
+
+    def __init__(
+        self,
+        spec: ServiceSpec,
+        log_file: Path,
+        *,
+        patience: Patience,
+        on_change: Callable[["SupervisedService"], None],
+    ) -> None:
+        self.spec = spec
+        self.log_file = log_file
+        self.state = State.WAITING
+        self.restarts = 0
+        self.last_exit: int | None = None
+        self._not_ready_because = ""
+        self._child: Child | None = None
+        self._patience = patience
+        self._delays = self._new_delays()
+        self._on_change = on_change
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, None while there is no process."""
+        child = self._child
+        return child.pid if child is not None and child.exit_status is None else None
+
+    async def start(self) -> None:
+        """Start it and wait until it is ready; from then on it is started again whenever it dies.
+
+        Raises:
+            StartFailed: it ended, or was not ready in time.
+        """
+        ready = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._run(ready), name=f"supervise {self.spec.name}")
+        await ready
+
+    async def stop(self) -> None:
+        """Stop it for good; a service that never started, or failed to, is simply marked."""
+        self._stopping.set()
+        if self._task is not None:
+            await self._task
+        self._become(State.STOPPED)
+
+    def kill(self) -> int | None:
+        """SIGKILL the running process as a crash would; returns its pid, None when there was none."""
+        pid = self.pid
+        if self._child is not None and pid is not None:
+            self._child.kill()
+        return pid
+
+    async def _run(self, first_ready: asyncio.Future[None]) -> None:
+        try:
+            await self._first_life(first_ready)
+            while not self._stopping.is_set():
+                self._become(State.RESTARTING)
+                await self._pause(next(self._delays))
+                if not self._stopping.is_set():
+                    await self._another_life()
+        finally:
+            if not first_ready.done():
+                first_ready.cancel()
+
+    async def _first_life(self, first_ready: asyncio.Future[None]) -> None:
+        """The first run fails loudly: what never worked is not worth repeating."""
+        try:
+            async with asyncio.timeout(self._patience.start) as deadline:
+
+                def on_ready() -> None:
+                    deadline.reschedule(None)
+                    if not first_ready.done():
+                        first_ready.set_result(None)
+
+                await self._live(on_ready)
+            reason = describe_exit(self.last_exit or 0) + " before it was ready"
+        except TimeoutError:
+            reason = f"was not ready after {self._patience.start:g} s ({self._not_ready_because})"
+        except OSError as error:
+            reason = f"could not be started: {error}"
+        if not first_ready.done() and not self._stopping.is_set():
+            first_ready.set_exception(StartFailed(self.spec.name, reason, self.log_file, log_tail(self.log_file)))
+            self._stopping.set()
+
+    async def _another_life(self) -> None:
+        self.restarts += 1
+        with contextlib.suppress(OSError):  # what `prepare` or the system refuses now may be granted later
+            await self._live(lambda: None)
+
+    async def _live(self, on_ready: Callable[[], object]) -> None:
+        """One life of the child: from its start to its end, by itself or because the service is being stopped."""
+        with self.spec.prepare() as kept_open:
+            self._child = child = await Child.start(
+                self.spec.command,
+                log_file=self.log_file,
+                environment=self.spec.environment,
+                pass_fds=kept_open,
+            )
+        started_at = asyncio.get_running_loop().time()
+        self._become(State.STARTING)
+        exited = asyncio.ensure_future(child.wait())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        ready = asyncio.ensure_future(until_ready(self.spec.ready, self._note_not_ready))
+        try:
+            await asyncio.wait({exited, stopping, ready}, return_when=asyncio.FIRST_COMPLETED)
+            if ready.done() and not exited.done() and not stopping.done():
+                ready.result()
+                self._become(State.READY)
+                on_ready()
+                await asyncio.wait({exited, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiter in (exited, stopping, ready):
+                waiter.cancel()
+            if child.exit_status is None:
+                self._become(State.STOPPING)
+            self.last_exit = await child.stop(self._patience.grace)
+        if asyncio.get_running_loop().time() - started_at >= self._patience.settle:
+            self._delays = self._new_delays()
+
+    async def _pause(self, delay: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._stopping.wait()
+
+    def _new_delays(self) -> Iterator[float]:
+        return backoff(self._patience.backoff_base, self._patience.backoff_cap)
+
+    def _note_not_ready(self, reason: NotReady) -> None:
+        self._not_ready_because = str(reason)
+
+    def _become(self, state: State) -> None:
+        if state is not self.state:
+            self.state = state
+            self._on_change(self)

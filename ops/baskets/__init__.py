@@ -1,0 +1,1 @@
+"""Retail baskets: the input of `eventfold load` and `eventfold demo`."""

@@ -1,0 +1,107 @@
+"""`eventfold load`: retail baskets in as orders."""
+
+import argparse
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ops.commands.options import add_data_dir, count, settings
+from ops.errors import CommandFailed
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ops.baskets.basket import Basket
+    from ops.loading.outcome import Outcome
+
+
+def add_parser(commands: Any) -> None:
+    """Add `load`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "load",
+        help="place retail baskets as orders",
+        description="Place retail baskets as orders through the command API of a running stack. The first 1,000 come "
+        "with Eventfold; the other 154,848 need `make data`. A load can be repeated: every command keeps its "
+        "Idempotency-Key, so nothing happens twice.",
+    )
+    parser.add_argument("--baskets", type=count, default=1_000, metavar="N", help="how many (default: 1000)")
+    parser.add_argument("--skip", type=int, default=0, metavar="K", help="leave out the first K (default: 0)")
+    parser.add_argument("--in-flight", type=count, default=32, metavar="N", help="commands at a time (default: 32)")
+    parser.add_argument("--move-on", action="store_true", help="confirm, ship, deliver, cancel by the demo's rule")
+    parser.add_argument("--resume", action="store_true", help="go on where the last load of this kind was interrupted")
+    add_data_dir(parser, "the data directory of the running `eventfold up`")
+    parser.add_argument("--command-api", metavar="URL", help="the command API, when it is not the one of --data-dir")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Load the baskets, say what came of it."""
+    from rich.console import Console
+
+    from ops.service_client import Unanswered
+
+    if args.skip < 0:
+        raise CommandFailed("--skip can't be negative")
+    console = Console(highlight=False)
+    try:
+        outcome = asyncio.run(_load(args, console, _command_api(args)))
+    except Unanswered as error:
+        raise CommandFailed(str(error), "`eventfold up` starts it, `eventfold status` shows it") from error
+    return 0 if outcome.baskets else 1
+
+
+async def _load(args: argparse.Namespace, console: "Console", command_api: str) -> "Outcome":
+    import aiohttp
+
+    from ops.load_display import print_outcome, progress_bar
+    from ops.loading.loader import Loader
+    from ops.loading.progress_file import ProgressFile
+    from ops.service_client import ServiceClient
+
+    progress_path = args.data_dir / "run" / "load.json"
+    start = ProgressFile.resume_at(progress_path, args.skip) if args.resume else args.skip
+    end = args.skip + args.baskets
+    if start > args.skip:
+        console.print(f"Going on with basket {start:,}; the ones before were done.")
+    if start >= end:
+        raise CommandFailed("nothing is left to do: every one of these baskets was loaded before")
+    baskets = _baskets(start, end)
+    progress_file = ProgressFile(progress_path, args.skip, start)
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        with progress_bar(console, "baskets", total=end - start) as advance:
+
+            def on_done(ordinal: int) -> None:
+                progress_file.done(ordinal)
+                advance()
+
+            loader = Loader(
+                ServiceClient(command_api, session), in_flight=args.in_flight, move_on=args.move_on, on_done=on_done
+            )
+            try:
+                await loader.load(baskets, start)
+            finally:
+                progress_file.write()
+                print_outcome(console, loader.outcome)
+    return loader.outcome
+
+
+def _baskets(start: int, end: int) -> "Iterator[Basket]":
+    from itertools import islice
+
+    from ops.baskets.sample import SAMPLE_SIZE, read_sample
+    from ops.baskets.whole_set import read_whole_set
+
+    if end <= SAMPLE_SIZE:
+        return islice(read_sample(), start, end)
+    return read_whole_set(start, end - start)
+
+
+def _command_api(args: argparse.Namespace) -> str:
+    """The URL given, else that of the stack on the data directory, else that of the settings."""
+    from ops.locations import service_urls
+
+    if args.command_api:
+        return str(args.command_api).rstrip("/")
+    return service_urls(Path(args.data_dir), settings())["command-api"]

@@ -1,0 +1,38 @@
+"""`eventfold node`, `command-api`, `projector`, `query-api`: one service in the foreground."""
+
+import argparse
+import importlib
+from typing import Any
+
+HTTP_SERVICES = {
+    "command-api": "takes commands over HTTP and appends their events",
+    "projector": "folds the events into the views",
+    "query-api": "serves the views over HTTP",
+}
+
+
+def add_parser(commands: Any) -> None:
+    """Add one sub-command for each service."""
+    # The node's own parser knows its options; -h goes there too.
+    node = commands.add_parser(
+        "node", help="the embedded event store node: --port, --data-dir, --host, --in-memory", add_help=False
+    )
+    node.set_defaults(run=run_node, passes_arguments_on=True)
+    for name, what in HTTP_SERVICES.items():
+        service = commands.add_parser(
+            name, help=what, description=f"The service that {what}. Settings come from EVENTFOLD_* variables."
+        )
+        service.set_defaults(run=run_service)
+
+
+def run_node(args: argparse.Namespace) -> int:
+    """Run the embedded event store node."""
+    from embedded.event_store_node.main import main
+
+    return int(main(args.rest))
+
+
+def run_service(args: argparse.Namespace) -> int:
+    """Run the HTTP service that the sub-command names; only its own code is imported."""
+    service = importlib.import_module(f"{args.command.replace('-', '_')}.main")
+    return int(service.main())

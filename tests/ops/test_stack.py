@@ -1,0 +1,74 @@
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import ops
+from embedded.supervisor.service import Patience, ServiceSpec, State, SupervisedService
+from infrastructure.settings import load_settings
+from ops.stack import EVENTSTORE_URI, MONGO_URI, Ports, stages
+from ops.up_display import UpDisplay
+
+PORTS = Ports.from_base(9000)
+
+
+def by_name(data_dir: Path, environment: dict[str, str]) -> dict[str, ServiceSpec]:
+    return {spec.name: spec for stage in stages(data_dir, "127.0.0.1", PORTS, environment) for spec in stage}
+
+
+def test_stores_first_then_what_needs_them(tmp_path: Path) -> None:
+    names = [[spec.name for spec in stage] for stage in stages(tmp_path, "127.0.0.1", PORTS, {})]
+    assert names == [["node", "read-store"], ["command-api", "projector", "query-api"]]
+
+
+def test_services_are_told_where_the_stand_ins_are(tmp_path: Path) -> None:
+    services = by_name(tmp_path, {"PATH": "/bin", "EVENTFOLD_LOG_LEVEL": "debug"})
+    settings = load_settings(services["query-api"].environment)
+    assert settings.eventstore_uri == services["node"].url == "esdb://127.0.0.1:9000?Tls=false"
+    assert settings.mongo_uri == services["read-store"].url
+    assert (settings.command_api_port, settings.query_api_port, settings.projector_port) == (9001, 9002, 9003)
+    assert settings.log_level == "debug", "what is configured otherwise stays"
+    assert services["query-api"].environment["PATH"] == "/bin"
+    assert services["query-api"].url == "http://127.0.0.1:9002"
+    assert str(tmp_path / "event-store") in services["node"].command
+
+
+def test_a_store_that_runs_elsewhere_gets_no_stand_in(tmp_path: Path) -> None:
+    elsewhere = {EVENTSTORE_URI: "esdb://cluster:2113", MONGO_URI: "mongodb://replica-set"}
+    services = by_name(tmp_path, elsewhere)
+    assert set(services) == {"command-api", "projector", "query-api"}
+    assert load_settings(services["projector"].environment).mongo_uri == "mongodb://replica-set"
+
+
+def test_ports_chosen_one_by_one() -> None:
+    ports = Ports().with_choices({"node": 5, "query_api": None})
+    assert (ports.node, ports.query_api) == (5, 8002)
+
+
+def test_an_ipv6_host_stands_in_brackets(tmp_path: Path) -> None:
+    specs = [spec for stage in stages(tmp_path, "::1", PORTS, {}) for spec in stage]
+    assert {spec.name: spec.url for spec in specs}["command-api"] == "http://[::1]:9001"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_display_follows_the_services(tmp_path: Path, terminal: bool) -> None:
+    console = Console(width=160, force_terminal=terminal, highlight=False)
+    spec = by_name(tmp_path, {})["command-api"]
+    with console.capture() as captured, UpDisplay(console, tmp_path) as display:
+        service = SupervisedService(spec, tmp_path / "log", patience=Patience(), on_change=display.show)
+        service.state = State.READY
+        display.show(service)
+        service.state, service.last_exit = State.RESTARTING, -9
+        display.show(service)
+    text = captured.get()
+    assert "command-api" in text
+    assert "http://127.0.0.1:9001" in text
+    if not terminal:
+        assert text.splitlines()[1].endswith("was ended by SIGKILL; starting it again")
+
+
+def test_children_run_this_very_code(tmp_path: Path) -> None:
+    command_api = by_name(tmp_path, {"PYTHONPATH": "/elsewhere"})["command-api"]
+    assert command_api.command == [sys.executable, "-P", "-m", "ops.cli", "command-api"]
+    assert command_api.environment["PYTHONPATH"] == f"{Path(ops.__file__).parents[1]}:/elsewhere"

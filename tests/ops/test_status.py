@@ -1,0 +1,46 @@
+from typing import Any
+
+from rich.console import Console
+
+from ops.status import ServiceStatus, StackStatus
+from ops.status_display import print_status
+
+READY = ServiceStatus("projector", "http://127.0.0.1:8003", True, "", 4711, 1)
+
+
+def printed(projector: dict[str, Any] | None, *services: ServiceStatus) -> str:
+    console = Console(width=160)
+    with console.capture() as captured:
+        print_status(console, StackStatus(list(services), projector))
+    return captured.get()
+
+
+def test_views_with_lag_and_parked_events() -> None:
+    view = {
+        "name": "order_details",
+        "version": 1,
+        "position": 900,
+        "lag_events": 1200,
+        "lag_seconds": 0.25,
+        "parked": 2,
+        "state": "live",
+    }
+    text = printed({"event_store": {"position": 2100}, "views": [view]}, READY)
+    assert "last position is 2100" in text
+    assert "1,200 events, 0.2 s" in text
+    assert text.splitlines()[-1].split()[-1] == "2"
+    assert "4711" in text
+
+
+def test_fields_that_the_projector_does_not_tell() -> None:
+    text = printed({"views": [{"name": "daily_sales", "unheard_of": {}}]}, READY)
+    assert "last position is -" in text
+    assert "daily_sales" in text
+
+
+def test_a_service_that_is_not_ready() -> None:
+    down = ServiceStatus("query-api", "http://127.0.0.1:8002", False, "503: read store away", None, 0)
+    text = printed(None, down)
+    assert "not ready" in text
+    assert "query-api: 503: read store away" in text
+    assert "does not tell" in text

@@ -1,0 +1,126 @@
+"""Services as real processes on free ports, for tests that drive them as their users do."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+from infrastructure.event_store import EventStore, EventStoreUnavailable
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+async def until(condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 30) -> None:
+    """Waits until `condition` holds, asking again every few milliseconds; fails after `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not await condition():
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"{what}: not within {seconds} s") from None
+
+
+class Service:
+    """A process that can be started, killed and started again on the same port."""
+
+    def __init__(self, name: str, port: int, arguments: list[str], environ: dict[str, str], log: Path) -> None:
+        self.name = name
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = log
+        self._arguments = arguments
+        self._environ = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        with self.log.open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", *self._arguments, env=self._environ, stdout=output, stderr=output, cwd=ROOT
+            )
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    async def kill(self) -> None:
+        """SIGKILL, and waits for the end."""
+        assert self._process is not None
+        if self.running:
+            self._process.kill()
+        await self._process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM, and waits for the exit code."""
+        assert self._process is not None
+        if self.running:
+            self._process.send_signal(signal.SIGTERM)
+        return await self._process.wait()
+
+    async def answers(self, path: str = "/health/live") -> bool:
+        """Whether the HTTP service answers 200."""
+        assert self.running, f"{self.name} ended: {self.log.read_text()[-2000:]}"
+        try:
+            async with aiohttp.ClientSession() as session, session.get(self.url + path) as response:
+                return response.status == 200
+        except aiohttp.ClientError:
+            return False
+
+
+def node_uri(port: int) -> str:
+    """The connection string of a node on this machine."""
+    return f"esdb://127.0.0.1:{port}?Tls=false"
+
+
+async def start_node(directory: Path, port: int | None = None) -> Service:
+    """An event store node over `directory`/node; ready to take events."""
+    port = port or free_port()
+    arguments = ["embedded.event_store_node", "--port", str(port), "--data-dir", str(directory / "node")]
+    node = Service("node", port, arguments, {}, directory / "node.log")
+    await restart_node(node)
+    return node
+
+
+async def restart_node(node: Service) -> None:
+    """Starts the node, and waits until it answers."""
+    await node.start()
+
+    async def ready() -> bool:
+        assert node.running, f"the node ended: {node.log.read_text()[-2000:]}"
+        store = EventStore(node_uri(node.port), deadline=1)
+        try:
+            await store.ping()
+        except EventStoreUnavailable:
+            return False
+        finally:
+            await store.close()
+        return True
+
+    await until(ready, "the node answers")
+
+
+@asynccontextmanager
+async def running(name: str, directory: Path, path: str = "/health/live", **settings: str) -> AsyncIterator[Service]:
+    """An HTTP service (`command_api`, `query_api`, `projector`) with these EVENTFOLD_ settings, for the block."""
+    port = free_port()
+    environ = {f"EVENTFOLD_{key.upper()}": value for key, value in settings.items()}
+    environ[f"EVENTFOLD_{name.upper()}_PORT"] = str(port)
+    service = Service(name, port, [f"{name}.main"], environ, directory / f"{name}-{port}.log")
+    await service.start()
+    try:
+        await until(lambda: service.answers(path), f"{name} answers {path}")
+        yield service
+    finally:
+        await service.kill()
