@@ -6,7 +6,8 @@ At one request at a time nothing is put together and nothing waits; the busier i
 
 import asyncio
 
-from infrastructure.read_store import Held, ReadStore
+from infrastructure.read_store import Held, ReadStoreUnavailable
+from query_api.bounded_reads import BoundedReads
 
 _KEYS_PER_READ = 128
 
@@ -14,8 +15,8 @@ _KEYS_PER_READ = 128
 class CoalescedReads:
     """Documents of one collection by key; one read at a time, of all the keys asked for before it."""
 
-    def __init__(self, store: ReadStore, collection: str) -> None:
-        self._store = store
+    def __init__(self, reads: BoundedReads, collection: str) -> None:
+        self._reads = reads
         self._collection = collection
         self._busy = False
         self._asked: list[tuple[str, asyncio.Future[Held | None]]] = []
@@ -24,7 +25,7 @@ class CoalescedReads:
     async def get(self, key: str) -> Held | None:
         """The document (or tombstone) as it is after this call began; None when there is none.
 
-        Others may be given the same object: it must be left as it is. Raises what ReadStore.load raises.
+        Others may be given the same object: it must be left as it is. Raises what BoundedReads.load raises.
         """
         if self._busy:
             answer: asyncio.Future[Held | None] = asyncio.get_running_loop().create_future()
@@ -32,7 +33,10 @@ class CoalescedReads:
             return await answer
         self._busy = True
         try:
-            return (await self._store.load(self._collection, [key])).get(key)
+            return (await self._reads.load(self._collection, [key])).get(key)
+        except ReadStoreUnavailable as error:
+            self._fail([], error)
+            raise
         finally:
             self._hand_over()
 
@@ -46,13 +50,19 @@ class CoalescedReads:
 
     async def _read(self, taken: list[tuple[str, asyncio.Future[Held | None]]]) -> None:
         try:
-            found = await self._store.load(self._collection, list({key for key, _ in taken}))
+            found = await self._reads.load(self._collection, list({key for key, _ in taken}))
             for key, answer in taken:
                 if not answer.done():
                     answer.set_result(found.get(key))
         except Exception as error:
-            for _, answer in taken:
-                if not answer.done():
-                    answer.set_exception(error)
+            self._fail(taken, error)
         finally:
             self._hand_over()
+
+    def _fail(self, taken: list[tuple[str, asyncio.Future[Held | None]]], error: Exception) -> None:
+        """Tells those whose read failed, and when the store is away, those too who would wait just as long in vain."""
+        if isinstance(error, ReadStoreUnavailable):
+            taken, self._asked = taken + self._asked, []
+        for _, answer in taken:
+            if not answer.done():
+                answer.set_exception(error)
