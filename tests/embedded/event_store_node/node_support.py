@@ -112,7 +112,7 @@ async def messages(call: Any, count: int | None = None) -> list[streams_pb2.Read
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
     """Wait for a condition to hold; fail if it does not in time."""
     async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - what is waited for happens in the node
+        while not await condition():
             await asyncio.sleep(0.005)
 
 
