@@ -1,1 +1,1 @@
-"""The read side: documents and history out over HTTP."""
+"""Documents and history out over HTTP."""

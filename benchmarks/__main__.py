@@ -1,0 +1,21 @@
+"""Every benchmark, one after the other: `make bench`."""
+
+import platform
+
+import uvloop
+
+from benchmarks import catch_up, commands, lag, query_by_id
+
+BENCHMARKS = (commands, catch_up, query_by_id, lag)
+
+
+def main() -> None:
+    """Prints what the machine is, then what each benchmark measures; ratios are taken within one run."""
+    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, {platform.system()}")
+    for benchmark in BENCHMARKS:
+        print(f"\n== {benchmark.__name__}: {(benchmark.__doc__ or '').splitlines()[0]}")
+        uvloop.run(benchmark.run())
+
+
+if __name__ == "__main__":
+    main()

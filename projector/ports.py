@@ -1,0 +1,48 @@
+"""What the engine needs of the event store and of the read store, and no more."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct
+
+from infrastructure.event_store import Batch, StoredEvent
+from infrastructure.read_store import Document, Held, Write
+
+
+class Batches(Protocol):
+    """A subscription that is open; see infrastructure.event_store.Subscription."""
+
+    async def next_batch(self) -> Batch: ...
+
+
+class EventLog(Protocol):
+    """The event store's `$all`; see infrastructure.event_store.EventStore."""
+
+    def subscribe(self, after: int | None, *, buffer: int) -> AbstractAsyncContextManager[Batches]: ...
+
+    def read_all(self, after: int | None) -> AsyncIterator[StoredEvent]: ...
+
+    async def last_position(self) -> int | None: ...
+
+
+class DocumentStore(Protocol):
+    """The read store; see infrastructure.read_store.ReadStore."""
+
+    async def prepare(self, collection: str, struct: type[Struct], indexes: Sequence[tuple[str, ...]]) -> None: ...
+
+    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, Held]: ...
+
+    async def write(self, collection: str, writes: Sequence[Write]) -> frozenset[str]: ...
+
+    async def page(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        by: str,
+        direction: Literal["ascending", "descending"],
+        limit: int,
+    ) -> list[Document]: ...
+
+    async def count(self, collection: str, where: Mapping[str, Any]) -> int: ...

@@ -1,0 +1,173 @@
+"""One view's way through the log: keys, fold, guarded write, parked events, checkpoint, batch after batch."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import structlog
+
+from infrastructure.read_store import UnsafeForReadStore, Write
+from projector import metrics
+from projector.checkpoints import advance_checkpoint, load_checkpoint
+from projector.decoding import DecodedBatch
+from projector.document_cache import DocumentCache, Known
+from projector.documents import known_from, write_of
+from projector.errors import ViewBroken
+from projector.folding import Folder, Step, park_keys, restricted
+from projector.parked_events import COLLECTION as PARKED_EVENTS
+from projector.parking import ParkedOfBatch, Parking
+from projector.patience import PatientStore
+from read_models.view import View
+
+log = structlog.get_logger(__name__)
+
+# Another writer can get ahead again between our read and our write; each time it has folded more, so this is plenty.
+_MOST_ROUNDS = 100
+
+
+class Projection:
+    """Folds batches into the documents of one view. `capacity` bounds the documents kept in memory."""
+
+    def __init__(self, view: View, store: PatientStore, *, capacity: int, failure_limit: int) -> None:
+        self.view = view
+        self.store = store
+        self.position: int | None = None
+        self.caught_up = False
+        self.behind_since: int | None = None
+        self.broken: str | None = None
+        self.parking = Parking(view)
+        self._cache = DocumentCache(capacity)
+        self._folder = Folder(view, self.parking, failure_limit)
+
+    async def start(self) -> None:
+        """Reads back where an earlier run left off."""
+        self._cache.clear()
+        await self.store.prepare(self.view.collection, self.view.document, self.view.indexes)
+        await self.parking.load(self.store)
+        self.position = await load_checkpoint(self.store, self.view)
+        metrics.PARKED.labels(self.view.name).set(self.parking.count)
+
+    async def project(self, batch: DecodedBatch) -> None:
+        """Brings the view up to the batch's position, or stops it for good when its own fault is in the way."""
+        after = -1 if self.position is None else self.position
+        if self.broken is not None or batch.position is None:
+            return
+        self.behind_since = next((e.stored.recorded_at for e in batch.events if e.stored.position > after), None)
+        try:
+            await self._project(batch, after)
+        except ViewBroken as error:
+            self.broken = str(error)
+            metrics.STOPPED.labels(self.view.name).set(1)
+            log.critical("view stopped: its fault is not one event's", view=self.view.name, error=self.broken)
+        else:
+            self.behind_since = None
+            self.caught_up = batch.caught_up
+
+    async def _project(self, batch: DecodedBatch, after: int) -> None:
+        parked = ParkedOfBatch(self.view, self.parking)
+        with metrics.FOLD_SECONDS.labels(self.view.name).time():
+            steps = self._folder.select(batch.events, after, parked)
+        known = await self._known(steps)
+        with metrics.FOLD_SECONDS.labels(self.view.name).time():
+            changed = self._folder.fold(steps, known, parked)
+        with metrics.WRITE_SECONDS.labels(self.view.name).time():
+            await self._write(steps, known, changed, parked)
+            await self._park(parked)
+            await self._advance(batch.position, after)
+        metrics.EVENTS.labels(self.view.name).inc(len(steps))
+
+    async def _known(self, steps: Sequence[Step]) -> dict[str, Known]:
+        """Every document that the steps touch, from memory or in one read."""
+        known: dict[str, Known] = {}
+        missing: list[str] = []
+        for key in dict.fromkeys(key for step in steps for key in step.keys):
+            found = self._cache.get(key)
+            if found is None:
+                missing.append(key)
+            else:
+                known[key] = found
+        if missing:
+            known.update(await self._load(missing))
+        return known
+
+    async def _load(self, keys: Iterable[str]) -> dict[str, Known]:
+        wanted = list(keys)
+        metrics.LOADED.labels(self.view.name).inc(len(wanted))
+        found = await self.store.load(self.view.collection, wanted)
+        return {key: known_from(self.view, key, found.get(key)) for key in wanted}
+
+    async def _write(
+        self, steps: Sequence[Step], known: dict[str, Known], changed: dict[str, Known], parked: ParkedOfBatch
+    ) -> None:
+        """Writes what has changed. Where the store is ahead of us, the fold is done again on what it holds."""
+        for _ in range(_MOST_ROUNDS):
+            writes = [write_of(key, one) for key, one in changed.items() if not _nothing(one)]
+            refused = await self._write_all(writes, steps, known, parked) if writes else frozenset[str]()
+            written = {key: _as_written(one) for key, one in changed.items() if key not in refused}
+            self._cache.keep({**known, **written})
+            if not refused:
+                return
+            self._cache.drop(refused)
+            metrics.REFUSED.labels(self.view.name).inc(len(refused))
+            steps, known = restricted(steps, refused), await self._load(refused)
+            changed = self._folder.fold(steps, known, parked)
+        raise ViewBroken(f"the read store refuses writes to {self.view.collection} without holding anything newer")
+
+    async def _write_all(
+        self, writes: Sequence[Write], steps: Sequence[Step], known: Mapping[str, Known], parked: ParkedOfBatch
+    ) -> frozenset[str]:
+        metrics.DOCUMENTS.labels(self.view.name).inc(len(writes))
+        try:
+            return await self.store.write(self.view.collection, writes)
+        except UnsafeForReadStore:
+            return await self._write_singly(writes, steps, known, parked)
+
+    async def _write_singly(
+        self, writes: Sequence[Write], steps: Sequence[Step], known: Mapping[str, Known], parked: ParkedOfBatch
+    ) -> frozenset[str]:
+        """Finds the documents that no store can hold (a number too large, a document too long) and parks their keys."""
+        refused: set[str] = set()
+        errors: dict[str, str] = {}
+        for write in writes:
+            try:
+                refused |= await self.store.write(self.view.collection, [write])
+            except UnsafeForReadStore as error:
+                errors[write.key] = f"the document can't be stored: {error}"
+        park_keys(steps, known, errors, parked)
+        # They are read and folded again like refused ones: being parked by now, they come out unchanged.
+        return frozenset(refused | errors.keys())
+
+    async def _park(self, parked: ParkedOfBatch) -> None:
+        events, writes = parked.events(), parked.writes()
+        if not events:
+            return
+        known_before = await self.store.write(PARKED_EVENTS, writes)
+        for event, write in zip(events, writes, strict=True):
+            if write.key not in known_before:
+                self.parking.count += 1
+                log.error(
+                    "event parked",
+                    view=event.view,
+                    kind=event.kind,
+                    key=event.key,
+                    stream=event.stream,
+                    revision=event.revision,
+                    position=event.position,
+                    event_type=event.event_type,
+                    error=event.error,
+                )
+        metrics.PARKED.labels(self.view.name).set(self.parking.count)
+
+    async def _advance(self, position: int | None, after: int) -> None:
+        if position is None or position <= after:
+            return
+        await advance_checkpoint(self.store, self.view, position)
+        self.position = position
+        metrics.POSITION.labels(self.view.name).set(position)
+
+
+def _nothing(known: Known) -> bool:
+    """Whether the fold made no document where none was."""
+    return known.document is None and known.new
+
+
+def _as_written(known: Known) -> Known:
+    return known if _nothing(known) else Known(known.position, known.document)

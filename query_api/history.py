@@ -1,0 +1,115 @@
+"""An order's audit trail: every event of its stream, with who, when and which command."""
+
+import base64
+from typing import Any
+
+import msgspec
+from litestar.types import Scope
+from msgspec import UNSET, Struct, UnsetType
+
+from domain.event_types import UndecodableEvent, UnknownEventType
+from domain.ordering.aggregate import ORDER
+from infrastructure.event_codec import EventMetadata, decode_event, decode_metadata
+from infrastructure.event_store import StoredEvent
+from query_api.answers import Answer, weak
+from query_api.as_of import stream_events
+from query_api.parameters import MAX_POSITION, Parameter, identifier, whole_number
+from query_api.route import Route, path_parameter
+from query_api.sources import Sources, not_found
+from query_api.times import rfc3339
+
+MAX_EVENTS = 1000
+
+
+class HistoryEntry(Struct, omit_defaults=True):
+    """One event. `schema_version` is the one it was stored in; `data` is in the newest shape.
+
+    An event that can't be decoded has no `data` but `error`, and what is stored: `stored_data` where that is JSON,
+    else `stored_base64`.
+    """
+
+    type: str
+    revision: int
+    position: int
+    recorded_at: str
+    event_id: str
+    schema_version: int | UnsetType = UNSET
+    actor: str | UnsetType = UNSET
+    command_id: str | UnsetType = UNSET
+    correlation_id: str | UnsetType = UNSET
+    causation_id: str | UnsetType = UNSET
+    data: Any = UNSET
+    error: str | UnsetType = UNSET
+    stored_data: Any = UNSET
+    stored_base64: str | UnsetType = UNSET
+
+
+class History(Struct, omit_defaults=True):
+    """A stream's events, oldest first. `next` is the revision to go on `from`; it is absent on the last page."""
+
+    stream: str
+    items: list[HistoryEntry]
+    next: int | UnsetType = UNSET
+
+
+async def get_history(sources: Sources, scope: Scope, query: dict[str, str]) -> Answer:
+    """The order's events, from a revision on."""
+    order_id = identifier(path_parameter(scope, "order_id"), "order_id")
+    first = whole_number(query.get("from", "0"), "from", 0, MAX_POSITION - 1)
+    limit = whole_number(query.get("limit", str(MAX_EVENTS)), "limit", 1, MAX_EVENTS)
+    stream = ORDER.stream(order_id)
+    events = await stream_events(sources, stream, first, limit + 1)
+    if not events:
+        raise not_found(f"order {order_id}" if first == 0 else f"event {first} of order {order_id}")
+    history = History(stream, [_entry(event) for event in events[:limit]])
+    if len(events) > limit:
+        history.next = events[limit].revision
+    return weak(scope, history)
+
+
+def _entry(stored: StoredEvent) -> HistoryEntry:
+    entry = HistoryEntry(stored.type, stored.revision, stored.position, rfc3339(stored.recorded_at), stored.id)
+    try:
+        _add_metadata(entry, decode_metadata(stored))
+        entry.data = decode_event(stored).event
+    except (UnknownEventType, UndecodableEvent) as error:
+        entry.error = str(error)
+        _add_stored(entry, stored.data)
+    return entry
+
+
+def _add_metadata(entry: HistoryEntry, metadata: EventMetadata) -> None:
+    entry.schema_version = metadata.schema_version
+    entry.actor = _set(metadata.actor)
+    entry.command_id = _set(metadata.command_id)
+    entry.correlation_id = _set(metadata.correlation_id)
+    entry.causation_id = _set(metadata.causation_id)
+
+
+def _set(value: str | None) -> str | UnsetType:
+    return UNSET if value is None else value
+
+
+def _add_stored(entry: HistoryEntry, data: bytes) -> None:
+    try:
+        entry.stored_data = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        entry.stored_base64 = base64.b64encode(data).decode()
+
+
+HISTORY = Route(
+    path="/orders/{order_id:str}/history",
+    name="GetOrderHistory",
+    summary="An order's audit trail, from its event stream",
+    respond=get_history,
+    answer=History,
+    description="An event of an unknown type, or one that can't be decoded, is shown with its error and as stored.",
+    parameters=(
+        Parameter("from", "The first revision shown", {"type": "integer", "minimum": 0, "default": 0}),
+        Parameter(
+            "limit",
+            "How many events at most",
+            {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": MAX_EVENTS},
+        ),
+    ),
+)

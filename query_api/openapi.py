@@ -1,0 +1,53 @@
+"""What the OpenAPI document says of a route, beyond what Litestar sees in the handler's signature."""
+
+from dataclasses import dataclass
+
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Operation, Schema
+from litestar.openapi.spec import Parameter as Described
+
+from infrastructure.problems import ProblemDetails
+from query_api.route import Route
+
+_REFUSALS = {
+    400: "Malformed: an unknown or wrong parameter, which the detail names",
+    404: "Not found",
+    503: "A store can't be reached, or the view has not reached `at_least` in time; see Retry-After",
+}
+
+
+def operation(route: Route) -> type[Operation]:
+    """An Operation that lists the route's query parameters."""
+
+    @dataclass
+    class RouteOperation(Operation):
+        def __post_init__(self) -> None:
+            self.parameters = [*(self.parameters or []), *_described(route)]
+
+    return RouteOperation
+
+
+def _described(route: Route) -> list[Described]:
+    return [
+        Described(
+            name=parameter.name,
+            param_in="query",
+            description=parameter.description,
+            required=parameter.required,
+            schema=Schema(**parameter.schema),
+        )
+        for parameter in route.parameters
+    ]
+
+
+def responses(route: Route) -> dict[int, ResponseSpec]:
+    """What the route answers, by status."""
+    return {
+        200: ResponseSpec(route.answer, description=route.summary, generate_examples=False),
+        **{
+            status: ResponseSpec(
+                ProblemDetails, description=text, generate_examples=False, media_type="application/problem+json"
+            )
+            for status, text in _REFUSALS.items()
+        },
+    }

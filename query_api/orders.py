@@ -1,0 +1,84 @@
+"""Lists of orders: all, of one status, of one customer; newest first."""
+
+from typing import Any
+
+from litestar.types import Scope
+from msgspec import UNSET, Struct, UnsetType
+
+from domain.ordering.order import Status
+from query_api.answers import Answer, weak
+from query_api.paging import CURSOR, LIMIT, Page, page_content, read_page
+from query_api.parameters import AT_LEAST, Parameter, at_least, identifier, one_of
+from query_api.route import Route, path_parameter
+from query_api.shapes import Shape
+from query_api.sources import Sources
+from read_models.customer_orders import CUSTOMER_ORDERS
+
+STATUSES = tuple(status.value for status in Status)
+_BY = "placed_position"
+_SHAPE = Shape(CUSTOMER_ORDERS)
+
+
+class OrderPage(Struct):
+    """A page of orders. `next` is the cursor of the page after it; it is absent on the last one."""
+
+    items: list[_SHAPE.struct]  # type: ignore[name-defined]
+    next: str | UnsetType = UNSET
+
+
+async def list_orders(sources: Sources, scope: Scope, query: dict[str, str]) -> Answer:
+    """A page of all orders, or of those with a status or of a customer."""
+    where: dict[str, Any] = {}
+    if "status" in query:
+        where["status"] = one_of(query["status"], "status", STATUSES)
+    if "customer_id" in query:
+        where["customer_id"] = identifier(query["customer_id"], "customer_id")
+    return await _answer_page(sources, scope, query, where)
+
+
+async def list_customer_orders(sources: Sources, scope: Scope, query: dict[str, str]) -> Answer:
+    """A page of one customer's orders."""
+    where: dict[str, Any] = {"customer_id": identifier(path_parameter(scope, "customer_id"), "customer_id")}
+    if "status" in query:
+        where["status"] = one_of(query["status"], "status", STATUSES)
+    return await _answer_page(sources, scope, query, where)
+
+
+async def _answer_page(sources: Sources, scope: Scope, query: dict[str, str], where: dict[str, Any]) -> Answer:
+    listed = repr(sorted(where.items()))
+    page = read_page(query, listed)
+    position = await sources.view_position(CUSTOMER_ORDERS, at_least(query))
+    rows = await _read(sources, where, page, position)
+    return weak(scope, page_content([_SHAPE.show(row) for row in rows], page.limit, listed, _BY), position)
+
+
+async def _read(sources: Sources, where: dict[str, Any], page: Page, position: int | None) -> list[dict[str, Any]]:
+    if position is None:
+        return []
+    # While a batch is being written, a newer row may be there before an older one. Rows up to the checkpoint are all
+    # there, so pages that begin at it and go down neither miss a row nor show one twice.
+    bound = {"$lte": position} if page.below is None else {"$lt": page.below}
+    return await sources.documents.rows(
+        CUSTOMER_ORDERS.collection, {**where, _BY: bound}, by=_BY, direction="descending", limit=page.limit + 1
+    )
+
+
+_STATUS = Parameter("status", "Only orders with this status", {"type": "string", "enum": list(STATUSES)})
+
+ORDERS = Route(
+    path="/orders",
+    name="ListOrders",
+    summary="Orders, newest first",
+    respond=list_orders,
+    answer=OrderPage,
+    parameters=(_STATUS, Parameter("customer_id", "Only orders of this customer"), LIMIT, CURSOR, AT_LEAST),
+)
+
+ORDERS_OF_CUSTOMER = Route(
+    path="/customers/{customer_id:str}/orders",
+    name="ListCustomerOrders",
+    summary="A customer's orders, newest first",
+    respond=list_customer_orders,
+    answer=OrderPage,
+    parameters=(_STATUS, LIMIT, CURSOR, AT_LEAST),
+)

@@ -1,0 +1,90 @@
+"""A real nx-27017 for tests: started once a session, one database per test, killed by its process id at the end."""
+
+import asyncio
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec import Struct
+
+from infrastructure.read_store import ReadStoreUnavailable, probe
+
+STARTS_WITHIN = 30.0
+
+
+def free_port() -> int:
+    """A TCP port of the loopback address that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class ReadStoreServer:
+    """One nx-27017 process over one data directory; it can be killed and started again on the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.uri = f"mongodb://127.0.0.1:{self.port}/?directConnection=true&w=majority&journal=true"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts the server and waits until a write reads back."""
+        pid_file = self._folder / "nx.pid"
+        pid_file.unlink(missing_ok=True)
+        self._process = subprocess.Popen(
+            [
+                str(Path(sys.executable).parent / "nx-27017"),
+                *("--data-dir", str(self._folder / "data"), "--host", "127.0.0.1", "-p", str(self.port)),
+                *("--log-file", str(self._folder / "nx.log"), "--pid-file", str(pid_file)),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + STARTS_WITHIN
+        while True:
+            try:
+                asyncio.run(probe(self.uri, "readiness"))
+                return
+            except ReadStoreUnavailable:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def kill(self) -> None:
+        """Ends the process at once, as a crash would."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait(10)
+            self._process = None
+
+
+class ReadStoreDatabase(Struct):
+    """Where a test finds its own, empty database."""
+
+    uri: str
+    name: str
+
+
+@pytest.fixture(scope="session")
+def read_store_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadStoreServer]:
+    """The session's read store; a test that kills one starts its own."""
+    server = ReadStoreServer(tmp_path_factory.mktemp("read_store"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def read_store_database(read_store_server: ReadStoreServer, request: pytest.FixtureRequest) -> ReadStoreDatabase:
+    """An empty database of the session's read store."""
+    test = re.sub(r"[^a-z0-9]+", "_", request.node.name.lower())[:30]
+    return ReadStoreDatabase(read_store_server.uri, f"test_{test}_{uuid.uuid4().hex[:8]}")
