@@ -34,8 +34,8 @@ class Patience:
 
     start: float = 60.0
     """for a service to become ready the first time"""
-    grace: float = 10.0
-    """after SIGTERM, before SIGKILL"""
+    grace: float = 15.0
+    """after SIGTERM, before SIGKILL; longer than the services let requests under way finish"""
     settle: float = 10.0
     """up time that clears the record of earlier deaths"""
     backoff_base: float = 0.1
