@@ -31,7 +31,8 @@ def _services(services: list[ServiceStatus]) -> Table:
     table = _table("service", "URL", "pid", "state", "restarts")
     for service in services:
         state = "[green]ready[/]" if service.ready else "[red]not ready[/]"
-        table.add_row(service.name, short_url(service.url), str(service.pid or UNKNOWN), state, str(service.restarts or ""))
+        pid, restarts = str(service.pid or UNKNOWN), str(service.restarts or "")
+        table.add_row(service.name, short_url(service.url), pid, state, restarts)
     return table
 
 

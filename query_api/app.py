@@ -15,7 +15,7 @@ def query_api(settings: Settings) -> Litestar:
     return create_app(
         "Eventfold query API",
         [handler(route, sources) for route in ROUTES],
-        {"read_store": sources.documents.ping, "event_store": sources.events.ping},
+        {"read_store": sources.read_store.ping, "event_store": sources.events.ping},
         settings,
         lifespan=[closing(sources.close)],
     )

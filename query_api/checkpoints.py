@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from infrastructure.problems import Problem
-from infrastructure.read_store import ReadStore
 from query_api import metrics
+from query_api.bounded_reads import BoundedReads
 from read_models.view import View
 
 CHECKPOINTS = "checkpoints"
@@ -19,8 +19,8 @@ class Checkpoints:
     waits. `interval` is in seconds, between two reads; `timeout` bounds in seconds how long anybody waits.
     """
 
-    def __init__(self, store: ReadStore, views: Sequence[View], *, timeout: float, interval: float = 0.005) -> None:
-        self._store = store
+    def __init__(self, reads: BoundedReads, views: Sequence[View], *, timeout: float, interval: float = 0.005) -> None:
+        self._reads = reads
         self._collections = [view.collection for view in views]
         self._timeout = timeout
         self._interval = interval
@@ -30,7 +30,7 @@ class Checkpoints:
 
     async def position(self, view: View) -> int | None:
         """How far the view is now; None before its first checkpoint."""
-        found = await self._store.load(CHECKPOINTS, [view.collection])
+        found = await self._reads.load(CHECKPOINTS, [view.collection])
         checkpoint = found.get(view.collection)
         return checkpoint.position if checkpoint else None
 
@@ -66,7 +66,7 @@ class Checkpoints:
     async def _poll(self) -> None:
         try:
             while self._waiting:
-                found = await self._store.load(CHECKPOINTS, self._collections)
+                found = await self._reads.load(CHECKPOINTS, self._collections)
                 self._positions = {collection: checkpoint.position for collection, checkpoint in found.items()}
                 self._release()
                 if self._waiting:

@@ -37,8 +37,8 @@ async def list_daily_sales(sources: Sources, scope: Scope, query: dict[str, str]
     position = at_least(query)
     if position is not None:
         await sources.checkpoints.reached(DAILY_SALES, position)
-    days = await sources.rows(
-        DAILY_SALES,
+    days = await sources.documents.rows(
+        DAILY_SALES.collection,
         {"day": {"$gte": day_number(first), "$lte": day_number(last)}},
         by="day",
         direction="ascending",

@@ -58,8 +58,8 @@ async def _read(sources: Sources, where: dict[str, Any], page: Page, position: i
     # While a batch is being written, a newer row may be there before an older one. Rows up to the checkpoint are all
     # there, so pages that begin at it and go down neither miss a row nor show one twice.
     bound = {"$lte": position} if page.below is None else {"$lt": page.below}
-    return await sources.rows(
-        CUSTOMER_ORDERS, {**where, _BY: bound}, by=_BY, direction="descending", limit=page.limit + 1
+    return await sources.documents.rows(
+        CUSTOMER_ORDERS.collection, {**where, _BY: bound}, by=_BY, direction="descending", limit=page.limit + 1
     )
 
 

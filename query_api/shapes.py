@@ -1,15 +1,14 @@
 """How a view's documents are shown: times as text, everything else as it stands."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from query_api.times import rfc3339
 from read_models.view import View
-
-_TIME = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 
 class Shape:
@@ -21,18 +20,19 @@ class Shape:
         self.struct = _public_struct(view, fields)
 
     def show(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """The document for a client; `fields` is changed in place, so the caller gives it up."""
+        """The document for a client."""
+        shown = dict(fields)
         for name in self._times:
-            if name in fields:
-                fields[name] = rfc3339(fields[name])
-        return fields
+            if name in shown:
+                shown[name] = rfc3339(shown[name])
+        return shown
 
 
 def _public_struct(view: View, fields: Iterable[msgspec.structs.FieldInfo]) -> type[Struct]:
     """The type that OpenAPI describes."""
     shown: list[Any] = []
     for field in fields:
-        kind = _TIME if field.encode_name.endswith("_at") else field.type
+        kind = datetime if field.encode_name.endswith("_at") else field.type
         if field.required:
             shown.append((field.encode_name, kind))
         else:

@@ -1,13 +1,12 @@
 """Where answers come from: the views' documents, how far the views are, and the log itself."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
-
 from infrastructure.event_store import EventStore
 from infrastructure.problems import Problem
-from infrastructure.read_store import POSITION, Held, ReadStore
+from infrastructure.read_store import Held, ReadStore
 from infrastructure.settings import Settings
+from query_api.bounded_reads import BoundedReads
 from query_api.checkpoints import Checkpoints
+from query_api.coalescing import CoalescedReads
 from read_models.view import View
 from read_models.views import VIEWS
 
@@ -16,7 +15,9 @@ class Sources:
     """What every route reads from; one per process. Nothing is connected before first use."""
 
     def __init__(self, settings: Settings) -> None:
-        self.documents = ReadStore(settings.mongo_uri, settings.mongo_database, timeout=settings.readstore_timeout)
+        self.read_store = ReadStore(settings.mongo_uri, settings.mongo_database, timeout=settings.readstore_timeout)
+        self.documents = BoundedReads(self.read_store, settings.readstore_timeout)
+        self._by_key = {view.collection: CoalescedReads(self.documents, view.collection) for view in VIEWS}
         self.events = EventStore(
             settings.eventstore_uri, patience=settings.eventstore_patience, deadline=settings.eventstore_deadline
         )
@@ -35,23 +36,8 @@ class Sources:
         return await self._find(view, key)
 
     async def _find(self, view: View, key: str) -> Held | None:
-        held = (await self.documents.load(view.collection, [key])).get(key)
+        held = await self._by_key[view.collection].get(key)
         return None if held is None or held.fields is None else held
-
-    async def rows(
-        self,
-        view: View,
-        where: Mapping[str, Any],
-        *,
-        by: str,
-        direction: Literal["ascending", "descending"],
-        limit: int,
-    ) -> list[dict[str, Any]]:
-        """The fields of at most `limit` documents that meet `where`, ordered by the field `by`."""
-        documents = await self.documents.page(view.collection, where, by=by, direction=direction, limit=limit)
-        for document in documents:
-            del document["_id"], document[POSITION]
-        return documents
 
     async def view_position(self, view: View, at_least: int | None) -> int | None:
         """How far the view is, once it has reached `at_least`; None before its first checkpoint."""
@@ -62,7 +48,7 @@ class Sources:
     async def close(self) -> None:
         """Closes every connection."""
         await self.checkpoints.close()
-        await self.documents.close()
+        await self.read_store.close()
         await self.events.close()
 
 

@@ -1,4 +1,4 @@
-"""Errors as the server reports them: status, text and trailers of a call, in-band details of batch appends."""
+"""Errors as the server reports them: status, text and trailers of a call, in-band details of a batch."""
 
 from collections.abc import Mapping
 from typing import NoReturn

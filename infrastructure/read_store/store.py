@@ -75,7 +75,9 @@ class ReadStore:
         for chunk in chunks:
             where = {ID: chunk[0]} if len(chunk) == 1 else {ID: {"$in": list(chunk)}}
             with _errors():
-                documents = await self._collection(collection).find(where).to_list(None)
+                # One batch holds the whole chunk, as in `page`; a second one would also cost several times the first.
+                cursor = self._collection(collection).find(where).batch_size(len(chunk) + 1)
+                documents = await cursor.to_list(len(chunk))
             found.update((document[ID], held(document)) for document in documents)
         return found
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from embedded.supervisor.service import State, SupervisedService
@@ -37,10 +38,11 @@ class Crashes:
     """Carries out the plan as a load of so many baskets goes on, and notes when each service is back; a load of no
     baskets has no crashes."""
 
-    def __init__(self, baskets: int) -> None:
+    def __init__(self, baskets: int, announce: Callable[[str], None]) -> None:
         self.done: list[Crash] = []
         self.supervisor: Supervisor | None = None
         self._todo = [(service, max(1, int(part * baskets))) for service, part in PLAN] if baskets else []
+        self._announce = announce
         self._baskets = 0
         self._all_back = asyncio.Event()
 
@@ -56,7 +58,8 @@ class Crashes:
             name, _ = self._todo.pop(0)
             self._all_back.clear()
             self.done.append(Crash(name, self._baskets, time.monotonic()))
-            self.supervisor.services[name].kill()
+            pid = self.supervisor.services[name].kill()
+            self._announce(f"kill -9 {pid} ({name}) after {self._baskets:,} baskets")
 
     def changed(self, service: SupervisedService) -> None:
         """A service changed its state."""

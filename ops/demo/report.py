@@ -1,6 +1,7 @@
 """What the demo prints at its end."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -74,9 +75,9 @@ def _rows(expected: Figures, got: Figures) -> Iterator[tuple[str, str, str]]:
     theirs, ours = expected.by_status(), got.by_status()
     for status in STATUSES:
         yield f"  {status}", _n(theirs[status]), _n(ours[status])
-    yield "refused, the lines named", *_agreeing(expected.refused, got.refused)
-    yield "orders right in customer, status, total, steps", *_agreeing(expected.orders, got.orders)
-    yield "customers right in orders, cancelled, spend", *_agreeing(expected.customers, got.customers)
+    yield "orders refused, lines named", *_agreeing(expected.refused, got.refused)
+    yield "orders right to the cent", *_agreeing(expected.orders, got.orders)
+    yield "customers right to the cent", *_agreeing(expected.customers, got.customers)
     yield "spend of all customers", _usd(expected.customers), _usd(got.customers)
     for day in sorted(expected.days.keys() | got.days.keys()):
         for name, value in (("orders", "orders"), ("cancelled", "cancelled"), ("revenue", "amount")):
@@ -86,31 +87,39 @@ def _rows(expected: Figures, got: Figures) -> Iterator[tuple[str, str, str]]:
 def _print_refused(console: Console, outcome: Outcome, got: Figures) -> None:
     for reason, times in outcome.reasons().most_common():
         console.print(f"{times} refused: {reason}", markup=False, soft_wrap=True)
-    named = [f"{order_id} ({', '.join(sorted(pointers))})" for order_id, pointers in sorted(got.refused.items())]
-    more = f" and {len(named) - REFUSED_SHOWN} more" if len(named) > REFUSED_SHOWN else ""
-    console.print("; ".join(named[:REFUSED_SHOWN]) + more, style="dim", markup=False)
+    named = [f"{order_id} {_line_numbers(pointers)}" for order_id, pointers in sorted(got.refused.items())]
+    more = f", and {len(named) - REFUSED_SHOWN} more" if len(named) > REFUSED_SHOWN else ""
+    if named:
+        console.print(f"with the lines (from 0): {', '.join(named[:REFUSED_SHOWN])}{more}", style="dim", markup=False)
+
+
+def _line_numbers(pointers: Iterable[str]) -> str:
+    """ "(5 9)" for /lines/5/quantity and /lines/9/quantity; "(?)" when no line is named."""
+    numbers = sorted({int(number) for pointer in pointers for number in re.findall(r"^/lines/(\d+)", pointer)})
+    return f"({' '.join(map(str, numbers)) or '?'})"
 
 
 def _print_speed(console: Console, report: Report) -> None:
     outcome = report.outcome
     console.print(
-        f"{outcome.commands:,} commands in {outcome.seconds:.1f} s, crashes included: "
-        f"{outcome.commands_per_second:,.0f} a second, {outcome.retries:,} retries"
+        f"{outcome.commands:,} commands in {outcome.seconds:.1f} s{', crashes included' if report.crashes else ''}: "
+        f"{outcome.commands_per_second:,.0f} a second, {outcome.retries:,} retries",
+        soft_wrap=True,
     )
     for crash in report.crashes:
         back = "not back" if crash.outage is None else f"ready again after {crash.outage:.1f} s"
         console.print(f"kill -9 {crash.service} after {crash.after_baskets:,} baskets: {back}")
+    console.print("Acknowledged to visible, while the load runs at full speed:")
     calm = [s.seconds for s in report.lag if not any(crash.disturbs(s) for crash in report.crashes)]
-    _print_lag(console, "while nothing was down", calm)
-    _print_lag(console, "crashes included", [sample.seconds for sample in report.lag])
+    _print_lag(console, "every service up", calm)
+    if report.crashes:
+        _print_lag(console, "crashes included", [sample.seconds for sample in report.lag])
 
 
 def _print_lag(console: Console, when: str, seconds: Sequence[float]) -> None:
     if seconds:
         p50, p99 = (percentile(seconds, percent) * 1000 for percent in (50, 99))
-        console.print(
-            f"acknowledged to visible, {when}: p50 {p50:,.0f} ms, p99 {p99:,.0f} ms ({len(seconds)} commands)"
-        )
+        console.print(f"  {when}: p50 {p50:,.0f} ms, p99 {p99:,.0f} ms ({len(seconds)} commands)")
 
 
 def _agreeing(expected: Mapping[str, object], got: Mapping[str, object]) -> tuple[str, str]:

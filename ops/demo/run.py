@@ -47,7 +47,7 @@ async def demo(console: Console, options: DemoOptions) -> bool:
         Unanswered: a service gave no answer for a minute.
     """
     baskets = list(read_sample())
-    crashes = Crashes(len(baskets) if options.crash else 0)
+    crashes = Crashes(len(baskets) if options.crash else 0, announce=console.print)
     own_stages = stages(options.data_dir, HOST, Ports.free(HOST), _environment())
     console.print(f"Starting the stack on {options.data_dir}", soft_wrap=True)
     async with (
@@ -76,6 +76,7 @@ async def _load(
     crashes: Crashes,
     lag: LagMeter,
 ) -> Outcome:
+    console.print(f"Placing {len(baskets):,} baskets, {in_flight} at a time, and moving the orders on")
     with progress_bar(console, "baskets", total=len(baskets)) as advance:
 
         def on_done(_: int) -> None:

@@ -107,7 +107,7 @@ def test_the_report_of_an_exact_run() -> None:
     assert "Exact" in text
     assert "DIFFERS" not in text
     assert "kill -9 node after 200 baskets: ready again after 2.5 s" in text
-    assert "while nothing was down: p50 10 ms, p99 10 ms (1 commands)" in text
+    assert "every service up: p50 10 ms, p99 10 ms (1 commands)" in text
     assert "crashes included: p50 10 ms, p99 1,500 ms (2 commands)" in text
 
 

@@ -1,0 +1,50 @@
+"""Reads of the read store that answer within a bound, whatever the store does."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from infrastructure.read_store import POSITION, Held, ReadStore, ReadStoreUnavailable
+
+
+class BoundedReads:
+    """The reads of a ReadStore, each given up after `timeout` seconds.
+
+    The driver bounds its search for a server, but not the time that an operation queues for one of its threads; when a
+    store hangs, that is where requests would pile up. Every method raises ReadStoreUnavailable when time is up.
+    """
+
+    def __init__(self, store: ReadStore, timeout: float) -> None:
+        self._store = store
+        self._timeout = timeout
+
+    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
+        """The documents (and tombstones) of those keys that exist."""
+        with self._unavailable_when_late():
+            async with asyncio.timeout(self._timeout):
+                return await self._store.load(collection, keys)
+
+    async def rows(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        by: str,
+        direction: Literal["ascending", "descending"],
+        limit: int,
+    ) -> list[dict[str, Any]]:
+        """The fields of at most `limit` documents that meet `where`, ordered by the field `by`."""
+        with self._unavailable_when_late():
+            async with asyncio.timeout(self._timeout):
+                documents = await self._store.page(collection, where, by=by, direction=direction, limit=limit)
+        for document in documents:
+            del document["_id"], document[POSITION]
+        return documents
+
+    @contextmanager
+    def _unavailable_when_late(self) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError:
+            raise ReadStoreUnavailable(f"no answer within {self._timeout:g} s") from None
