@@ -135,7 +135,13 @@ def fold_of(view: View, log: Iterable[StoredEvent]) -> tuple[dict[str, dict[str,
         if stored.stream in streams:
             parked.add(stored.position)
             continue
-        for key in view.keys(recorded.event):
+        try:
+            touched = view.keys(recorded.event)
+        except Exception:
+            streams.add(stored.stream)
+            parked.add(stored.position)
+            continue
+        for key in touched:
             try:
                 if key in keys:
                     raise ValueError
@@ -144,5 +150,5 @@ def fold_of(view: View, log: Iterable[StoredEvent]) -> tuple[dict[str, dict[str,
             except Exception:
                 keys.add(key)
                 parked.add(stored.position)
-    fields = {key: {} if one is None else msgspec.to_builtins(one) for key, one in documents.items()}
+    fields = {key: {"_deleted": 1} if one is None else msgspec.to_builtins(one) for key, one in documents.items()}
     return {key: {"_id": key, "_position": positions[key], **fields[key]} for key in documents}, parked

@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from infrastructure.event_store import StoredEvent
 from infrastructure.settings import Settings
 from projector.service import create_engine
-from read_models.views import VIEWS
+from read_models.views import VIEWS as BUNDLED
 from tests.projector.logs import logs
 from tests.projector.memory_read_store import MemoryReadStore, outage
 from tests.projector.running import assert_folded, at_once, project_all
 from tests.projector.scripted_log import ScriptedLog
+from tests.projector.touchy_view import TOUCHY
+
+VIEWS = (*BUNDLED, TOUCHY)
 
 seeds = st.integers(0, 2**32)
 
@@ -76,8 +79,8 @@ def test_after_any_cuts_crashes_outages_and_repetitions(events, seed):
             await crashing_life(events[:upto], store, choose)
             lose_checkpoints(store, choose)
         log = scripted(events, choose)
-        await project_all(log, store, cache=choose.choice([0, 2, 1000]), batch=choose.choice([1, 7, 8192]))
-        assert_folded(store, log)
+        await project_all(log, store, VIEWS, cache=choose.choice([0, 2, 1000]), batch=choose.choice([1, 7, 8192]))
+        assert_folded(store, log, VIEWS)
 
     asyncio.run(scenario())
 
@@ -92,10 +95,10 @@ def test_with_two_projectors_at_once(events, seed):
             await crashing_life(events, store, choose)
         one, other = scripted(events, choose), scripted(events, choose)
         await asyncio.gather(
-            project_all(one, store, cache=choose.choice([0, 2, 1000])),
-            project_all(other, store, cache=choose.choice([0, 2, 1000])),
+            project_all(one, store, VIEWS, cache=choose.choice([0, 2, 1000])),
+            project_all(other, store, VIEWS, cache=choose.choice([0, 2, 1000])),
         )
-        assert_folded(store, one)
+        assert_folded(store, one, VIEWS)
 
     asyncio.run(scenario())
 
@@ -107,9 +110,9 @@ def test_when_a_view_is_new_beside_others(events, seed):
         choose = random.Random(seed)
         store = MemoryReadStore()
         upto = choose.randrange(len(events) + 1)
-        await project_all(ScriptedLog(events[:upto]), store, VIEWS[:2])
+        await project_all(ScriptedLog(events[:upto]), store, VIEWS[2:])
         log = scripted(events, choose)
-        await project_all(log, store)
-        assert_folded(store, log)
+        await project_all(log, store, VIEWS)
+        assert_folded(store, log, VIEWS)
 
     asyncio.run(scenario())
