@@ -126,9 +126,12 @@ class SupervisedService:
                 await self._pause(next(self._delays))
                 if not self._stopping.is_set():
                     await self._another_life()
+        except Exception as error:  # a fault of our own must end the start, not leave it waiting
+            if first_ready.done():
+                raise
+            first_ready.set_exception(error)
         finally:
-            if not first_ready.done():
-                first_ready.cancel()
+            first_ready.cancel()
 
     async def _first_life(self, first_ready: asyncio.Future[None]) -> None:
         """The first run fails loudly: what never worked is not worth repeating."""
