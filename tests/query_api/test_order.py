@@ -1,0 +1,123 @@
+"""GET /orders/{order_id}: the document, its ETag, and what is refused."""
+
+import asyncio
+
+import pytest
+
+from read_models.order_details import ORDER_DETAILS
+from tests.query_api.shelf import PLACED_AT, PLACED_AT_TEXT, Shelf
+from tests.support.served import Client
+
+
+async def test_an_order_is_shown_with_times_as_text_and_nothing_of_the_store(api: Client, shelf: Shelf) -> None:
+    await shelf.order("o-1", 700, status="confirmed", version=1, confirmed_at=PLACED_AT + 877, placed_position=42)
+
+    reply = await api.get("/orders/o-1")
+
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.headers["etag"] == '"1"'
+    assert reply.headers["eventfold-position"] == "700"
+    assert reply.json == {
+        "order_id": "o-1",
+        "customer_id": "ada",
+        "currency": "USD",
+        "status": "confirmed",
+        "total": 140,
+        "item_count": 3,
+        "lines": [{"sku": "apple", "quantity": 3, "unit_price": 50, "discount": 10, "total": 140}],
+        "ordered_at": PLACED_AT_TEXT,
+        "created_at": PLACED_AT_TEXT,
+        "updated_at": PLACED_AT_TEXT,
+        "version": 1,
+        "placed_position": 42,
+        "confirmed_at": "2026-03-14T12:00:01.000Z",
+    }
+
+
+@pytest.mark.parametrize("known", ['"0"', 'W/"0"', '"7", "0"', '"7",W/"0"', "*"])
+async def test_a_client_that_has_the_version_gets_304(api: Client, shelf: Shelf, known: str) -> None:
+    await shelf.order("o-1", 700)
+
+    reply = await api.get("/orders/o-1", {"If-None-Match": known})
+
+    assert (reply.status, reply.body) == (304, b"")
+    assert reply.headers["etag"] == '"0"'
+    assert reply.headers["eventfold-position"] == "700"
+    assert "content-length" not in reply.headers
+
+
+@pytest.mark.parametrize("known", ['"1"', "0", '"00"', ""])
+async def test_a_client_that_has_another_version_gets_the_order(api: Client, shelf: Shelf, known: str) -> None:
+    await shelf.order("o-1", 700)
+    assert (await api.get("/orders/o-1", {"If-None-Match": known})).status == 200
+
+
+async def test_an_unknown_order_is_404(api: Client) -> None:
+    (await api.get("/orders/o-1")).refused(404, "there is no order o-1")
+
+
+async def test_a_deleted_order_is_404(api: Client, shelf: Shelf) -> None:
+    await shelf.deleted(ORDER_DETAILS, "o-1", 700)
+    (await api.get("/orders/o-1")).refused(404)
+    (await api.get("/orders/o-1?at_least=700")).refused(503)
+
+
+@pytest.mark.parametrize(
+    "order_id",
+    ["%00", "..", "%2e%2e", "-a", "a%20b", "a%0ab", "%ff", "a" * 65, "%c3%a9", "a;b", "$where", "%7b%22$ne%22:1%7d"],
+)
+async def test_an_id_with_tricks_is_400(api: Client, order_id: str) -> None:
+    (await api.get(f"/orders/{order_id}")).refused(400, "order_id")
+
+
+@pytest.mark.parametrize("path", ["/orders/a%2f..%2fb", "/orders/..%2f..%2fetc/passwd", "/orders/a/b/c", "/../orders"])
+async def test_a_path_that_leads_elsewhere_is_404(api: Client, path: str) -> None:
+    reply = await api.get(path)
+    assert reply.status == 404
+    assert reply.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("expand=1", "'expand'"),
+        ("limit=1&x=2", "'limit', 'x'"),
+        ("at_least=1&at_least=2", "more than once"),
+        ("%ff=1", "query string"),
+        ("&".join(f"a{n}=1" for n in range(30)), "query string"),
+        ("at_least=1&as_of=1", "at_least can't be combined"),
+    ],
+)
+async def test_an_unknown_or_repeated_parameter_is_400(api: Client, query: str, said: str) -> None:
+    (await api.get(f"/orders/o-1?{query}")).refused(400, said)
+
+
+async def test_bytes_that_are_no_path_never_fail_inside(api: Client) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(b"GET /orders/\xff\xfe?\xff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    status = int((await reader.read()).split()[1])
+    writer.close()
+    assert status in (400, 404)
+
+
+async def test_another_method_is_405(api: Client) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(b"POST /orders/o-1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 405 ")
+    writer.close()
+
+
+async def test_orders_read_at_the_same_moment_are_each_their_own(api: Client, shelf: Shelf) -> None:
+    for number in range(30):
+        await shelf.order(f"o-{number}", 10 + number, total=number)
+    wanted = [number % 40 for number in range(200)]
+
+    replies = await asyncio.gather(*(api.get(f"/orders/o-{number}") for number in wanted))
+
+    for number, reply in zip(wanted, replies, strict=True):
+        if number < 30:
+            assert (reply.json["order_id"], reply.json["total"]) == (f"o-{number}", number)
+            assert reply.json["ordered_at"] == PLACED_AT_TEXT
+        else:
+            reply.refused(404)
