@@ -20,7 +20,8 @@ import uvloop
 from benchmarks.http_load import LoadResult, load, request
 from infrastructure.read_store import ReadStore, Write
 from read_models.order_details import ORDER_DETAILS, DetailLine, OrderDetails
-from tests.support.read_store import ReadStoreServer, free_port
+from tests.support.read_store import ReadStoreServer
+from tests.support.services import free_port
 
 ORDERS = 20_000
 LINES = 10

@@ -15,13 +15,14 @@ _LOST_PLUS = re.compile(r" (?=\d\d:\d\d$)")
 
 def rfc3339(millis: int) -> str:
     """Epoch milliseconds as `2026-01-31T12:00:00.000Z`."""
-    return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    seconds, rest = divmod(millis, 1000)  # whole numbers: a float would lose the last digit of a far time
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:-6]}.{rest:03}Z"
 
 
 def epoch_millis(text: str) -> int:
     """An RFC 3339 time, with any offset, as epoch milliseconds (what is finer is cut off). Raises ValueError."""
     try:
-        moment = msgspec.convert(_LOST_PLUS.sub("+", text), _Aware, strict=False)
+        moment = msgspec.convert(_LOST_PLUS.sub("+", text), _Aware)
         seconds = int(moment.astimezone(UTC).replace(microsecond=0).timestamp())
     except (msgspec.ValidationError, OverflowError) as error:
         raise ValueError(str(error)) from error
