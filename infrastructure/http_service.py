@@ -80,6 +80,7 @@ def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> in
         lifespan="on",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=max(1, int(settings.shutdown_grace)),

@@ -24,7 +24,11 @@ def print_status(console: Console, status: StackStatus) -> None:
     console.print()
     position = _dig(status.projector, "event_store", "position")
     console.print(f"The event store's last position is {UNKNOWN if position is None else position}.")
-    console.print(_views(status.projector.get("views") or []))
+    views = status.projector.get("views") or []
+    console.print(_views(views))
+    for view in views:
+        if trouble := view.get("trouble"):
+            console.print(f"{view.get('name', UNKNOWN)}: {trouble}", style="red", markup=False, soft_wrap=True)
 
 
 def _services(services: list[ServiceStatus]) -> Table:
@@ -49,7 +53,7 @@ def _views(views: list[dict[str, Any]]) -> Table:
 
 
 def _lag(view: dict[str, Any]) -> str:
-    """Events and seconds behind, whichever of them the projector knows."""
+    """Events and seconds behind, whichever of them the projector knows; a distance of positions tells nobody much."""
     events, seconds = view.get("lag_events"), view.get("lag_seconds")
     parts = [f"{events:,} events"] if isinstance(events, int) else []
     parts += [f"{seconds:.1f} s"] if isinstance(seconds, int | float) else []

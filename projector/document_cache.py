@@ -1,6 +1,6 @@
 """The documents that a view's projection knows without asking the store."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -43,11 +43,6 @@ class DocumentCache:
         if excess > 0:
             for key in [key for key, _ in zip(self._known, range(excess), strict=False)]:
                 del self._known[key]
-
-    def drop(self, keys: Iterable[str]) -> None:
-        """Forgets keys that another writer has changed."""
-        for key in keys:
-            self._known.pop(key, None)
 
     def clear(self) -> None:
         """Forgets all."""

@@ -24,6 +24,9 @@ def known_from(view: View, key: str, held: Held | None) -> Known:
 
 
 def write_of(key: str, known: Known) -> Write:
-    """The guarded write that brings the store up to `known`."""
+    """The guarded write that brings the store up to `known`.
+
+    Where the fold came to nothing a tombstone is written, even if nothing was there: it keeps late writers out.
+    """
     fields = None if known.document is None else msgspec.to_builtins(known.document)
     return Write(key, known.position, fields, new=known.new)

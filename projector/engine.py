@@ -10,7 +10,7 @@ from infrastructure.resilience import backoff
 from projector import metrics
 from projector.decoding import decode_batch
 from projector.errors import Stopping
-from projector.patience import pause
+from projector.patience import Delays, pause
 from projector.ports import Batches, EventLog
 from projector.projection import Projection
 
@@ -28,6 +28,7 @@ class Engine:
         *,
         buffer: int,
         idle_check: float = 5.0,
+        delays: Delays = backoff,
     ) -> None:
         self.projections = projections
         self.connected = False
@@ -37,7 +38,8 @@ class Engine:
         self._buffer = buffer
         self._idle_check = idle_check
         self._started = False
-        self._delays = backoff()
+        self._backoff = delays
+        self._delays = delays()
 
     async def run(self) -> None:
         """Follows the log until `stop` is set; whatever fails is logged and begun again where the views stand."""
@@ -76,7 +78,7 @@ class Engine:
                 self._set_connected(False)
 
     async def _project(self, batch: Batch) -> None:
-        self.trouble, self._delays = None, backoff()
+        self.trouble, self._delays = None, self._backoff()
         metrics.BATCH_EVENTS.observe(len(batch.events))
         decoded = decode_batch(batch)
         async with asyncio.TaskGroup() as views:

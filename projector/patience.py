@@ -1,7 +1,7 @@
 """Waiting for a read store that is away: the operation at hand is repeated, and nothing else piles up behind it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import structlog
@@ -17,6 +17,9 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+Delays = Callable[[], Iterator[float]]
+"""Makes the series of pauses, in seconds, between the attempts at one thing."""
+
 
 class PatientStore:
     """A read store whose every operation is repeated, with backoff and jitter, until it succeeds or `stop` is set.
@@ -26,8 +29,9 @@ class PatientStore:
     Raises Stopping, or UnsafeForReadStore, which no repetition mends.
     """
 
-    def __init__(self, store: DocumentStore, stop: asyncio.Event, name: str) -> None:
+    def __init__(self, store: DocumentStore, stop: asyncio.Event, name: str, delays: Delays = backoff) -> None:
         self._store = store
+        self._delays = delays
         self._stop = stop
         self._name = name
         self.trouble: str | None = None
@@ -58,7 +62,7 @@ class PatientStore:
         return await self._patiently(lambda: self._store.count(collection, where))
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        delays = backoff()
+        delays = self._delays()
         while True:
             try:
                 answer = await attempt()

@@ -99,13 +99,12 @@ class Projection:
     ) -> None:
         """Writes what has changed. Where the store is ahead of us, the fold is done again on what it holds."""
         for _ in range(_MOST_ROUNDS):
-            writes = [write_of(key, one) for key, one in changed.items() if not _nothing(one)]
+            writes = [write_of(key, one) for key, one in changed.items()]
             refused = await self._write_all(writes, steps, known, parked) if writes else frozenset[str]()
-            written = {key: _as_written(one) for key, one in changed.items() if key not in refused}
+            written = {key: Known(one.position, one.document) for key, one in changed.items() if key not in refused}
             self._cache.keep({**known, **written})
             if not refused:
                 return
-            self._cache.drop(refused)
             metrics.REFUSED.labels(self.view.name).inc(len(refused))
             steps, known = restricted(steps, refused), await self._load(refused)
             changed = self._folder.fold(steps, known, parked)
@@ -162,12 +161,3 @@ class Projection:
         await advance_checkpoint(self.store, self.view, position)
         self.position = position
         metrics.POSITION.labels(self.view.name).set(position)
-
-
-def _nothing(known: Known) -> bool:
-    """Whether the fold made no document where none was."""
-    return known.document is None and known.new
-
-
-def _as_written(known: Known) -> Known:
-    return known if _nothing(known) else Known(known.position, known.document)

@@ -10,11 +10,12 @@ from infrastructure.event_store import EventStore
 from infrastructure.health import Probe
 from infrastructure.http_service import create_app
 from infrastructure.read_store import ReadStore
+from infrastructure.resilience import backoff
 from infrastructure.settings import Settings
 from projector import metrics
 from projector.engine import Engine
 from projector.lag import lag_seconds
-from projector.patience import PatientStore
+from projector.patience import Delays, PatientStore
 from projector.ports import DocumentStore, EventLog
 from projector.projection import Projection
 from projector.routes import routes
@@ -30,19 +31,24 @@ class NotReady(Exception):
 
 
 def create_engine(
-    event_log: EventLog, store: DocumentStore, views: Sequence[View], settings: Settings, stop: asyncio.Event
+    event_log: EventLog,
+    store: DocumentStore,
+    views: Sequence[View],
+    settings: Settings,
+    stop: asyncio.Event,
+    delays: Delays = backoff,
 ) -> Engine:
     """An engine over all the views; it ends when `stop` is set."""
     projections = [
         Projection(
             view,
-            PatientStore(store, stop, view.name),
+            PatientStore(store, stop, view.name, delays),
             capacity=settings.projector_cache,
             failure_limit=FAILURE_LIMIT,
         )
         for view in views
     ]
-    return Engine(event_log, projections, stop, buffer=settings.projector_batch)
+    return Engine(event_log, projections, stop, buffer=settings.projector_batch, delays=delays)
 
 
 def create_projector(settings: Settings, views: Sequence[View] = VIEWS) -> Litestar:

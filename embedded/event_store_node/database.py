@@ -49,7 +49,9 @@ class Database:
 
     def __init__(self, directory: Path | None) -> None:
         self.temporary = directory is None
-        self.directory = directory or Path(tempfile.mkdtemp(prefix="event-store-node-", dir=_memory_directory()))
+        self.directory = directory or Path(
+            tempfile.mkdtemp(prefix="event-store-node-", dir=_memory_directory())
+        )
         self._lock = _lock(self.directory)
         self._path = self.directory / FILE_NAME
         try:
@@ -75,19 +77,16 @@ class Database:
 
     def _open(self) -> None:
         try:
-            is_new = not self._path.exists() or self._path.stat().st_size == 0
-            if not is_new:
-                _refuse_foreign_header(self._path)
+            if not self._path.exists():
+                _create(self._path)
+            _refuse_foreign(self._path)
             connection = self.connect(cache_mib=2)
             try:
-                if is_new:
-                    _create(connection)
-                _refuse_foreign_schema(connection, self._path)
                 _refuse_damaged(connection, self._path)
             finally:
                 connection.close()
         except (sqlite3.Error, OSError) as error:
-            raise DataDirectoryError(f"{self._path} cannot be opened: {error}; it was left as it is") from error
+            raise DataDirectoryError(f"{self._path} is damaged: {error}; it was left as it is") from error
 
     def _release(self) -> None:
         os.close(self._lock)
@@ -109,38 +108,41 @@ def _lock(directory: Path) -> int:
         holder = os.read(descriptor, 32).decode(errors="replace").strip()
         os.close(descriptor)
         raise DataDirectoryError(
-            f"the data directory {directory} is in use by another event store node (process {holder or 'unknown'})"
+            f"the data directory {directory} is in use by another event store node"
+            f" (process {holder or 'unknown'})"
         ) from None
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor
 
 
-def _create(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+def _create(path: Path) -> None:
+    """Make the file under another name first: what bears the right name is always whole."""
+    unfinished = path.with_name(path.name + ".new")
+    for leftover in path.parent.glob(unfinished.name + "*"):
+        leftover.unlink()
+    connection = sqlite3.connect(unfinished, isolation_level=None)
+    try:
+        connection.executescript(f"BEGIN; {_SCHEMA} COMMIT; PRAGMA journal_mode = WAL;")
+    finally:
+        connection.close()
+    unfinished.rename(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
-def _refuse_foreign_header(path: Path) -> None:
+def _refuse_foreign(path: Path) -> None:
+    """Judge by the header alone: merely opening another program's database could change it."""
     with path.open("rb") as file:
         header = file.read(100)
-    if not header.startswith(_SQLITE_MAGIC):
-        raise DataDirectoryError(f"{path} is no event store file (not an SQLite database); it was left as it is")
-    wal = path.with_name(path.name + "-wal")
-    if wal.exists() and wal.stat().st_size > 0:
-        return  # the header may lag behind the log of changes
-    page_size = int.from_bytes(header[16:18], "big")
-    page_size = 65536 if page_size == 1 else page_size
-    expected_size = page_size * int.from_bytes(header[28:32], "big")
-    if path.stat().st_size < expected_size:
+    if len(header) < 100 or not header.startswith(_SQLITE_MAGIC):
         raise DataDirectoryError(
-            f"{path} is damaged: {path.stat().st_size} of {expected_size} bytes are there; it was left as it is"
+            f"{path} is no event store file (not an SQLite database); it was left as it is"
         )
-
-
-def _refuse_foreign_schema(connection: sqlite3.Connection, path: Path) -> None:
-    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    application_id, version = _number(header, 68), _number(header, 60)
     if application_id != APPLICATION_ID:
         raise DataDirectoryError(
             f"{path} is no event store file (application id {application_id}); it was left as it is"
@@ -149,6 +151,20 @@ def _refuse_foreign_schema(connection: sqlite3.Connection, path: Path) -> None:
         raise DataDirectoryError(
             f"{path} has schema version {version}, this node reads {SCHEMA_VERSION}; it was left as it is"
         )
+    wal = path.with_name(path.name + "-wal")
+    if wal.exists() and wal.stat().st_size > 0:
+        return  # the file itself may lag behind its log of changes
+    page_size = int.from_bytes(header[16:18], "big")
+    expected_size = (65536 if page_size == 1 else page_size) * _number(header, 28)
+    if path.stat().st_size < expected_size:
+        raise DataDirectoryError(
+            f"{path} is damaged: {path.stat().st_size} of {expected_size} bytes are there;"
+            " it was left as it is"
+        )
+
+
+def _number(header: bytes, offset: int) -> int:
+    return int.from_bytes(header[offset : offset + 4], "big")
 
 
 def _refuse_damaged(connection: sqlite3.Connection, path: Path) -> None:

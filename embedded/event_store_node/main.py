@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import uvloop
+
 from embedded.event_store_node.database import DataDirectoryError
 from embedded.event_store_node.node import EventStoreNode, PortTakenError
 
@@ -18,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     data_dir = None if arguments.in_memory else Path(arguments.data_dir)
     try:
-        asyncio.run(_serve(EventStoreNode(data_dir, arguments.host, arguments.port), data_dir))
+        uvloop.run(_serve(EventStoreNode(data_dir, arguments.host, arguments.port), data_dir))
     except (DataDirectoryError, PortTakenError) as error:
         sys.stderr.write(f"event store node: {error}\n")
         return 1

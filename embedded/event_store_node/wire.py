@@ -1,5 +1,6 @@
 """Protocol messages built as bytes: a record is serialised once and framed for each reader."""
 
+from functools import lru_cache
 from uuid import UUID
 
 from esdbclient.protos.Grpc import shared_pb2, streams_pb2
@@ -37,17 +38,50 @@ def _length(chunk: bytes) -> bytes:
 
 def record(event: ProposedEvent, stream: bytes, revision: int, position: int, created: int) -> bytes:
     """The recorded event's message; `created` is in ticks of 100 ns since the Unix epoch."""
-    message: bytes = RecordedEvent(
-        id=shared_pb2.UUID(string=str(UUID(bytes=event.id))),
-        stream_identifier=shared_pb2.StreamIdentifier(stream_name=stream),
-        stream_revision=revision,
-        prepare_position=position,
-        commit_position=position,
-        metadata={"type": event.type, "content-type": event.content_type, "created": str(created)},
-        custom_metadata=event.metadata,
-        data=event.data,
-    ).SerializeToString()
-    return message
+    return b"".join(
+        (
+            _ID,
+            _uuid_text(event.id),
+            _stream_identifier(stream),
+            b"\x18",
+            varint(revision),
+            b"\x20",
+            at := varint(position),
+            b"\x28",
+            at,
+            _type_entries(event.type, event.content_type),
+            _entry("created", str(created)),
+            b"\x3a" + _length(event.metadata) + event.metadata if event.metadata else b"",
+            b"\x42" + _length(event.data) + event.data if event.data else b"",
+        )
+    )
+
+
+# RecordedEvent.id with UUID.string, which is always 36 bytes long.
+_ID = b"\x0a\x26\x12\x24"
+
+
+def _uuid_text(id_: bytes) -> bytes:
+    text = id_.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}".encode()
+
+
+@lru_cache(4096)
+def _stream_identifier(name: bytes) -> bytes:
+    identifier: bytes = shared_pb2.StreamIdentifier(stream_name=name).SerializeToString()
+    return b"\x12" + _length(identifier) + identifier
+
+
+@lru_cache(4096)
+def _type_entries(type_: str, content_type: str) -> bytes:
+    return _entry("type", type_) + _entry("content-type", content_type)
+
+
+def _entry(key: str, value: str) -> bytes:
+    """One entry of RecordedEvent.metadata."""
+    key_bytes, value_bytes = key.encode(), value.encode()
+    entry = b"\x0a" + _length(key_bytes) + key_bytes + b"\x12" + _length(value_bytes) + value_bytes
+    return b"\x32" + _length(entry) + entry
 
 
 def read_event(event: LoggedEvent) -> bytes:

@@ -74,6 +74,8 @@ class Writer:
             linger = len(batch) > 1
             outcomes, events = self._commit(batch)
             self._loop.call_soon_threadsafe(self._done, batch, outcomes, events)
+            # What the batch refers to, calls among them, is the loop's to take down.
+            del batch, outcomes, events
 
     def _next_batch(self, linger: bool) -> list[WriteRequest]:
         """The writes that wait, at least one; empty once closed and drained."""

@@ -34,8 +34,8 @@ class Patience:
 
     start: float = 60.0
     """for a service to become ready the first time"""
-    grace: float = 10.0
-    """after SIGTERM, before SIGKILL"""
+    grace: float = 15.0
+    """after SIGTERM, before SIGKILL; longer than the services let requests under way finish"""
     settle: float = 10.0
     """up time that clears the record of earlier deaths"""
     backoff_base: float = 0.1
@@ -126,9 +126,12 @@ class SupervisedService:
                 await self._pause(next(self._delays))
                 if not self._stopping.is_set():
                     await self._another_life()
+        except Exception as error:  # a fault of our own must end the start, not leave it waiting
+            if first_ready.done():
+                raise
+            first_ready.set_exception(error)
         finally:
-            if not first_ready.done():
-                first_ready.cancel()
+            first_ready.cancel()
 
     async def _first_life(self, first_ready: asyncio.Future[None]) -> None:
         """The first run fails loudly: what never worked is not worth repeating."""

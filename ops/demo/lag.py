@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from ops.loading.loader import Acknowledged
 from ops.service_client import ServiceClient
@@ -20,7 +21,8 @@ class LagSample:
 
 
 class LagMeter:
-    """Reads back every tenth acknowledged command while the load goes on."""
+    """Reads back every tenth acknowledged command while the load goes on; leaving it as a context manager ends the
+    reads that are still under way."""
 
     def __init__(self, query_api: ServiceClient) -> None:
         self.samples: list[LagSample] = []
@@ -28,6 +30,14 @@ class LagMeter:
         self._query_api = query_api
         self._acknowledged = 0
         self._reads: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for read in self._reads:
+            read.cancel()
+        await asyncio.gather(*self._reads, return_exceptions=True)
 
     async def acknowledged(self, command: Acknowledged) -> None:
         """A command was acknowledged just now; does not wait for the read."""

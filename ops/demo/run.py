@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 
+from embedded.supervisor.service import Patience
 from embedded.supervisor.supervisor import Supervisor
 from infrastructure.settings import PREFIX
 from ops.baskets.basket import Basket
@@ -27,6 +28,8 @@ from ops.supervision import supervised
 
 HOST = "127.0.0.1"
 BACK_TIMEOUT = 60.0
+# Nobody else uses this stack, so there is no request to wait for when Ctrl-C ends the demo.
+STOP_GRACE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +54,16 @@ async def demo(console: Console, options: DemoOptions) -> bool:
     own_stages = stages(options.data_dir, HOST, Ports.free(HOST), _environment())
     console.print(f"Starting the stack on {options.data_dir}", soft_wrap=True)
     async with (
-        supervised(options.data_dir, own_stages, crashes.changed) as supervisor,
+        supervised(options.data_dir, own_stages, crashes.changed, Patience(grace=STOP_GRACE)) as supervisor,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
         _print_urls(console, supervisor)
         crashes.supervisor = supervisor
         command_api = ServiceClient(supervisor.services[COMMAND_API].spec.url, session)
         query_api = ServiceClient(supervisor.services[QUERY_API].spec.url, session)
-        lag = LagMeter(query_api)
-        outcome = await _load(console, command_api, baskets, options.in_flight, crashes, lag)
-        problems = await _problems_after(lag, outcome, crashes)
+        async with LagMeter(query_api) as lag:
+            outcome = await _load(console, command_api, baskets, options.in_flight, crashes, lag)
+            problems = await _problems_after(lag, outcome, crashes)
         report = await _reconcile(query_api, outcome, crashes, lag, problems)
         print_report(console, report)
         if options.keep:

@@ -23,12 +23,15 @@ def test_views_with_lag_and_parked_events() -> None:
         "lag_events": 1200,
         "lag_seconds": 0.25,
         "parked": 2,
-        "state": "live",
+        "state": "stopped",
+        "trouble": "the disk is full",
     }
     text = printed({"event_store": {"position": 2100}, "views": [view]}, READY)
     assert "last position is 2100" in text
     assert "1,200 events, 0.2 s" in text
-    assert text.splitlines()[-1].split()[-1] == "2"
+    *_, row, trouble = text.splitlines()
+    assert row.split()[-1] == "2"
+    assert trouble == "order_details: the disk is full"
     assert "4711" in text
 
 

@@ -130,7 +130,10 @@ async def connected(uri: str) -> AsyncIterator[AsyncEventStoreDBClient]:
 
 
 class NodeProcess:
-    """A node as a process of its own, on one data directory and, once started, one port."""
+    """
+    A node as a process of its own, on one data directory. Each start takes another port: channels to the old
+    one would back off for a second first.
+    """
 
     def __init__(self, data_dir: Path, *extra: str) -> None:
         self.data_dir = data_dir
@@ -144,7 +147,7 @@ class NodeProcess:
 
     def start(self) -> str:
         """Start it and wait until it is ready. Returns the line that it prints then."""
-        self.process = self.popen(self.port)
+        self.process = self.popen()
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if "ready on" not in line:
@@ -153,14 +156,14 @@ class NodeProcess:
         self.port = int(line.split(" (")[0].rpartition(":")[2])
         return line
 
-    def popen(self, port: int = 0) -> subprocess.Popen[str]:
+    def popen(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [
                 sys.executable,
                 "-m",
                 "embedded.event_store_node",
                 "--port",
-                str(port),
+                "0",
                 *(self._extra or ("--data-dir", str(self.data_dir))),
             ],
             cwd=ROOT,

@@ -1,0 +1,96 @@
+"""The whole system as real processes: node, read store, command API, projector, query API."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from infrastructure.event_store import EventStore, NewEvent
+from tests.support.read_store import ReadStoreServer
+from tests.support.services import Service, node_uri, running, start_node, until
+
+LINE: dict[str, Any] = {"sku": "apple", "quantity": 3, "unit_price": 50, "discount": 10}
+
+
+class System:
+    """Where everything is, and what the tests do with it."""
+
+    def __init__(self, node: Service, read_store: ReadStoreServer, http: aiohttp.ClientSession) -> None:
+        self.node = node
+        self.read_store = read_store
+        self.http = http
+        self.store = EventStore(node_uri(node.port), patience=10)
+        self.commands: Service
+        self.projector: Service
+        self.queries: Service
+
+    async def command(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        url = self.commands.url + path
+        async with self.http.request(method, url, json=body, headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def place(self, order_id: str, customer: str = "ada") -> int:
+        """Places an order; its position."""
+        body = {"customer_id": customer, "currency": "USD", "lines": [LINE], "ordered_at": "2026-03-14T12:00:00Z"}
+        status, answer = await self.command("PUT", f"/orders/{order_id}", body)
+        assert status == 201, answer
+        return int(answer["position"])
+
+    async def query(self, path: str) -> tuple[int, Any]:
+        async with self.http.get(self.queries.url + path) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def seen(self, path: str) -> Any:
+        """The answer to a query that is expected to succeed."""
+        status, answer = await self.query(path)
+        assert status == 200, answer
+        return answer
+
+    async def views(self) -> dict[str, Any]:
+        """The projector's /status, by view."""
+        async with self.http.get(self.projector.url + "/status") as answer:
+            return {view["name"]: view for view in (await answer.json())["views"]}
+
+    async def append(
+        self, stream: str, expected: int, event_id: str, kind: str, data: bytes, metadata: Any = None
+    ) -> int:
+        """Appends what no command would; its position."""
+        event = NewEvent(event_id, kind, data, json.dumps(metadata or {}).encode())
+        return (await self.store.append(stream, expected, [event])).position
+
+    async def reached(self, position: int) -> None:
+        """Waits until every view is at or past the position."""
+
+        async def all_there() -> bool:
+            return all((view["position"] or 0) >= position for view in (await self.views()).values())
+
+        await until(all_there, f"every view reaches {position}")
+
+
+@pytest_asyncio.fixture
+async def system(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[System]:
+    """A fresh system; a module's SETTINGS are added to the services' own."""
+    async with AsyncExitStack() as stack:
+        node = await start_node(tmp_path)
+        stack.push_async_callback(node.kill)
+        read_store = ReadStoreServer(tmp_path)
+        await asyncio.to_thread(read_store.start)
+        stack.callback(read_store.kill)
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        system = System(node, read_store, http)
+        stack.push_async_callback(system.store.close)
+        settings = {"eventstore_uri": node_uri(node.port), "mongo_uri": read_store.uri}
+        settings |= {"eventstore_patience": "0.3", "readstore_timeout": "0.5"}
+        settings |= getattr(request.module, "SETTINGS", {})
+        names = ("command_api", "projector", "query_api")
+        services = [await stack.enter_async_context(running(name, tmp_path, **settings)) for name in names]
+        system.commands, system.projector, system.queries = services
+        for service in services:
+            await until(lambda service=service: service.answers("/health/ready"), f"{service.name} is ready")
+        yield system

@@ -1,0 +1,126 @@
+"""A read store in memory that keeps the guard of the real one, and fails, stalls and interleaves on demand."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import bson
+
+from infrastructure.read_store import Document, Held, ReadStoreUnavailable, UnsafeForReadStore, Write
+from infrastructure.read_store.documents import held, stored
+from infrastructure.read_store.subset import check_collection, check_document_type, check_filter, check_index
+
+Hook = Callable[[str, str], Awaitable[None]]
+
+
+async def _nothing(_operation: str, _collection: str) -> None: ...
+
+
+class MemoryReadStore:
+    """Answers as infrastructure.read_store.ReadStore does.
+
+    `before` and `after` are awaited round every operation with its name and collection: what they raise is what the
+    caller gets, before or after the operation took effect. `switches` lets other tasks run inside every operation.
+    """
+
+    def __init__(self, *, switches: random.Random | None = None) -> None:
+        self.collections: dict[str, dict[str, bytes]] = {}
+        self.before: Hook = _nothing
+        self.after: Hook = _nothing
+        self.operations: list[tuple[str, str, int]] = []
+        self._switches = switches
+
+    def documents(self, collection: str) -> dict[str, dict[str, Any]]:
+        """Every document of a collection by its key."""
+        return {key: bson.decode(kept) for key, kept in self.collections.get(collection, {}).items()}
+
+    async def prepare(self, collection: str, struct: Any, indexes: Sequence[tuple[str, ...]]) -> None:
+        check_collection(collection)
+        check_document_type(struct)
+        for fields in indexes:
+            check_index(fields, struct)
+        await self._operation("prepare", collection, lambda: None)
+
+    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
+        def read() -> dict[str, Held]:
+            documents = self.documents(collection)
+            return {key: held(documents[key]) for key in keys if key in documents}
+
+        return await self._operation("load", collection, read, len(keys))
+
+    async def write(self, collection: str, writes: Sequence[Write]) -> frozenset[str]:
+        encoded = [_encode(write) for write in writes]  # as the driver does, before anything is sent
+
+        def apply() -> frozenset[str]:
+            pairs = zip(writes, encoded, strict=True)
+            return frozenset(write.key for write, document in pairs if not self._apply(collection, write, document))
+
+        return await self._operation("write", collection, apply, len(writes))
+
+    def _apply(self, collection: str, write: Write, document: bytes) -> bool:
+        kept = self.collections.setdefault(collection, {})
+        there = kept.get(write.key)
+        if there is not None and (write.new or bson.decode(there)["_position"] >= write.position):
+            return False
+        kept[write.key] = document
+        return True
+
+    async def page(
+        self, collection: str, where: Mapping[str, Any], *, by: str, direction: str, limit: int
+    ) -> list[Document]:
+        def read() -> list[Document]:
+            found = [document for document in self.documents(collection).values() if _meets(document, where)]
+            return sorted(found, key=lambda one: one[by], reverse=direction == "descending")[:limit]
+
+        check_filter(where)
+        return await self._operation("page", collection, read)
+
+    async def count(self, collection: str, where: Mapping[str, Any]) -> int:
+        check_filter(where)
+        matching = lambda: sum(_meets(one, where) for one in self.documents(collection).values())  # noqa: E731
+        return await self._operation("count", collection, matching)
+
+    async def _operation(self, name: str, collection: str, effect: Callable[[], Any], size: int = 1) -> Any:
+        self.operations.append((name, collection, size))
+        await self._switch()
+        await self.before(name, collection)
+        answer = effect()
+        await self._switch()
+        await self.after(name, collection)
+        return answer
+
+    async def _switch(self) -> None:
+        for _ in range(self._switches.randrange(4) if self._switches else 0):
+            await asyncio.sleep(0)
+
+
+def outage(*, operations: int) -> Hook:
+    """A `before` or `after` that fails so many operations as an unreachable store does."""
+    left = operations
+
+    async def fail(operation: str, collection: str) -> None:
+        nonlocal left
+        if left > 0:
+            left -= 1
+            raise ReadStoreUnavailable(f"away at {operation} of {collection}")
+
+    return fail
+
+
+def _encode(write: Write) -> bytes:
+    try:
+        return bson.encode(stored(write))
+    except (bson.errors.InvalidDocument, OverflowError) as error:
+        raise UnsafeForReadStore(str(error)) from error
+
+
+def _meets(document: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
+    for field, wanted in where.items():
+        if isinstance(wanted, Mapping):
+            assert set(wanted) == {"$gt"}, "only what the engine asks for"
+            if not document[field] > wanted["$gt"]:
+                return False
+        elif document.get(field) != wanted:
+            return False
+    return True

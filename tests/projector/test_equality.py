@@ -1,0 +1,118 @@
+"""Whatever happens to the projector, the views equal a plain fold of the log."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infrastructure.event_store import StoredEvent
+from infrastructure.settings import Settings
+from projector.service import create_engine
+from read_models.views import VIEWS as BUNDLED
+from tests.projector.logs import logs
+from tests.projector.memory_read_store import MemoryReadStore, outage
+from tests.projector.running import assert_folded, at_once, project_all
+from tests.projector.scripted_log import ScriptedLog
+from tests.projector.touchy_view import TOUCHY
+
+VIEWS = (*BUNDLED, TOUCHY)
+
+seeds = st.integers(0, 2**32)
+
+
+def scripted(events: Sequence[StoredEvent], choose: random.Random) -> ScriptedLog:
+    """Batches of random sizes, broken off now and then, each subscription beginning a few events too early."""
+    cuts = (choose.choice([0, 1, 1, 2, 3, 5, 8, 50]) for _ in iter(int, 1))
+    return ScriptedLog(events, cuts, repeated=choose.randrange(6))
+
+
+class Crash:
+    """The process ends at one of its operations on the store, before or after that took effect."""
+
+    def __init__(self, choose: random.Random) -> None:
+        self.came = asyncio.Event()
+        self._left = choose.randrange(1, 60)
+
+    async def __call__(self, _operation: str, _collection: str) -> None:
+        self._left -= 1
+        if self._left <= 0:
+            self.came.set()
+            await asyncio.Event().wait()
+
+
+async def crashing_life(events: Sequence[StoredEvent], store: MemoryReadStore, choose: random.Random) -> None:
+    """A projector that starts from what the store holds and dies somewhere on the way."""
+    crash = Crash(choose)
+    hooks = [crash, outage(operations=choose.randrange(4))]
+    choose.shuffle(hooks)
+    store.before, store.after = hooks
+    log = scripted(events, choose)
+    configured = Settings(projector_cache=choose.choice([0, 1, 3, 1000]))
+    task = asyncio.create_task(create_engine(log, store, VIEWS, configured, asyncio.Event(), at_once).run())
+    drained, died = asyncio.create_task(log.drained()), asyncio.create_task(crash.came.wait())
+    await asyncio.wait({drained, died, task}, return_when=asyncio.FIRST_COMPLETED)
+    assert not task.done()
+    for one in (task, drained, died):
+        one.cancel()
+    await asyncio.gather(task, drained, died, return_exceptions=True)
+    store.before = store.after = outage(operations=0)
+
+
+def lose_checkpoints(store: MemoryReadStore, choose: random.Random) -> None:
+    """Some views forget how far they were."""
+    kept: dict[str, Any] = store.collections.get("checkpoints", {})
+    for key in [key for key in kept if choose.random() < 0.3]:
+        del kept[key]
+
+
+@given(logs, seeds)
+@settings(max_examples=150, deadline=None)
+def test_after_any_cuts_crashes_outages_and_repetitions(events, seed):
+    async def scenario() -> None:
+        choose = random.Random(seed)
+        store = MemoryReadStore(switches=choose)
+        for _ in range(choose.randrange(5)):
+            upto = choose.randrange(len(events) + 1)
+            await crashing_life(events[:upto], store, choose)
+            lose_checkpoints(store, choose)
+        log = scripted(events, choose)
+        await project_all(log, store, VIEWS, cache=choose.choice([0, 2, 1000]), batch=choose.choice([1, 7, 8192]))
+        assert_folded(store, log, VIEWS)
+
+    asyncio.run(scenario())
+
+
+@given(logs, seeds)
+@settings(max_examples=100, deadline=None)
+def test_with_two_projectors_at_once(events, seed):
+    async def scenario() -> None:
+        choose = random.Random(seed)
+        store = MemoryReadStore(switches=choose)
+        if choose.random() < 0.5:
+            await crashing_life(events, store, choose)
+        one, other = scripted(events, choose), scripted(events, choose)
+        await asyncio.gather(
+            project_all(one, store, VIEWS, cache=choose.choice([0, 2, 1000])),
+            project_all(other, store, VIEWS, cache=choose.choice([0, 2, 1000])),
+        )
+        assert_folded(store, one, VIEWS)
+
+    asyncio.run(scenario())
+
+
+@given(logs, seeds)
+@settings(max_examples=50, deadline=None)
+def test_when_a_view_is_new_beside_others(events, seed):
+    async def scenario() -> None:
+        choose = random.Random(seed)
+        store = MemoryReadStore()
+        upto = choose.randrange(len(events) + 1)
+        await project_all(ScriptedLog(events[:upto]), store, VIEWS[2:])
+        log = scripted(events, choose)
+        await project_all(log, store, VIEWS)
+        assert_folded(store, log, VIEWS)
+
+    asyncio.run(scenario())
