@@ -68,7 +68,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     try:
         return msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
-        message = str(error)
+        message = str(error).removeprefix("Object contains ")
         for name in given:
             message = message.replace(f"`$.{name}`", f"{PREFIX}{name.upper()}").replace(
                 f"unknown field `{name}`", f"unknown setting {PREFIX}{name.upper()}"

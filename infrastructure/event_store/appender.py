@@ -4,6 +4,7 @@ Measured on two cores, one gRPC call per append costs a third of the throughput 
 """
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +33,8 @@ class _Call:
         self._connection = connection
         self._outgoing: asyncio.Queue[Any] = asyncio.Queue()
         self._waiting: dict[str, asyncio.Future[Any]] = {}
-        self._call = stub.BatchAppend(self._requests(), **connection.call_options(requires_leader=True))
+        self._call = stub.BatchAppend(**connection.call_options(requires_leader=True))
+        self._sender = asyncio.create_task(self._send())
         self._answers = asyncio.create_task(self._receive())
 
     @property
@@ -51,11 +53,13 @@ class _Call:
     async def close(self) -> None:
         self._answers.cancel()
         self._call.cancel()
-        await asyncio.gather(self._answers, return_exceptions=True)
+        await asyncio.gather(self._answers, self._sender, return_exceptions=True)
 
-    async def _requests(self) -> Any:
-        while True:
-            yield await self._outgoing.get()
+    async def _send(self) -> None:
+        # A call that has ended says why to _receive; here there is only nothing left to do.
+        with contextlib.suppress(grpc.RpcError, asyncio.InvalidStateError, grpc.aio.UsageError):
+            while True:
+                await self._call.write(await self._outgoing.get())
 
     async def _receive(self) -> None:
         failure: Exception = EventStoreUnavailable("the event store ended the append call")
@@ -69,6 +73,7 @@ class _Call:
             if not isinstance(failure, EventStoreUnavailable):
                 failure = EventStoreUnavailable(str(failure))
         finally:
+            self._sender.cancel()
             self._fail_waiting(failure)
 
     def _fail_waiting(self, failure: Exception) -> None:
