@@ -110,8 +110,9 @@ class BatchAppendCall:
                 return  # it was refused already
             _add_events(write, request)
         except _RefusedError as refusal:
-            self._open.pop(key, None)
-            self._answer(request.correlation_id, request.options, Response(error=refusal.status))
+            refused = self._open.pop(key, None)
+            options = refused.options if refused else request.options
+            self._answer(request.correlation_id, options, Response(error=refusal.status))
             return
         if request.is_final:
             del self._open[key]

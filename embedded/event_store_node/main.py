@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -46,6 +47,9 @@ async def _serve(node: EventStoreNode) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     async with node:
+        # What is loaded now stays: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
         sys.stdout.write(f"event store node ready on {node.host}:{node.port} (data in {node.data_dir})\n")
         sys.stdout.flush()
         await stopped.wait()

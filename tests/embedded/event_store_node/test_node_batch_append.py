@@ -172,6 +172,7 @@ async def test_too_large_in_parts_is_refused_once_and_the_call_goes_on(stub) -> 
     refused, written = await messages(stub.BatchAppend(iter(requests)))
 
     assert refused.correlation_id.string == str(id_)
+    assert refused.stream_identifier.stream_name == b"s"
     assert refused.error.code == code_pb2.INVALID_ARGUMENT
     assert written.success.current_revision == 0
 
