@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from infrastructure.read_store import Held, ReadStore, ReadStoreUnavailable, UnsafeForReadStore, Write, probe
@@ -173,6 +173,8 @@ VALUES = st.recursive(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=VALUES)
+@example(value=2**31)
+@example(value=[{"deep": -(2**31) - 1}])
 async def test_any_safe_value_comes_back_as_it_was(store: ReadStore, value: Any) -> None:
     collection = f"documents_{next(collections)}"
     await store.write(collection, [Write("a", 1, {"value": value})])

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from read_models.customer_orders import CUSTOMER_ORDERS
 from read_models.order_details import ORDER_DETAILS
 from tests.query_api.shelf import PLACED_AT, PLACED_AT_TEXT, Shelf
 from tests.support.served import Client
@@ -33,6 +34,17 @@ async def test_an_order_is_shown_with_times_as_text_and_nothing_of_the_store(api
         "placed_position": 42,
         "confirmed_at": "2026-03-14T12:00:01.000Z",
     }
+
+
+async def test_numbers_beyond_32_bits_are_numbers_too(api: Client, shelf: Shelf) -> None:
+    await shelf.order("o-1", 2**40, total=2**53, item_count=2**31, version=2**31)
+    await shelf.rows(("o-1", 2**40))
+    await shelf.checkpoint(CUSTOMER_ORDERS, 2**62)
+
+    order = await api.get("/orders/o-1")
+    assert (order.json["total"], order.json["item_count"]) == (2**53, 2**31)
+    assert order.headers["etag"] == f'"{2**31}"'
+    assert (await api.get("/orders")).json["items"][0]["placed_position"] == 2**40
 
 
 @pytest.mark.parametrize("known", ['"0"', 'W/"0"', '"7", "0"', '"7",W/"0"', "*"])
