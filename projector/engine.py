@@ -8,6 +8,7 @@ import structlog
 from infrastructure.event_store import Batch, EventStoreUnavailable
 from infrastructure.resilience import backoff
 from projector import metrics
+from projector.checkpoints import Checkpoints
 from projector.decoding import decode_batch
 from projector.errors import Stopping
 from projector.patience import Delays, pause
@@ -24,6 +25,7 @@ class Engine:
         self,
         event_log: EventLog,
         projections: Sequence[Projection],
+        checkpoints: Checkpoints,
         stop: asyncio.Event,
         *,
         buffer: int,
@@ -32,8 +34,10 @@ class Engine:
     ) -> None:
         self.projections = projections
         self.connected = False
+        self.caught_up = False
         self.trouble: str | None = None
         self._log = event_log
+        self._checkpoints = checkpoints
         self._stop = stop
         self._buffer = buffer
         self._idle_check = idle_check
@@ -67,7 +71,7 @@ class Engine:
 
     async def _follow(self) -> None:
         if not self._started:
-            await asyncio.gather(*(projection.start() for projection in self.projections))
+            await asyncio.gather(*(projection.start(self._checkpoints) for projection in self.projections))
             self._started = True
         async with self._log.subscribe(self.lowest_position(), buffer=self._buffer) as subscription:
             self._set_connected(True)
@@ -80,14 +84,25 @@ class Engine:
     async def _project(self, batch: Batch) -> None:
         self.trouble, self._delays = None, self._backoff()
         metrics.BATCH_EVENTS.observe(len(batch.events))
+        if batch.position is None:
+            return
         decoded = decode_batch(batch)
+        behind = [one for one in self._running() if one.position is None or one.position < batch.position]
         async with asyncio.TaskGroup() as views:
-            for projection in self.projections:
+            for projection in behind:
                 views.create_task(projection.project(decoded))
+        done = [projection for projection in behind if projection.broken is None]
+        await self._checkpoints.advance((projection.view for projection in done), batch.position)
+        for projection in done:
+            projection.arrived(batch.position)
+        self.caught_up = batch.caught_up
+
+    def _running(self) -> list[Projection]:
+        return [projection for projection in self.projections if projection.broken is None]
 
     def lowest_position(self) -> int | None:
         """Where a subscription must begin, so that no running view misses an event."""
-        positions = [projection.position for projection in self.projections if projection.broken is None]
+        positions = [projection.position for projection in self._running()]
         known = [position for position in positions if position is not None]
         return min(known) if known and len(known) == len(positions) else None
 

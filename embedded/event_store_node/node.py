@@ -1,6 +1,7 @@
 """The node: the log, the writer, the readers and the gRPC server, started and stopped together."""
 
 import errno
+import logging
 import os
 import socket
 import sqlite3
@@ -15,6 +16,7 @@ from embedded.event_store_node.database import Database, DataDirectoryError
 from embedded.event_store_node.gossip_service import GossipService
 from embedded.event_store_node.persistent_service import PersistentSubscriptionsService
 from embedded.event_store_node.reader import Reader
+from embedded.event_store_node.reporting import is_no_departure
 from embedded.event_store_node.streams_service import StreamsService
 from embedded.event_store_node.transaction import Log
 from embedded.event_store_node.writer import Writer
@@ -61,6 +63,7 @@ class EventStoreNode:
         return f"esdb://{self.host}:{self.port}?Tls=false"
 
     async def start(self) -> None:
+        logging.getLogger("grpc._cython.cygrpc").addFilter(is_no_departure)
         _refuse_taken_port(self.host, self.port)
         self._database = Database(self._data_dir)
         try:

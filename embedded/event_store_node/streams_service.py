@@ -1,9 +1,8 @@
 """The Streams service: append, batch append, read, subscribe, delete, tombstone."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -17,6 +16,7 @@ from embedded.event_store_node.encoder import Encoder
 from embedded.event_store_node.events import ANY, NO_STREAM, STREAM_EXISTS, ProposedEvent
 from embedded.event_store_node.proposals import BadProposalError, MissingMetadataError, proposed_event
 from embedded.event_store_node.reader import Reader
+from embedded.event_store_node.reporting import reporting
 from embedded.event_store_node.writer import Writer
 from embedded.event_store_node.writes import (
     Appended,
@@ -30,7 +30,9 @@ from embedded.event_store_node.writes import (
 )
 
 Context = grpc.aio.ServicerContext[Any, Any]
-ChangeOptions = streams_pb2.AppendReq.Options | streams_pb2.DeleteReq.Options | streams_pb2.TombstoneReq.Options
+ChangeOptions = (
+    streams_pb2.AppendReq.Options | streams_pb2.DeleteReq.Options | streams_pb2.TombstoneReq.Options
+)
 
 SERVICE = "event_store.client.streams.Streams"
 
@@ -79,7 +81,7 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
             call.stop()
 
     async def Read(self, request: streams_pb2.ReadReq, context: Context) -> None:
-        async with _reporting(context), aclosing(self._messages(request.options)) as chunks:
+        async with reporting(context), aclosing(self._messages(request.options)) as chunks:
             async for messages in chunks:
                 for message in messages:
                     await context.write(message)
@@ -90,13 +92,17 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
         request = read_request.parse(options)
         encoder = Encoder(self._reader, options)
         if request.limit is None:
-            subscribe = subscriptions.subscribe_to_stream if request.stream else subscriptions.subscribe_to_all
+            subscribe = (
+                subscriptions.subscribe_to_stream if request.stream else subscriptions.subscribe_to_all
+            )
             return subscribe(self._reader, self._broker, request, encoder)
         read = reads.read_stream if request.stream else reads.read_all
         return read(self._reader, request, encoder)
 
-    async def Append(self, requests: AsyncIterator[streams_pb2.AppendReq], context: Context) -> streams_pb2.AppendResp:
-        async with _reporting(context):
+    async def Append(
+        self, requests: AsyncIterator[streams_pb2.AppendReq], context: Context
+    ) -> streams_pb2.AppendResp:
+        async with reporting(context):
             options, events = await _received(requests)
             expected = _expected(options)
             outcome = await self._written(Kind.APPEND, options, events)
@@ -108,17 +114,19 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
                 case _:
                     raise _error(outcome, "Append", options)
 
-    async def BatchAppend(self, requests: AsyncIterator[streams_pb2.BatchAppendReq], context: Context) -> None:
+    async def BatchAppend(
+        self, requests: AsyncIterator[streams_pb2.BatchAppendReq], context: Context
+    ) -> None:
         call = BatchAppendCall(self._writer, context)
         self._batch_appends.add(call)
         try:
-            async with _reporting(context):
+            async with reporting(context):
                 await call.run(requests)
         finally:
             self._batch_appends.discard(call)
 
     async def Delete(self, request: streams_pb2.DeleteReq, context: Context) -> streams_pb2.DeleteResp:
-        async with _reporting(context):
+        async with reporting(context):
             outcome = await self._written(Kind.DELETE, request.options)
             if not isinstance(outcome, Appended):
                 raise _error(outcome, "Delete", request.options)
@@ -127,17 +135,23 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
                 position=streams_pb2.DeleteResp.Position(commit_position=position, prepare_position=position)
             )
 
-    async def Tombstone(self, request: streams_pb2.TombstoneReq, context: Context) -> streams_pb2.TombstoneResp:
-        async with _reporting(context):
+    async def Tombstone(
+        self, request: streams_pb2.TombstoneReq, context: Context
+    ) -> streams_pb2.TombstoneResp:
+        async with reporting(context):
             outcome = await self._written(Kind.TOMBSTONE, request.options)
             if not isinstance(outcome, Appended):
                 raise _error(outcome, "Delete", request.options)
             position = outcome.position
             return streams_pb2.TombstoneResp(
-                position=streams_pb2.TombstoneResp.Position(commit_position=position, prepare_position=position)
+                position=streams_pb2.TombstoneResp.Position(
+                    commit_position=position, prepare_position=position
+                )
             )
 
-    async def _written(self, kind: Kind, options: ChangeOptions, events: list[ProposedEvent] | None = None) -> Outcome:
+    async def _written(
+        self, kind: Kind, options: ChangeOptions, events: list[ProposedEvent] | None = None
+    ) -> Outcome:
         await self._writer.room()
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._writer.submit(
@@ -151,19 +165,6 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
             )
         )
         return await done
-
-
-@asynccontextmanager
-async def _reporting(context: Context) -> AsyncIterator[None]:
-    """End the call with the status that an error stands for."""
-    try:
-        yield
-    except errors.RpcError as error:
-        await error.abort(context)
-    except BrokerClosedError:
-        await errors.unavailable("the event store node is shutting down").abort(context)
-    except sqlite3.Error as error:
-        await errors.unavailable(f"the event log cannot be read: {error}").abort(context)
 
 
 async def _received(
@@ -219,7 +220,9 @@ def _expected(options: ChangeOptions) -> int:
 def _error(outcome: Outcome, operation: str, options: ChangeOptions) -> errors.RpcError:
     match outcome:
         case WrongVersion(current):
-            return errors.wrong_expected_version(operation, _stream_name(options), _expected(options), current)
+            return errors.wrong_expected_version(
+                operation, _stream_name(options), _expected(options), current
+            )
         case StreamDeleted():
             return errors.stream_deleted(_stream_name(options))
         case DeadlinePassed():

@@ -1,6 +1,7 @@
 """BatchAppend: many writes over one call, answered by correlation id, errors in-band."""
 
 import asyncio
+import logging
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,8 @@ from esdbclient.exceptions import (
 from esdbclient.protos.Grpc import code_pb2, shared_pb2, streams_pb2
 from google.protobuf import empty_pb2, timestamp_pb2
 from node_support import batch_request, endless, event, events, messages, until
+
+from embedded.event_store_node import EventStoreNode
 
 NO_STREAM = {"no_stream": empty_pb2.Empty()}
 
@@ -240,6 +243,15 @@ async def test_a_client_that_goes_away_undoes_nothing(stub, client, caplog) -> N
 
     assert written == [0] * 20
     assert not caplog.records
+
+
+async def test_a_departure_while_the_status_is_sent_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with EventStoreNode():
+        logger = logging.getLogger("grpc._cython.cygrpc")
+        for error in (type("ExecuteBatchError", (Exception,), {})(), ValueError("real")):
+            logger.error("raised by servicer method", exc_info=error)
+
+    assert ["real" in (record.exc_text or "") for record in caplog.records] == [True]
 
 
 async def test_many_calls_at_once(client) -> None:
