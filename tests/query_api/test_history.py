@@ -105,9 +105,9 @@ async def test_a_long_history_comes_in_pages(api_with_events: Client, stream: Or
     (await api_with_events.get("/orders/o-1/history?from=3")).refused(404)
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "from=-1", "from=x", "at_least=1", "as_of=1"])
-async def test_a_wrong_parameter_of_history_is_400(api: Client, query: str) -> None:
-    (await api.get(f"/orders/o-1/history?{query}")).refused(400, query.split("=")[0])
+async def test_a_wrong_parameter_of_history_is_400(api: Client) -> None:
+    for query in ("limit=0", "limit=1001", "from=-1", "from=x", "at_least=1", "as_of=1"):
+        (await api.get(f"/orders/o-1/history?{query}")).refused(400, query.split("=")[0])
 
 
 async def test_an_order_as_of_each_version(api_with_events: Client, stream: OrderStream) -> None:
@@ -186,9 +186,8 @@ async def test_a_state_that_rests_on_an_unreadable_event_is_refused(
     (await api_with_events.get("/orders/o-1?as_of=1")).refused(500, "event 1 of order-o-1", "OrderBlessed")
 
 
-@pytest.mark.parametrize(
-    "moment",
-    [
+async def test_a_moment_that_is_nonsense_is_400(api: Client) -> None:
+    for moment in (
         "",
         "yesterday",
         "2026-03-14",
@@ -199,10 +198,8 @@ async def test_a_state_that_rests_on_an_unreadable_event_is_refused(
         "-1",
         "1.5",
         "9" * 30,
-    ],
-)
-async def test_a_moment_that_is_nonsense_is_400(api_with_events: Client, moment: str) -> None:
-    (await api_with_events.get(f"/orders/o-1?as_of={moment}")).refused(400, "as_of")
+    ):
+        (await api.get(f"/orders/o-1?as_of={moment}")).refused(400, "as_of")
 
 
 async def test_an_order_that_never_was(api_with_events: Client) -> None:
