@@ -17,9 +17,7 @@ MAX_APPEND_SIZE = 2**20
 class RpcError(Exception):
     """A call that ends with an error status; trailers tell errors apart without parsing texts."""
 
-    def __init__(
-        self, code: grpc.StatusCode, details: str, trailers: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, code: grpc.StatusCode, details: str, trailers: Mapping[str, str] | None = None) -> None:
         super().__init__(details)
         self.code = code
         self.details = details
@@ -121,9 +119,7 @@ def wrong_expected_version_status(expected: int, current: int) -> status_pb2.Sta
 
 def stream_deleted_status(stream: bytes) -> status_pb2.Status:
     identifier = shared_pb2.StreamIdentifier(stream_name=stream)
-    return _status(
-        code_pb2.NOT_FOUND, "StreamDeleted", shared_pb2.StreamDeleted(stream_identifier=identifier)
-    )
+    return _status(code_pb2.NOT_FOUND, "StreamDeleted", shared_pb2.StreamDeleted(stream_identifier=identifier))
 
 
 def timeout_status() -> status_pb2.Status:

@@ -24,8 +24,7 @@ PAGE_EVENTS = 256
 PAGE_BYTES = 2**20
 
 _EVENT = (
-    "SELECT e.position, s.name, e.revision, e.type, e.in_all, e.record"
-    " FROM event e JOIN stream s ON s.id = e.stream"
+    "SELECT e.position, s.name, e.revision, e.type, e.in_all, e.record FROM event e JOIN stream s ON s.id = e.stream"
 )
 
 Accepts = Callable[[LoggedEvent], bool]
@@ -147,9 +146,7 @@ class Reader:
     def _last_revision(self, stream_id: int | None) -> int:
         if stream_id is None:
             return -1
-        row = self._connection.execute(
-            "SELECT max(revision) FROM event WHERE stream = ?", (stream_id,)
-        ).fetchone()
+        row = self._connection.execute("SELECT max(revision) FROM event WHERE stream = ?", (stream_id,)).fetchone()
         return -1 if row[0] is None else int(row[0])
 
     def _metadata_of(self, name: str) -> StreamMetadata:
@@ -179,9 +176,7 @@ class Reader:
         return low
 
 
-def _all_page(
-    rows: Iterable[tuple[object, ...]], limit: int, accepts: Accepts | None, page_events: int
-) -> AllPage:
+def _all_page(rows: Iterable[tuple[object, ...]], limit: int, accepts: Accepts | None, page_events: int) -> AllPage:
     events: list[LoggedEvent] = []
     considered = size = 0
     position = None

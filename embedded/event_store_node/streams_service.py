@@ -30,9 +30,7 @@ from embedded.event_store_node.writes import (
 )
 
 Context = grpc.aio.ServicerContext[Any, Any]
-ChangeOptions = (
-    streams_pb2.AppendReq.Options | streams_pb2.DeleteReq.Options | streams_pb2.TombstoneReq.Options
-)
+ChangeOptions = streams_pb2.AppendReq.Options | streams_pb2.DeleteReq.Options | streams_pb2.TombstoneReq.Options
 
 SERVICE = "event_store.client.streams.Streams"
 
@@ -92,16 +90,12 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
         request = read_request.parse(options)
         encoder = Encoder(self._reader, options)
         if request.limit is None:
-            subscribe = (
-                subscriptions.subscribe_to_stream if request.stream else subscriptions.subscribe_to_all
-            )
+            subscribe = subscriptions.subscribe_to_stream if request.stream else subscriptions.subscribe_to_all
             return subscribe(self._reader, self._broker, request, encoder)
         read = reads.read_stream if request.stream else reads.read_all
         return read(self._reader, request, encoder)
 
-    async def Append(
-        self, requests: AsyncIterator[streams_pb2.AppendReq], context: Context
-    ) -> streams_pb2.AppendResp:
+    async def Append(self, requests: AsyncIterator[streams_pb2.AppendReq], context: Context) -> streams_pb2.AppendResp:
         async with reporting(context):
             options, events = await _received(requests)
             expected = _expected(options)
@@ -114,9 +108,7 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
                 case _:
                     raise _error(outcome, "Append", options)
 
-    async def BatchAppend(
-        self, requests: AsyncIterator[streams_pb2.BatchAppendReq], context: Context
-    ) -> None:
+    async def BatchAppend(self, requests: AsyncIterator[streams_pb2.BatchAppendReq], context: Context) -> None:
         call = BatchAppendCall(self._writer, context)
         self._batch_appends.add(call)
         try:
@@ -135,23 +127,17 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
                 position=streams_pb2.DeleteResp.Position(commit_position=position, prepare_position=position)
             )
 
-    async def Tombstone(
-        self, request: streams_pb2.TombstoneReq, context: Context
-    ) -> streams_pb2.TombstoneResp:
+    async def Tombstone(self, request: streams_pb2.TombstoneReq, context: Context) -> streams_pb2.TombstoneResp:
         async with reporting(context):
             outcome = await self._written(Kind.TOMBSTONE, request.options)
             if not isinstance(outcome, Appended):
                 raise _error(outcome, "Delete", request.options)
             position = outcome.position
             return streams_pb2.TombstoneResp(
-                position=streams_pb2.TombstoneResp.Position(
-                    commit_position=position, prepare_position=position
-                )
+                position=streams_pb2.TombstoneResp.Position(commit_position=position, prepare_position=position)
             )
 
-    async def _written(
-        self, kind: Kind, options: ChangeOptions, events: list[ProposedEvent] | None = None
-    ) -> Outcome:
+    async def _written(self, kind: Kind, options: ChangeOptions, events: list[ProposedEvent] | None = None) -> Outcome:
         await self._writer.room()
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._writer.submit(
@@ -220,9 +206,7 @@ def _expected(options: ChangeOptions) -> int:
 def _error(outcome: Outcome, operation: str, options: ChangeOptions) -> errors.RpcError:
     match outcome:
         case WrongVersion(current):
-            return errors.wrong_expected_version(
-                operation, _stream_name(options), _expected(options), current
-            )
+            return errors.wrong_expected_version(operation, _stream_name(options), _expected(options), current)
         case StreamDeleted():
             return errors.stream_deleted(_stream_name(options))
         case DeadlinePassed():

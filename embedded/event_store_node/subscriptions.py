@@ -13,9 +13,7 @@ from embedded.event_store_node.reader import PAGE_EVENTS, Reader
 from embedded.event_store_node.reads import Messages
 
 
-async def subscribe_to_stream(
-    reader: Reader, broker: Broker, request: ReadRequest, encoder: Encoder
-) -> Messages:
+async def subscribe_to_stream(reader: Reader, broker: Broker, request: ReadRequest, encoder: Encoder) -> Messages:
     """Messages of a subscription to one stream, which need not exist yet."""
     assert request.stream is not None
     with broker.subscription(request.stream) as live:
@@ -54,9 +52,7 @@ class _StreamSubscription:
         stream = self._reader.stream(self._stream)
         if stream.is_tombstoned:
             raise stream_deleted(self._stream)
-        events = (
-            self._reader.stream_forwards(stream, self._revision + 1, PAGE_EVENTS) if stream.is_found else []
-        )
+        events = self._reader.stream_forwards(stream, self._revision + 1, PAGE_EVENTS) if stream.is_found else []
         if events:
             self._revision = events[-1].revision
         self.is_caught_up = not events or self._revision >= stream.last_revision
@@ -73,9 +69,7 @@ class _StreamSubscription:
             raise stream_deleted(self._stream)
 
 
-async def subscribe_to_all(
-    reader: Reader, broker: Broker, request: ReadRequest, encoder: Encoder
-) -> Messages:
+async def subscribe_to_all(reader: Reader, broker: Broker, request: ReadRequest, encoder: Encoder) -> Messages:
     """Messages of a subscription to `$all`; with a filter, checkpoints among them."""
     with broker.subscription() as live:
         subscription = _AllSubscription(reader, live, broker.last_position, request, encoder)

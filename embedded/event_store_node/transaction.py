@@ -86,9 +86,7 @@ class Log:
         ).fetchone()
         self._next_position = last[0] + last[1] if last else FIRST_POSITION
         self._last_created = last[2] if last else 0
-        self._next_stream_id = self._connection.execute(
-            "SELECT coalesce(max(id), 0) + 1 FROM stream"
-        ).fetchone()[0]
+        self._next_stream_id = self._connection.execute("SELECT coalesce(max(id), 0) + 1 FROM stream").fetchone()[0]
         self._is_stale = False
 
     # Deciding
@@ -182,9 +180,7 @@ class Log:
 
     def _look_up_ids(self, batch: Sequence[WriteRequest]) -> None:
         """Find the first id of each write that is checked by id, all in one query."""
-        ids = [
-            write.events[0].id for write in batch if write.expected in (ANY, STREAM_EXISTS) and write.events
-        ]
+        ids = [write.events[0].id for write in batch if write.expected in (ANY, STREAM_EXISTS) and write.events]
         self._find_ids(ids)
 
     def _find_ids(self, ids: list[bytes]) -> None:

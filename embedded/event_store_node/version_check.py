@@ -75,9 +75,7 @@ def _check_by_id(ids: Sequence[bytes], revision_of: RevisionOfId) -> Decision:
     return Write() if last_revision is None else AlreadyWritten(last_revision)
 
 
-def _check_by_revision(
-    stream: StreamState, expected: int, ids: Sequence[bytes], ids_from: IdsFrom
-) -> Decision:
+def _check_by_revision(stream: StreamState, expected: int, ids: Sequence[bytes], ids_from: IdsFrom) -> Decision:
     written = ids_from(expected + 1, len(ids))
     if ids and list(written) == list(ids):
         return AlreadyWritten(expected + len(ids))

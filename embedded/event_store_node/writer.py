@@ -105,9 +105,7 @@ class Writer:
 
     # Back on the event loop
 
-    def _done(
-        self, batch: Sequence[WriteRequest], outcomes: Sequence[Outcome], events: list[LoggedEvent]
-    ) -> None:
+    def _done(self, batch: Sequence[WriteRequest], outcomes: Sequence[Outcome], events: list[LoggedEvent]) -> None:
         self._queued_bytes -= sum(write.size for write in batch)
         if self._queued_bytes <= _MAX_QUEUED_BYTES:
             self._room.set()

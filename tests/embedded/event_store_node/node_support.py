@@ -44,9 +44,7 @@ def proposed(new: NewEvent, message: Any = streams_pb2.AppendReq.ProposedMessage
 
 def append_requests(stream: str, new: list[NewEvent], **expected: Any) -> list[streams_pb2.AppendReq]:
     """The messages of an Append call; `expected` is one of revision, no_stream, any, stream_exists."""
-    options = streams_pb2.AppendReq.Options(
-        stream_identifier=stream_id(stream), **(expected or {"any": EMPTY})
-    )
+    options = streams_pb2.AppendReq.Options(stream_identifier=stream_id(stream), **(expected or {"any": EMPTY}))
     return [
         streams_pb2.AppendReq(options=options),
         *(streams_pb2.AppendReq(proposed_message=proposed(one)) for one in new),
@@ -74,9 +72,7 @@ def batch_request(
         )
         if deadline_seconds is not None:
             options.deadline.CopyFrom(
-                duration_pb2.Duration(
-                    seconds=int(deadline_seconds), nanos=int(deadline_seconds % 1 * 1_000_000_000)
-                )
+                duration_pb2.Duration(seconds=int(deadline_seconds), nanos=int(deadline_seconds % 1 * 1_000_000_000))
             )
         request.options.CopyFrom(options)
     return request
@@ -112,7 +108,7 @@ async def messages(call: Any, count: int | None = None) -> list[streams_pb2.Read
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
     """Wait for a condition to hold; fail if it does not in time."""
     async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - what is waited for happens in the node
+        while not await condition():
             await asyncio.sleep(0.005)
 
 

@@ -123,9 +123,7 @@ async def test_required_metadata_is_missing(stub, key) -> None:
     assert trailers(error)["exception"] == "missing-required-metadata-property"
 
 
-@pytest.mark.parametrize(
-    "id_", [shared_pb2.UUID(), shared_pb2.UUID(string="x"), shared_pb2.UUID(string="0" * 32)]
-)
+@pytest.mark.parametrize("id_", [shared_pb2.UUID(), shared_pb2.UUID(string="x"), shared_pb2.UUID(string="0" * 32)])
 async def test_malformed_and_empty_ids_are_refused(stub, id_) -> None:
     requests = append_requests("s", [event()])
     requests[1].proposed_message.id.CopyFrom(id_)
@@ -185,9 +183,7 @@ async def test_the_sync_client_appends_single_events(node: EventStoreNode) -> No
 
 
 async def test_names_outside_ascii_travel(client, stub) -> None:
-    await client.append_to_stream(
-        "bröd-☃", current_version=StreamState.NO_STREAM, events=[event("Gegründet")]
-    )
+    await client.append_to_stream("bröd-☃", current_version=StreamState.NO_STREAM, events=[event("Gegründet")])
     await client.tombstone_stream("bröd-☃", current_version=0)
 
     error = await refusal(stub.Append(iter(append_requests("bröd-☃", [event()]))))

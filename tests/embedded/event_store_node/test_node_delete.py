@@ -30,9 +30,7 @@ async def three(client: Client) -> str:
 # Soft delete
 
 
-async def test_a_soft_deleted_stream_is_not_found_until_it_is_written_again(
-    client: Client, three: str
-) -> None:
+async def test_a_soft_deleted_stream_is_not_found_until_it_is_written_again(client: Client, three: str) -> None:
     await client.delete_stream(three, current_version=2)
 
     with pytest.raises(NotFound):
@@ -125,9 +123,7 @@ async def test_a_tombstone_ends_a_stream_for_good(stub, client: Client, three: s
             await client.tombstone_stream(three, current_version=state)
 
 
-async def test_the_metadata_of_a_tombstoned_stream_can_be_written_but_not_read(
-    client: Client, three: str
-) -> None:
+async def test_the_metadata_of_a_tombstoned_stream_can_be_written_but_not_read(client: Client, three: str) -> None:
     await client.set_stream_metadata(three, metadata={"a": 1})
     await client.tombstone_stream(three, current_version=StreamState.ANY)
 
@@ -179,18 +175,14 @@ async def test_the_last_metadata_wins_and_revisions_go_on(client: Client, three:
     ],
     ids=json.dumps,
 )
-async def test_what_metadata_leaves_readable(
-    client: Client, document: dict[str, Any], readable: list[int]
-) -> None:
+async def test_what_metadata_leaves_readable(client: Client, document: dict[str, Any], readable: list[int]) -> None:
     await client.append_to_stream("s", current_version=StreamState.NO_STREAM, events=events(5))
     await client.set_stream_metadata("s", metadata=document)
 
     assert await revisions(client, "s") == readable
     assert await revisions(client, "s", backwards=True) == readable[::-1]
     assert await revisions(client, "s", stream_position=1) == [n for n in readable if n >= 1]
-    assert await revisions(client, "s", stream_position=3, backwards=True) == [
-        n for n in readable[::-1] if n <= 3
-    ]
+    assert await revisions(client, "s", stream_position=3, backwards=True) == [n for n in readable[::-1] if n <= 3]
     assert await revisions(client, "s", limit=1) == readable[:1]
 
 
@@ -198,9 +190,7 @@ async def test_expired_events_are_not_read(client: Client, monkeypatch: pytest.M
     from embedded.event_store_node import reader, transaction
 
     now = 1_700_000_000
-    clock = type(
-        "Clock", (), {"time_ns": staticmethod(lambda: now * 1_000_000_000), "monotonic": staticmethod(float)}
-    )
+    clock = type("Clock", (), {"time_ns": staticmethod(lambda: now * 1_000_000_000), "monotonic": staticmethod(float)})
     monkeypatch.setattr(reader, "time", clock)
     monkeypatch.setattr(transaction, "time", clock)
     await client.set_stream_metadata("s", metadata={"$maxAge": 10})
@@ -217,9 +207,7 @@ async def test_expired_events_are_not_read(client: Client, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("data", [b"", b"nonsense", b"[1]", b'{"$tb": 2', b"[" * 100_000])
 async def test_metadata_that_is_no_json_object_is_ignored(client: Client, three: str, data: bytes) -> None:
-    await client.append_to_stream(
-        "$$" + three, current_version=StreamState.ANY, events=[event("$metadata", data)]
-    )
+    await client.append_to_stream("$$" + three, current_version=StreamState.ANY, events=[event("$metadata", data)])
 
     assert await revisions(client, three) == [0, 1, 2]
 

@@ -72,9 +72,7 @@ async def test_filters(stub, filter_: FilterOptions, types: list[str]) -> None:
 
 async def test_the_count_is_of_accepted_events(client: AsyncEventStoreDBClient) -> None:
     for _ in range(4):
-        await client.append_to_stream(
-            "s", current_version=StreamState.ANY, events=[*events(3, "No"), event("Yes")]
-        )
+        await client.append_to_stream("s", current_version=StreamState.ANY, events=[*events(3, "No"), event("Yes")])
 
     found = [e async for e in await client.read_all(filter_include=["Yes"], limit=3)]
 
@@ -85,9 +83,7 @@ async def test_rare_events_are_found_over_many_pages(
     client: AsyncEventStoreDBClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(5):
-        await client.append_to_stream(
-            "s", current_version=StreamState.ANY, events=events(reader.PAGE_EVENTS, "No")
-        )
+        await client.append_to_stream("s", current_version=StreamState.ANY, events=events(reader.PAGE_EVENTS, "No"))
     await client.append_to_stream("s", current_version=StreamState.ANY, events=[event("Yes")])
 
     found = [e async for e in await client.read_all(filter_include=["Yes"])]

@@ -22,9 +22,7 @@ async def test_a_cluster_of_one_leader(node: EventStoreNode) -> None:
     assert (member.http_end_point.address, member.http_end_point.port) == (node.host, node.port)
 
 
-@pytest.mark.parametrize(
-    "uri", ["esdb://{0},{0}?Tls=false", "esdb+discover://{0}?Tls=false&NodePreference=leader"]
-)
+@pytest.mark.parametrize("uri", ["esdb://{0},{0}?Tls=false", "esdb+discover://{0}?Tls=false&NodePreference=leader"])
 async def test_discovery(node: EventStoreNode, uri: str) -> None:
     client = AsyncEventStoreDBClient(uri.format(f"{node.host}:{node.port}"))
     await client.connect()
@@ -34,9 +32,7 @@ async def test_discovery(node: EventStoreNode, uri: str) -> None:
 
 async def test_the_sync_client(node: EventStoreNode) -> None:
     def use() -> None:
-        with EventStoreDBClient(
-            f"esdb://{node.host}:{node.port},{node.host}:{node.port}?Tls=false"
-        ) as client:
+        with EventStoreDBClient(f"esdb://{node.host}:{node.port},{node.host}:{node.port}?Tls=false") as client:
             assert len(client.read_gossip()) == 1
             client.append_to_stream("s", current_version=StreamState.NO_STREAM, events=[event()])
             assert len(client.get_stream("s")) == 1

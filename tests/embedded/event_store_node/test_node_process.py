@@ -65,9 +65,7 @@ def test_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         code = main(arguments)
 
     assert code == 1
-    assert capsys.readouterr().err == (
-        f"event store node: 127.0.0.1:{port} cannot be listened on: the port is taken\n"
-    )
+    assert capsys.readouterr().err == (f"event store node: 127.0.0.1:{port} cannot be listened on: the port is taken\n")
 
 
 async def test_a_port_taken_by_another_node(node: EventStoreNode) -> None:
@@ -161,9 +159,7 @@ async def test_it_ends_soon_with_everything_open(node_process: NodeProcess, numb
     ):
         to_all = await client.subscribe_to_all()
         to_stream = await client.subscribe_to_stream("s")
-        batches = streams_pb2_grpc.StreamsStub(channel).BatchAppend(
-            endless([batch_request("s", [event()])], done)
-        )
+        batches = streams_pb2_grpc.StreamsStub(channel).BatchAppend(endless([batch_request("s", [event()])], done))
         assert len(await messages(batches, 1)) == 1
         for subscription in (to_all, to_stream):
             await anext(subscription)

@@ -55,9 +55,7 @@ async def test_streams_backwards(client: Client) -> None:
 async def test_streams_longer_than_a_page(client: Client) -> None:
     count = reader.PAGE_EVENTS * 2 + 7
     for first in range(0, count, 100):
-        await client.append_to_stream(
-            "s", current_version=StreamState.ANY, events=events(min(100, count - first))
-        )
+        await client.append_to_stream("s", current_version=StreamState.ANY, events=events(min(100, count - first)))
 
     assert await revisions(client) == list(range(count))
     assert await revisions(client, backwards=True) == list(range(count))[::-1]
@@ -306,9 +304,7 @@ async def test_structured_ids_of_links(stub, client: Client) -> None:
         {"subscription": ReadOptions.SubscriptionOptions(), "read_direction": ReadOptions.Backwards},
         {
             "stream": StreamOptions(stream_identifier=stream_id("s"), start=EMPTY),
-            "filter": ReadOptions.FilterOptions(
-                event_type=ReadOptions.FilterOptions.Expression(regex="x"), max=1
-            ),
+            "filter": ReadOptions.FilterOptions(event_type=ReadOptions.FilterOptions.Expression(regex="x"), max=1),
         },
     ],
     ids=str,

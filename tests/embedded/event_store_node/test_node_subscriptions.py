@@ -45,9 +45,7 @@ def filtered(regex: str, window: int = 32, multiplier: int = 1, **start: Any) ->
     expression = ReadOptions.FilterOptions.Expression(regex=regex)
     return {
         "all": ReadOptions.AllOptions(**(start or {"start": EMPTY})),
-        "filter": ReadOptions.FilterOptions(
-            event_type=expression, max=window, checkpointIntervalMultiplier=multiplier
-        ),
+        "filter": ReadOptions.FilterOptions(event_type=expression, max=window, checkpointIntervalMultiplier=multiplier),
     }
 
 
@@ -116,9 +114,7 @@ async def test_a_revision_that_does_not_exist_yet(client: Client, subscribe: Sub
     assert revisions(await messages(call, 2)) == [3]
 
 
-async def test_a_soft_deleted_stream_goes_on_when_it_is_recreated(
-    client: Client, subscribe: Subscribe
-) -> None:
+async def test_a_soft_deleted_stream_goes_on_when_it_is_recreated(client: Client, subscribe: Subscribe) -> None:
     await append(client, "s", 2)
     await client.delete_stream("s", current_version=StreamState.ANY)
     call = await subscribe(**to_stream("s"))
@@ -298,9 +294,7 @@ async def test_an_accepted_event_comes_before_the_checkpoint_that_covers_it(
 
     received = await messages(call, 7)
     assert kinds(received) == ["event", "checkpoint"] * 3 + ["caught_up"]
-    assert [m.event.commit_position for m in received[0:6:2]] == [
-        m.checkpoint.commit_position for m in received[1:6:2]
-    ]
+    assert [m.event.commit_position for m in received[0:6:2]] == [m.checkpoint.commit_position for m in received[1:6:2]]
 
 
 async def test_no_checkpoint_is_sent_twice_or_for_the_start(client: Client, subscribe: Subscribe) -> None:
@@ -318,9 +312,7 @@ async def test_no_checkpoint_is_sent_twice_or_for_the_start(client: Client, subs
 # Falling behind
 
 
-@pytest.mark.parametrize(
-    "to", [to_stream("s"), {}, filtered("Happened", window=50)], ids=["stream", "all", "filter"]
-)
+@pytest.mark.parametrize("to", [to_stream("s"), {}, filtered("Happened", window=50)], ids=["stream", "all", "filter"])
 async def test_a_slow_subscriber_falls_behind_and_loses_nothing(
     client: Client, subscribe: Subscribe, node: EventStoreNode, monkeypatch: pytest.MonkeyPatch, to: Any
 ) -> None:

@@ -120,10 +120,7 @@ async def test_retries_in_the_same_batch_are_recognised(client: AsyncEventStoreD
     some, others = events(2), events(2)
     positions = await asyncio.gather(
         *(client.append_to_stream("any", current_version=StreamState.ANY, events=some) for _ in range(10)),
-        *(
-            client.append_to_stream("s", current_version=StreamState.NO_STREAM, events=others)
-            for _ in range(10)
-        ),
+        *(client.append_to_stream("s", current_version=StreamState.NO_STREAM, events=others) for _ in range(10)),
     )
 
     assert len(set(positions)) == 2
