@@ -9,6 +9,7 @@ from typing import Any
 
 import uvicorn
 from litestar import Litestar, Response, get
+from litestar.datastructures import State
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import ScalarRenderPlugin, SwaggerRenderPlugin
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -16,6 +17,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from infrastructure.health import Probe, Readiness, readiness
 from infrastructure.problems import EXCEPTION_HANDLERS
 from infrastructure.settings import PREFIX, Settings
+
+_ON_STOP = "on_stop"
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -27,13 +30,18 @@ def create_app(
     settings: Settings,
     *,
     lifespan: Sequence[Lifespan] = (),
+    on_stop: Sequence[Callable[[], None]] = (),
     version: str = "0.1.0",
 ) -> Litestar:
-    """A Litestar application with the handlers given, /health/live, /health/ready, /metrics and OpenAPI at /schema."""
+    """A Litestar application with the handlers given, /health/live, /health/ready, /metrics and OpenAPI at /schema.
+
+    `on_stop` is called when the service is asked to stop, before requests under way are waited for.
+    """
     return Litestar(
         route_handlers=[*handlers, *_health(probes), _metrics],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=list(lifespan),
+        state=State({_ON_STOP: tuple(on_stop)}),
         request_max_body_size=settings.max_body_bytes,
         openapi_config=OpenAPIConfig(
             title=title, version=version, render_plugins=[ScalarRenderPlugin(), SwaggerRenderPlugin()]
@@ -89,9 +97,20 @@ def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> in
     # uvicorn raises a signal again once it has stopped gracefully; that is no reason to exit with an error.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda _signal, _frame: None)
-    server = uvicorn.Server(config)
+    server = _Server(config, app.state[_ON_STOP])
     server.run(sockets=[listener])
     return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_stop: Sequence[Callable[[], None]]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for tell in self._on_stop:
+            tell()
+        await super().shutdown(sockets)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -60,6 +60,11 @@ class Checkpoints:
             metrics.waited(outcome, perf_counter() - started)
         return at
 
+    def stop(self) -> None:
+        """Lets go of all who wait, so that a service that is stopping need not wait for them."""
+        title = "The service is stopping"
+        self._fail(Problem(503, "unavailable", title, "ask again", headers={"Retry-After": "1"}))
+
     async def close(self) -> None:
         """Ends the poller. Called when no request is under way, so nobody waits any more."""
         if self._poller is not None:

@@ -1,5 +1,6 @@
 """The service around the routes: metrics, OpenAPI, health, how it starts, and that no input makes it fail inside."""
 
+import asyncio
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
 
+import aiohttp
 import hypothesis
 import pytest
 from hypothesis import HealthCheck, given
@@ -21,7 +23,9 @@ from query_api.route import Route
 from query_api.routes import ROUTES
 from read_models.order_details import ORDER_DETAILS
 from tests.query_api.shelf import Shelf
+from tests.support.read_store import ReadStoreDatabase
 from tests.support.served import Client, served
+from tests.support.services import running, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,3 +124,24 @@ def test_a_port_that_is_taken_is_said_with_the_setting_that_chooses_another() ->
     assert ended.returncode == 1
     assert "EVENTFOLD_QUERY_API_PORT" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+async def test_a_service_that_stops_lets_go_of_those_who_wait(
+    tmp_path: Path, read_store_database: ReadStoreDatabase
+) -> None:
+    settings = {"mongo_uri": read_store_database.uri, "mongo_database": read_store_database.name}
+    async with (
+        running("query_api", tmp_path, at_least_timeout="600", **settings) as service,
+        aiohttp.ClientSession(service.url) as http,
+    ):
+        waiting = asyncio.create_task(http.get("/orders/o-1?at_least=1000"))
+
+        async def waited_for() -> bool:
+            async with http.get("/metrics") as metrics:
+                return 'at_least_waiting{view="order_details"} 1.0' in await metrics.text()
+
+        await until(waited_for, "the request waits")
+        async with asyncio.timeout(60):
+            code = await service.stop()
+            answer = await waiting
+        assert (code, answer.status, answer.headers["Retry-After"]) == (0, 503, "1")
