@@ -1,7 +1,7 @@
 """The projector's engine: one subscription to the log, supervised, and every view brought along batch by batch."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 
 import structlog
 
@@ -71,15 +71,16 @@ class Engine:
 
     async def _follow(self) -> None:
         if not self._started:
-            await asyncio.gather(*(projection.start(self._checkpoints) for projection in self.projections))
+            await _all(projection.start(self._checkpoints) for projection in self.projections)
             self._started = True
         async with self._log.subscribe(self.lowest_position(), buffer=self._buffer) as subscription:
             self._set_connected(True)
             try:
-                while not self._stop.is_set():
+                while self._running():
                     await self._project(await self._next(subscription))
             finally:
                 self._set_connected(False)
+        await self._stop.wait()
 
     async def _project(self, batch: Batch) -> None:
         self.trouble, self._delays = None, self._backoff()
@@ -88,9 +89,7 @@ class Engine:
             return
         decoded = decode_batch(batch)
         behind = [one for one in self._running() if one.position is None or one.position < batch.position]
-        async with asyncio.TaskGroup() as views:
-            for projection in behind:
-                views.create_task(projection.project(decoded))
+        await _all(projection.project(decoded) for projection in behind)
         done = [projection for projection in behind if projection.broken is None]
         await self._checkpoints.advance((projection.view for projection in done), batch.position)
         for projection in done:
@@ -137,5 +136,13 @@ class Engine:
         self.trouble = f"{type(error).__name__}: {error}"
 
     def _set_connected(self, connected: bool) -> None:
-        self.connected = connected
+        self.connected, self.caught_up = connected, False
         metrics.CONNECTED.set(int(connected))
+
+
+async def _all(work: Iterable[Awaitable[None]]) -> None:
+    """Runs all of it to its end, also when some fails; then raises what failed, a fault before a mere stop."""
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    for failure in sorted(failures, key=lambda one: isinstance(one, Stopping)):
+        raise failure

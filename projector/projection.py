@@ -33,6 +33,7 @@ class Projection:
         self.behind_since: int | None = None
         self.broken: str | None = None
         self.parking = Parking(view)
+        self._failure_limit = failure_limit
         self._cache = DocumentCache(capacity)
         self._folder = Folder(view, self.parking, failure_limit)
 
@@ -130,7 +131,10 @@ class Projection:
     async def _write_singly(
         self, writes: Sequence[Write], steps: Sequence[Step], known: Mapping[str, Known], parked: ParkedOfBatch
     ) -> frozenset[str]:
-        """Finds the documents that no store can hold (a number too large, a document too long) and parks their keys."""
+        """Finds the documents that no store can hold (a number too large, a document too long) and parks their keys.
+
+        Raises ViewBroken when that is all of them, and many.
+        """
         refused: set[str] = set()
         errors: dict[str, str] = {}
         for write in writes:
@@ -138,6 +142,8 @@ class Projection:
                 refused |= await self.store.write(self.view.collection, [write])
             except UnsafeForReadStore as error:
                 errors[write.key] = f"the document can't be stored: {error}"
+        if len(errors) == len(writes) >= self._failure_limit:
+            raise ViewBroken(f"none of {len(writes)} documents can be stored: {errors[writes[0].key]}")
         park_keys(steps, known, errors, parked)
         # They are read and folded again like refused ones: being parked by now, they come out unchanged.
         return frozenset(refused | errors.keys())

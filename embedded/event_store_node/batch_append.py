@@ -32,6 +32,8 @@ Context = grpc.aio.ServicerContext[Request, Response]
 
 # Longer deadlines (the clients' "none" is 10,000 years) are none.
 _LONGEST_DEADLINE = 10 * 365 * 86400
+# A client that does not take its answers is not read from any more.
+_MAX_UNSENT_ANSWERS = 1024
 
 
 @dataclass(slots=True)
@@ -90,6 +92,8 @@ class BatchAppendCall:
             async for request in requests:
                 self._receive(request)
                 await self._writer.room()
+                if len(self._outgoing) > _MAX_UNSENT_ANSWERS and self._sender is not None:
+                    await asyncio.wait([self._sender])
         except asyncio.CancelledError:
             if not self._is_stopping or self._task is None:
                 raise
@@ -106,8 +110,9 @@ class BatchAppendCall:
                 return  # it was refused already
             _add_events(write, request)
         except _RefusedError as refusal:
-            self._open.pop(key, None)
-            self._answer(request.correlation_id, request.options, Response(error=refusal.status))
+            refused = self._open.pop(key, None)
+            options = refused.options if refused else request.options
+            self._answer(request.correlation_id, options, Response(error=refusal.status))
             return
         if request.is_final:
             del self._open[key]

@@ -49,7 +49,7 @@ class Database:
 
     def __init__(self, directory: Path | None) -> None:
         self.temporary = directory is None
-        self.directory = directory or Path(tempfile.mkdtemp(prefix="event-store-node-", dir=_memory_directory()))
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="event-store-node-"))
         self._lock = _lock(self.directory)
         self._path = self.directory / FILE_NAME
         try:
@@ -88,10 +88,6 @@ class Database:
 
     def _release(self) -> None:
         os.close(self._lock)
-
-
-def _memory_directory() -> str | None:
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a private directory is made in it
 
 
 def _lock(directory: Path) -> int:

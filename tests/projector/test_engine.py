@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infrastructure.read_store import ReadStoreRefused, Write
+from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable, Write
 from infrastructure.settings import Settings
 from projector.checkpoints import Checkpoints
 from projector.engine import Engine
@@ -15,7 +15,7 @@ from projector.service import create_engine
 from read_models.customer_summary import CUSTOMER_SUMMARY
 from read_models.order_details import ORDER_DETAILS
 from read_models.views import VIEWS
-from tests.projector.logs import CREATED_V1, LogBuilder, cancelled, confirmed, created, delivered, shipped
+from tests.projector.logs import CREATED_V1, LogBuilder, cancelled, confirmed, created, delivered, fold_of, shipped
 from tests.projector.memory_read_store import MemoryReadStore, outage
 from tests.projector.running import assert_folded, at_once, engine_over, project_all
 from tests.projector.scripted_log import ScriptedLog
@@ -247,10 +247,12 @@ class TestOtherWriters:
 
     async def test_a_writer_that_is_ahead_is_never_overwritten(self):
         log, store = orders(1), MemoryReadStore()
-        newer = {"order_id": "o0", "status": "from the future"}
+        newer = {**fold_of(ORDER_DETAILS, log.events)[0]["o0"], "status": "from the future"}
+        del newer["_id"], newer["_position"]
         await store.write("order_details_v1", [Write("o0", 10**6, newer)])
-        await project_all(ScriptedLog(log.events, cuts=[1, 1]), store, [ORDER_DETAILS])
+        engine = await project_all(ScriptedLog(log.events, cuts=[1, 1]), store, [ORDER_DETAILS])
         assert store.documents("order_details_v1")["o0"]["status"] == "from the future"
+        assert engine.projections[0].position == log.events[-1].position
 
 
 class TestStopping:
@@ -268,14 +270,24 @@ class TestStopping:
         assert {checkpoint(store, view) for view in VIEWS} == {events[7].position}
         assert_folded(store, ScriptedLog(events[:8]))
 
-    async def test_it_does_not_wait_for_a_store_that_is_away(self):
+    @pytest.mark.parametrize("collection", ["order_details_v1", "checkpoints"])
+    @pytest.mark.parametrize("operation", ["prepare", "write"])
+    async def test_it_does_not_wait_for_a_store_that_is_away(self, operation, collection):
         store, log, stop = MemoryReadStore(), ScriptedLog(orders(3).events), asyncio.Event()
-        store.before = outage(operations=10**9)
-        running = asyncio.create_task(create_engine(log, store, VIEWS, Settings(), stop).run())
-        while not any(operation == "prepare" for operation, _, _ in store.operations):
-            await asyncio.sleep(0)
+        failed = asyncio.Event()
+
+        async def away(its_operation: str, its_collection: str) -> None:
+            if (its_operation, its_collection) == (operation, collection):
+                failed.set()
+                raise ReadStoreUnavailable("away")
+
+        store.before = away
+        engine = create_engine(log, store, VIEWS, Settings(), stop)
+        running = asyncio.create_task(engine.run())
+        await failed.wait()
         stop.set()
         await asyncio.wait_for(running, 5)
+        assert engine.trouble is None, "to be stopped is no fault"
 
     async def test_a_fault_of_our_own_starts_again_from_the_checkpoints(self):
         store, log = MemoryReadStore(), ScriptedLog(orders(10).events, cuts=[5] * 4)

@@ -1,5 +1,6 @@
 """Poison: what can't be folded is set aside with all that follows it, and everything else goes on."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -246,6 +247,32 @@ class TestViewWideFault:
         assert store.documents("checkpoints")["order_details_v1"]["_position"] == events[49].position
         assert len(parked(store)) == 50, "what the last batch came to is not kept"
         assert store.documents("customer_summary_v1")["c1"]["orders"] == 150
+
+    async def test_with_every_view_stopped_the_log_is_left_alone(self):
+        events, store = self.orders(150), MemoryReadStore()
+        log = ScriptedLog(events, cuts=[100])
+        async with engine_over(log, store, [failing(ORDER_DETAILS, *(f"o{n}" for n in range(1000)))]) as engine:
+            while engine.projections[0].broken is None or engine.connected:
+                await asyncio.sleep(0)
+        assert log.subscribed_after == [None]
+
+    async def test_keys_that_always_raise_stop_the_view_too(self):
+        def keys(event: Any) -> tuple[str, ...]:
+            raise LookupError("which?")
+
+        store = MemoryReadStore()
+        view = msgspec.structs.replace(ORDER_DETAILS, keys=keys)
+        engine = await project_all(ScriptedLog(self.orders(120)), store, [view, CUSTOMER_SUMMARY])
+        assert "LookupError" in engine.projections[0].broken
+        assert engine.projections[1].broken is None
+
+    async def test_a_view_none_of_whose_documents_can_be_stored_is_stopped(self):
+        log, store = LogBuilder(), MemoryReadStore()
+        for order in range(120):
+            log.add(f"order-o{order}", replace(created(f"o{order}"), total=2**63))
+        engine = await project_all(ScriptedLog(log.events), store, [ORDER_DETAILS])
+        assert "none of 120 documents can be stored" in engine.projections[0].broken
+        assert parked(store) == []
 
     async def test_a_run_of_failures_ends_with_a_success(self):
         events, store = self.orders(150), MemoryReadStore()
