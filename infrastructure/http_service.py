@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+import structlog
 import uvicorn
 from litestar import Litestar, Response, get
 from litestar.datastructures import State
@@ -17,6 +18,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from infrastructure.health import Probe, Readiness, readiness
 from infrastructure.problems import EXCEPTION_HANDLERS
 from infrastructure.settings import PREFIX, Settings
+
+log = structlog.get_logger(__name__)
 
 _ON_STOP = "on_stop"
 
@@ -98,7 +101,9 @@ def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> in
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda _signal, _frame: None)
     server = _Server(config, app.state[_ON_STOP])
+    log.info("serving", host=settings.host, port=listener.getsockname()[1])
     server.run(sockets=[listener])
+    log.info("stopped")
     return 0 if server.started else 1
 
 
