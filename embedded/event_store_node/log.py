@@ -1,6 +1,6 @@
 """
-The writer's end of the log. A batch of writes is one SQLite transaction: each write is decided on, then the rows
-of all are inserted.
+The writer's end of the log. A batch of writes is one SQLite transaction: each write is decided on, then the
+rows of all are inserted.
 """
 
 import sqlite3
