@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 Context = grpc.aio.ServicerContext[Any, Any]
 ReadReq = persistent_pb2.ReadReq
 
+# A deadline that is over arrives rounded up to a millisecond.
+_NO_TIME_SECONDS = 0.001
+
 SERVICE = "event_store.client.persistent_subscriptions.PersistentSubscriptions"
 
 
@@ -208,6 +211,10 @@ async def _to_the_end(change: Coroutine[Any, Any, None]) -> None:
 @asynccontextmanager
 async def _reporting(context: Context) -> AsyncIterator[None]:
     """End the call with the status that an error stands for."""
+    remaining = context.time_remaining()
+    if remaining is not None and remaining <= _NO_TIME_SECONDS:
+        # Nobody waits for the answer: a change must not be made, though there would be time to make it.
+        await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
     try:
         yield
     except RpcError as error:
