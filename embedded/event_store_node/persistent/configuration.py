@@ -46,14 +46,18 @@ def load(reader: Reader) -> tuple[list[Definition], bool]:
     try:
         if record.metadata["content-type"] != JSON_CONTENT_TYPE:
             raise ValueError("not JSON")
-        document = json.loads(record.data)
-        return [_definition(entry) for entry in document.get("entries", [])], True
+        return read(json.loads(record.data)), True
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadConfigurationError(f"revision {record.stream_revision} of {STREAM}: {error!r}") from error
 
 
+def read(document: dict[str, Any]) -> list[Definition]:
+    """The definitions in a document; it may be one that the server wrote."""
+    return [_definition(entry) for entry in document.get("entries", [])]
+
+
 def document(definitions: list[Definition]) -> dict[str, Any]:
-    """The document that `load` reads."""
+    """The document that `read` understands."""
     return {
         "version": "2",
         "updated": datetime.now(UTC).isoformat(),
