@@ -6,12 +6,10 @@ that answers with fixed bytes stands beside them, to show what HTTP and Litestar
 
 import asyncio
 import contextlib
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,7 +18,8 @@ import uvloop
 from benchmarks.http_load import LoadResult, load, request
 from infrastructure.read_store import ReadStore, Write
 from read_models.order_details import ORDER_DETAILS, DetailLine, OrderDetails
-from tests.support.read_store import ReadStoreServer, free_port
+from tests.support.read_store import ReadStoreServer
+from tests.support.services import Service, free_port, until
 
 ORDERS = 20_000
 LINES = 10
@@ -44,7 +43,7 @@ async def run() -> None:
         await asyncio.to_thread(server.start)
         try:
             await _fill(server.uri)
-            async with _services(server.uri) as ports:
+            async with _services(server.uri, Path(folder)) as ports:
                 for in_flight in (1, 16, 64):
                     await _compare(ports, in_flight)
         finally:
@@ -108,38 +107,26 @@ async def _fill(uri: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _services(uri: str) -> AsyncIterator[dict[str, int]]:
-    ports = {name: free_port() for name in PROGRAMS}
-    processes = [
-        subprocess.Popen(  # noqa: ASYNC220 - starts before anything is measured
-            [sys.executable, "-m", *PROGRAMS[name]],
-            env={
-                **os.environ,
-                "EVENTFOLD_MONGO_URI": uri,
-                "EVENTFOLD_MONGO_DATABASE": DATABASE,
-                "EVENTFOLD_QUERY_API_PORT": str(port),
-            },
-        )
-        for name, port in ports.items()
-    ]
+async def _services(uri: str, folder: Path) -> AsyncIterator[dict[str, int]]:
+    services = [_service(name, uri, folder) for name in PROGRAMS]
     try:
-        for port in ports.values():
-            await _until_served(port)
-        yield ports
+        for service in services:
+            await service.start()
+            await until(partial(service.answers, "/orders/order-0"), f"{service.name} answers")
+        yield {service.name: service.port for service in services}
     finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(10)
+        for service in services:
+            await service.kill()
 
 
-async def _until_served(port: int, seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while True:
-            with contextlib.suppress(OSError):
-                await _drive(port, 1, 1)
-                return
-            await asyncio.sleep(0.05)
+def _service(name: str, uri: str, folder: Path) -> Service:
+    port = free_port()
+    environ = {
+        "EVENTFOLD_MONGO_URI": uri,
+        "EVENTFOLD_MONGO_DATABASE": DATABASE,
+        "EVENTFOLD_QUERY_API_PORT": str(port),
+    }
+    return Service(name, port, PROGRAMS[name], environ, folder / f"{name}.log")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """How far each view has come, kept beside its documents and written after them."""
 
 import time
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -19,15 +20,28 @@ class Checkpoint(Struct, frozen=True):
     updated_at: int
 
 
-async def load_checkpoint(store: DocumentStore, view: View) -> int | None:
-    """The position up to which the view has folded the log; None when it has yet to begin."""
-    await store.prepare(COLLECTION, Checkpoint, ())
-    found = await store.load(COLLECTION, [view.collection])
-    held = found.get(view.collection)
-    return None if held is None else held.position
+class Checkpoints:
+    """The checkpoints of every view in a read store."""
 
+    def __init__(self, store: DocumentStore) -> None:
+        self.store = store
 
-async def advance_checkpoint(store: DocumentStore, view: View, position: int) -> None:
-    """Moves the checkpoint on. It never goes back: a write is refused, rightly, when another writer is ahead."""
-    fields = {"view": view.name, "version": view.version, "updated_at": time.time_ns() // 1_000_000}
-    await store.write(COLLECTION, [Write(view.collection, position, fields)])
+    async def load(self, view: View) -> int | None:
+        """The position up to which the view has folded the log; None when it has yet to begin."""
+        await self.store.prepare(COLLECTION, Checkpoint, ())
+        found = await self.store.load(COLLECTION, [view.collection])
+        held = found.get(view.collection)
+        return None if held is None else held.position
+
+    async def advance(self, views: Iterable[View], position: int) -> None:
+        """Moves the checkpoints of views on, each by itself, in one call to the store.
+
+        A checkpoint never goes back: a write is refused, rightly, when another writer is ahead.
+        """
+        now = time.time_ns() // 1_000_000
+        writes = [
+            Write(view.collection, position, {"view": view.name, "version": view.version, "updated_at": now})
+            for view in views
+        ]
+        if writes:
+            await self.store.write(COLLECTION, writes)

@@ -1,13 +1,14 @@
 """The projector's engine: one subscription to the log, supervised, and every view brought along batch by batch."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 
 import structlog
 
 from infrastructure.event_store import Batch, EventStoreUnavailable
 from infrastructure.resilience import backoff
 from projector import metrics
+from projector.checkpoints import Checkpoints
 from projector.decoding import decode_batch
 from projector.errors import Stopping
 from projector.patience import Delays, pause
@@ -24,6 +25,7 @@ class Engine:
         self,
         event_log: EventLog,
         projections: Sequence[Projection],
+        checkpoints: Checkpoints,
         stop: asyncio.Event,
         *,
         buffer: int,
@@ -32,8 +34,10 @@ class Engine:
     ) -> None:
         self.projections = projections
         self.connected = False
+        self.caught_up = False
         self.trouble: str | None = None
         self._log = event_log
+        self._checkpoints = checkpoints
         self._stop = stop
         self._buffer = buffer
         self._idle_check = idle_check
@@ -67,27 +71,37 @@ class Engine:
 
     async def _follow(self) -> None:
         if not self._started:
-            await asyncio.gather(*(projection.start() for projection in self.projections))
+            await _all(projection.start(self._checkpoints) for projection in self.projections)
             self._started = True
         async with self._log.subscribe(self.lowest_position(), buffer=self._buffer) as subscription:
             self._set_connected(True)
             try:
-                while not self._stop.is_set():
+                while self._running():
                     await self._project(await self._next(subscription))
             finally:
                 self._set_connected(False)
+        await self._stop.wait()
 
     async def _project(self, batch: Batch) -> None:
         self.trouble, self._delays = None, self._backoff()
         metrics.BATCH_EVENTS.observe(len(batch.events))
+        if batch.position is None:
+            return
         decoded = decode_batch(batch)
-        async with asyncio.TaskGroup() as views:
-            for projection in self.projections:
-                views.create_task(projection.project(decoded))
+        behind = [one for one in self._running() if one.position is None or one.position < batch.position]
+        await _all(projection.project(decoded) for projection in behind)
+        done = [projection for projection in behind if projection.broken is None]
+        await self._checkpoints.advance((projection.view for projection in done), batch.position)
+        for projection in done:
+            projection.arrived(batch.position)
+        self.caught_up = batch.caught_up
+
+    def _running(self) -> list[Projection]:
+        return [projection for projection in self.projections if projection.broken is None]
 
     def lowest_position(self) -> int | None:
         """Where a subscription must begin, so that no running view misses an event."""
-        positions = [projection.position for projection in self.projections if projection.broken is None]
+        positions = [projection.position for projection in self._running()]
         known = [position for position in positions if position is not None]
         return min(known) if known and len(known) == len(positions) else None
 
@@ -122,5 +136,13 @@ class Engine:
         self.trouble = f"{type(error).__name__}: {error}"
 
     def _set_connected(self, connected: bool) -> None:
-        self.connected = connected
+        self.connected, self.caught_up = connected, False
         metrics.CONNECTED.set(int(connected))
+
+
+async def _all(work: Iterable[Awaitable[None]]) -> None:
+    """Runs all of it to its end, also when some fails; then raises what failed, a fault before a mere stop."""
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    for failure in sorted(failures, key=lambda one: isinstance(one, Stopping)):
+        raise failure

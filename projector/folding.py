@@ -51,7 +51,8 @@ class Folder:
     def __init__(self, view: View, parking: Parking, failure_limit: int) -> None:
         self._view = view
         self._parking = parking
-        self._failures = FailureRun(view, failure_limit)
+        self._unkeyed = FailureRun(view, failure_limit)
+        self._unfolded = FailureRun(view, failure_limit)
 
     def select(self, events: Sequence[Incoming], after: int, parked: ParkedOfBatch) -> list[Step]:
         """The events that the view folds, with their keys. What gives no keys parks its stream.
@@ -78,8 +79,9 @@ class Folder:
             keys = self._view.keys(recorded.event)
         except Exception as error:
             parked.park_stream(stored, describe(error))
-            self._failures.failed(stored.stream, error)
+            self._unkeyed.failed(stored.stream, error)
         else:
+            self._unkeyed.succeeded()
             steps.append(Step(stored, recorded, keys))
 
     def fold(self, steps: Sequence[Step], known: Mapping[str, Known], parked: ParkedOfBatch) -> dict[str, Known]:
@@ -99,10 +101,10 @@ class Folder:
                     document = fold(current.document, step.recorded)
                 except Exception as error:
                     parked.park_key(step.stored, key, describe(error))
-                    self._failures.failed(key, error)
+                    self._unfolded.failed(key, error)
                 else:
                     changed[key] = Known(position, document, current.new)
-                    self._failures.succeeded()
+                    self._unfolded.succeeded()
         return changed
 
 

@@ -1,4 +1,4 @@
-"""One view's way through the log: keys, fold, guarded write, parked events, checkpoint, batch after batch."""
+"""One view's way through the log: keys, fold, guarded write, parked events, batch after batch."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -6,9 +6,9 @@ import structlog
 
 from infrastructure.read_store import UnsafeForReadStore, Write
 from projector import metrics
-from projector.checkpoints import advance_checkpoint, load_checkpoint
+from projector.checkpoints import Checkpoints
 from projector.decoding import DecodedBatch
-from projector.document_cache import DocumentCache, Known
+from projector.document_cache import ABSENT, DocumentCache, Known
 from projector.documents import known_from, write_of
 from projector.errors import ViewBroken
 from projector.folding import Folder, Step, park_keys, restricted
@@ -30,26 +30,27 @@ class Projection:
         self.view = view
         self.store = store
         self.position: int | None = None
-        self.caught_up = False
         self.behind_since: int | None = None
         self.broken: str | None = None
         self.parking = Parking(view)
+        self._failure_limit = failure_limit
         self._cache = DocumentCache(capacity)
         self._folder = Folder(view, self.parking, failure_limit)
 
-    async def start(self) -> None:
+    async def start(self, checkpoints: Checkpoints) -> None:
         """Reads back where an earlier run left off."""
         self._cache.clear()
         await self.store.prepare(self.view.collection, self.view.document, self.view.indexes)
         await self.parking.load(self.store)
-        self.position = await load_checkpoint(self.store, self.view)
+        self.position = await checkpoints.load(self.view)
         metrics.PARKED.labels(self.view.name).set(self.parking.count)
 
     async def project(self, batch: DecodedBatch) -> None:
-        """Brings the view up to the batch's position, or stops it for good when its own fault is in the way."""
+        """Brings documents up to the batch's position, or stops the view when its own fault is in the way.
+
+        The checkpoint is still to be written, and then `arrived` called.
+        """
         after = -1 if self.position is None else self.position
-        if self.broken is not None or batch.position is None:
-            return
         self.behind_since = next((e.stored.recorded_at for e in batch.events if e.stored.position > after), None)
         try:
             await self._project(batch, after)
@@ -57,9 +58,12 @@ class Projection:
             self.broken = str(error)
             metrics.STOPPED.labels(self.view.name).set(1)
             log.critical("view stopped: its fault is not one event's", view=self.view.name, error=self.broken)
-        else:
-            self.behind_since = None
-            self.caught_up = batch.caught_up
+
+    def arrived(self, position: int) -> None:
+        """The checkpoint stands at `position`."""
+        self.position = position
+        self.behind_since = None
+        metrics.POSITION.labels(self.view.name).set(position)
 
     async def _project(self, batch: DecodedBatch, after: int) -> None:
         parked = ParkedOfBatch(self.view, self.parking)
@@ -71,18 +75,23 @@ class Projection:
         with metrics.WRITE_SECONDS.labels(self.view.name).time():
             await self._write(steps, known, changed, parked)
             await self._park(parked)
-            await self._advance(batch.position, after)
         metrics.EVENTS.labels(self.view.name).inc(len(steps))
 
     async def _known(self, steps: Sequence[Step]) -> dict[str, Known]:
         """Every document that the steps touch, from memory or in one read."""
         known: dict[str, Known] = {}
         missing: list[str] = []
-        for key in dict.fromkeys(key for step in steps for key in step.keys):
-            found = self._cache.get(key)
-            if found is None:
-                missing.append(key)
-            else:
+        firsts = self.view.per_stream
+        for step in steps:
+            for key in step.keys:
+                if key in known:
+                    continue
+                found = self._cache.get(key)
+                if found is None and firsts and step.recorded.revision == 0:
+                    found = ABSENT  # and if the store knows better, it refuses the insert
+                if found is None:
+                    missing.append(key)
+                    found = ABSENT
                 known[key] = found
         if missing:
             known.update(await self._load(missing))
@@ -122,7 +131,10 @@ class Projection:
     async def _write_singly(
         self, writes: Sequence[Write], steps: Sequence[Step], known: Mapping[str, Known], parked: ParkedOfBatch
     ) -> frozenset[str]:
-        """Finds the documents that no store can hold (a number too large, a document too long) and parks their keys."""
+        """Finds the documents that no store can hold (a number too large, a document too long) and parks their keys.
+
+        Raises ViewBroken when that is all of them, and many.
+        """
         refused: set[str] = set()
         errors: dict[str, str] = {}
         for write in writes:
@@ -130,6 +142,8 @@ class Projection:
                 refused |= await self.store.write(self.view.collection, [write])
             except UnsafeForReadStore as error:
                 errors[write.key] = f"the document can't be stored: {error}"
+        if len(errors) == len(writes) >= self._failure_limit:
+            raise ViewBroken(f"none of {len(writes)} documents can be stored: {errors[writes[0].key]}")
         park_keys(steps, known, errors, parked)
         # They are read and folded again like refused ones: being parked by now, they come out unchanged.
         return frozenset(refused | errors.keys())
@@ -154,10 +168,3 @@ class Projection:
                     error=event.error,
                 )
         metrics.PARKED.labels(self.view.name).set(self.parking.count)
-
-    async def _advance(self, position: int | None, after: int) -> None:
-        if position is None or position <= after:
-            return
-        await advance_checkpoint(self.store, self.view, position)
-        self.position = position
-        metrics.POSITION.labels(self.view.name).set(position)

@@ -13,6 +13,7 @@ from infrastructure.read_store import ReadStore
 from infrastructure.resilience import backoff
 from infrastructure.settings import Settings
 from projector import metrics
+from projector.checkpoints import Checkpoints
 from projector.engine import Engine
 from projector.lag import lag_seconds
 from projector.patience import Delays, PatientStore
@@ -48,7 +49,8 @@ def create_engine(
         )
         for view in views
     ]
-    return Engine(event_log, projections, stop, buffer=settings.projector_batch, delays=delays)
+    checkpoints = Checkpoints(PatientStore(store, stop, "checkpoints", delays))
+    return Engine(event_log, projections, checkpoints, stop, buffer=settings.projector_batch, delays=delays)
 
 
 def create_projector(settings: Settings, views: Sequence[View] = VIEWS) -> Litestar:

@@ -100,4 +100,4 @@ def _state(engine: Engine, projection: Projection) -> str:
         return "waiting"
     if not engine.connected:
         return "starting"
-    return "live" if projection.caught_up else "catching_up"
+    return "live" if engine.caught_up else "catching_up"

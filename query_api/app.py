@@ -18,4 +18,5 @@ def query_api(settings: Settings) -> Litestar:
         {"read_store": sources.read_store.ping, "event_store": sources.events.ping},
         settings,
         lifespan=[closing(sources.close)],
+        on_stop=[sources.checkpoints.stop],
     )

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from infrastructure.problems import Problem
-from query_api import metrics
 from query_api.bounded_reads import BoundedReads
+from query_api.metrics import WaitMetrics
 from read_models.view import View
 
 CHECKPOINTS = "checkpoints"
@@ -22,6 +22,7 @@ class Checkpoints:
     def __init__(self, reads: BoundedReads, views: Sequence[View], *, timeout: float, interval: float = 0.005) -> None:
         self._reads = reads
         self._collections = [view.collection for view in views]
+        self._metrics = {view.name: WaitMetrics(view.name) for view in views}
         self._timeout = timeout
         self._interval = interval
         self._waiting: dict[asyncio.Future[int], tuple[str, int]] = {}
@@ -39,8 +40,9 @@ class Checkpoints:
 
         Raises Problem (503 with Retry-After) when time is up, ReadStoreUnavailable.
         """
-        started = perf_counter()
-        outcome = "failed"
+        started, outcome = perf_counter(), "failed"
+        metrics = self._metrics[view.name]
+        metrics.waiting.inc()
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting[answer] = (view.collection, position)
         if self._poller is None:
@@ -54,8 +56,14 @@ class Checkpoints:
             raise self._too_far_behind(view, position) from None
         finally:
             self._waiting.pop(answer, None)
-            metrics.waited(view.name, outcome, perf_counter() - started)
+            metrics.waiting.dec()
+            metrics.waited(outcome, perf_counter() - started)
         return at
+
+    def stop(self) -> None:
+        """Lets go of all who wait, so that a service that is stopping need not wait for them."""
+        title = "The service is stopping"
+        self._fail(Problem(503, "unavailable", title, "ask again", headers={"Retry-After": "1"}))
 
     async def close(self) -> None:
         """Ends the poller. Called when no request is under way, so nobody waits any more."""

@@ -1,13 +1,12 @@
 """What the query API measures. Label children are bound once, so that counting costs little."""
 
-from functools import cache
-
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 _REQUESTS = Counter("eventfold_query_requests", "Queries answered", ["route", "status"])
 _DURATION = Histogram("eventfold_query_seconds", "Time to answer a query, in seconds", ["route"], buckets=_SECONDS)
+_WAITING = Gauge("eventfold_query_at_least_waiting", "Requests that wait for a view's position now", ["view"])
 _WAITS = Counter("eventfold_query_at_least_waits", "Waits for a view's position, by outcome", ["view", "outcome"])
 _WAITED = Histogram(
     "eventfold_query_at_least_seconds", "Time waited for a view's position, in seconds", ["view"], buckets=_SECONDS
@@ -27,17 +26,15 @@ class RouteMetrics:
         self._seconds.observe(seconds)
 
 
-@cache
-def _wait_outcome(view: str, outcome: str) -> Counter:
-    return _WAITS.labels(view, outcome)
+class WaitMetrics:
+    """The waits for one view's position."""
 
+    def __init__(self, view: str) -> None:
+        self.waiting = _WAITING.labels(view)
+        self._by_outcome = {outcome: _WAITS.labels(view, outcome) for outcome in ("reached", "timeout", "failed")}
+        self._seconds = _WAITED.labels(view)
 
-@cache
-def _wait_seconds(view: str) -> Histogram:
-    return _WAITED.labels(view)
-
-
-def waited(view: str, outcome: str, seconds: float) -> None:
-    """Counts one wait: its outcome is reached, timeout or failed."""
-    _wait_outcome(view, outcome).inc()
-    _wait_seconds(view).observe(seconds)
+    def waited(self, outcome: str, seconds: float) -> None:
+        """Counts one wait that has ended: reached, timeout or failed."""
+        self._by_outcome[outcome].inc()
+        self._seconds.observe(seconds)

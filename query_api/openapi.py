@@ -9,6 +9,7 @@ from litestar.openapi.spec import Parameter as Described
 from infrastructure.problems import ProblemDetails
 from query_api.route import Route
 
+_UNCHANGED = "The client has it already: its `If-None-Match` names the ETag"
 _REFUSALS = {
     400: "Malformed: an unknown or wrong parameter, which the detail names",
     404: "Not found",
@@ -44,6 +45,7 @@ def responses(route: Route) -> dict[int, ResponseSpec]:
     """What the route answers, by status."""
     return {
         200: ResponseSpec(route.answer, description=route.summary, generate_examples=False),
+        304: ResponseSpec(None, description=_UNCHANGED, generate_examples=False),
         **{
             status: ResponseSpec(
                 ProblemDetails, description=text, generate_examples=False, media_type="application/problem+json"

@@ -7,10 +7,10 @@ from litestar.types import Scope
 from msgspec import Struct
 
 from query_api.answers import Answer
-from query_api.parameters import Parameter, read_query
+from query_api.parameters import Parameter
 from query_api.sources import Sources
 
-Respond = Callable[["Sources", Scope, dict[str, str]], Awaitable[Answer]]
+Respond = Callable[[Sources, Scope, dict[str, str]], Awaitable[Answer]]
 """respond(sources, scope, query) -> answer; raises Problem, or the errors of the stores."""
 
 
@@ -24,10 +24,6 @@ class Route(Struct, frozen=True):
     answer: type[Struct]
     description: str = ""
     parameters: tuple[Parameter, ...] = ()
-
-    def query(self, scope: Scope) -> dict[str, str]:
-        """The request's query parameters. Raises Problem when one is unknown."""
-        return read_query(scope["query_string"], [parameter.name for parameter in self.parameters])
 
 
 def path_parameter(scope: Scope, name: str) -> Any:

@@ -76,4 +76,5 @@ CUSTOMER_ORDERS = View(
     keys=keys,
     fold=fold,
     indexes=(("placed_position",), ("customer_id", "placed_position"), ("status", "placed_position")),
+    per_stream=True,
 )

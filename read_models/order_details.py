@@ -117,4 +117,5 @@ ORDER_DETAILS = View(
     events=frozenset({OrderCreated, OrderConfirmed, OrderShipped, OrderDelivered, OrderCancelled}),
     keys=keys,
     fold=fold,
+    per_stream=True,
 )

@@ -21,7 +21,8 @@ class View(Struct, frozen=True):
     """A view of the log. `version` rises whenever documents would come out otherwise than before.
 
     `document` holds only what is safe in the read store: str, int, finite float, bool, list, dict; None is left out.
-    `indexes` name scalar fields of the document, each index as a tuple of fields in ascending order.
+    `indexes` name scalar fields of the document, each index as a tuple of fields in ascending order. `per_stream` says
+    that each document is made of the events of one stream alone: for a stream's first event none need be looked for.
     """
 
     name: str
@@ -31,6 +32,7 @@ class View(Struct, frozen=True):
     keys: Keys
     fold: Fold
     indexes: tuple[Index, ...] = ()
+    per_stream: bool = False
 
     @property
     def collection(self) -> str:

@@ -32,6 +32,8 @@ Context = grpc.aio.ServicerContext[Request, Response]
 
 # Longer deadlines (the clients' "none" is 10,000 years) are none.
 _LONGEST_DEADLINE = 10 * 365 * 86400
+# A client that does not take its answers is not read from any more.
+_MAX_UNSENT_ANSWERS = 1024
 
 
 @dataclass(slots=True)
@@ -90,6 +92,8 @@ class BatchAppendCall:
             async for request in requests:
                 self._receive(request)
                 await self._writer.room()
+                if len(self._outgoing) > _MAX_UNSENT_ANSWERS and self._sender is not None:
+                    await asyncio.wait([self._sender])
         except asyncio.CancelledError:
             if not self._is_stopping or self._task is None:
                 raise
@@ -106,8 +110,9 @@ class BatchAppendCall:
                 return  # it was refused already
             _add_events(write, request)
         except _RefusedError as refusal:
-            self._open.pop(key, None)
-            self._answer(request.correlation_id, request.options, refusal.status)
+            refused = self._open.pop(key, None)
+            options = refused.options if refused else request.options
+            self._answer(request.correlation_id, options, Response(error=refusal.status))
             return
         if request.is_final:
             del self._open[key]
@@ -135,19 +140,10 @@ class BatchAppendCall:
             )
         )
 
-    def _answer(
-        self,
-        correlation_id: shared_pb2.UUID,
-        options: Request.Options,
-        result: status_pb2.Status | Response.Success,
-    ) -> None:
-        response = Response(correlation_id=correlation_id)
+    def _answer(self, correlation_id: shared_pb2.UUID, options: Request.Options, response: Response) -> None:
+        response.correlation_id.CopyFrom(correlation_id)
         if options.HasField("stream_identifier"):
             response.stream_identifier.CopyFrom(options.stream_identifier)
-        if isinstance(result, Response.Success):
-            response.success.CopyFrom(result)
-        else:
-            response.error.CopyFrom(result)
         self._outgoing.append(response)
         if not self._is_reading:
             self._answered.set()
@@ -223,18 +219,18 @@ def _expected(options: Request.Options) -> int:
             return options.stream_position
 
 
-def _result(outcome: Outcome, stream: bytes, expected: int) -> status_pb2.Status | Response.Success:
+def _result(outcome: Outcome, stream: bytes, expected: int) -> Response:
     match outcome:
         case Appended(revision, position):
             at = shared_pb2.AllStreamPosition(commit_position=position, prepare_position=position)
             if revision < 0:
-                return Response.Success(no_stream=empty_pb2.Empty(), position=at)
-            return Response.Success(current_revision=revision, position=at)
+                return Response(success=Response.Success(no_stream=empty_pb2.Empty(), position=at))
+            return Response(success=Response.Success(current_revision=revision, position=at))
         case WrongVersion(current):
-            return errors.wrong_expected_version_status(expected, current)
+            return Response(error=errors.wrong_expected_version_status(expected, current))
         case StreamDeleted():
-            return errors.stream_deleted_status(stream)
+            return Response(error=errors.stream_deleted_status(stream))
         case DeadlinePassed():
-            return errors.timeout_status()
+            return Response(error=errors.timeout_status())
         case Failed(reason):
-            return errors.unknown_status(reason)
+            return Response(error=errors.unknown_status(reason))

@@ -49,9 +49,7 @@ class Database:
 
     def __init__(self, directory: Path | None) -> None:
         self.temporary = directory is None
-        self.directory = directory or Path(
-            tempfile.mkdtemp(prefix="event-store-node-", dir=_memory_directory())
-        )
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="event-store-node-"))
         self._lock = _lock(self.directory)
         self._path = self.directory / FILE_NAME
         try:
@@ -92,10 +90,6 @@ class Database:
         os.close(self._lock)
 
 
-def _memory_directory() -> str | None:
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a private directory is made in it
-
-
 def _lock(directory: Path) -> int:
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -108,8 +102,7 @@ def _lock(directory: Path) -> int:
         holder = os.read(descriptor, 32).decode(errors="replace").strip()
         os.close(descriptor)
         raise DataDirectoryError(
-            f"the data directory {directory} is in use by another event store node"
-            f" (process {holder or 'unknown'})"
+            f"the data directory {directory} is in use by another event store node (process {holder or 'unknown'})"
         ) from None
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
@@ -139,9 +132,7 @@ def _refuse_foreign(path: Path) -> None:
     with path.open("rb") as file:
         header = file.read(100)
     if len(header) < 100 or not header.startswith(_SQLITE_MAGIC):
-        raise DataDirectoryError(
-            f"{path} is no event store file (not an SQLite database); it was left as it is"
-        )
+        raise DataDirectoryError(f"{path} is no event store file (not an SQLite database); it was left as it is")
     application_id, version = _number(header, 68), _number(header, 60)
     if application_id != APPLICATION_ID:
         raise DataDirectoryError(
@@ -158,8 +149,7 @@ def _refuse_foreign(path: Path) -> None:
     expected_size = (65536 if page_size == 1 else page_size) * _number(header, 28)
     if path.stat().st_size < expected_size:
         raise DataDirectoryError(
-            f"{path} is damaged: {path.stat().st_size} of {expected_size} bytes are there;"
-            " it was left as it is"
+            f"{path} is damaged: {path.stat().st_size} of {expected_size} bytes are there; it was left as it is"
         )
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -20,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     data_dir = None if arguments.in_memory else Path(arguments.data_dir)
     try:
-        uvloop.run(_serve(EventStoreNode(data_dir, arguments.host, arguments.port), data_dir))
+        uvloop.run(_serve(EventStoreNode(data_dir, arguments.host, arguments.port)))
     except (DataDirectoryError, PortTakenError) as error:
         sys.stderr.write(f"event store node: {error}\n")
         return 1
@@ -36,17 +37,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=2113, help="0 picks a free one (default: %(default)s)")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--data-dir", help="directory of the event log; made if it is missing")
-    where.add_argument("--in-memory", action="store_true", help="keep nothing after the end")
+    where.add_argument("--in-memory", action="store_true", help="keep the log in a temporary directory only")
     return parser
 
 
-async def _serve(node: EventStoreNode, data_dir: Path | None) -> None:
+async def _serve(node: EventStoreNode) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     async with node:
-        place = data_dir or "memory"
-        sys.stdout.write(f"event store node ready on {node.host}:{node.port} (data in {place})\n")
+        # What is loaded now stays: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        sys.stdout.write(f"event store node ready on {node.host}:{node.port} (data in {node.data_dir})\n")
         sys.stdout.flush()
         await stopped.wait()

@@ -1,6 +1,7 @@
 """The node: the log, the writer, the readers and the gRPC server, started and stopped together."""
 
 import errno
+import logging
 import os
 import socket
 import sqlite3
@@ -16,6 +17,7 @@ from embedded.event_store_node.gossip_service import GossipService
 from embedded.event_store_node.persistent.subsystem import PersistentSubscriptions
 from embedded.event_store_node.persistent_service import PersistentSubscriptionsService
 from embedded.event_store_node.reader import Reader
+from embedded.event_store_node.reporting import is_no_departure
 from embedded.event_store_node.streams_service import StreamsService
 from embedded.event_store_node.transaction import Log
 from embedded.event_store_node.writer import Writer
@@ -43,8 +45,8 @@ class PortTakenError(Exception):
 
 class EventStoreNode:
     """
-    An event store on `host:port`, keeping its log in `data_dir`; without one, in memory. Port 0 picks a free
-    port, which `port` then names.
+    An event store on `host:port`, keeping its log in `data_dir`; without one, in a temporary directory that
+    is removed at the end. Port 0 picks a free port. Once started, `port` and `data_dir` tell what was picked.
 
     Raises, when it starts:
         DataDirectoryError: the data directory is in use, foreign or damaged.
@@ -52,7 +54,7 @@ class EventStoreNode:
     """
 
     def __init__(self, data_dir: Path | str | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._data_dir = None if data_dir is None else Path(data_dir)
+        self.data_dir = None if data_dir is None else Path(data_dir)
         self.host = host
         self.port = port
 
@@ -62,8 +64,10 @@ class EventStoreNode:
         return f"esdb://{self.host}:{self.port}?Tls=false"
 
     async def start(self) -> None:
+        logging.getLogger("grpc._cython.cygrpc").addFilter(is_no_departure)
         _refuse_taken_port(self.host, self.port)
-        self._database = Database(self._data_dir)
+        self._database = Database(self.data_dir)
+        self.data_dir = self._database.directory
         try:
             self._connections = [self._database.connect(cache_mib=16), self._database.connect(cache_mib=32)]
             reader = Reader(self._connections[0])

@@ -44,7 +44,7 @@ class ReadRequest:
     limit: int | None
     filter: EventFilter | None
     checkpoint_interval: int
-    wants_last_position: bool
+    wants_stream_positions: bool
 
 
 def parse(options: streams_pb2.ReadReq.Options) -> ReadRequest:
@@ -73,7 +73,7 @@ def parse(options: streams_pb2.ReadReq.Options) -> ReadRequest:
         limit=None if is_subscription else options.count,
         filter=_filter(options) if filter_option == "filter" else None,
         checkpoint_interval=_checkpoint_interval(options) if filter_option == "filter" else 0,
-        wants_last_position=options.control_option.compatibility >= 1,
+        wants_stream_positions=options.control_option.compatibility >= 1,
     )
 
 

@@ -29,6 +29,7 @@ async def read_stream(reader: Reader, request: ReadRequest, encoder: Encoder) ->
             revision = stream.last_revision + (0 if request.backwards else 1)
         case At(number):
             revision = number
+    first = revision
     remaining = request.limit
     while remaining > 0:
         if request.backwards:
@@ -36,12 +37,15 @@ async def read_stream(reader: Reader, request: ReadRequest, encoder: Encoder) ->
         else:
             page = reader.stream_forwards(stream, revision, remaining)
         if not page:
-            if request.wants_last_position and not request.backwards:
-                yield [wire.last_stream_position(stream.last_revision)]
-            return
+            break
         yield [encoder.encode(event) for event in page]
         remaining -= len(page)
         revision = page[-1].revision + (-1 if request.backwards else 1)
+    if request.wants_stream_positions:
+        next_revision = max(stream.first_readable, min(first, stream.last_revision + 1))
+        if revision == first != next_revision and not request.backwards:
+            yield [wire.first_stream_position(next_revision)]
+        yield [wire.last_stream_position(stream.last_revision)]
 
 
 async def read_all(reader: Reader, request: ReadRequest, encoder: Encoder) -> Messages:

@@ -1,9 +1,8 @@
 """The Streams service: append, batch append, read, subscribe, delete, tombstone."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -17,6 +16,7 @@ from embedded.event_store_node.encoder import Encoder
 from embedded.event_store_node.events import ANY, NO_STREAM, STREAM_EXISTS, ProposedEvent
 from embedded.event_store_node.proposals import BadProposalError, MissingMetadataError, proposed_event
 from embedded.event_store_node.reader import Reader
+from embedded.event_store_node.reporting import reporting
 from embedded.event_store_node.writer import Writer
 from embedded.event_store_node.writes import (
     Appended,
@@ -79,7 +79,7 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
             call.stop()
 
     async def Read(self, request: streams_pb2.ReadReq, context: Context) -> None:
-        async with _reporting(context), aclosing(self._messages(request.options)) as chunks:
+        async with reporting(context), aclosing(self._messages(request.options)) as chunks:
             async for messages in chunks:
                 for message in messages:
                     await context.write(message)
@@ -96,7 +96,7 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
         return read(self._reader, request, encoder)
 
     async def Append(self, requests: AsyncIterator[streams_pb2.AppendReq], context: Context) -> streams_pb2.AppendResp:
-        async with _reporting(context):
+        async with reporting(context):
             options, events = await _received(requests)
             expected = _expected(options)
             outcome = await self._written(Kind.APPEND, options, events)
@@ -112,13 +112,13 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
         call = BatchAppendCall(self._writer, context)
         self._batch_appends.add(call)
         try:
-            async with _reporting(context):
+            async with reporting(context):
                 await call.run(requests)
         finally:
             self._batch_appends.discard(call)
 
     async def Delete(self, request: streams_pb2.DeleteReq, context: Context) -> streams_pb2.DeleteResp:
-        async with _reporting(context):
+        async with reporting(context):
             outcome = await self._written(Kind.DELETE, request.options)
             if not isinstance(outcome, Appended):
                 raise _error(outcome, "Delete", request.options)
@@ -128,7 +128,7 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
             )
 
     async def Tombstone(self, request: streams_pb2.TombstoneReq, context: Context) -> streams_pb2.TombstoneResp:
-        async with _reporting(context):
+        async with reporting(context):
             outcome = await self._written(Kind.TOMBSTONE, request.options)
             if not isinstance(outcome, Appended):
                 raise _error(outcome, "Delete", request.options)
@@ -151,19 +151,6 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
             )
         )
         return await done
-
-
-@asynccontextmanager
-async def _reporting(context: Context) -> AsyncIterator[None]:
-    """End the call with the status that an error stands for."""
-    try:
-        yield
-    except errors.RpcError as error:
-        await error.abort(context)
-    except BrokerClosedError:
-        await errors.unavailable("the event store node is shutting down").abort(context)
-    except sqlite3.Error as error:
-        await errors.unavailable(f"the event log cannot be read: {error}").abort(context)
 
 
 async def _received(

@@ -152,6 +152,11 @@ def stream_not_found(stream: str) -> bytes:
     return message
 
 
+def first_stream_position(revision: int) -> bytes:
+    message: bytes = streams_pb2.ReadResp(first_stream_position=revision).SerializeToString()
+    return message
+
+
 def last_stream_position(revision: int) -> bytes:
     message: bytes = streams_pb2.ReadResp(last_stream_position=revision).SerializeToString()
     return message

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
+from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 from bson.errors import InvalidDocument, InvalidStringData
+from bson.int64 import Int64
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from msgspec import Struct
 from pymongo import ASCENDING, DESCENDING, InsertOne, ReplaceOne, WriteConcern
@@ -34,6 +36,18 @@ _ACKNOWLEDGED = WriteConcern("majority")
 Document = dict[str, Any]
 
 
+class _PlainIntegers(TypeDecoder):
+    """Integers beyond 32 bits come out of BSON as a type of the driver's own, which nothing outside here knows."""
+
+    bson_type = Int64
+
+    def transform_bson(self, value: Any) -> int:
+        return int(value)
+
+
+_CODEC_OPTIONS: "CodecOptions[Document]" = CodecOptions(type_registry=TypeRegistry([_PlainIntegers()]))
+
+
 class ReadStore:
     """A MongoDB database, or its embedded stand-in, behind a connection string. Nothing is connected before first use.
 
@@ -52,7 +66,8 @@ class ReadStore:
             socketTimeoutMS=max(milliseconds, 30_000),
             retryWrites=False,
         )
-        self._database = self._client.get_database(database, write_concern=_ACKNOWLEDGED)
+        self._database = self._client.get_database(database, _CODEC_OPTIONS, write_concern=_ACKNOWLEDGED)
+        self._collections: dict[str, AsyncIOMotorCollection[Any]] = {}
 
     async def ping(self) -> None:
         """Raises ReadStoreUnavailable unless the store answers."""
@@ -66,7 +81,7 @@ class ReadStore:
         for fields in indexes:
             check_index(fields, struct)
             with _errors():
-                await self._database[collection].create_index([(field, ASCENDING) for field in fields])
+                await self._collection(collection).create_index([(field, ASCENDING) for field in fields])
 
     async def load(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
         """The documents (and tombstones) of those keys that exist."""
@@ -142,7 +157,10 @@ class ReadStore:
         self._client.close()
 
     def _collection(self, name: str) -> "AsyncIOMotorCollection[Any]":
-        return self._database[name]
+        # Kept, because the driver takes a good part of a short read's time to make one.
+        if name not in self._collections:
+            self._collections[name] = self._database[name]
+        return self._collections[name]
 
 
 def _operation(write: Write) -> InsertOne[Document] | ReplaceOne[Document]:

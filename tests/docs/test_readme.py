@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,7 @@ def stack(tmp_path: Path) -> Iterator[dict[str, int]]:
         up.wait(30)
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_walk_through_says_what_happens(stack):
     ports = {"8001": stack["command-api"], "8002": stack["query-api"]}
     position = None

@@ -38,9 +38,10 @@ async def engine_over(
 
 
 async def project_all(log: ScriptedLog, store: Any, views: Sequence[View] = VIEWS, **options: int) -> Engine:
-    """Runs until every event of the log has been dealt with, then stops."""
-    async with engine_over(log, store, views, **options) as engine:
-        await log.drained()
+    """Runs until every event of the log has been dealt with, or every view was stopped; then stops."""
+    async with engine_over(log, store, views, **options) as engine, asyncio.timeout(10):
+        while not log.is_drained and any(one.broken is None for one in engine.projections):
+            await asyncio.sleep(0)
     return engine
 
 

@@ -38,6 +38,11 @@ class ScriptedLog:
         self._drained.clear()
         self._appended.set()
 
+    @property
+    def is_drained(self) -> bool:
+        """Whether a subscriber waits for more, having had everything."""
+        return self._drained.is_set()
+
     async def drained(self) -> None:
         """Waits until a subscriber asks for more, having had everything: it is done with all events."""
         await asyncio.wait_for(self._drained.wait(), 10)

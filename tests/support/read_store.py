@@ -3,7 +3,6 @@
 import asyncio
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,16 +14,9 @@ import pytest
 from msgspec import Struct
 
 from infrastructure.read_store import ReadStoreUnavailable, probe
+from tests.support.services import free_port
 
 STARTS_WITHIN = 30.0
-
-
-def free_port() -> int:
-    """A TCP port of the loopback address that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class ReadStoreServer:
@@ -58,6 +50,11 @@ class ReadStoreServer:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return None if self._process is None else self._process.pid
 
     def kill(self) -> None:
         """Ends the process at once, as a crash would."""

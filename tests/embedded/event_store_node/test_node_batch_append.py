@@ -1,6 +1,7 @@
 """BatchAppend: many writes over one call, answered by correlation id, errors in-band."""
 
 import asyncio
+import logging
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,8 @@ from esdbclient.exceptions import (
 from esdbclient.protos.Grpc import code_pb2, shared_pb2, streams_pb2
 from google.protobuf import empty_pb2, timestamp_pb2
 from node_support import batch_request, endless, event, events, messages, until
+
+from embedded.event_store_node import EventStoreNode, batch_append
 
 NO_STREAM = {"no_stream": empty_pb2.Empty()}
 
@@ -169,6 +172,7 @@ async def test_too_large_in_parts_is_refused_once_and_the_call_goes_on(stub) -> 
     refused, written = await messages(stub.BatchAppend(iter(requests)))
 
     assert refused.correlation_id.string == str(id_)
+    assert refused.stream_identifier.stream_name == b"s"
     assert refused.error.code == code_pb2.INVALID_ARGUMENT
     assert written.success.current_revision == 0
 
@@ -219,6 +223,40 @@ async def test_deadlines_as_timestamps(stub) -> None:
     assert (await answer(stub, future)).success.current_revision == 0
 
 
+async def test_a_client_that_takes_no_answers_is_not_read_from_for_ever(
+    stub, node: EventStoreNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_append, "_MAX_UNSENT_ANSWERS", 50)
+    # Long names, so that the answers fill what the transport holds.
+    requests = [batch_request("s" * 4000, []) for _ in range(2000)]
+    call = stub.BatchAppend()
+    sent = 0
+
+    async def send() -> None:
+        nonlocal sent
+        for request in requests:
+            await call.write(request)
+            sent += 1
+        await call.done_writing()
+
+    sending = asyncio.create_task(send())
+
+    async def stuck() -> bool:
+        before = sent
+        await asyncio.sleep(0.2)
+        return sent == before
+
+    await until(stuck)
+    (serving,) = node._streams._batch_appends
+    unsent = len(serving._outgoing)
+    answers = await messages(call)
+    await sending
+
+    assert sent == 2000
+    assert 0 < unsent < 1000
+    assert [a.correlation_id for a in answers] == [r.correlation_id for r in requests]
+
+
 async def test_a_client_that_goes_away_undoes_nothing(stub, client, caplog) -> None:
     """The async client cancels its call after every answer; others may do so before."""
     done = asyncio.Event()
@@ -240,6 +278,15 @@ async def test_a_client_that_goes_away_undoes_nothing(stub, client, caplog) -> N
 
     assert written == [0] * 20
     assert not caplog.records
+
+
+async def test_a_departure_while_the_status_is_sent_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with EventStoreNode():
+        logger = logging.getLogger("grpc._cython.cygrpc")
+        for error in (type("ExecuteBatchError", (Exception,), {})(), ValueError("real")):
+            logger.error("raised by servicer method", exc_info=error)
+
+    assert ["real" in (record.exc_text or "") for record in caplog.records] == [True]
 
 
 async def test_many_calls_at_once(client) -> None:

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
+import grpc.aio
 import pytest
 from esdbclient import AsyncEventStoreDBClient, NewEvent, StreamState
 from esdbclient.exceptions import ServiceUnavailable, UnknownError
-from node_support import event, events
+from esdbclient.protos.Grpc import streams_pb2
+from grpc import StatusCode
+from node_support import event, events, messages, read_options
 
 from embedded.event_store_node import EventStoreNode, stream_heads
 from embedded.event_store_node.database import Database
@@ -175,3 +178,23 @@ async def test_a_full_disk_fails_appends_cleanly_and_is_recovered_from(
     after = await client.get_stream("s")
     assert [e.stream_position for e in after] == list(range(len(before) + 1))
     assert [e.id for e in after[:-1]] == [e.id for e in before]
+
+
+async def test_a_log_that_cannot_be_read_fails_reads_cleanly(
+    node: EventStoreNode, client: AsyncEventStoreDBClient, stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await client.append_to_stream("s", current_version=StreamState.NO_STREAM, events=events(3))
+    reader = node._streams._reader
+
+    async def refused() -> tuple[StatusCode, str]:
+        with pytest.raises(grpc.aio.AioRpcError) as info:
+            await messages(stub.Read(streams_pb2.ReadReq(options=read_options())))
+        return info.value.code(), info.value.details()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reader, "_connection", FlakyConnection(reader._connection, "SELECT", 1))
+        assert await refused() == (StatusCode.UNAVAILABLE, "the event log cannot be read: disk I/O error")
+        assert len(await client.get_stream("s")) == 3
+        patch.setattr(reader, "all_forwards", None)
+        assert await refused() == (StatusCode.UNKNOWN, "Exception was thrown by handler.")
+    assert len(await client.get_stream("s")) == 3

@@ -125,9 +125,7 @@ class Node:
         self.prefix = prefix
 
     async def append(self, name: str, expected: Expected, new: list[NewEvent]) -> str:
-        return await self._try(
-            self.client.append_to_stream(self.prefix + name, current_version=expected, events=new)
-        )
+        return await self._try(self.client.append_to_stream(self.prefix + name, current_version=expected, events=new))
 
     async def delete(self, name: str, expected: Expected) -> str:
         return await self._try(self.client.delete_stream(self.prefix + name, current_version=expected))
@@ -214,9 +212,7 @@ async def follow(client: AsyncEventStoreDBClient, history: list[tuple[Any, ...]]
             assert await node.read(name) == model.read(name)
     for name in STREAMS:
         forwards = model.read(name)
-        assert await node.read(name, backwards=True) == (
-            forwards[::-1] if isinstance(forwards, list) else forwards
-        )
+        assert await node.read(name, backwards=True) == (forwards[::-1] if isinstance(forwards, list) else forwards)
     assert await node.all(start) == model.all
 
 
@@ -226,9 +222,7 @@ def expected(model: Model, name: str, version: StreamState | int) -> Expected:
     return max(0, model.streams[name].last + version)
 
 
-_settings = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+_settings = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @settings(_settings, max_examples=60)

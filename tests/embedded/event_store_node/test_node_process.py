@@ -11,7 +11,7 @@ from pathlib import Path
 import grpc
 import grpc.aio
 import pytest
-from esdbclient import AsyncEventStoreDBClient, StreamState
+from esdbclient import AsyncEventStoreDBClient, EventStoreDBClient, StreamState
 from esdbclient.exceptions import ServiceUnavailable
 from esdbclient.protos.Grpc import streams_pb2_grpc
 from node_support import NodeProcess, batch_request, connected, endless, event, events, messages
@@ -41,13 +41,15 @@ async def test_what_was_written_is_there_after_a_restart(node_process: NodeProce
         await client.append_to_stream("s", current_version=2, events=[event()])
 
 
-async def test_a_node_in_memory_keeps_nothing(tmp_path: Path) -> None:
+def test_a_node_in_memory_keeps_nothing(tmp_path: Path) -> None:
     node = NodeProcess(tmp_path, "--in-memory")
     for _ in range(2):
-        assert "(data in memory)" in node.start()
-        async with connected(node.uri) as client:
-            await client.append_to_stream("s", current_version=StreamState.NO_STREAM, events=[event()])
+        place = node.start().rpartition("(data in ")[2].rstrip(")\n")
+        assert os.listdir(place)
+        with EventStoreDBClient(node.uri) as client:
+            client.append_to_stream("s", current_version=StreamState.NO_STREAM, events=[event()])
         assert node.terminate() == (0, "")
+        assert not os.path.exists(place)
     assert not os.listdir(tmp_path)
 
 
@@ -63,9 +65,7 @@ def test_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         code = main(arguments)
 
     assert code == 1
-    assert capsys.readouterr().err == (
-        f"event store node: 127.0.0.1:{port} cannot be listened on: the port is taken\n"
-    )
+    assert capsys.readouterr().err == (f"event store node: 127.0.0.1:{port} cannot be listened on: the port is taken\n")
 
 
 async def test_a_port_taken_by_another_node(node: EventStoreNode) -> None:
@@ -159,9 +159,7 @@ async def test_it_ends_soon_with_everything_open(node_process: NodeProcess, numb
     ):
         to_all = await client.subscribe_to_all()
         to_stream = await client.subscribe_to_stream("s")
-        batches = streams_pb2_grpc.StreamsStub(channel).BatchAppend(
-            endless([batch_request("s", [event()])], done)
-        )
+        batches = streams_pb2_grpc.StreamsStub(channel).BatchAppend(endless([batch_request("s", [event()])], done))
         assert len(await messages(batches, 1)) == 1
         for subscription in (to_all, to_stream):
             await anext(subscription)

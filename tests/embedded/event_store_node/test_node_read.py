@@ -104,14 +104,43 @@ async def test_counts_of_zero_and_beyond_all_bounds(stub, client: Client) -> Non
     assert len(await read(stub, read_options(count=2**64 - 1))) == 2
 
 
-async def test_the_last_stream_position_is_told_to_clients_that_know_it(stub, client: Client) -> None:
-    await written(client, "s", 2)
-    stream = StreamOptions(stream_identifier=stream_id("s"), start=EMPTY)
-    control = ReadOptions.ControlOption(compatibility=1)
+@pytest.mark.parametrize(
+    ("start", "backwards", "count", "told"),
+    [
+        (0, False, 9, ["event", "event", "event", "event", ("last", 4)]),
+        (2, False, 1, ["event", ("last", 4)]),
+        (5, False, 9, [("last", 4)]),
+        (9, False, 9, [("first", 5), ("last", 4)]),
+        (9, True, 9, ["event", "event", "event", "event", ("last", 4)]),
+        (0, True, 9, [("last", 4)]),
+    ],
+)
+async def test_clients_that_know_stream_positions_are_told_them(
+    stub, client: Client, start: int, backwards: bool, count: int, told: list[Any]
+) -> None:
+    await written(client, "s", 5)
+    await client.set_stream_metadata("s", metadata={"$tb": 1})
 
-    *_, last = await read(stub, read_options(stream=stream, control_option=control))
+    received = await read(
+        stub,
+        read_options(
+            stream=StreamOptions(stream_identifier=stream_id("s"), revision=start),
+            read_direction=ReadOptions.Backwards if backwards else ReadOptions.Forwards,
+            count=count,
+            control_option=ReadOptions.ControlOption(compatibility=1),
+        ),
+    )
 
-    assert last.last_stream_position == 1
+    def short(message: streams_pb2.ReadResp) -> Any:
+        match message.WhichOneof("content"):
+            case "first_stream_position":
+                return "first", message.first_stream_position
+            case "last_stream_position":
+                return "last", message.last_stream_position
+            case other:
+                return other
+
+    assert [short(message) for message in received] == told
 
 
 async def test_all_forwards_is_inclusive_and_backwards_exclusive(client: Client) -> None:

@@ -1,0 +1,98 @@
+"""deploy/compose.yaml: valid by the compose specification, and in step with the code. It is not run here."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from infrastructure.settings import PREFIX, load_settings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "deploy" / "compose.yaml"
+OURS = {"command-api": "8001", "projector": "8003", "query-api": "8002"}
+
+
+@pytest.fixture(scope="module")
+def compose() -> Any:
+    return yaml.safe_load(COMPOSE.read_text())
+
+
+def test_it_is_valid_by_the_compose_specification(compose: Any) -> None:
+    vendored = files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
+    schema = json.loads(vendored.read_text())
+    jsonschema.validators.validator_for(schema)(schema).validate(compose)
+
+
+def test_images_are_pinned_to_a_patch_release(compose: Any) -> None:
+    for name, service in compose["services"].items():
+        _, _, tag = service["image"].rpartition(":")
+        assert tag.split("-")[0].count(".") == 2, f"{name}: {service['image']}"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_services_get_settings_that_exist(compose: Any, name: str) -> None:
+    environment = compose["services"][name]["environment"]
+    assert all(variable.startswith(PREFIX) and isinstance(value, str) for variable, value in environment.items())
+    settings = load_settings(environment)
+    assert settings.host == "0.0.0.0"
+    assert settings.eventstore_uri.startswith("esdb://eventstore:2113")
+    if name != "command-api":
+        assert settings.mongo_uri.startswith("mongodb://mongodb:27017/")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_services_run_a_command_that_exists(compose: Any, name: str) -> None:
+    assert compose["services"][name]["command"] == [name]
+    helped = subprocess.run(
+        [sys.executable, "-m", "ops.cli", name, "--help"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert helped.returncode == 0, helped.stderr
+
+
+@pytest.mark.parametrize(("name", "published"), OURS.items())
+def test_ports_and_health_checks_meet_where_the_service_listens(compose: Any, name: str, published: str) -> None:
+    service = compose["services"][name]
+    listens_on = service["environment"][f"{PREFIX}{name.upper().replace('-', '_')}_PORT"]
+    assert service["ports"] == [f"127.0.0.1:{published}:{listens_on}"]
+    assert f"http://127.0.0.1:{listens_on}/health/ready" in service["healthcheck"]["test"][-1]
+    compile(service["healthcheck"]["test"][-1], "health check", "exec")
+
+
+def test_every_port_is_on_the_loopback_address(compose: Any) -> None:
+    for service in compose["services"].values():
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+
+
+def test_each_service_waits_for_the_health_of_what_it_needs(compose: Any) -> None:
+    services = compose["services"]
+    healthy = {"condition": "service_healthy"}
+    assert services["command-api"]["depends_on"] == {"eventstore": healthy}
+    for name in ("projector", "query-api"):
+        assert services[name]["depends_on"] == {"eventstore": healthy, "mongodb": healthy}
+    assert all("healthcheck" in service for service in services.values())
+
+
+def test_our_services_have_time_to_finish_and_no_privileges(compose: Any) -> None:
+    for name in OURS:
+        service = compose["services"][name]
+        grace = load_settings(service["environment"]).shutdown_grace
+        assert float(service["stop_grace_period"].removesuffix("s")) > grace
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+
+
+def test_data_outlives_its_container(compose: Any) -> None:
+    mounted = [volume for service in compose["services"].values() for volume in service.get("volumes", [])]
+    assert {volume.partition(":")[0] for volume in mounted} == set(compose["volumes"])
+    assert {"eventstore-data:/var/lib/eventstore", "mongodb-data:/data/db"} <= set(mounted)

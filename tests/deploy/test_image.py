@@ -1,0 +1,96 @@
+"""deploy/Dockerfile: its paths, commands and settings exist, and the services need nothing that it leaves out."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from infrastructure.settings import PREFIX, load_settings
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
+IGNORED = (ROOT / "deploy" / "Dockerfile.dockerignore").read_text().splitlines()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def instructions(name: str) -> list[str]:
+    """What follows each instruction of that name, continuation lines joined."""
+    joined = DOCKERFILE.replace("\\\n", " ")
+    return [line.removeprefix(name).strip() for line in joined.splitlines() if line.startswith(f"{name} ")]
+
+
+def sources() -> list[str]:
+    """What is copied from the repository."""
+    copies = [copy.split() for copy in instructions("COPY") if not copy.startswith("--from")]
+    return [source for *several, _ in copies for source in several]
+
+
+def test_what_is_copied_exists_and_reaches_the_build() -> None:
+    for source in sources():
+        assert (ROOT / source).exists(), source
+        assert f"!{source}" in IGNORED, source
+    assert {line[1:] for line in IGNORED if line.startswith("!")} == set(sources())
+
+
+def test_every_package_of_the_project_is_copied() -> None:
+    included = PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert {pattern.rstrip("*") for pattern in included} <= set(sources())
+
+
+def test_base_images_are_pinned_and_the_same() -> None:
+    images = {line.split()[0] for line in instructions("FROM")}
+    assert len(images) == 1
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", images.pop())
+
+
+def test_it_runs_the_projects_command_as_nobody_in_particular() -> None:
+    assert json.loads(instructions("ENTRYPOINT")[0]) == ["eventfold"]
+    assert "eventfold" in PROJECT["project"]["scripts"]
+    user, group = instructions("USER")[-1].split(":")
+    assert int(user) > 0
+    assert int(group) > 0
+
+
+def test_its_settings_exist_and_its_health_check_asks_where_the_services_listen() -> None:
+    environ = dict(pair.split("=", 1) for pair in " ".join(instructions("ENV")).split())
+    settings = load_settings({name: value for name, value in environ.items() if name.startswith(PREFIX)})
+    assert settings.host == "0.0.0.0"
+    (port,) = {settings.command_api_port, settings.projector_port, settings.query_api_port}
+    assert instructions("EXPOSE") == [str(port)]
+    (check,) = instructions("HEALTHCHECK")
+    command = json.loads(check[check.index("CMD") + 3 :])
+    assert f"http://127.0.0.1:{port}/health/live" in command[-1]
+    compile(command[-1], "health check", "exec")
+
+
+LEFT_OUT = """
+import importlib, importlib.abc, sys
+
+class LeftOut(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {names!r}:
+            raise ModuleNotFoundError(f"{{name}} is not in the image")
+
+sys.meta_path.insert(0, LeftOut())
+importlib.import_module({module!r})
+"""
+
+
+@pytest.mark.parametrize("module", ["ops.cli", "command_api.main", "projector.main", "query_api.main"])
+def test_the_services_need_nothing_that_is_left_out(module: str) -> None:
+    names = {
+        *("check_jsonschema", "hypothesis", "importlinter", "mypy", "pytest", "schemathesis"),
+        *("nx_27017", "neosqlite", "pyarrow", "requests", "jsonschema"),
+    }
+    imported = subprocess.run(
+        [sys.executable, "-c", LEFT_OUT.format(names=names, module=module)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert imported.returncode == 0, imported.stderr

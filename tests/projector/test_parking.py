@@ -1,0 +1,311 @@
+"""Poison: what can't be folded is set aside with all that follows it, and everything else goes on."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from infrastructure.event_store import StoredEvent
+from projector.parked_events import readable
+from projector.parking import ParkedOfBatch, Parking
+from read_models.customer_summary import CUSTOMER_SUMMARY
+from read_models.daily_sales import DAILY_SALES
+from read_models.order_details import ORDER_DETAILS
+from read_models.view import View
+from read_models.views import VIEWS
+from tests.projector.logs import LogBuilder, confirmed, created, delivered, shipped
+from tests.projector.memory_read_store import MemoryReadStore
+from tests.projector.running import assert_folded, engine_over, project_all
+from tests.projector.scripted_log import ScriptedLog
+
+ALL = {view.collection for view in VIEWS}
+
+
+def parked(store: MemoryReadStore, collection: str = "order_details_v1") -> list[dict[str, Any]]:
+    """What is parked for a view, in order of position."""
+    found = [one for one in store.documents("parked_events").values() if one["collection"] == collection]
+    return sorted(found, key=lambda one: one["position"])
+
+
+def failing(view: View, *orders: str) -> View:
+    """The same view with a fold that raises for these orders."""
+
+    def fold(document: Any, recorded: Any) -> Any:
+        if recorded.event.order_id in orders:
+            raise ZeroDivisionError(f"no sums today for {recorded.event.order_id}")
+        return view.fold(document, recorded)
+
+    return msgspec.structs.replace(view, fold=fold)
+
+
+def log_with(*raw: tuple[str, str, bytes]) -> LogBuilder:
+    """An order in front, then raw events, then the same order moved on."""
+    log = LogBuilder()
+    log.add("order-good", created("good"))
+    for stream, event_type, data in raw:
+        log.add_raw(stream, event_type, data)
+    log.add("order-good", confirmed("good"))
+    return log
+
+
+class TestStreams:
+    @pytest.mark.parametrize(
+        ("event_type", "data", "error"),
+        [
+            ("OrderTeleported", b"{}", "UnknownEventType"),
+            ("OrderConfirmed", b'{"order_id": 7}', "UndecodableEvent"),
+            ("OrderConfirmed", b"\xff\xfe\0", "UndecodableEvent"),
+            ("OrderCreated", b"", "UndecodableEvent"),
+        ],
+    )
+    async def test_an_event_that_nobody_can_decode_parks_its_stream_for_every_view(self, event_type, data, error):
+        log = log_with(("order-bad", event_type, data))
+        bad, after = log.events[1], log.add("order-bad", confirmed("bad"))
+        store = MemoryReadStore()
+        await project_all(ScriptedLog(log.events), store)
+        assert {one["collection"] for one in store.documents("parked_events").values()} == ALL
+        first, second = parked(store)
+        assert first | {"parked_at": 0, "error": ""} == {
+            "_id": f"order_details_v1:{bad.position:020}",
+            "_position": bad.position,
+            "view": "order_details",
+            "collection": "order_details_v1",
+            "kind": "stream",
+            "key": "order-bad",
+            "parked_keys": ["order-bad"],
+            "first": 1,
+            "stream": "order-bad",
+            "revision": 0,
+            "position": bad.position,
+            "event_type": event_type,
+            "error": "",
+            "recorded_at": bad.recorded_at,
+            "parked_at": 0,
+            "data": readable(data),
+            "metadata": "",
+        }
+        assert first["error"].startswith(error)
+        assert (second["position"], second["first"]) == (after.position, 0)
+        assert store.documents("order_details_v1")["good"]["status"] == "confirmed"
+        assert_folded(store, ScriptedLog(log.events))
+
+    async def test_only_what_a_view_would_have_folded_is_parked_for_it(self):
+        log = log_with(("order-bad", "OrderTeleported", b"{}"))
+        log.add("order-bad", confirmed("bad"))
+        store = MemoryReadStore()
+        await project_all(ScriptedLog(log.events), store)
+        assert len(parked(store, CUSTOMER_SUMMARY.collection)) == 1, "it takes no OrderConfirmed"
+
+    async def test_a_stream_stays_parked_after_a_restart(self):
+        log = log_with(("order-bad", "OrderTeleported", b"{}"))
+        store = MemoryReadStore()
+        await project_all(ScriptedLog(log.events), store)
+        log.add("order-bad", created("bad"))
+        log.add("order-bad", confirmed("bad"))
+        engine = await project_all(ScriptedLog(log.events), store)
+        assert [one["first"] for one in parked(store)] == [1, 0, 0]
+        assert "bad" not in store.documents("order_details_v1")
+        assert {one.view.name: one.parking.count for one in engine.projections} == {
+            "order_details": 3,
+            "customer_orders": 3,
+            "customer_summary": 2,
+            "daily_sales": 2,
+        }
+
+    async def test_events_before_the_poison_are_folded_also_when_they_are_replayed(self):
+        log = LogBuilder()
+        log.add("order-o1", created("o1"))
+        log.add("order-o1", confirmed("o1"))
+        log.add_raw("order-o1", "OrderTeleported", b"{}")
+        log.add("order-o1", shipped("o1"))
+        store = MemoryReadStore()
+        await project_all(ScriptedLog(log.events), store)
+        del store.collections["checkpoints"]
+        del store.collections["order_details_v1"]
+        await project_all(ScriptedLog(log.events, cuts=[1] * 4), store)
+        assert store.documents("order_details_v1")["o1"]["status"] == "confirmed"
+        assert len(parked(store)) == 2
+
+    async def test_keys_that_raise_park_the_stream_for_that_view(self):
+        def keys(event: Any) -> tuple[str, ...]:
+            raise LookupError("which customer?")
+
+        view = msgspec.structs.replace(CUSTOMER_SUMMARY, keys=keys)
+        log, store = log_with(), MemoryReadStore()
+        await project_all(ScriptedLog(log.events), store, [view, ORDER_DETAILS])
+        (one,) = parked(store, "customer_summary_v1")
+        assert (one["kind"], one["key"], one["error"]) == ("stream", "order-good", "LookupError: which customer?")
+        assert parked(store) == []
+
+
+class TestDocuments:
+    async def test_a_fold_that_raises_parks_that_document_of_that_view(self):
+        log = LogBuilder()
+        for event in (created("o1"), created("o2"), confirmed("o1"), confirmed("o2"), shipped("o1"), delivered("o1")):
+            log.add(f"order-{event.order_id}", event)
+        store = MemoryReadStore()
+        views = [failing(ORDER_DETAILS, "o1"), CUSTOMER_SUMMARY]
+        await project_all(ScriptedLog(log.events), store, views)
+        found = parked(store)
+        assert [one["event_type"] for one in found] == [
+            "OrderCreated",
+            "OrderConfirmed",
+            "OrderShipped",
+            "OrderDelivered",
+        ]
+        assert {(one["kind"], one["key"]) for one in found} == {("document", "o1")}
+        assert [one["first"] for one in found] == [1, 0, 0, 0]
+        assert found[0]["error"] == "ZeroDivisionError: no sums today for o1"
+        assert found[0]["data"].startswith('{"order_id":"o1"')
+        assert parked(store, "customer_summary_v1") == []
+        assert_folded(store, ScriptedLog(log.events), views)
+
+    async def test_a_document_stays_as_it_was_before_the_poison(self):
+        log, store = LogBuilder(), MemoryReadStore()
+        log.add("order-o1", created("o1", "c1"))
+        log.add("order-o2", created("o2", "c1"))
+        log.add("order-o3", created("o3", "c1"))
+        views = [failing(CUSTOMER_SUMMARY, "o2")]
+        await project_all(ScriptedLog(log.events), store, views)
+        summary = store.documents("customer_summary_v1")["c1"]
+        assert (summary["orders"], summary["_position"]) == (1, log.events[0].position)
+        assert [one["key"] for one in parked(store, "customer_summary_v1")] == ["c1", "c1"]
+
+    async def test_nothing_is_parked_twice_by_a_replay(self):
+        log, store, views = log_with(), MemoryReadStore(), [failing(ORDER_DETAILS, "good")]
+        await project_all(ScriptedLog(log.events), store, views)
+        before = store.documents("parked_events")
+        del store.collections["checkpoints"]
+        engine = await project_all(ScriptedLog(log.events), store, views)
+        assert store.documents("parked_events") == before
+        assert engine.projections[0].parking.count == 2
+
+    async def test_a_document_that_no_store_can_hold_is_parked_and_the_others_are_written(self):
+        huge = replace(created("o2", day=1), total=2**63)
+        log, store = LogBuilder(), MemoryReadStore()
+        for event in (created("o1"), huge, created("o3", day=2), confirmed("o2"), confirmed("o3")):
+            log.add(f"order-{event.order_id}", event)
+        await project_all(ScriptedLog(log.events), store, [ORDER_DETAILS, DAILY_SALES])
+        assert set(store.documents("order_details_v1")) == {"o1", "o3"}
+        assert store.documents("order_details_v1")["o3"]["status"] == "confirmed"
+        assert [(one["key"], one["event_type"], one["first"]) for one in parked(store)] == [
+            ("o2", "OrderCreated", 1),
+            ("o2", "OrderConfirmed", 0),
+        ]
+        assert "8-byte" in parked(store)[0]["error"]
+        assert set(store.documents("daily_sales_v1")) == {"2026-03-14", "2026-03-16"}
+
+    async def test_an_event_that_is_behind_for_one_key_can_be_the_first_for_another(self):
+        view = msgspec.structs.replace(ORDER_DETAILS, keys=lambda event: ("a", "b"))
+        parking = Parking(view)
+        batch = ParkedOfBatch(view, parking)
+        first, second = log_with().events
+        batch.park_key(first, "a", "no")
+        batch.park_key(second, "a", "behind")
+        batch.park_key(second, "b", "no")
+        assert [(one.parked_keys, one.first) for one in batch.events()] == [(["a"], 1), (["a", "b"], 1)]
+        store = MemoryReadStore()
+        await store.write("parked_events", batch.writes())
+        restarted = Parking(view)
+        await restarted.load(store)
+        for one in (parking, restarted):
+            assert one.holds_key("a", first.position)
+            assert not one.holds_key("b", first.position)
+            assert one.holds_key("b", second.position)
+
+    async def test_more_parked_keys_than_a_page_are_read_back(self, monkeypatch):
+        monkeypatch.setattr("projector.parking._PAGE", 3)
+        log, store = LogBuilder(), MemoryReadStore()
+        for number in range(10):
+            log.add_raw(f"order-{number}", "OrderTeleported", b"{}")
+        await project_all(ScriptedLog(log.events), store)
+        parking = Parking(ORDER_DETAILS)
+        await parking.load(store)
+        assert all(parking.holds_stream(event.stream, event.position) for event in log.events)
+        assert parking.count == 10
+
+
+class TestViewWideFault:
+    def orders(self, number: int) -> list[StoredEvent]:
+        log = LogBuilder()
+        for order in range(number):
+            log.add(f"order-o{order}", created(f"o{order}"))
+        return log.events
+
+    async def test_a_view_that_fails_for_everything_is_stopped_and_the_others_go_on(self):
+        events, store = self.orders(150), MemoryReadStore()
+        log = ScriptedLog(events, cuts=[50, 60])
+        views = [failing(ORDER_DETAILS, *(f"o{n}" for n in range(1000))), CUSTOMER_SUMMARY]
+        async with engine_over(log, store, views) as engine:
+            await log.drained()
+            broken, healthy = engine.projections
+            assert "failed for 100 keys in a row" in broken.broken
+            assert healthy.broken is None
+            assert healthy.position == events[-1].position
+        assert store.documents("checkpoints")["order_details_v1"]["_position"] == events[49].position
+        assert len(parked(store)) == 50, "what the last batch came to is not kept"
+        assert store.documents("customer_summary_v1")["c1"]["orders"] == 150
+
+    async def test_with_every_view_stopped_the_log_is_left_alone(self):
+        events, store = self.orders(150), MemoryReadStore()
+        log = ScriptedLog(events, cuts=[100])
+        async with engine_over(log, store, [failing(ORDER_DETAILS, *(f"o{n}" for n in range(1000)))]) as engine:
+            while engine.projections[0].broken is None or engine.connected:
+                await asyncio.sleep(0)
+        assert log.subscribed_after == [None]
+
+    async def test_keys_that_always_raise_stop_the_view_too(self):
+        def keys(event: Any) -> tuple[str, ...]:
+            raise LookupError("which?")
+
+        store = MemoryReadStore()
+        view = msgspec.structs.replace(ORDER_DETAILS, keys=keys)
+        engine = await project_all(ScriptedLog(self.orders(120)), store, [view, CUSTOMER_SUMMARY])
+        assert "LookupError" in engine.projections[0].broken
+        assert engine.projections[1].broken is None
+
+    async def test_a_view_none_of_whose_documents_can_be_stored_is_stopped(self):
+        log, store = LogBuilder(), MemoryReadStore()
+        for order in range(120):
+            log.add(f"order-o{order}", replace(created(f"o{order}"), total=2**63))
+        engine = await project_all(ScriptedLog(log.events), store, [ORDER_DETAILS])
+        assert "none of 120 documents can be stored" in engine.projections[0].broken
+        assert parked(store) == []
+
+    async def test_a_run_of_failures_ends_with_a_success(self):
+        events, store = self.orders(150), MemoryReadStore()
+        views = [failing(ORDER_DETAILS, *(f"o{n}" for n in range(150) if n != 75))]
+        engine = await project_all(ScriptedLog(events), store, views)
+        assert engine.projections[0].broken is None
+        assert len(parked(store)) == 149
+
+    async def test_after_a_new_release_it_goes_on_where_it_stopped(self):
+        events, store = self.orders(150), MemoryReadStore()
+        await project_all(ScriptedLog(events), store, [failing(ORDER_DETAILS, *(f"o{n}" for n in range(150)))])
+        assert store.collections.get("order_details_v1") is None
+        log = ScriptedLog(events)
+        await project_all(log, store, [ORDER_DETAILS])
+        assert_folded(store, log, [ORDER_DETAILS])
+
+    async def test_a_stored_document_of_another_shape_stops_the_view(self):
+        events, store = self.orders(1), MemoryReadStore()
+        log = LogBuilder()
+        log.add("order-o0", created("o0"))
+        await project_all(ScriptedLog(log.events), store, [CUSTOMER_SUMMARY])
+        store.collections["order_details_v1"] = store.collections["customer_summary_v1"] | {
+            "o0": store.collections["customer_summary_v1"]["c1"]
+        }
+        log.add("order-o0", confirmed("o0"))
+        engine = await project_all(ScriptedLog(log.events[1:]), store, [ORDER_DETAILS])
+        assert "document o0 of order_details_v1 can't be read" in engine.projections[0].broken
+        assert events
+
+
+def test_text_that_every_store_can_hold():
+    assert readable(b"plain") == "plain"
+    assert readable(b"\xff\0\xc3\xa4") == "\\xff\\x00ä"
+    assert readable("\ud800") == "\\ud800"
+    assert readable("x" * 70_000).endswith("... (70000 bytes)")
+    assert len(readable("ä" * 70_000)) < 66_000

@@ -1,0 +1,100 @@
+"""The read store killed, restarted, and hanging: 503 while it is away, and answers again by itself."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from infrastructure.settings import Settings
+from read_models.views import VIEWS
+from tests.query_api.conftest import NOBODY_THERE
+from tests.query_api.shelf import Shelf
+from tests.support.read_store import ReadStoreServer
+from tests.support.served import Client, served
+from tests.support.services import until
+
+PATHS = [
+    "/orders/o-1",
+    "/orders/o-1?at_least=1",
+    "/orders",
+    "/customers/ada",
+    "/customers/ada/orders",
+    "/daily-sales?from=2026-03-01&to=2026-03-31",
+    "/daily-sales?from=2026-03-01&to=2026-03-31&at_least=1",
+]
+TIMEOUT = 0.5
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[ReadStoreServer]:
+    server = ReadStoreServer(tmp_path)
+    await asyncio.to_thread(server.start)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def client(server: ReadStoreServer) -> AsyncIterator[Client]:
+    shelf = Shelf(server.uri, "faults")
+    await shelf.order("o-1", 1)
+    await shelf.rows(("o-1", 1))
+    await shelf.customer("ada", 1)
+    await shelf.day(20260314, 1)
+    for view in VIEWS:
+        await shelf.checkpoint(view, 1)
+    await shelf.close()
+    settings = Settings(
+        eventstore_uri=NOBODY_THERE, mongo_uri=server.uri, mongo_database="faults", readstore_timeout=TIMEOUT
+    )
+    async with served(settings) as client:
+        yield client
+
+
+async def _all_answer(client: Client) -> bool:
+    replies = await asyncio.gather(*(client.get(path) for path in PATHS))
+    return {reply.status for reply in replies} == {200}
+
+
+async def _all_refuse(client: Client) -> None:
+    started = perf_counter()
+    for reply in await asyncio.gather(*(client.get(path) for path in PATHS * 5)):
+        reply.refused(503)
+        assert reply.headers["retry-after"] == "1"
+        assert reply.json["title"] == "The read store can't be reached"
+    # A list reads twice; nothing waits longer than that, however many ask at once.
+    assert perf_counter() - started < 2 * TIMEOUT + 3
+
+
+async def test_a_read_store_that_is_killed_and_comes_back(server: ReadStoreServer, client: Client) -> None:
+    assert await _all_answer(client)
+    server.kill()
+    await _all_refuse(client)
+    assert (await client.get("/health/live")).status == 200
+    ready = await client.get("/health/ready")
+    assert ready.status == 503
+    assert ready.json["dependencies"]["read_store"] != "ok"
+    await asyncio.to_thread(server.start)
+    await until(lambda: _all_answer(client), "every query is answered again")
+
+
+async def test_a_read_store_that_hangs_and_goes_on(server: ReadStoreServer, client: Client) -> None:
+    assert await _all_answer(client)
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        await _all_refuse(client)
+        await _all_refuse(client)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    await until(lambda: _all_answer(client), "every query is answered again")
+
+
+async def test_requests_under_way_when_it_is_killed_get_an_answer(server: ReadStoreServer, client: Client) -> None:
+    requests = [asyncio.create_task(client.get(PATHS[number % len(PATHS)])) for number in range(100)]
+    await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
+    server.kill()
+    assert {reply.status for reply in await asyncio.gather(*requests)} <= {200, 503}
