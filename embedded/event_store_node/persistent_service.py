@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -12,7 +10,7 @@ import grpc
 import grpc.aio
 from esdbclient.protos.Grpc import persistent_pb2, shared_pb2
 
-from embedded.event_store_node.errors import RpcError, handler_failed, unavailable
+from embedded.event_store_node.errors import RpcError, handler_failed
 from embedded.event_store_node.persistent import errors, requests
 from embedded.event_store_node.persistent.consumer import Consumer
 from embedded.event_store_node.persistent.definition import ALL
@@ -21,6 +19,7 @@ from embedded.event_store_node.persistent.group import Group
 from embedded.event_store_node.persistent.info import Measurement
 from embedded.event_store_node.persistent.message import message_id
 from embedded.event_store_node.persistent.subsystem import PersistentSubscriptions
+from embedded.event_store_node.reporting import reporting
 
 logger = logging.getLogger(__name__)
 
@@ -65,17 +64,20 @@ class PersistentSubscriptionsService:
     # Changes
 
     async def Create(self, request: persistent_pb2.CreateReq, context: Context) -> persistent_pb2.CreateResp:
-        async with _reporting(context):
+        async with reporting(context):
+            _check_time(context)
             await _to_the_end(self._subscriptions.create(requests.created(request.options)))
             return persistent_pb2.CreateResp()
 
     async def Update(self, request: persistent_pb2.UpdateReq, context: Context) -> persistent_pb2.UpdateResp:
-        async with _reporting(context):
+        async with reporting(context):
+            _check_time(context)
             await _to_the_end(self._subscriptions.update(requests.updated(request.options)))
             return persistent_pb2.UpdateResp()
 
     async def Delete(self, request: persistent_pb2.DeleteReq, context: Context) -> persistent_pb2.DeleteResp:
-        async with _reporting(context):
+        async with reporting(context):
+            _check_time(context)
             options = request.options
             stream = _stream(options)
             if options.WhichOneof("stream_option") == "stream_identifier":
@@ -84,19 +86,22 @@ class PersistentSubscriptionsService:
             return persistent_pb2.DeleteResp()
 
     async def RestartSubsystem(self, request: shared_pb2.Empty, context: Context) -> shared_pb2.Empty:
-        async with _reporting(context):
+        async with reporting(context):
+            _check_time(context)
             await _to_the_end(self._subscriptions.restart())
             return shared_pb2.Empty()
 
     # Looking and replaying
 
     async def GetInfo(self, request: persistent_pb2.GetInfoReq, context: Context) -> persistent_pb2.GetInfoResp:
-        async with _reporting(context):
+        async with reporting(context):
+            _check_time(context)
             group = self._subscriptions.group(_stream(request.options), request.options.group_name)
             return persistent_pb2.GetInfoResp(subscription_info=self._info(group))
 
     async def List(self, request: persistent_pb2.ListReq, context: Context) -> persistent_pb2.ListResp:
-        async with _reporting(context):
+        async with reporting(context):
+            _check_time(context)
             match request.options.WhichOneof("list_option"):
                 case "list_all_subscriptions":
                     groups = self._subscriptions.groups()
@@ -109,7 +114,8 @@ class PersistentSubscriptionsService:
     async def ReplayParked(
         self, request: persistent_pb2.ReplayParkedReq, context: Context
     ) -> persistent_pb2.ReplayParkedResp:
-        async with _reporting(context):
+        async with reporting(context):
+            _check_time(context)
             options = request.options
             stream = _stream(options)
             stop_at = options.stop_at if options.WhichOneof("stop_at_option") == "stop_at" else None
@@ -127,7 +133,8 @@ class PersistentSubscriptionsService:
     # Reading
 
     async def Read(self, read_requests: AsyncIterator[ReadReq], context: Context) -> None:
-        async with _reporting(context):
+        async with reporting(context):
+            _check_time(context)
             first = await anext(read_requests, None)
             if first is None:
                 return
@@ -208,16 +215,8 @@ async def _to_the_end(change: Coroutine[Any, Any, None]) -> None:
     await asyncio.shield(task)
 
 
-@asynccontextmanager
-async def _reporting(context: Context) -> AsyncIterator[None]:
-    """End the call with the status that an error stands for."""
+def _check_time(context: Context) -> None:
+    """Refuse a call whose deadline is over: nobody waits for the answer, and no change may come of it."""
     remaining = context.time_remaining()
     if remaining is not None and remaining <= _NO_TIME_SECONDS:
-        # Nobody waits for the answer: a change must not be made, though there would be time to make it.
-        await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
-    try:
-        yield
-    except RpcError as error:
-        await error.abort(context)
-    except sqlite3.Error as error:
-        await unavailable(f"the event log cannot be read: {error}").abort(context)
+        raise RpcError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")

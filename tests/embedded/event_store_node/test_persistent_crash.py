@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import grpc
 import grpc.aio
 import pytest
 from esdbclient import AsyncEventStoreDBClient
@@ -42,6 +43,31 @@ async def test_what_was_not_acknowledged_comes_again(node_process: NodeProcess) 
             await consumer.ack(*taken)
             await replay(groups)
             assert revisions(await consumer.take(1)) == [5]
+
+
+async def test_a_clean_stop_drops_the_consumers_and_logs_nothing(node_process: NodeProcess) -> None:
+    async with running(node_process) as (client, groups):
+        await append(client, count=3)
+        await create(groups)
+        async with consuming(groups, buffer_size=2) as consumer:
+            await consumer.ack(*(await consumer.take(2))[:1])
+            code, errors = await asyncio.to_thread(node_process.terminate)
+            error = await consumer.end()
+
+    assert (code, errors) == (0, "")
+    assert error.code() is grpc.StatusCode.CANCELLED
+    assert error.details() == "Subscription group g on stream s was dropped."
+
+
+async def test_consumers_that_leave_are_not_logged(node_process: NodeProcess) -> None:
+    async with running(node_process) as (client, groups):
+        await append(client, count=200)
+        await create(groups)
+        for _ in range(20):
+            async with consuming(groups, buffer_size=100) as consumer:
+                await consumer.take(1)
+        await until_info(groups, total_in_flight_messages=0)
+        assert await asyncio.to_thread(node_process.terminate) == (0, "")
 
 
 async def rounds(node: NodeProcess, count: int, seed: int) -> None:
