@@ -7,6 +7,8 @@ from esdbclient import AsyncEventStoreDBClient
 from node_support import EMPTY, until
 from persistent_support import CreateReq, Stub, append, consuming, create, info, revisions, until_info
 
+from embedded.event_store_node import EventStoreNode
+from embedded.event_store_node.events import LoggedEvent
 from embedded.event_store_node.persistent import buffers
 
 Client = AsyncEventStoreDBClient
@@ -71,6 +73,23 @@ async def test_events_written_while_a_group_catches_up(client: Client, groups: S
     await writing
 
     assert revisions(taken) == list(range(600))
+
+
+async def test_events_read_before_they_are_published_come_once(
+    node: EventStoreNode, client: Client, groups: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[list[LoggedEvent]] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(node._writer, "_on_commit", held.append)
+        await append(client, count=3)
+        await create(groups)
+        await until_info(groups, status="Live", read_buffer_count=3)
+    for events in held:
+        node._broker.publish(events)
+    await append(client)
+
+    async with consuming(groups) as consumer:
+        assert revisions(await consumer.take(4)) == [0, 1, 2, 3]
 
 
 async def test_large_events_are_left_in_the_log(client: Client, groups: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
