@@ -87,6 +87,8 @@ async def test_events_read_before_they_are_published_come_once(
     for events in held:
         node._broker.publish(events)
     await append(client)
+    await until_info(groups, last_known_event_position="3")
+    assert (await info(groups)).read_buffer_count == 4
 
     async with consuming(groups) as consumer:
         assert revisions(await consumer.take(4)) == [0, 1, 2, 3]
