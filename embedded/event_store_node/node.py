@@ -14,6 +14,7 @@ from embedded.event_store_node.broker import Broker
 from embedded.event_store_node.database import Database, DataDirectoryError
 from embedded.event_store_node.gossip_service import GossipService
 from embedded.event_store_node.log import Log
+from embedded.event_store_node.persistent.subsystem import PersistentSubscriptions
 from embedded.event_store_node.persistent_service import PersistentSubscriptionsService
 from embedded.event_store_node.reader import Reader
 from embedded.event_store_node.reporting import is_no_departure
@@ -81,7 +82,13 @@ class EventStoreNode:
             await self._close_log()
             raise PortTakenError(f"{self.host}:{self.port} cannot be listened on: {error}") from error
         self._streams = StreamsService(self._writer, reader, self._broker)
-        for service in (self._streams, GossipService(self.host, self.port), PersistentSubscriptionsService()):
+        self.persistent_subscriptions = PersistentSubscriptions(self._writer, reader, self._broker)
+        self.persistent_subscriptions.start()
+        for service in (
+            self._streams,
+            GossipService(self.host, self.port),
+            PersistentSubscriptionsService(self.persistent_subscriptions),
+        ):
             service.add_to(self._server)
         await self._server.start()
 
@@ -89,6 +96,7 @@ class EventStoreNode:
         """Answer the writes in hand, tell the subscribers, and close."""
         self._broker.close()
         self._streams.close()
+        await self.persistent_subscriptions.close()
         await self._server.stop(_GRACE_SECONDS)
         await self._close_log()
 

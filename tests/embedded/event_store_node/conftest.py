@@ -6,7 +6,7 @@ from pathlib import Path
 import grpc.aio
 import pytest
 from esdbclient import AsyncEventStoreDBClient
-from esdbclient.protos.Grpc import streams_pb2_grpc
+from esdbclient.protos.Grpc import persistent_pb2_grpc, streams_pb2_grpc
 from node_support import NodeProcess
 
 from embedded.event_store_node import EventStoreNode
@@ -31,6 +31,13 @@ async def stub(node: EventStoreNode) -> AsyncIterator[streams_pb2_grpc.StreamsSt
     """The generated stub, for what the client library cannot ask or hides."""
     async with grpc.aio.insecure_channel(f"{node.host}:{node.port}") as channel:
         yield streams_pb2_grpc.StreamsStub(channel)
+
+
+@pytest.fixture
+async def groups(node: EventStoreNode) -> AsyncIterator[persistent_pb2_grpc.PersistentSubscriptionsStub]:
+    """The generated stub of the persistent subscriptions."""
+    async with grpc.aio.insecure_channel(f"{node.host}:{node.port}") as channel:
+        yield persistent_pb2_grpc.PersistentSubscriptionsStub(channel)
 
 
 @pytest.fixture
