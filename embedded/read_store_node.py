@@ -9,6 +9,7 @@ import fcntl
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from embedded.supervisor.child import Child, describe_exit, log_tail
@@ -43,17 +44,15 @@ class ReadStoreNode:
         """The command line; nx-27017 writes its log to that file and to stderr.
 
         Raises:
-            ReadStoreNodeFailed: nx-27017 is not installed beside this interpreter.
+            ReadStoreNodeFailed: nx-27017 is not installed.
         """
-        program = Path(sys.executable).with_name("nx-27017")
-        if not program.exists():
+        if find_spec("nx_27017") is None:
             raise ReadStoreNodeFailed("nx-27017 is not installed here: pip install 'eventfold[embedded]'")
-        # fmt: off
         return [
-            str(program), "--data-dir", str(self.data_dir / "databases"), "--host", self.host, "-p", str(self.port),
-            "--log-file", str(log_file), "--pid-file", str(self._pid_file),
+            *(sys.executable, "-m", "embedded.read_store_server"),
+            *("--data-dir", str(self.data_dir / "databases"), "--host", self.host, "-p", str(self.port)),
+            *("--log-file", str(log_file), "--pid-file", str(self._pid_file)),
         ]
-        # fmt: on
 
     @contextlib.contextmanager
     def prepare(self) -> Iterator[Sequence[int]]:

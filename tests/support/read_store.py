@@ -34,7 +34,7 @@ class ReadStoreServer:
         pid_file.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [
-                str(Path(sys.executable).parent / "nx-27017"),
+                *(sys.executable, "-m", "embedded.read_store_server"),
                 *("--data-dir", str(self._folder / "data"), "--host", "127.0.0.1", "-p", str(self.port)),
                 *("--log-file", str(self._folder / "nx.log"), "--pid-file", str(pid_file)),
             ],
