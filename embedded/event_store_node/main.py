@@ -21,7 +21,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     data_dir = None if arguments.in_memory else Path(arguments.data_dir)
     try:
-        uvloop.run(_serve(EventStoreNode(data_dir, arguments.host, arguments.port)))
+        node = EventStoreNode(
+            data_dir,
+            arguments.host,
+            arguments.port,
+            run_projections=arguments.run_projections != "none",
+            start_standard_projections=arguments.start_standard_projections,
+        )
+        uvloop.run(_serve(node))
     except (DataDirectoryError, PortTakenError) as error:
         sys.stderr.write(f"event store node: {error}\n")
         return 1
@@ -38,6 +45,15 @@ def _parser() -> argparse.ArgumentParser:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--data-dir", help="directory of the event log; made if it is missing")
     where.add_argument("--in-memory", action="store_true", help="keep the log in a temporary directory only")
+    parser.add_argument(
+        "--run-projections",
+        choices=("none", "system", "all"),
+        default="system",
+        help="whether projections can be enabled; there are none but the system's (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--start-standard-projections", action="store_true", help="enable all system projections at start"
+    )
     return parser
 
 

@@ -15,6 +15,8 @@ from embedded.event_store_node.broker import Broker
 from embedded.event_store_node.database import Database, DataDirectoryError
 from embedded.event_store_node.gossip_service import GossipService
 from embedded.event_store_node.persistent_service import PersistentSubscriptionsService
+from embedded.event_store_node.projections.subsystem import Projections
+from embedded.event_store_node.projections_service import ProjectionsService
 from embedded.event_store_node.reader import Reader
 from embedded.event_store_node.reporting import is_no_departure
 from embedded.event_store_node.streams_service import StreamsService
@@ -46,16 +48,27 @@ class EventStoreNode:
     """
     An event store on `host:port`, keeping its log in `data_dir`; without one, in a temporary directory that
     is removed at the end. Port 0 picks a free port. Once started, `port` and `data_dir` tell what was picked.
+    The system projections run as far as clients have enabled them; with `start_standard_projections`, all do;
+    without `run_projections`, none, and there is no service to enable them.
 
     Raises, when it starts:
         DataDirectoryError: the data directory is in use, foreign or damaged.
         PortTakenError: the address cannot be listened on.
     """
 
-    def __init__(self, data_dir: Path | str | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        data_dir: Path | str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        run_projections: bool = True,
+        start_standard_projections: bool = False,
+    ) -> None:
         self.data_dir = None if data_dir is None else Path(data_dir)
         self.host = host
         self.port = port
+        self._run_projections = run_projections
+        self._start_standard_projections = start_standard_projections
 
     @property
     def uri(self) -> str:
@@ -84,6 +97,10 @@ class EventStoreNode:
         self._streams = StreamsService(self._writer, reader, self._broker)
         for service in (self._streams, GossipService(self.host, self.port), PersistentSubscriptionsService()):
             service.add_to(self._server)
+        self._projections = Projections(self._writer, reader, self._broker, self._start_standard_projections)
+        if self._run_projections:
+            ProjectionsService(self._projections, self._broker).add_to(self._server)
+            await self._projections.start()
         await self._server.start()
 
     async def stop(self) -> None:
@@ -91,6 +108,7 @@ class EventStoreNode:
         self._broker.close()
         self._streams.close()
         await self._server.stop(_GRACE_SECONDS)
+        await self._projections.close()
         await self._close_log()
 
     async def _close_log(self) -> None:
