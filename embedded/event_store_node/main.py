@@ -16,7 +16,10 @@ from embedded.event_store_node.node import EventStoreNode, PortTakenError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a node until SIGTERM or SIGINT. Returns the exit code: 1 when it could not start."""
+    """
+    Run a node until SIGTERM, SIGINT or a client's request to shut down. Returns the exit code: 1 when it could
+    not start.
+    """
     arguments = _parser().parse_args(argv)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     data_dir = None if arguments.in_memory else Path(arguments.data_dir)
@@ -58,14 +61,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(node: EventStoreNode) -> None:
-    stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, node.shutdown_requested.set)
     async with node:
         # What is loaded now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         sys.stdout.write(f"event store node ready on {node.host}:{node.port} (data in {node.data_dir})\n")
         sys.stdout.flush()
-        await stopped.wait()
+        await node.shutdown_requested.wait()

@@ -1,5 +1,6 @@
 """The node: the log, the writer, the readers and the gRPC server, started and stopped together."""
 
+import asyncio
 import errno
 import logging
 import os
@@ -14,11 +15,16 @@ import grpc.aio
 from embedded.event_store_node.broker import Broker
 from embedded.event_store_node.database import Database, DataDirectoryError
 from embedded.event_store_node.gossip_service import GossipService
+from embedded.event_store_node.monitoring_service import MonitoringService
+from embedded.event_store_node.operations_service import OperationsService
 from embedded.event_store_node.persistent_service import PersistentSubscriptionsService
 from embedded.event_store_node.projections.subsystem import Projections
 from embedded.event_store_node.projections_service import ProjectionsService
 from embedded.event_store_node.reader import Reader
 from embedded.event_store_node.reporting import is_no_departure
+from embedded.event_store_node.scavenge.history import ScavengeHistory
+from embedded.event_store_node.scavenge.scavenger import Scavenger
+from embedded.event_store_node.server_features_service import ServerFeaturesService, Service
 from embedded.event_store_node.streams_service import StreamsService
 from embedded.event_store_node.transaction import Log
 from embedded.event_store_node.writer import Writer
@@ -51,6 +57,8 @@ class EventStoreNode:
     The system projections run as far as clients have enabled them; with `start_standard_projections`, all do;
     without `run_projections`, none, and there is no service to enable them.
 
+    A client may ask the node to shut down: `shutdown_requested` is set then, and who started it is to stop it.
+
     Raises, when it starts:
         DataDirectoryError: the data directory is in use, foreign or damaged.
         PortTakenError: the address cannot be listened on.
@@ -69,6 +77,7 @@ class EventStoreNode:
         self.port = port
         self._run_projections = run_projections
         self._start_standard_projections = start_standard_projections
+        self.shutdown_requested = asyncio.Event()
 
     @property
     def uri(self) -> str:
@@ -94,20 +103,37 @@ class EventStoreNode:
         except RuntimeError as error:
             await self._close_log()
             raise PortTakenError(f"{self.host}:{self.port} cannot be listened on: {error}") from error
-        self._streams = StreamsService(self._writer, reader, self._broker)
-        for service in (self._streams, GossipService(self.host, self.port), PersistentSubscriptionsService()):
-            service.add_to(self._server)
-        self._projections = Projections(self._writer, reader, self._broker, self._start_standard_projections)
-        if self._run_projections:
-            ProjectionsService(self._projections, self._broker).add_to(self._server)
-            await self._projections.start()
+        await self._start_services(reader)
         await self._server.start()
+
+    async def _start_services(self, reader: Reader) -> None:
+        self._streams = StreamsService(self._writer, reader, self._broker)
+        self._monitoring = MonitoringService(self._broker)
+        self._projections = Projections(self._writer, reader, self._broker, self._start_standard_projections)
+        history = ScavengeHistory(self._writer, reader, f"{self.host}:{self.port}")
+        self._scavenger = Scavenger(lambda: self._database.connect(cache_mib=2), self._writer, history)
+        services: list[Service] = [
+            self._streams,
+            GossipService(self.host, self.port),
+            PersistentSubscriptionsService(),
+            OperationsService(self._scavenger, self.shutdown_requested.set),
+            self._monitoring,
+        ]
+        if self._run_projections:
+            services.append(ProjectionsService(self._projections, self._broker))
+            await self._projections.start()
+        services.append(ServerFeaturesService(services))
+        for service in services:
+            service.add_to(self._server)
+        await history.close_interrupted()
 
     async def stop(self) -> None:
         """Answer the writes in hand, tell the subscribers, and close."""
         self._broker.close()
         self._streams.close()
+        self._monitoring.close()
         await self._server.stop(_GRACE_SECONDS)
+        await self._scavenger.close()
         await self._projections.close()
         await self._close_log()
 

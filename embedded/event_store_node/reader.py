@@ -169,8 +169,12 @@ class Reader:
         return metadata.parse(last.data)
 
     def _first_since(self, stream_id: int, last_revision: int, oldest: int) -> int:
-        """The lowest revision created at `oldest` or later, by bisection: creation times never decrease."""
-        low, high = 0, last_revision + 1
+        """
+        The lowest revision created at `oldest` or later, by bisection: creation times never decrease, and a
+        scavenge leaves no holes after the first revision that it keeps.
+        """
+        row = self._connection.execute("SELECT min(revision) FROM event WHERE stream = ?", (stream_id,)).fetchone()
+        low, high = int(row[0]), last_revision + 1
         while low < high:
             middle = (low + high) // 2
             row = self._connection.execute(

@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
+from embedded.event_store_node import internal_writes
 from embedded.event_store_node.events import (
     ANY,
     BINARY_CONTENT_TYPE,
@@ -18,7 +19,7 @@ from embedded.event_store_node.events import (
     ProposedEvent,
     metadata_stream_of,
 )
-from embedded.event_store_node.projections import internal_writes, tag
+from embedded.event_store_node.projections import tag
 from embedded.event_store_node.projections.definitions import Emission, Source, metadata_object
 from embedded.event_store_node.projections.tag import ProjectionVersion, Tag
 from embedded.event_store_node.reader import Reader

@@ -3,8 +3,9 @@
 import json
 from dataclasses import dataclass, replace
 
+from embedded.event_store_node import internal_writes
 from embedded.event_store_node.events import ANY, METADATA_TYPE, NO_STREAM, ProposedEvent, metadata_stream_of
-from embedded.event_store_node.projections import internal_writes, tag
+from embedded.event_store_node.projections import tag
 from embedded.event_store_node.projections.definitions import Definition, metadata_object
 from embedded.event_store_node.projections.emitter import StorageFailure
 from embedded.event_store_node.projections.tag import SUBSYSTEM_VERSION, ProjectionVersion, Tag

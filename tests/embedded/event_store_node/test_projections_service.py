@@ -185,8 +185,9 @@ async def test_the_client(node: EventStoreNode) -> None:
                 lambda: client.update_projection(name="$streams", query=""),
                 lambda: client.delete_projection(name="$streams"),
             ):
-                with pytest.raises(GrpcError, match="Unimplemented|UNIMPLEMENTED|not found|system projection"):
+                with pytest.raises(GrpcError) as refusal:
                     change()
+                assert "UNIMPLEMENTED" in repr(refusal.value)
 
     await asyncio.to_thread(use)
 

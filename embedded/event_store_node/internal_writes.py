@@ -1,4 +1,4 @@
-"""Writes that the projections make themselves, awaited."""
+"""Writes that the node makes itself, awaited."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,8 +9,12 @@ from embedded.event_store_node.writer import Writer
 from embedded.event_store_node.writes import Kind, Outcome, WriteRequest
 
 
+def new_id() -> bytes:
+    return uuid4().bytes
+
+
 def json_event(type_: str, data: bytes, metadata: bytes = b"", id_: UUID | None = None) -> ProposedEvent:
-    return ProposedEvent((id_ or uuid4()).bytes, type_, JSON_CONTENT_TYPE, metadata, data)
+    return ProposedEvent(id_.bytes if id_ else new_id(), type_, JSON_CONTENT_TYPE, metadata, data)
 
 
 async def append(writer: Writer, stream: str, expected: int, events: Sequence[ProposedEvent]) -> Outcome:
