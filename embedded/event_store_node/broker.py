@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 from embedded.event_store_node.events import LoggedEvent
 
@@ -13,6 +14,15 @@ MAX_BUFFERED_BYTES = 8 * 2**20
 
 class BrokerClosedError(Exception):
     """The node is shutting down: no more events will come."""
+
+
+class Listener(Protocol):
+    """Takes committed events as they come. Called while events are published: quick, and never raises."""
+
+    def offer(self, events: Sequence[LoggedEvent]) -> None: ...
+
+    def close(self) -> None:
+        """The node is shutting down: no more events will come."""
 
 
 class LiveBuffer:
@@ -69,37 +79,45 @@ class Broker:
     def __init__(self, last_position: int) -> None:
         self.last_position = last_position
         self.is_closed = False
-        self._to_all: set[LiveBuffer] = set()
-        self._to_stream: dict[str, set[LiveBuffer]] = {}
+        self._to_all: set[Listener] = set()
+        self._to_stream: dict[str, set[Listener]] = {}
 
     def publish(self, events: Sequence[LoggedEvent]) -> None:
         """Pass on events that were just committed, in position order."""
         self.last_position = events[-1].position
-        for buffer in self._to_all:
-            buffer.offer(events)
+        for listener in self._to_all:
+            listener.offer(events)
         if self._to_stream:
             for event in events:
-                for buffer in self._to_stream.get(event.stream, ()):
-                    buffer.offer((event,))
+                for listener in self._to_stream.get(event.stream, ()):
+                    listener.offer((event,))
+
+    def add(self, listener: Listener, stream: str | None = None) -> None:
+        """Pass the events of one stream, or of all, on to a listener from now on."""
+        listeners = self._to_all if stream is None else self._to_stream.setdefault(stream, set())
+        listeners.add(listener)
+        if self.is_closed:
+            listener.close()
+
+    def remove(self, listener: Listener, stream: str | None = None) -> None:
+        listeners = self._to_all if stream is None else self._to_stream.get(stream, set())
+        listeners.discard(listener)
+        if stream is not None and not listeners:
+            self._to_stream.pop(stream, None)
 
     @contextmanager
     def subscription(self, stream: str | None = None) -> Iterator[LiveBuffer]:
         """A buffer for the events of one stream, or of all."""
         buffer = LiveBuffer()
-        if self.is_closed:
-            buffer.close()
-        buffers = self._to_all if stream is None else self._to_stream.setdefault(stream, set())
-        buffers.add(buffer)
+        self.add(buffer, stream)
         try:
             yield buffer
         finally:
-            buffers.discard(buffer)
-            if stream is not None and not buffers:
-                self._to_stream.pop(stream, None)
+            self.remove(buffer, stream)
 
     def close(self) -> None:
         """End every subscription."""
         self.is_closed = True
-        for buffers in (self._to_all, *self._to_stream.values()):
-            for buffer in buffers:
-                buffer.close()
+        for listeners in (self._to_all, *self._to_stream.values()):
+            for listener in listeners:
+                listener.close()

@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import logging
-import os
 import socket
 import sqlite3
 from pathlib import Path
@@ -15,8 +14,10 @@ import grpc.aio
 from embedded.event_store_node.broker import Broker
 from embedded.event_store_node.database import Database, DataDirectoryError
 from embedded.event_store_node.gossip_service import GossipService
+from embedded.event_store_node.log import Log
 from embedded.event_store_node.monitoring_service import MonitoringService
 from embedded.event_store_node.operations_service import OperationsService
+from embedded.event_store_node.persistent.subsystem import PersistentSubscriptions
 from embedded.event_store_node.persistent_service import PersistentSubscriptionsService
 from embedded.event_store_node.projections.subsystem import Projections
 from embedded.event_store_node.projections_service import ProjectionsService
@@ -26,7 +27,6 @@ from embedded.event_store_node.scavenge.history import ScavengeHistory
 from embedded.event_store_node.scavenge.scavenger import Scavenger
 from embedded.event_store_node.server_features_service import ServerFeaturesService, Service
 from embedded.event_store_node.streams_service import StreamsService
-from embedded.event_store_node.transaction import Log
 from embedded.event_store_node.writer import Writer
 
 _MESSAGE_LIMIT = 17 * 2**20
@@ -108,6 +108,8 @@ class EventStoreNode:
 
     async def _start_services(self, reader: Reader) -> None:
         self._streams = StreamsService(self._writer, reader, self._broker)
+        self.persistent_subscriptions = PersistentSubscriptions(self._writer, reader, self._broker)
+        self.persistent_subscriptions.start()
         self._monitoring = MonitoringService(self._broker)
         self._projections = Projections(self._writer, reader, self._broker, self._start_standard_projections)
         history = ScavengeHistory(self._writer, reader, f"{self.host}:{self.port}")
@@ -115,8 +117,8 @@ class EventStoreNode:
         services: list[Service] = [
             self._streams,
             GossipService(self.host, self.port),
-            PersistentSubscriptionsService(),
-            OperationsService(self._scavenger, self.shutdown_requested.set),
+            PersistentSubscriptionsService(self.persistent_subscriptions),
+            OperationsService(self._scavenger, self.shutdown_requested.set, self.persistent_subscriptions.restart),
             self._monitoring,
         ]
         if self._run_projections:
@@ -132,6 +134,7 @@ class EventStoreNode:
         self._broker.close()
         self._streams.close()
         self._monitoring.close()
+        await self.persistent_subscriptions.close()
         await self._server.stop(_GRACE_SECONDS)
         await self._scavenger.close()
         await self._projections.close()
@@ -164,5 +167,5 @@ def _refuse_taken_port(host: str, port: int) -> None:
         try:
             probe.bind((host.strip("[]"), port))
         except OSError as error:
-            reason = "the port is taken" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0)
+            reason = "the port is taken" if error.errno == errno.EADDRINUSE else error.strerror
             raise PortTakenError(f"{host}:{port} cannot be listened on: {reason}") from error

@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,21 +69,29 @@ def lose_checkpoints(store: MemoryReadStore, choose: random.Random) -> None:
         del kept[key]
 
 
+async def cuts_crashes_outages_and_repetitions(events: Sequence[StoredEvent], choose: random.Random) -> None:
+    store = MemoryReadStore(switches=choose)
+    for _ in range(choose.randrange(5)):
+        upto = choose.randrange(len(events) + 1)
+        await crashing_life(events[:upto], store, choose)
+        lose_checkpoints(store, choose)
+    log = scripted(events, choose)
+    await project_all(log, store, VIEWS, cache=choose.choice([0, 2, 1000]), batch=choose.choice([1, 7, 8192]))
+    assert_folded(store, log, VIEWS)
+
+
 @given(logs, seeds)
 @settings(max_examples=150, deadline=None)
 def test_after_any_cuts_crashes_outages_and_repetitions(events, seed):
-    async def scenario() -> None:
-        choose = random.Random(seed)
-        store = MemoryReadStore(switches=choose)
-        for _ in range(choose.randrange(5)):
-            upto = choose.randrange(len(events) + 1)
-            await crashing_life(events[:upto], store, choose)
-            lose_checkpoints(store, choose)
-        log = scripted(events, choose)
-        await project_all(log, store, VIEWS, cache=choose.choice([0, 2, 1000]), batch=choose.choice([1, 7, 8192]))
-        assert_folded(store, log, VIEWS)
+    asyncio.run(cuts_crashes_outages_and_repetitions(events, random.Random(seed)))
 
-    asyncio.run(scenario())
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@given(logs, seeds)
+@settings(max_examples=5_000, deadline=None)
+def test_after_any_cuts_crashes_outages_and_repetitions_many_times(events, seed):
+    asyncio.run(cuts_crashes_outages_and_repetitions(events, random.Random(seed)))
 
 
 @given(logs, seeds)

@@ -6,7 +6,7 @@ from pathlib import Path
 import grpc.aio
 import pytest
 from esdbclient import AsyncEventStoreDBClient
-from esdbclient.protos.Grpc import streams_pb2_grpc
+from esdbclient.protos.Grpc import persistent_pb2_grpc, streams_pb2_grpc
 from node_support import NodeProcess
 from projections_support import ProjectionsStub, projections_at
 
@@ -38,6 +38,13 @@ async def stub(node: EventStoreNode) -> AsyncIterator[streams_pb2_grpc.StreamsSt
 async def projections(node: EventStoreNode) -> AsyncIterator[ProjectionsStub]:
     async with projections_at(f"{node.host}:{node.port}") as stub:
         yield stub
+
+
+@pytest.fixture
+async def groups(node: EventStoreNode) -> AsyncIterator[persistent_pb2_grpc.PersistentSubscriptionsStub]:
+    """The generated stub of the persistent subscriptions."""
+    async with grpc.aio.insecure_channel(f"{node.host}:{node.port}") as channel:
+        yield persistent_pb2_grpc.PersistentSubscriptionsStub(channel)
 
 
 @pytest.fixture

@@ -52,7 +52,6 @@ async def test_no_persistent_subscriptions(client: AsyncEventStoreDBClient) -> N
     "method",
     [
         "/event_store.client.projections.Projections/Create",
-        "/event_store.client.persistent_subscriptions.PersistentSubscriptions/Create",
     ],
 )
 async def test_what_is_not_offered_is_unimplemented(node: EventStoreNode, method: str) -> None:

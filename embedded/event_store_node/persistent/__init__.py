@@ -1,0 +1,1 @@
+"""Persistent subscriptions: groups of consumers that share the events of a stream or of `$all`."""

@@ -1,0 +1,102 @@
+"""The disk is full for a while: changes are refused, nothing is lost, and all goes on when there is room."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import grpc
+import grpc.aio
+import pytest
+from esdbclient import AsyncEventStoreDBClient
+from esdbclient.protos.Grpc import persistent_pb2
+from node_support import until
+from persistent_support import (
+    Nack,
+    Stub,
+    append,
+    consuming,
+    create,
+    info,
+    named,
+    revisions,
+    tick,
+    until_info,
+)
+
+from embedded.event_store_node import EventStoreNode
+
+DiskFull = Callable[[], AbstractContextManager[None]]
+DELETE = persistent_pb2.DeleteReq(options=named(persistent_pb2.DeleteReq.Options))
+
+
+@pytest.fixture
+def disk_full(node: EventStoreNode, monkeypatch: pytest.MonkeyPatch) -> DiskFull:
+    """While it is entered, no write succeeds."""
+
+    def fail(batch: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    @contextmanager
+    def full() -> Iterator[None]:
+        with monkeypatch.context() as patch:
+            patch.setattr(node._writer._log, "write", fail)
+            yield
+
+    return full
+
+
+async def test_a_group_that_cannot_be_kept_is_not_created(groups: Stub, disk_full: DiskFull) -> None:
+    with disk_full(), pytest.raises(grpc.aio.AioRpcError) as caught:
+        await create(groups)
+
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    await create(groups)
+    assert (await info(groups)).status == "Live"
+
+
+async def test_a_group_whose_deletion_cannot_be_kept_stays(
+    client: AsyncEventStoreDBClient, groups: Stub, disk_full: DiskFull
+) -> None:
+    await create(groups)
+    await append(client)
+    with disk_full(), pytest.raises(grpc.aio.AioRpcError) as caught:
+        await groups.Delete(DELETE)
+
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    async with consuming(groups) as consumer:
+        assert revisions(await consumer.take(1)) == [0]
+    await groups.Delete(DELETE)
+
+
+async def test_what_cannot_be_parked_is_retried(
+    client: AsyncEventStoreDBClient, groups: Stub, disk_full: DiskFull
+) -> None:
+    await create(groups)
+    await append(client)
+    async with consuming(groups) as consumer:
+        with disk_full():
+            await consumer.nack(Nack.Park, *await consumer.take(1))
+            (again,) = await consumer.take(1)
+        await consumer.nack(Nack.Park, again)
+        await until_info(groups, parked_message_count=1, outstanding_messages_count=0)
+
+    assert again.retry_count == 1
+
+
+async def test_a_checkpoint_is_written_once_there_is_room(
+    node: EventStoreNode, client: AsyncEventStoreDBClient, groups: Stub, disk_full: DiskFull
+) -> None:
+    await create(groups, max_checkpoint_count=1)
+    await append(client)
+    async with consuming(groups) as consumer:
+        with disk_full():
+            await consumer.ack(*await consumer.take(1))
+
+            async def is_given_up() -> bool:
+                group = node.persistent_subscriptions.group("s", "g")
+                return not group.outstanding and not group._checkpoints.is_saving
+
+            await until(is_given_up)
+        assert (await info(groups)).last_checkpointed_event_position == ""
+        tick(node)
+        await until_info(groups, last_checkpointed_event_position="0")
