@@ -71,7 +71,7 @@ async def crash_rounds(node: NodeProcess, rounds: int, seed: int) -> None:
 
 
 async def test_crashes(node_process: NodeProcess) -> None:
-    await crash_rounds(node_process, rounds=5, seed=1)
+    await crash_rounds(node_process, rounds=3, seed=1)
 
 
 async def test_a_crash_during_a_reset(node_process: NodeProcess) -> None:
