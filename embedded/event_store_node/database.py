@@ -117,6 +117,8 @@ def _create(path: Path) -> None:
         leftover.unlink()
     connection = sqlite3.connect(unfinished, isolation_level=None)
     try:
+        # So that a scavenge can give space back; this can't be changed later.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.executescript(f"BEGIN; {_SCHEMA} COMMIT; PRAGMA journal_mode = WAL;")
     finally:
         connection.close()

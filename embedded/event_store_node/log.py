@@ -5,7 +5,8 @@ rows of all are inserted.
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 from uuid import uuid4
 
 from embedded.event_store_node import metadata, wire
@@ -33,6 +34,8 @@ from embedded.event_store_node.writes import (
     WriteRequest,
     WrongVersion,
 )
+
+T = TypeVar("T")
 
 FIRST_POSITION = 1
 _ROWS_PER_INSERT = 128
@@ -70,6 +73,15 @@ class Log:
             raise
         self._heads.trim()
         return outcomes, self._logged
+
+    def perform(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a job between two batches; see `Writer.perform`."""
+        try:
+            return job(self._connection)
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
 
     def _reset_batch(self) -> None:
         self._logged: list[LoggedEvent] = []

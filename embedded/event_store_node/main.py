@@ -16,12 +16,22 @@ from embedded.event_store_node.node import EventStoreNode, PortTakenError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a node until SIGTERM or SIGINT. Returns the exit code: 1 when it could not start."""
+    """
+    Run a node until SIGTERM, SIGINT or a client's request to shut down. Returns the exit code: 1 when it could
+    not start.
+    """
     arguments = _parser().parse_args(argv)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     data_dir = None if arguments.in_memory else Path(arguments.data_dir)
     try:
-        uvloop.run(_serve(EventStoreNode(data_dir, arguments.host, arguments.port)))
+        node = EventStoreNode(
+            data_dir,
+            arguments.host,
+            arguments.port,
+            run_projections=arguments.run_projections != "none",
+            start_standard_projections=arguments.start_standard_projections,
+        )
+        uvloop.run(_serve(node))
     except (DataDirectoryError, PortTakenError) as error:
         sys.stderr.write(f"event store node: {error}\n")
         return 1
@@ -38,18 +48,26 @@ def _parser() -> argparse.ArgumentParser:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--data-dir", help="directory of the event log; made if it is missing")
     where.add_argument("--in-memory", action="store_true", help="keep the log in a temporary directory only")
+    parser.add_argument(
+        "--run-projections",
+        choices=("none", "system", "all"),
+        default="system",
+        help="whether projections can be enabled; there are none but the system's (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--start-standard-projections", action="store_true", help="enable all system projections at start"
+    )
     return parser
 
 
 async def _serve(node: EventStoreNode) -> None:
-    stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, node.shutdown_requested.set)
     async with node:
         # What is loaded now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         sys.stdout.write(f"event store node ready on {node.host}:{node.port} (data in {node.data_dir})\n")
         sys.stdout.flush()
-        await stopped.wait()
+        await node.shutdown_requested.wait()

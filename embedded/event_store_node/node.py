@@ -1,5 +1,6 @@
 """The node: the log, the writer, the readers and the gRPC server, started and stopped together."""
 
+import asyncio
 import errno
 import logging
 import socket
@@ -14,10 +15,17 @@ from embedded.event_store_node.broker import Broker
 from embedded.event_store_node.database import Database, DataDirectoryError
 from embedded.event_store_node.gossip_service import GossipService
 from embedded.event_store_node.log import Log
+from embedded.event_store_node.monitoring_service import MonitoringService
+from embedded.event_store_node.operations_service import OperationsService
 from embedded.event_store_node.persistent.subsystem import PersistentSubscriptions
 from embedded.event_store_node.persistent_service import PersistentSubscriptionsService
+from embedded.event_store_node.projections.subsystem import Projections
+from embedded.event_store_node.projections_service import ProjectionsService
 from embedded.event_store_node.reader import Reader
 from embedded.event_store_node.reporting import is_no_departure
+from embedded.event_store_node.scavenge.history import ScavengeHistory
+from embedded.event_store_node.scavenge.scavenger import Scavenger
+from embedded.event_store_node.server_features_service import ServerFeaturesService, Service
 from embedded.event_store_node.streams_service import StreamsService
 from embedded.event_store_node.writer import Writer
 
@@ -46,16 +54,30 @@ class EventStoreNode:
     """
     An event store on `host:port`, keeping its log in `data_dir`; without one, in a temporary directory that
     is removed at the end. Port 0 picks a free port. Once started, `port` and `data_dir` tell what was picked.
+    The system projections run as far as clients have enabled them; with `start_standard_projections`, all do;
+    without `run_projections`, none, and there is no service to enable them.
+
+    A client may ask the node to shut down: `shutdown_requested` is set then, and who started it is to stop it.
 
     Raises, when it starts:
         DataDirectoryError: the data directory is in use, foreign or damaged.
         PortTakenError: the address cannot be listened on.
     """
 
-    def __init__(self, data_dir: Path | str | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        data_dir: Path | str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        run_projections: bool = True,
+        start_standard_projections: bool = False,
+    ) -> None:
         self.data_dir = None if data_dir is None else Path(data_dir)
         self.host = host
         self.port = port
+        self._run_projections = run_projections
+        self._start_standard_projections = start_standard_projections
+        self.shutdown_requested = asyncio.Event()
 
     @property
     def uri(self) -> str:
@@ -81,23 +103,41 @@ class EventStoreNode:
         except RuntimeError as error:
             await self._close_log()
             raise PortTakenError(f"{self.host}:{self.port} cannot be listened on: {error}") from error
+        await self._start_services(reader)
+        await self._server.start()
+
+    async def _start_services(self, reader: Reader) -> None:
         self._streams = StreamsService(self._writer, reader, self._broker)
         self.persistent_subscriptions = PersistentSubscriptions(self._writer, reader, self._broker)
         self.persistent_subscriptions.start()
-        for service in (
+        self._monitoring = MonitoringService(self._broker)
+        self._projections = Projections(self._writer, reader, self._broker, self._start_standard_projections)
+        history = ScavengeHistory(self._writer, reader, f"{self.host}:{self.port}")
+        self._scavenger = Scavenger(lambda: self._database.connect(cache_mib=2), self._writer, history)
+        services: list[Service] = [
             self._streams,
             GossipService(self.host, self.port),
             PersistentSubscriptionsService(self.persistent_subscriptions),
-        ):
+            OperationsService(self._scavenger, self.shutdown_requested.set, self.persistent_subscriptions.restart),
+            self._monitoring,
+        ]
+        if self._run_projections:
+            services.append(ProjectionsService(self._projections, self._broker))
+            await self._projections.start()
+        services.append(ServerFeaturesService(services))
+        for service in services:
             service.add_to(self._server)
-        await self._server.start()
+        await history.close_interrupted()
 
     async def stop(self) -> None:
         """Answer the writes in hand, tell the subscribers, and close."""
         self._broker.close()
         self._streams.close()
+        self._monitoring.close()
         await self.persistent_subscriptions.close()
         await self._server.stop(_GRACE_SECONDS)
+        await self._scavenger.close()
+        await self._projections.close()
         await self._close_log()
 
     async def _close_log(self) -> None:

@@ -139,6 +139,13 @@ class Reader:
         events = self.stream_backwards(stream, revision, 1)
         return events[0] if events and events[0].revision == revision else None
 
+    def last_event(self, stream_name: str) -> LoggedEvent | None:
+        """The last event that a stream's log holds, whether or not it can still be read."""
+        row = self._connection.execute(
+            f"{_EVENT} WHERE e.stream = ? ORDER BY e.revision DESC LIMIT 1", (self._stream_id(stream_name),)
+        ).fetchone()
+        return LoggedEvent._make(row) if row else None
+
     def _stream_id(self, name: str) -> int | None:
         row = self._connection.execute("SELECT id FROM stream WHERE name = ?", (name,)).fetchone()
         return int(row[0]) if row else None
@@ -162,8 +169,12 @@ class Reader:
         return metadata.parse(last.data)
 
     def _first_since(self, stream_id: int, last_revision: int, oldest: int) -> int:
-        """The lowest revision created at `oldest` or later, by bisection: creation times never decrease."""
-        low, high = 0, last_revision + 1
+        """
+        The lowest revision created at `oldest` or later, by bisection: creation times never decrease, and a
+        scavenge leaves no holes after the first revision that it keeps.
+        """
+        row = self._connection.execute("SELECT min(revision) FROM event WHERE stream = ?", (stream_id,)).fetchone()
+        low, high = int(row[0]), last_revision + 1
         while low < high:
             middle = (low + high) // 2
             row = self._connection.execute(

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from embedded.event_store_node.events import LoggedEvent, ProposedEvent
 from embedded.event_store_node.log import Log
@@ -21,6 +22,7 @@ _MAX_BATCH_BYTES = 8 * 2**20
 _MAX_QUEUED_BYTES = 64 * 2**20
 
 OnCommit = Callable[[list[LoggedEvent]], None]
+T = TypeVar("T")
 
 
 class Writer:
@@ -33,6 +35,7 @@ class Writer:
         self._log = log
         self._on_commit = on_commit
         self._queue: deque[WriteRequest] = deque()
+        self._jobs: deque[Callable[[], None]] = deque()
         self._condition = threading.Condition()
         self._closing = False
         self._wanted = 1
@@ -74,6 +77,26 @@ class Writer:
         if not self._room.is_set():
             await self._room.wait()
 
+    def perform(self, job: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
+        """
+        Run a short job on the writer's connection between two commits. It leaves no transaction open and
+        changes nothing that writes are decided on: how streams end, and their metadata.
+        """
+        done: asyncio.Future[T] = self._loop.create_future()
+
+        def run() -> None:
+            try:
+                result = self._log.perform(job)
+            except Exception as error:
+                self._loop.call_soon_threadsafe(_settle, done, done.set_exception, error)
+            else:
+                self._loop.call_soon_threadsafe(_settle, done, done.set_result, result)
+
+        with self._condition:
+            self._jobs.append(run)
+            self._condition.notify()
+        return done
+
     async def close(self) -> None:
         """Commit what is queued, then end the thread."""
         with self._condition:
@@ -86,20 +109,31 @@ class Writer:
 
     def _run(self) -> None:
         linger = False
-        while batch := self._next_batch(linger):
+        while self._wait_for_work():
+            # One job between two batches: writes never wait for more than that.
+            if self._jobs:
+                self._jobs.popleft()()
+            batch = self._next_batch(linger)
+            if not batch:
+                continue
             linger = len(batch) > 1
             outcomes, events = self._commit(batch)
             self._loop.call_soon_threadsafe(self._done, batch, outcomes, events)
             # What the batch refers to, calls among them, is the loop's to take down.
             del batch, outcomes, events
 
-    def _next_batch(self, linger: bool) -> list[WriteRequest]:
-        """The writes that wait, at least one; empty once closed and drained."""
+    def _wait_for_work(self) -> bool:
+        """Wait for writes or jobs; False once closed and drained."""
         with self._condition:
-            while not self._queue and not self._closing:
+            while not self._queue and not self._jobs and not self._closing:
                 self._wanted = 1
                 self._condition.wait()
-            if linger and not self._closing:
+            return bool(self._queue or self._jobs)
+
+    def _next_batch(self, linger: bool) -> list[WriteRequest]:
+        """The writes that wait."""
+        with self._condition:
+            if linger and self._queue and not self._closing:
                 self._wanted = _MAX_BATCH_WRITES
                 self._condition.wait(LINGER_SECONDS)
             batch: list[WriteRequest] = []
@@ -129,3 +163,8 @@ class Writer:
             self._on_commit(events)
         for write, outcome in zip(batch, outcomes, strict=True):
             write.on_done(outcome)
+
+
+def _settle(future: "asyncio.Future[Any]", settle: Callable[[Any], None], outcome: object) -> None:
+    if not future.done():
+        settle(outcome)

@@ -8,6 +8,7 @@ import pytest
 from esdbclient import AsyncEventStoreDBClient
 from esdbclient.protos.Grpc import persistent_pb2_grpc, streams_pb2_grpc
 from node_support import NodeProcess
+from projections_support import ProjectionsStub, projections_at
 
 from embedded.event_store_node import EventStoreNode
 
@@ -31,6 +32,12 @@ async def stub(node: EventStoreNode) -> AsyncIterator[streams_pb2_grpc.StreamsSt
     """The generated stub, for what the client library cannot ask or hides."""
     async with grpc.aio.insecure_channel(f"{node.host}:{node.port}") as channel:
         yield streams_pb2_grpc.StreamsStub(channel)
+
+
+@pytest.fixture
+async def projections(node: EventStoreNode) -> AsyncIterator[ProjectionsStub]:
+    async with projections_at(f"{node.host}:{node.port}") as stub:
+        yield stub
 
 
 @pytest.fixture

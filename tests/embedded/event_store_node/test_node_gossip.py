@@ -51,7 +51,6 @@ async def test_no_persistent_subscriptions(client: AsyncEventStoreDBClient) -> N
 @pytest.mark.parametrize(
     "method",
     [
-        "/event_store.client.server_features.ServerFeatures/GetSupportedMethods",
         "/event_store.client.projections.Projections/Create",
     ],
 )
