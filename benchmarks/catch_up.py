@@ -27,7 +27,7 @@ from read_models.views import VIEWS
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import Service, node_uri, running, start_node
 
-ORDERS = 3_000
+ORDERS = 6_000
 LINES = 9
 ROUNDS = 3
 _START = datetime(2026, 1, 1, tzinfo=UTC)
