@@ -1,4 +1,7 @@
-"""The node as a process: `python -m embedded.event_store_node --port 2113 --data-dir data/events`."""
+"""
+The node as a process: `python -m embedded.event_store_node --port 2113 --data-dir data/events`; and what is done
+beside it: `python -m embedded.event_store_node backup --data-dir data/events --to events.backup`.
+"""
 
 import argparse
 import asyncio
@@ -12,11 +15,28 @@ from pathlib import Path
 import uvloop
 
 from embedded.event_store_node.database import DataDirectoryError
+from embedded.event_store_node.maintenance import commands as maintenance
 from embedded.event_store_node.node import EventStoreNode, PortTakenError
 
 
+_COMMANDS = {
+    "backup": maintenance.backup_command,
+    "restore": maintenance.restore_command,
+    "verify": maintenance.verify_command,
+}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a node until SIGTERM or SIGINT. Returns the exit code: 1 when it could not start."""
+    """
+    Run a node until SIGTERM or SIGINT, or the command that the first word names. Returns the exit code: 1 when
+    the node could not start or the command failed.
+    """
+    words = sys.argv[1:] if argv is None else argv
+    command = _COMMANDS.get(words[0]) if words else None
+    return command(words[1:]) if command else _run(words)
+
+
+def _run(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     data_dir = None if arguments.in_memory else Path(arguments.data_dir)
@@ -32,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="event_store_node",
         description="A single-node event store that speaks the EventStoreDB protocol.",
+        epilog="Beside a node, running or not: backup, restore, verify; each has its own --help.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=2113, help="0 picks a free one (default: %(default)s)")
