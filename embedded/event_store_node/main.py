@@ -18,7 +18,6 @@ from embedded.event_store_node.database import DataDirectoryError
 from embedded.event_store_node.maintenance import commands as maintenance
 from embedded.event_store_node.node import EventStoreNode, PortTakenError
 
-
 _COMMANDS = {
     "backup": maintenance.backup_command,
     "restore": maintenance.restore_command,
