@@ -17,11 +17,15 @@ import uvloop
 from embedded.event_store_node.database import DataDirectoryError
 from embedded.event_store_node.maintenance import commands as maintenance
 from embedded.event_store_node.node import EventStoreNode, PortTakenError
+from embedded.event_store_node.security.binding import refuse_exposure
+from embedded.event_store_node.security.commands import user_command
+from embedded.event_store_node.security.security import Security, SecurityError, TlsFiles
 
 _COMMANDS = {
     "backup": maintenance.backup_command,
     "restore": maintenance.restore_command,
     "verify": maintenance.verify_command,
+    "user": user_command,
 }
 
 
@@ -36,12 +40,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    security = _security(parser, arguments)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     data_dir = None if arguments.in_memory else Path(arguments.data_dir)
     try:
-        uvloop.run(_serve(EventStoreNode(data_dir, arguments.host, arguments.port)))
-    except (DataDirectoryError, PortTakenError) as error:
+        if not arguments.insecure:
+            refuse_exposure(arguments.host, security)
+        uvloop.run(_serve(EventStoreNode(data_dir, arguments.host, arguments.port, security)))
+    except (DataDirectoryError, PortTakenError, SecurityError) as error:
         sys.stderr.write(f"event store node: {error}\n")
         return 1
     return 0
@@ -51,14 +59,31 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="event_store_node",
         description="A single-node event store that speaks the EventStoreDB protocol.",
-        epilog="Beside a node, running or not: backup, restore, verify; each has its own --help.",
+        epilog="Beside a node, running or not: backup, restore, verify, user; each has its own --help.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=2113, help="0 picks a free one (default: %(default)s)")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--data-dir", help="directory of the event log; made if it is missing")
     where.add_argument("--in-memory", action="store_true", help="keep the log in a temporary directory only")
+    security = parser.add_argument_group("security", "without it, only this machine can connect, and may do everything")
+    security.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain of the node, PEM")
+    security.add_argument("--tls-key", type=Path, metavar="FILE", help="key of the certificate, PEM")
+    security.add_argument("--tls-ca", type=Path, metavar="FILE", help="clients need a certificate of this CA, PEM")
+    security.add_argument("--users", type=Path, metavar="FILE", help="clients need a password; see: user --help")
+    security.add_argument(
+        "--insecure", action="store_true", help="listen on any address although TLS or users are missing"
+    )
     return parser
+
+
+def _security(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> Security:
+    if bool(arguments.tls_cert) != bool(arguments.tls_key):
+        parser.error("--tls-cert and --tls-key go together")
+    if arguments.tls_ca and not arguments.tls_cert:
+        parser.error("--tls-ca needs --tls-cert and --tls-key")
+    tls = TlsFiles(arguments.tls_cert, arguments.tls_key, arguments.tls_ca) if arguments.tls_cert else None
+    return Security(tls, arguments.users)
 
 
 async def _serve(node: EventStoreNode) -> None:
