@@ -10,7 +10,7 @@ from typing import Any
 from litestar import Litestar, MediaType, Response, get
 from motor.motor_asyncio import AsyncIOMotorClient
 
-from infrastructure.http_service import serve
+from infrastructure.http_server import serve
 from infrastructure.settings import Settings, load_settings
 from read_models.order_details import ORDER_DETAILS
 

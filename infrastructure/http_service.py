@@ -1,13 +1,9 @@
-"""What every HTTP service has in common: health, metrics, problem details, and a server that stops gracefully."""
+"""What the application of every HTTP service has in common: health, metrics, problem details, OpenAPI."""
 
-import signal
-import socket
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-import uvicorn
 from litestar import Litestar, Response, get
 from litestar.datastructures import State
 from litestar.openapi.config import OpenAPIConfig
@@ -16,9 +12,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from infrastructure.health import Probe, Readiness, readiness
 from infrastructure.problems import EXCEPTION_HANDLERS
-from infrastructure.settings import PREFIX, Settings
+from infrastructure.settings import Settings
 
-_ON_STOP = "on_stop"
+ON_STOP = "on_stop"
+"""Where the application's state holds what is to be called when the service is asked to stop."""
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -41,7 +38,7 @@ def create_app(
         route_handlers=[*handlers, *_health(probes), _metrics],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=list(lifespan),
-        state=State({_ON_STOP: tuple(on_stop)}),
+        state=State({ON_STOP: tuple(on_stop)}),
         request_max_body_size=settings.max_body_bytes,
         openapi_config=OpenAPIConfig(
             title=title, version=version, render_plugins=[ScalarRenderPlugin(), SwaggerRenderPlugin()]
@@ -64,66 +61,6 @@ def closing(*closers: Callable[[], Awaitable[None]]) -> Lifespan:
                 await close()
 
     return lifespan
-
-
-def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> int:
-    """Serves until SIGTERM or SIGINT, then lets requests under way finish; answers the exit code.
-
-    A port that is taken is said on standard error, with the setting that chooses another: exit code 1.
-    """
-    try:
-        listener = listen(settings.host, port)
-    except OSError as error:
-        print(  # noqa: T201 - the operator's terminal, before there is a service to log
-            f"port {port} on {settings.host} can't be taken ({error.strerror}); "
-            f"{PREFIX}{port_setting.upper()} chooses another",
-            file=sys.stderr,
-        )
-        return 1
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=max(1, int(settings.shutdown_grace)),
-        backlog=2048,
-    )
-    # uvicorn raises a signal again once it has stopped gracefully; that is no reason to exit with an error.
-    for stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stop, lambda _signal, _frame: None)
-    server = _Server(config, app.state[_ON_STOP])
-    server.run(sockets=[listener])
-    return 0 if server.started else 1
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_stop: Sequence[Callable[[], None]]) -> None:
-        super().__init__(config)
-        self._on_stop = on_stop
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for tell in self._on_stop:
-            tell()
-        await super().shutdown(sockets)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A bound TCP socket. Raises OSError when the port is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def _health(probes: Mapping[str, Probe]) -> list[Any]:

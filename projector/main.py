@@ -1,21 +1,16 @@
-"""The projector as a process."""
+"""Starts the projector: `eventfold projector`."""
 
 import gc
-import os
 import sys
 
-from infrastructure.http_service import serve
-from infrastructure.settings import load_settings
-from infrastructure.telemetry import start_telemetry
+from infrastructure.http_server import run_service
 from projector.service import create_projector
 
 
 def main() -> int:
-    """Runs the projector until SIGTERM or SIGINT; answers the exit code. Raises InvalidSettings."""
-    settings = load_settings(os.environ)
-    start_telemetry("projector", settings)
+    """Projects until SIGTERM or SIGINT; answers the exit code."""
     _collect_garbage_seldom()
-    return serve(create_projector(settings), settings, settings.projector_port, "projector_port")
+    return run_service("projector", create_projector)
 
 
 def _collect_garbage_seldom() -> None:

@@ -19,7 +19,7 @@ BATCH_EVENTS = Histogram(
 )
 FOLD_SECONDS = Histogram(f"{_PREFIX}_fold_seconds", "Time to fold a batch in memory", _VIEW, buckets=_SECONDS)
 WRITE_SECONDS = Histogram(
-    f"{_PREFIX}_write_seconds", "Time from the fold of a batch to its checkpoint", _VIEW, buckets=_SECONDS
+    f"{_PREFIX}_write_seconds", "Time to write a batch's documents and parked events", _VIEW, buckets=_SECONDS
 )
 
 EVENTS = Counter(f"{_PREFIX}_events_folded", "Events folded into the view", _VIEW)

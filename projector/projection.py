@@ -67,8 +67,7 @@ class Projection:
 
     async def _project(self, batch: DecodedBatch, after: int) -> None:
         parked = ParkedOfBatch(self.view, self.parking)
-        with metrics.FOLD_SECONDS.labels(self.view.name).time():
-            steps = self._folder.select(batch.events, after, parked)
+        steps = self._folder.select(batch.events, after, parked)
         known = await self._known(steps)
         with metrics.FOLD_SECONDS.labels(self.view.name).time():
             changed = self._folder.fold(steps, known, parked)

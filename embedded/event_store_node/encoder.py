@@ -1,7 +1,5 @@
 """Events as one reader asked for them: links resolved or not, ids as text or as numbers."""
 
-from esdbclient.protos.Grpc import streams_pb2
-
 from embedded.event_store_node import wire
 from embedded.event_store_node.events import LINK_TYPE, LoggedEvent
 from embedded.event_store_node.reader import Reader
@@ -10,10 +8,10 @@ from embedded.event_store_node.reader import Reader
 class Encoder:
     """Turns logged events into the bytes of ReadResp messages."""
 
-    def __init__(self, reader: Reader, options: streams_pb2.ReadReq.Options) -> None:
+    def __init__(self, reader: Reader, resolve_links: bool, structured_uuid: bool) -> None:
         self._reader = reader
-        self._resolve_links = options.resolve_links
-        self._structured_uuid = options.uuid_option.WhichOneof("content") == "structured"
+        self._resolve_links = resolve_links
+        self._structured_uuid = structured_uuid
 
     def encode(self, event: LoggedEvent) -> bytes:
         if self._resolve_links and event.type == LINK_TYPE:

@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import os
 import socket
 import sqlite3
 from pathlib import Path
@@ -14,6 +13,7 @@ import grpc.aio
 from embedded.event_store_node.broker import Broker
 from embedded.event_store_node.database import Database, DataDirectoryError
 from embedded.event_store_node.gossip_service import GossipService
+from embedded.event_store_node.log import Log
 from embedded.event_store_node.persistent_service import PersistentSubscriptionsService
 from embedded.event_store_node.reader import Reader
 from embedded.event_store_node.reporting import is_no_departure
@@ -23,7 +23,6 @@ from embedded.event_store_node.security.security import INSECURE, Security
 from embedded.event_store_node.security.stream_access import StreamAccess
 from embedded.event_store_node.security.tls import server_credentials
 from embedded.event_store_node.streams_service import StreamsService
-from embedded.event_store_node.transaction import Log
 from embedded.event_store_node.writer import Writer
 
 _MESSAGE_LIMIT = 17 * 2**20
@@ -143,5 +142,5 @@ def _refuse_taken_port(host: str, port: int) -> None:
         try:
             probe.bind((host.strip("[]"), port))
         except OSError as error:
-            reason = "the port is taken" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0)
+            reason = "the port is taken" if error.errno == errno.EADDRINUSE else error.strerror
             raise PortTakenError(f"{host}:{port} cannot be listened on: {reason}") from error

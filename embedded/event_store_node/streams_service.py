@@ -1,6 +1,5 @@
 """The Streams service: append, batch append, read, subscribe, delete, tombstone."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -25,7 +24,6 @@ from embedded.event_store_node.writes import (
     Kind,
     Outcome,
     StreamDeleted,
-    WriteRequest,
     WrongVersion,
 )
 
@@ -88,7 +86,8 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
 
     def _messages(self, options: streams_pb2.ReadReq.Options) -> Any:
         request = read_request.parse(options)
-        encoder = Encoder(self._reader, options)
+        structured_uuid = options.uuid_option.WhichOneof("content") == "structured"
+        encoder = Encoder(self._reader, options.resolve_links, structured_uuid)
         if request.limit is None:
             subscribe = subscriptions.subscribe_to_stream if request.stream else subscriptions.subscribe_to_all
             return subscribe(self._reader, self._broker, request, encoder)
@@ -99,7 +98,7 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
         async with reporting(context):
             options, events = await _received(requests)
             expected = _expected(options)
-            outcome = await self._written(Kind.APPEND, options, events)
+            outcome = await self._writer.write(Kind.APPEND, _stream_name(options), expected, events)
             match outcome:
                 case Appended(revision, position):
                     return _appended(revision, position)
@@ -119,7 +118,7 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
 
     async def Delete(self, request: streams_pb2.DeleteReq, context: Context) -> streams_pb2.DeleteResp:
         async with reporting(context):
-            outcome = await self._written(Kind.DELETE, request.options)
+            outcome = await self._change(Kind.DELETE, request.options)
             if not isinstance(outcome, Appended):
                 raise _error(outcome, "Delete", request.options)
             position = outcome.position
@@ -129,7 +128,7 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
 
     async def Tombstone(self, request: streams_pb2.TombstoneReq, context: Context) -> streams_pb2.TombstoneResp:
         async with reporting(context):
-            outcome = await self._written(Kind.TOMBSTONE, request.options)
+            outcome = await self._change(Kind.TOMBSTONE, request.options)
             if not isinstance(outcome, Appended):
                 raise _error(outcome, "Delete", request.options)
             position = outcome.position
@@ -137,20 +136,8 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
                 position=streams_pb2.TombstoneResp.Position(commit_position=position, prepare_position=position)
             )
 
-    async def _written(self, kind: Kind, options: ChangeOptions, events: list[ProposedEvent] | None = None) -> Outcome:
-        await self._writer.room()
-        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._writer.submit(
-            WriteRequest(
-                kind=kind,
-                stream=_stream_name(options),
-                expected=_expected(options),
-                events=events or [],
-                on_done=lambda outcome: None if done.done() else done.set_result(outcome),
-                size=sum(event.size for event in events or ()),
-            )
-        )
-        return await done
+    async def _change(self, kind: Kind, options: ChangeOptions) -> Outcome:
+        return await self._writer.write(kind, _stream_name(options), _expected(options))
 
 
 async def _received(

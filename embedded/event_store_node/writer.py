@@ -7,9 +7,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from embedded.event_store_node.events import LoggedEvent
-from embedded.event_store_node.transaction import Log
-from embedded.event_store_node.writes import Failed, Outcome, WriteRequest
+from embedded.event_store_node.events import LoggedEvent, ProposedEvent
+from embedded.event_store_node.log import Log
+from embedded.event_store_node.writes import Failed, Kind, Outcome, WriteRequest
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,22 @@ class Writer:
             self._queue.append(write)
             if len(self._queue) >= self._wanted:
                 self._condition.notify()
+
+    async def write(self, kind: Kind, stream: str, expected: int, events: Sequence[ProposedEvent] = ()) -> Outcome:
+        """Write and wait for the outcome; giving up the wait undoes nothing."""
+        await self.room()
+        done: asyncio.Future[Outcome] = self._loop.create_future()
+        self.submit(
+            WriteRequest(
+                kind=kind,
+                stream=stream,
+                expected=expected,
+                events=events,
+                on_done=lambda outcome: None if done.done() else done.set_result(outcome),
+                size=sum(event.size for event in events),
+            )
+        )
+        return await done
 
     async def room(self) -> None:
         """Wait while too much is queued."""

@@ -67,6 +67,7 @@ class ReadStore:
             retryWrites=False,
         )
         self._database = self._client.get_database(database, _CODEC_OPTIONS, write_concern=_ACKNOWLEDGED)
+        self._collections: dict[str, AsyncIOMotorCollection[Any]] = {}
 
     async def ping(self) -> None:
         """Raises ReadStoreUnavailable unless the store answers."""
@@ -80,7 +81,7 @@ class ReadStore:
         for fields in indexes:
             check_index(fields, struct)
             with _errors():
-                await self._database[collection].create_index([(field, ASCENDING) for field in fields])
+                await self._collection(collection).create_index([(field, ASCENDING) for field in fields])
 
     async def load(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
         """The documents (and tombstones) of those keys that exist."""
@@ -156,7 +157,10 @@ class ReadStore:
         self._client.close()
 
     def _collection(self, name: str) -> "AsyncIOMotorCollection[Any]":
-        return self._database[name]
+        # Kept, because the driver takes a good part of a short read's time to make one.
+        if name not in self._collections:
+            self._collections[name] = self._database[name]
+        return self._collections[name]
 
 
 def _operation(write: Write) -> InsertOne[Document] | ReplaceOne[Document]:

@@ -86,7 +86,6 @@ async def test_nothing_outlives_a_killed_up_and_the_next_one_starts(tmp_path: Pa
         assert await status(tmp_path) == 0
 
 
-@pytest.mark.slow
 async def test_the_demo_is_exact() -> None:
     demo = await asyncio.create_subprocess_exec(*EVENTFOLD, "demo", stdout=PIPE, cwd=ROOT)
     async with asyncio.timeout(200):

@@ -299,6 +299,7 @@ class TestStopping:
 
         store.after = bug
         await project_all(log, store)
+        assert sizes(store, "load", "checkpoints") == [1] * len(VIEWS) * 2
         assert_folded(store, log)
 
     async def test_cancelled_orders_leave_the_figures(self):

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from infrastructure.http_service import listen
+from infrastructure.http_server import listen
 from infrastructure.settings import Settings
 from query_api.main import main
 from query_api.route import Route

@@ -10,7 +10,7 @@ import uvicorn
 from msgspec import Struct
 from yarl import URL
 
-from infrastructure.http_service import listen
+from infrastructure.http_server import listen
 from infrastructure.settings import Settings
 from query_api.app import query_api
 

@@ -187,12 +187,12 @@ async def test_what_metadata_leaves_readable(client: Client, document: dict[str,
 
 
 async def test_expired_events_are_not_read(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    from embedded.event_store_node import reader, transaction
+    from embedded.event_store_node import log, reader
 
     now = 1_700_000_000
     clock = type("Clock", (), {"time_ns": staticmethod(lambda: now * 1_000_000_000), "monotonic": staticmethod(float)})
     monkeypatch.setattr(reader, "time", clock)
-    monkeypatch.setattr(transaction, "time", clock)
+    monkeypatch.setattr(log, "time", clock)
     await client.set_stream_metadata("s", metadata={"$maxAge": 10})
     for n in range(6):
         now += 4

@@ -17,8 +17,8 @@ from node_support import event, events, messages, read_options
 from embedded.event_store_node import EventStoreNode, stream_heads
 from embedded.event_store_node.database import Database
 from embedded.event_store_node.events import ANY, NO_STREAM, ProposedEvent
+from embedded.event_store_node.log import Log
 from embedded.event_store_node.reader import Reader
-from embedded.event_store_node.transaction import Log
 from embedded.event_store_node.writes import Appended, DeadlinePassed, Kind, WriteRequest, WrongVersion
 
 

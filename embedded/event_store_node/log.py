@@ -1,4 +1,7 @@
-"""A batch of writes applied in one SQLite transaction: each is decided on, then all rows are inserted."""
+"""
+The writer's end of the log. A batch of writes is one SQLite transaction: each write is decided on, then the
+rows of all are inserted.
+"""
 
 import sqlite3
 import time
@@ -36,7 +39,7 @@ _ROWS_PER_INSERT = 128
 
 
 class Log:
-    """The writer's end of the log: decides on batches of writes and makes them durable. For one thread."""
+    """Decides on batches of writes and makes them durable. For one thread."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection

@@ -1,0 +1,94 @@
+"""An HTTP service as a process: settings, telemetry, a port of its own, and a graceful stop."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+
+import structlog
+import uvicorn
+from litestar import Litestar
+
+from infrastructure.http_service import ON_STOP
+from infrastructure.settings import PREFIX, InvalidSettings, Settings, load_settings
+from infrastructure.telemetry import start_telemetry
+
+log = structlog.get_logger(__name__)
+
+
+def run_service(name: str, create: Callable[[Settings], Litestar]) -> int:
+    """Runs the service called `name` until it is asked to stop; answers the exit code.
+
+    Its port is the setting `<name>_port`. Settings that can't be are said on standard error: exit code 2.
+    """
+    try:
+        settings = load_settings(os.environ)
+    except InvalidSettings as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the operator's terminal, before there is a service to log
+        return 2
+    start_telemetry(name, settings)
+    port_setting = f"{name}_port"
+    return serve(create(settings), settings, getattr(settings, port_setting), port_setting)
+
+
+def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> int:
+    """Serves until SIGTERM or SIGINT, then lets requests under way finish; answers the exit code.
+
+    A port that is taken is said on standard error, with the setting that chooses another: exit code 1.
+    """
+    try:
+        listener = listen(settings.host, port)
+    except OSError as error:
+        print(  # noqa: T201 - the operator's terminal, before there is a service to log
+            f"port {port} on {settings.host} can't be taken ({error.strerror}); "
+            f"{PREFIX}{port_setting.upper()} chooses another",
+            file=sys.stderr,
+        )
+        return 1
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=max(1, int(settings.shutdown_grace)),
+        backlog=2048,
+    )
+    # uvicorn raises a signal again once it has stopped gracefully; that is no reason to exit with an error.
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda _signal, _frame: None)
+    server = _Server(config, app.state[ON_STOP])
+    log.info("serving", host=settings.host, port=listener.getsockname()[1])
+    server.run(sockets=[listener])
+    log.info("stopped")
+    return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_stop: Sequence[Callable[[], None]]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for tell in self._on_stop:
+            tell()
+        await super().shutdown(sockets)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound TCP socket. Raises OSError when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
