@@ -1,5 +1,6 @@
 """A consistent copy of a log under a new name: what bears that name is whole and on disk."""
 
+import fcntl
 import os
 import sqlite3
 from contextlib import suppress
@@ -40,9 +41,15 @@ def copy_log(source: sqlite3.Connection, destination: Path, overwrite: bool = Fa
 
 def sync_directory(directory: Path) -> None:
     """Make new names in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY)
+    _sync(directory, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
+        if hasattr(fcntl, "F_FULLFSYNC"):  # on macOS a plain fsync leaves data in the drive's cache
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
     finally:
         os.close(descriptor)
 
@@ -57,11 +64,7 @@ def _copy(source: sqlite3.Connection, path: Path) -> None:
         source.backup(target, pages=_PAGES_PER_STEP)
     finally:
         target.close()
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _sync(path, os.O_RDWR)
 
 
 def _give_name(unfinished: Path, destination: Path, overwrite: bool) -> None:
