@@ -23,6 +23,7 @@ from esdbclient.protos.Grpc import shared_pb2, streams_pb2
 from google.protobuf import empty_pb2
 
 from benchmarks.servers import Server, bare_node, node, streams
+from benchmarks.turns import Measure, compare
 
 ROUNDS = 9
 IN_FLIGHT = 64
@@ -33,38 +34,26 @@ SUBSCRIBERS = 50
 DATA = os.urandom(100).hex().encode()
 
 ReadOptions = streams_pb2.ReadReq.Options
-Measure = Callable[[Server], Awaitable[float]]
 
 
 async def run() -> None:
     """Prints appends per second of both, and the ratios."""
     with tempfile.TemporaryDirectory() as folder:
         async with bare_node() as bare, node(Path(folder)) as durable:
-            await _compare(f"stub, {IN_FLIGHT} in flight", by_stub, durable, bare)
-            by_library = await _compare(f"AsyncEventStoreDBClient, {IN_FLIGHT} in flight", by_client, durable, bare)
-            multiplexed = await _compare(f"one call, {MULTIPLEXED_IN_FLIGHT} in flight", by_one_call, durable, bare)
-            print(f"{'multiplexed / AsyncEventStoreDBClient':<42}{multiplexed / by_library:>27.2f}")
+            await _compare(f"stub, {IN_FLIGHT} in flight", by_stub, APPENDS, durable, bare)
+            name = f"AsyncEventStoreDBClient, {IN_FLIGHT} in flight"
+            by_library = await _compare(name, by_client, APPENDS, durable, bare)
+            name = f"one call, {MULTIPLEXED_IN_FLIGHT} in flight"
+            multiplexed = await _compare(name, by_one_call, MULTIPLEXED_APPENDS, durable, bare)
+            print(f"{'multiplexed / AsyncEventStoreDBClient':<40}{multiplexed / by_library:>6.2f} times as many")
             await _compare_subscribers("idle", durable, _idle)
             await _compare_subscribers("deaf", durable, _deaf)
 
 
-async def _compare(name: str, measure: Measure, durable: Server, bare: Server) -> float:
-    ours, ceiling, cpu = [], [], []
-    for round_number in range(ROUNDS + 1):
-        storage_off = await measure(bare)
-        before = durable.cpu_seconds()
-        rate = await measure(durable)
-        if round_number > 0:  # the first round warms up
-            ceiling.append(storage_off)
-            ours.append(rate)
-            cpu.append(durable.cpu_seconds() - before)
-    ratio = statistics.median(a / b for a, b in zip(ours, ceiling, strict=True))
-    count = MULTIPLEXED_APPENDS if measure is by_one_call else APPENDS
-    print(
-        f"{name:<42}{statistics.median(ours):>7.0f} durable, {statistics.median(ceiling):>7.0f} with storage off, "
-        f"ratio {ratio:.2f} (node's CPU {statistics.median(cpu) / count * 1e6:.0f} us each)"
+async def _compare(name: str, measure: Measure, count: int, durable: Server, bare: Server) -> float:
+    return await compare(
+        name, measure, count, durable, bare, unit="durable", of_ceiling="with storage off", rounds=ROUNDS
     )
-    return statistics.median(ours)
 
 
 async def by_stub(server: Server) -> float:

@@ -3,9 +3,7 @@
 Both are processes of their own with the same 30,000 events of 200 bytes; what is read is only counted.
 """
 
-import statistics
 import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import perf_counter
 
@@ -16,6 +14,7 @@ from esdbclient.protos.Grpc import shared_pb2, streams_pb2
 
 from benchmarks.node_log import make_log, stream_name
 from benchmarks.servers import Server, bare_node, node, streams
+from benchmarks.turns import Measure, compare
 
 ROUNDS = 9
 EVENTS = 30_000
@@ -23,7 +22,6 @@ STREAMS = 2
 STREAM = stream_name(1)
 
 ReadOptions = streams_pb2.ReadReq.Options
-Measure = Callable[[Server], Awaitable[float]]
 
 
 async def run() -> None:
@@ -39,21 +37,8 @@ async def run() -> None:
 
 
 async def _compare(name: str, measure: Measure, durable: Server, bare: Server) -> None:
-    ours, ceiling, cpu = [], [], []
-    for round_number in range(ROUNDS + 1):
-        in_memory = await measure(bare)
-        before = durable.cpu_seconds()
-        rate = await measure(durable)
-        if round_number > 0:  # the first round warms up
-            ceiling.append(in_memory)
-            ours.append(rate)
-            cpu.append(durable.cpu_seconds() - before)
-    ratio = statistics.median(a / b for a, b in zip(ours, ceiling, strict=True))
-    count = EVENTS // STREAMS if "one stream" in name else EVENTS
-    print(
-        f"{name:<38}{statistics.median(ours):>7.0f} events/s, {statistics.median(ceiling):>7.0f} from memory, "
-        f"ratio {ratio:.2f} (node's CPU {statistics.median(cpu) / count * 1e6:.0f} us each)"
-    )
+    count = EVENTS // STREAMS if measure in (stream_by_stub, stream_by_client) else EVENTS
+    await compare(name, measure, count, durable, bare, unit="events/s", of_ceiling="from memory", rounds=ROUNDS)
 
 
 async def stream_by_stub(server: Server) -> float:
