@@ -1,5 +1,6 @@
 """The services of one machine, as the supervisor is to run them."""
 
+import ipaddress
 import os
 import sys
 from collections.abc import Mapping
@@ -71,7 +72,7 @@ def stages(
     own_environment = _with_own_code(environment)
     stores: list[ServiceSpec] = []
     if not environment.get(EVENTSTORE_URI):
-        stores.append(_node(data_dir, host, ports.node, own_environment))
+        stores.append(_node(data_dir, _loopback(host), ports.node, own_environment))
         own_environment[EVENTSTORE_URI] = stores[-1].url
     if not environment.get(MONGO_URI):
         stores.append(_read_store(data_dir, host, ports.read_store, own_environment))
@@ -94,6 +95,14 @@ def stages(
 def short_url(url: str) -> str:
     """A URL for people: without the connection options."""
     return url.partition("?")[0].rstrip("/")
+
+
+def _loopback(host: str) -> str:
+    """Where the node listens: it has no passwords here and only our own services use it, so on this machine alone."""
+    try:
+        return host if host == "localhost" or ipaddress.ip_address(host).is_loopback else "127.0.0.1"
+    except ValueError:
+        return "127.0.0.1"
 
 
 def _node(data_dir: Path, host: str, port: int, environment: Mapping[str, str]) -> ServiceSpec:

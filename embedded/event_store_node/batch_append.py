@@ -14,6 +14,7 @@ from google.protobuf import empty_pb2
 from embedded.event_store_node import errors
 from embedded.event_store_node.events import ANY, NO_STREAM, STREAM_EXISTS, ProposedEvent
 from embedded.event_store_node.proposals import BadProposalError, proposed_event
+from embedded.event_store_node.security.permission import MayWrite, may_write
 from embedded.event_store_node.writer import Writer
 from embedded.event_store_node.writes import (
     Appended,
@@ -55,6 +56,7 @@ class BatchAppendCall:
     def __init__(self, writer: Writer, context: Context) -> None:
         self._writer = writer
         self._context = context
+        self._may_write = may_write.get()
         self._open: dict[bytes, _OpenWrite] = {}
         self._in_flight = 0
         self._outgoing: deque[Response] = deque()
@@ -104,7 +106,7 @@ class BatchAppendCall:
         key = request.correlation_id.SerializeToString()
         try:
             if request.HasField("options") and key not in self._open:
-                self._open[key] = _open_write(request.options)
+                self._open[key] = _open_write(request.options, self._may_write)
             write = self._open.get(key)
             if write is None:
                 return  # it was refused already
@@ -173,9 +175,11 @@ class _RefusedError(Exception):
         self.status = status
 
 
-def _open_write(options: Request.Options) -> _OpenWrite:
+def _open_write(options: Request.Options, may_write: MayWrite) -> _OpenWrite:
     if not options.stream_identifier.stream_name:
         raise _RefusedError(errors.bad_request_status("Required field StreamIdentifier not set."))
+    if not may_write(options.stream_identifier.stream_name.decode(errors="replace")):
+        raise _RefusedError(errors.access_denied_status())
     if options.WhichOneof("expected_stream_position") is None:
         raise _RefusedError(errors.bad_request_status("Required field ExpectedStreamPosition not set."))
     return _OpenWrite(options, _deadline(options))

@@ -50,7 +50,7 @@ class Database:
     def __init__(self, directory: Path | None) -> None:
         self.temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="event-store-node-"))
-        self._lock = _lock(self.directory)
+        self._lock = lock_directory(self.directory)
         self._path = self.directory / FILE_NAME
         try:
             self._open()
@@ -78,7 +78,7 @@ class Database:
         try:
             if not self._path.exists():
                 _create(self._path)
-            _refuse_foreign(self._path)
+            refuse_foreign(self._path)
             connection = self.connect(cache_mib=2)
             try:
                 _refuse_damaged(connection, self._path)
@@ -91,7 +91,13 @@ class Database:
         os.close(self._lock)
 
 
-def _lock(directory: Path) -> int:
+def lock_directory(directory: Path) -> int:
+    """
+    Hold a data directory, made if it is missing, until the descriptor that is returned is closed.
+
+    Raises:
+        DataDirectoryError: another process holds it, or it cannot be used.
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
@@ -130,8 +136,13 @@ def _create(path: Path) -> None:
         os.close(directory)
 
 
-def _refuse_foreign(path: Path) -> None:
-    """Judge by the header alone: merely opening another program's database could change it."""
+def refuse_foreign(path: Path) -> None:
+    """
+    Judge by the header alone: merely opening another program's database could change it.
+
+    Raises:
+        DataDirectoryError: this is no log of ours, or not a whole one.
+    """
     with path.open("rb") as file:
         header = file.read(100)
     if len(header) < 100 or not header.startswith(_SQLITE_MAGIC):

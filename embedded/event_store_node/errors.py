@@ -90,6 +90,14 @@ def required_metadata_missing(key: str) -> RpcError:
     )
 
 
+def unauthenticated() -> RpcError:
+    return RpcError(grpc.StatusCode.UNAUTHENTICATED, "Unauthenticated")
+
+
+def access_denied() -> RpcError:
+    return RpcError(grpc.StatusCode.PERMISSION_DENIED, "Access Denied", {"exception": "access-denied"})
+
+
 # In-band errors of a batch append
 
 
@@ -120,6 +128,10 @@ def wrong_expected_version_status(expected: int, current: int) -> status_pb2.Sta
 def stream_deleted_status(stream: bytes) -> status_pb2.Status:
     identifier = shared_pb2.StreamIdentifier(stream_name=stream)
     return _status(code_pb2.NOT_FOUND, "StreamDeleted", shared_pb2.StreamDeleted(stream_identifier=identifier))
+
+
+def access_denied_status() -> status_pb2.Status:
+    return _status(code_pb2.PERMISSION_DENIED, "AccessDenied", shared_pb2.AccessDenied())
 
 
 def timeout_status() -> status_pb2.Status:

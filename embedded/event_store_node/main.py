@@ -1,4 +1,7 @@
-"""The node as a process: `python -m embedded.event_store_node --port 2113 --data-dir data/events`."""
+"""
+The node as a process: `python -m embedded.event_store_node --port 2113 --data-dir data/events`; and what is done
+beside it: `python -m embedded.event_store_node backup --data-dir data/events --to events.backup`.
+"""
 
 import argparse
 import asyncio
@@ -12,27 +15,49 @@ from pathlib import Path
 import uvloop
 
 from embedded.event_store_node.database import DataDirectoryError
+from embedded.event_store_node.maintenance import commands as maintenance
 from embedded.event_store_node.node import EventStoreNode, PortTakenError
+from embedded.event_store_node.security.binding import refuse_exposure
+from embedded.event_store_node.security.commands import user_command
+from embedded.event_store_node.security.security import Security, SecurityError, TlsFiles
+
+_COMMANDS = {
+    "backup": maintenance.backup_command,
+    "restore": maintenance.restore_command,
+    "verify": maintenance.verify_command,
+    "user": user_command,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """
-    Run a node until SIGTERM, SIGINT or a client's request to shut down. Returns the exit code: 1 when it could
-    not start.
+    Run a node until SIGTERM, SIGINT or a client's request to shut down, or run the command that the first word
+    names. Returns the exit code: 1 when the node could not start or the command failed.
     """
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    command = _COMMANDS.get(words[0]) if words else None
+    return command(words[1:]) if command else _run(words)
+
+
+def _run(argv: Sequence[str]) -> int:
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    security = _security(parser, arguments)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     data_dir = None if arguments.in_memory else Path(arguments.data_dir)
     try:
+        if not arguments.insecure:
+            refuse_exposure(arguments.host, security)
         node = EventStoreNode(
             data_dir,
             arguments.host,
             arguments.port,
+            security=security,
             run_projections=arguments.run_projections != "none",
             start_standard_projections=arguments.start_standard_projections,
         )
         uvloop.run(_serve(node))
-    except (DataDirectoryError, PortTakenError) as error:
+    except (DataDirectoryError, PortTakenError, SecurityError) as error:
         sys.stderr.write(f"event store node: {error}\n")
         return 1
     return 0
@@ -42,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="event_store_node",
         description="A single-node event store that speaks the EventStoreDB protocol.",
+        epilog="Beside a node, running or not: backup, restore, verify, user; each has its own --help.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=2113, help="0 picks a free one (default: %(default)s)")
@@ -57,7 +83,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--start-standard-projections", action="store_true", help="enable all system projections at start"
     )
+    security = parser.add_argument_group("security", "without it, only this machine can connect, and may do everything")
+    security.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain of the node, PEM")
+    security.add_argument("--tls-key", type=Path, metavar="FILE", help="key of the certificate, PEM")
+    security.add_argument("--tls-ca", type=Path, metavar="FILE", help="clients need a certificate of this CA, PEM")
+    security.add_argument("--users", type=Path, metavar="FILE", help="clients need a password; see: user --help")
+    security.add_argument(
+        "--insecure", action="store_true", help="listen on any address although TLS or users are missing"
+    )
     return parser
+
+
+def _security(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> Security:
+    if bool(arguments.tls_cert) != bool(arguments.tls_key):
+        parser.error("--tls-cert and --tls-key go together")
+    if arguments.tls_ca and not arguments.tls_cert:
+        parser.error("--tls-ca needs --tls-cert and --tls-key")
+    tls = TlsFiles(arguments.tls_cert, arguments.tls_key, arguments.tls_ca) if arguments.tls_cert else None
+    return Security(tls, arguments.users)
 
 
 async def _serve(node: EventStoreNode) -> None:

@@ -25,6 +25,11 @@ from embedded.event_store_node.reader import Reader
 from embedded.event_store_node.reporting import is_no_departure
 from embedded.event_store_node.scavenge.history import ScavengeHistory
 from embedded.event_store_node.scavenge.scavenger import Scavenger
+from embedded.event_store_node.security.authentication import Authenticator
+from embedded.event_store_node.security.guard import Guard
+from embedded.event_store_node.security.security import INSECURE, Security
+from embedded.event_store_node.security.stream_access import StreamAccess
+from embedded.event_store_node.security.tls import server_credentials
 from embedded.event_store_node.server_features_service import ServerFeaturesService, Service
 from embedded.event_store_node.streams_service import StreamsService
 from embedded.event_store_node.writer import Writer
@@ -62,6 +67,7 @@ class EventStoreNode:
     Raises, when it starts:
         DataDirectoryError: the data directory is in use, foreign or damaged.
         PortTakenError: the address cannot be listened on.
+        SecurityError: the certificate or the users file cannot be used.
     """
 
     def __init__(
@@ -71,6 +77,7 @@ class EventStoreNode:
         port: int = 0,
         run_projections: bool = True,
         start_standard_projections: bool = False,
+        security: Security = INSECURE,
     ) -> None:
         self.data_dir = None if data_dir is None else Path(data_dir)
         self.host = host
@@ -78,14 +85,17 @@ class EventStoreNode:
         self._run_projections = run_projections
         self._start_standard_projections = start_standard_projections
         self.shutdown_requested = asyncio.Event()
+        self._security = security
 
     @property
     def uri(self) -> str:
-        """How an esdbclient connects to this node."""
-        return f"esdb://{self.host}:{self.port}?Tls=false"
+        """How an esdbclient connects to this node; with TLS it wants `user:password@` before the host, too."""
+        return f"esdb://{self.host}:{self.port}?Tls={'true' if self._security.tls else 'false'}"
 
     async def start(self) -> None:
         logging.getLogger("grpc._cython.cygrpc").addFilter(is_no_departure)
+        credentials = server_credentials(self._security.tls) if self._security.tls else None
+        self._authenticator = Authenticator(self._security.users) if self._security.users else None
         _refuse_taken_port(self.host, self.port)
         self._database = Database(self.data_dir)
         self.data_dir = self._database.directory
@@ -97,9 +107,15 @@ class EventStoreNode:
         except sqlite3.Error as error:
             self._database.close()
             raise DataDirectoryError(f"{self._database.directory} cannot be read: {error}") from error
-        self._server = grpc.aio.server(options=_SERVER_OPTIONS)
+        guards = [Guard(self._authenticator, StreamAccess(reader))] if self._authenticator else []
+        self._server = grpc.aio.server(interceptors=guards, options=_SERVER_OPTIONS)
+        address = f"{self.host}:{self.port}"
         try:
-            self.port = self._server.add_insecure_port(f"{self.host}:{self.port}")
+            self.port = (
+                self._server.add_secure_port(address, credentials)
+                if credentials
+                else self._server.add_insecure_port(address)
+            )
         except RuntimeError as error:
             await self._close_log()
             raise PortTakenError(f"{self.host}:{self.port} cannot be listened on: {error}") from error
@@ -138,6 +154,8 @@ class EventStoreNode:
         await self._server.stop(_GRACE_SECONDS)
         await self._scavenger.close()
         await self._projections.close()
+        if self._authenticator:
+            self._authenticator.close()
         await self._close_log()
 
     async def _close_log(self) -> None:

@@ -15,7 +15,7 @@ def add_parser(commands: Any) -> None:
     """Add one sub-command for each service."""
     # The node's own parser knows its options; -h goes there too.
     node = commands.add_parser(
-        "node", help="the embedded event store node: --port, --data-dir, --host, --in-memory", add_help=False
+        "node", help="the embedded event store node; also: node backup, restore, verify, user", add_help=False
     )
     node.set_defaults(run=run_node, passes_arguments_on=True)
     for name, what in HTTP_SERVICES.items():

@@ -72,3 +72,12 @@ def test_children_run_this_very_code(tmp_path: Path) -> None:
     command_api = by_name(tmp_path, {"PYTHONPATH": "/elsewhere"})["command-api"]
     assert command_api.command == [sys.executable, "-P", "-m", "ops.cli", "command-api"]
     assert command_api.environment["PYTHONPATH"] == f"{Path(ops.__file__).parents[1]}:/elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [("0.0.0.0", "127.0.0.1"), ("box.example", "127.0.0.1"), ("::1", "[::1]"), ("localhost", "localhost")],
+)
+def test_the_node_without_passwords_stays_on_this_machine(tmp_path: Path, host: str, own: str) -> None:
+    specs = [spec for stage in stages(tmp_path, host, PORTS, {}) for spec in stage]
+    assert specs[0].url.startswith(f"esdb://{own}:")

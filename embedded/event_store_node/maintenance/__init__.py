@@ -1,0 +1,1 @@
+"""Backup, restore and verification of a log: what an operator does beside the running node."""
