@@ -40,6 +40,11 @@ class Server:
 
     async def memory_mib(self) -> float:
         """The resident set, in MiB."""
+        try:
+            status = Path(f"/proc/{self._process.pid}/status").read_text()
+            return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+        except OSError:
+            pass
         ps = await asyncio.create_subprocess_exec(
             "ps", "-o", "rss=", "-p", str(self._process.pid), stdout=asyncio.subprocess.PIPE
         )
