@@ -107,7 +107,7 @@ class EventStoreNode:
         except sqlite3.Error as error:
             self._database.close()
             raise DataDirectoryError(f"{self._database.directory} cannot be read: {error}") from error
-        guards = [Guard(self._authenticator, StreamAccess(reader))] if self._authenticator else []
+        guards = [Guard(self._authenticator, StreamAccess(reader, self._broker))] if self._authenticator else []
         self._server = grpc.aio.server(interceptors=guards, options=_SERVER_OPTIONS)
         address = f"{self.host}:{self.port}"
         try:

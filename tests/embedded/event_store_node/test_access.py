@@ -240,6 +240,22 @@ async def test_settings_change_the_defaults(admin: Client, ann: Client) -> None:
     assert await ann.read("$s") == DENIED
 
 
+async def test_settings_that_are_deleted(admin: Client, ann: Client) -> None:
+    await admin.append("$settings", b'{"$userStreamAcl": {"$w": "bob"}}')
+    assert await ann.write("s") == DENIED
+    assert await admin.delete("$settings") == GRANTED
+    assert await ann.write("s") == GRANTED
+
+
+async def test_a_tombstoned_stream_has_no_list(admin: Client, ann: Client) -> None:
+    await admin.set_metadata("s", {"$acl": {"$r": "bob"}})
+    await admin.append("s")
+    assert await ann.read("s") == DENIED
+    assert await admin.tombstone("s") == GRANTED
+    with pytest.raises(grpc.aio.AioRpcError, match="is deleted"):
+        await ann.read("s")
+
+
 def test_what_is_no_list() -> None:
     assert parse_acl({}) == {}
     assert parse_acl({"$r": "a", "$w": ["a", "b"]}) == {
