@@ -40,16 +40,20 @@ class Server:
 
     async def memory_mib(self) -> float:
         """The resident set, in MiB."""
-        try:
-            status = Path(f"/proc/{self._process.pid}/status").read_text()
-            return int(status.partition("VmRSS:")[2].split()[0]) / 1024
-        except OSError:
-            pass
+        if (kib := _resident_kib(self._process.pid)) is not None:
+            return kib / 1024
         ps = await asyncio.create_subprocess_exec(
             "ps", "-o", "rss=", "-p", str(self._process.pid), stdout=asyncio.subprocess.PIPE
         )
         output, _ = await ps.communicate()
         return int(output) / 1024
+
+
+def _resident_kib(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0])
+    except OSError:
+        return None
 
 
 @asynccontextmanager

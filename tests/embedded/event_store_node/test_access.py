@@ -11,8 +11,6 @@ import pytest
 from access_support import as_user, users_file
 from esdbclient.protos.Grpc import (
     gossip_pb2_grpc,
-    persistent_pb2,
-    persistent_pb2_grpc,
     shared_pb2,
     streams_pb2,
     streams_pb2_grpc,
@@ -292,15 +290,6 @@ async def test_a_wrong_password_ends_every_call(channel: grpc.aio.Channel) -> No
 
 async def test_gossip_is_for_anybody(channel: grpc.aio.Channel) -> None:
     assert (await gossip_pb2_grpc.GossipStub(channel).Read(shared_pb2.Empty())).members
-
-
-async def test_users_list_persistent_subscriptions(channel: grpc.aio.Channel) -> None:
-    request = persistent_pb2.ListReq(options={"list_all_subscriptions": EMPTY})
-    stub = persistent_pb2_grpc.PersistentSubscriptionsStub(channel)
-    await stub.List(request, metadata=as_user("ann"))
-    with pytest.raises(grpc.aio.AioRpcError) as refusal:
-        await stub.List(request)
-    assert refusal.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 @pytest.mark.parametrize(

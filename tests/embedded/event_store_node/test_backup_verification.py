@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from esdbclient import StreamState
 from node_support import connected, events
+from operations_support import Operations
 
 from embedded.event_store_node import EventStoreNode
 from embedded.event_store_node.database import Database
@@ -80,6 +81,18 @@ def test_a_limit_that_was_taken_back_after_a_scavenge(connection: sqlite3.Connec
     assert verify(connection).problems == ["stream 'plain': revisions 0 to 3 are missing"]
     connection.execute("INSERT INTO stream (name) VALUES ('$scavenges-1')")
     assert verify(connection).problems == []
+
+
+async def test_a_log_after_a_scavenge(log: Path) -> None:
+    async with EventStoreNode(log, start_standard_projections=True) as node, connected(node.uri) as client:
+        async with Operations(f"{node.host}:{node.port}") as operations:
+            await operations.scavenge(client)
+            # What explains the gaps is taken back, and is scavenged itself.
+            for stream in ("truncated", "counted", "aged"):
+                await client.set_stream_metadata(stream, metadata={}, current_version=StreamState.ANY)
+            await operations.scavenge(client)
+        assert (await client.get_stream("truncated"))[0].stream_position == 5
+    assert main(["verify", "--data-dir", str(log)]) == 0
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from crash_subscribers import Subscriber, ToAll, ToStream, ToType
 from esdbclient import AsyncEventStoreDBClient, NewEvent, RecordedEvent, StreamState
 from node_support import NodeProcess, connected, event
 
+from embedded.event_store_node.maintenance.commands import verify_command
+
 WRITERS = 8
 Logged = list[tuple[int, UUID]]
 
@@ -109,6 +111,7 @@ async def crash_rounds(node: NodeProcess, rounds: int, seed: int) -> None:
         log = await check(node, writers, subscribers, places(log))
     async with connected(node.uri) as client:
         await asyncio.gather(*(subscriber.catch_up(client, log) for subscriber in subscribers))
+    assert verify_command(["--data-dir", str(node.data_dir)]) == 0
     assert to_rare.resumed_from_checkpoint_message, "no crash met a checkpoint between two events"
 
 
