@@ -63,7 +63,7 @@ def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> in
     # uvicorn raises a signal again once it has stopped gracefully; that is no reason to exit with an error.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda _signal, _frame: None)
-    server = _Server(config, app.state[ON_STOP])
+    server = _Server(config, app.state.get(ON_STOP, ()))
     log.info("serving", host=settings.host, port=listener.getsockname()[1])
     server.run(sockets=[listener])
     log.info("stopped")
