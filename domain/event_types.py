@@ -54,10 +54,6 @@ class EventTypes:
         self._by_struct[event_type.struct] = event_type
         self._decoders[event_type.name] = msgspec.json.Decoder(event_type.struct)
 
-    def names(self) -> list[str]:
-        """Every known type name."""
-        return list(self._by_name)
-
     def encode(self, event: Struct) -> tuple[str, int, bytes]:
         """The event's type name, schema version and JSON."""
         event_type = self._by_struct[type(event)]

@@ -23,7 +23,7 @@ from infrastructure.event_store.errors import (
 from infrastructure.event_store.events import NO_STREAM, Appended, NewEvent
 
 _EMPTY = empty_pb2.Empty()
-_EVENT_METADATA = "application/json"
+_JSON = "application/json"
 
 
 class _Call:
@@ -142,7 +142,7 @@ class Appender:
             proposed_messages=[
                 streams_pb2.BatchAppendReq.ProposedMessage(
                     id=shared_pb2.UUID(string=event.id),
-                    metadata={"type": event.type, "content-type": _EVENT_METADATA},
+                    metadata={"type": event.type, "content-type": _JSON},
                     custom_metadata=event.metadata,
                     data=event.data,
                 )

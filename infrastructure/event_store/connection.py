@@ -61,9 +61,10 @@ class Connection:
 
     def call_options(self, *, requires_leader: bool = False) -> dict[str, Any]:
         """Headers and credentials, as the client itself would send them."""
+        prefers_leader = self._client.connection_spec.options.NodePreference == "leader"
         headers: Sequence[tuple[str, str]] = (
             *self._client._call_metadata,
-            ("requires-leader", "true" if requires_leader else "false"),
+            ("requires-leader", "true" if requires_leader or prefers_leader else "false"),
         )
         return {"metadata": headers, "credentials": self._client._call_credentials}
 

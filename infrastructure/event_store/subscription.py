@@ -72,11 +72,10 @@ class Subscription:
             await self._news.wait()
         self._news.clear()
         batch = Batch(self._events, self._position, self._caught_up)
-        if self._failure is not None and not batch.events:
-            self._news.set()
-            raise self._failure
         if self._failure is not None:
-            self._news.set()
+            self._news.set()  # the failure is news again next time, after what was read before it
+            if not batch.events:
+                raise self._failure
         self._events, self._bytes = [], 0
         self._room.set()
         return batch
