@@ -1,7 +1,7 @@
 """The read store as the services see it: guarded writes by key, reads by key, pages by one integer field."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -28,6 +28,7 @@ _DUPLICATE_KEY = 11000
 # A chunk's documents must fit into one reply (16 MiB) even when each is an order of 500 lines (about 60 KiB).
 _KEYS_PER_READ = 128
 _WRITES_PER_CALL = 1000
+_DOCUMENTS_PER_BATCH = 200
 # Every write must survive a change of primary, or a checkpoint could outlive the documents it stands for. It need not
 # wait for the disk: a journal is written in order, so after a crash what is left is a state the store once had, and a
 # projector goes on from its checkpoint. (A flush per write costs the embedded store nine tenths of its throughput.)
@@ -151,6 +152,37 @@ class ReadStore:
         """Removes a document for good, guard and all; for bookkeeping, not for views."""
         with _errors():
             await self._collection(collection).delete_one({ID: key})
+
+    async def replace_exactly(self, collection: str, write: Write, position: int) -> bool:
+        """Writes a document over the one that stands at exactly `position`, whatever the new one's own position is.
+
+        False when the stored one has moved on: nothing is written then. This is for documents folded anew.
+        """
+        with _errors():
+            done = await self._collection(collection).replace_one({ID: write.key, POSITION: position}, stored(write))
+        return bool(done.matched_count)
+
+    async def scan(self, collection: str) -> AsyncIterator[tuple[str, Held]]:
+        """Every document (and tombstone) with its key, in no particular order.
+
+        A store that restarts meanwhile may end it early without a word: compare what came with `count`.
+        """
+        with _errors():
+            async for document in self._collection(collection).find({}).batch_size(_DOCUMENTS_PER_BATCH):
+                yield document[ID], held(document)
+
+    async def remove(self, collection: str, where: Mapping[str, Any]) -> None:
+        """Removes for good every document that meets `where`, guards and all; for bookkeeping, not for views."""
+        check_filter(where)
+        with _errors():
+            await self._collection(collection).delete_many(dict(where))
+
+    async def drop(self, collection: str) -> None:
+        """Removes a collection, its indexes too; none of that name is fine."""
+        check_collection(collection)
+        with _errors():
+            await self._collection(collection).drop()
+        self._collections.pop(collection, None)
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -1,6 +1,7 @@
 """A read store in memory that keeps the guard of the real one, and fails, stalls and interleaves on demand."""
 
 import asyncio
+import operator
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -81,6 +82,38 @@ class MemoryReadStore:
         matching = lambda: sum(_meets(one, where) for one in self.documents(collection).values())  # noqa: E731
         return await self._operation("count", collection, matching)
 
+    async def find(self, collection: str, key: str) -> Document | None:
+        found = await self.load(collection, [key])
+        return None if key not in found or found[key].fields is None else self.documents(collection)[key]
+
+    async def replace_exactly(self, collection: str, write: Write, position: int) -> bool:
+        document = _encode(write)
+
+        def apply() -> bool:
+            kept = self.collections.get(collection, {})
+            if write.key not in kept or bson.decode(kept[write.key])["_position"] != position:
+                return False
+            kept[write.key] = document
+            return True
+
+        return bool(await self._operation("replace_exactly", collection, apply))
+
+    async def delete(self, collection: str, key: str) -> None:
+        await self._operation("delete", collection, lambda: self.collections.get(collection, {}).pop(key, None))
+
+    async def remove(self, collection: str, where: Mapping[str, Any]) -> None:
+        def apply() -> None:
+            kept = self.collections.get(collection, {})
+            for key in [key for key, one in self.documents(collection).items() if _meets(one, where)]:
+                del kept[key]
+
+        check_filter(where)
+        await self._operation("remove", collection, apply)
+
+    async def drop(self, collection: str) -> None:
+        check_collection(collection)
+        await self._operation("drop", collection, lambda: self.collections.pop(collection, None))
+
     async def _operation(self, name: str, collection: str, effect: Callable[[], Any], size: int = 1) -> Any:
         self.operations.append((name, collection, size))
         await self._switch()
@@ -93,6 +126,15 @@ class MemoryReadStore:
     async def _switch(self) -> None:
         for _ in range(self._switches.randrange(4) if self._switches else 0):
             await asyncio.sleep(0)
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "$gt": operator.gt,
+    "$gte": operator.ge,
+    "$lt": operator.lt,
+    "$lte": operator.le,
+    "$in": lambda value, among: value in among,
+}
 
 
 def outage(*, operations: int) -> Hook:
@@ -118,8 +160,7 @@ def _encode(write: Write) -> bytes:
 def _meets(document: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
     for field, wanted in where.items():
         if isinstance(wanted, Mapping):
-            assert set(wanted) == {"$gt"}, "only what the engine asks for"
-            if not document[field] > wanted["$gt"]:
+            if not all(_COMPARISONS[name](document[field], operand) for name, operand in wanted.items()):
                 return False
         elif document.get(field) != wanted:
             return False

@@ -1,0 +1,52 @@
+"""The record of a view: which collections hold its documents, which of them is served, and what is going on."""
+
+from msgspec import Struct
+
+
+class Build(Struct, frozen=True, omit_defaults=True):
+    """One collection of a view's documents, made by folding the log with one version of the view.
+
+    `number` counts the view's builds from 1. `base` is the position from which a partition starts that has no
+    checkpoint in the present layout; -1 is before the first event. `created_at` is in epoch milliseconds.
+    """
+
+    collection: str
+    version: int
+    number: int
+    created_at: int
+    base: int = -1
+
+
+class ViewRecord(Struct, frozen=True, omit_defaults=True):
+    """One document a view, replaced whole: every change of it is one write that either happens or does not.
+
+    `live` is what queries are answered from. `candidate` is to take its place once it has caught up: a rebuild, a new
+    version, or (`returning`) the previous build that an operator wants back. While `holding` is not 0, whoever writes
+    the live build keeps still, so that the candidate can reach it and nobody sees an older document after the switch;
+    it names the hold, which those who keep still repeat. `previous` is kept up until `previous_until`, then removed.
+    `retired` builds are about to be removed.
+
+    `layout` rises with every change of `partitions`: the checkpoints and leases of another layout mean nothing any
+    more. `latest_version` is the highest version that was ever built, `builds_made` how many builds there were.
+    `sequence` rises with every change. Times are in epoch milliseconds.
+    """
+
+    view: str
+    live: Build
+    partitions: int
+    layout: int
+    latest_version: int
+    builds_made: int
+    sequence: int
+    switched_at: int
+    candidate: Build | None = None
+    returning: bool = False
+    holding: int = 0
+    previous: Build | None = None
+    previous_until: int = 0
+    retired: list[Build] = []
+
+    @property
+    def builds(self) -> tuple[Build, ...]:
+        """Every build that is to be brought up to date."""
+        return tuple(build for build in (self.live, self.candidate, self.previous) if build is not None)

@@ -1,0 +1,1 @@
+"""The operators' HTTP surface of the projector: any instance answers for all."""
