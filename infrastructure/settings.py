@@ -48,6 +48,18 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(description="how many events the projector reads ahead at most", ge=1, le=1_000_000)
     ] = 8192
     projector_cache: Annotated[int, Meta(description="documents kept in memory per view", ge=0)] = 20_000
+    projector_name: Annotated[
+        str, Meta(description="name of this projector, for a restart to take its own place at once", max_length=100)
+    ] = ""
+    projector_lease: Annotated[
+        Seconds, Meta(description="after how long without a heartbeat a projector's work is taken over")
+    ] = 3.0
+    projector_partitions: Annotated[
+        int, Meta(description="into how many partitions a new view is divided", ge=1, le=64)
+    ] = 1
+    view_grace: Annotated[
+        float, Meta(description="how long the build before a switch is kept up, to go back to", ge=0, le=31_536_000)
+    ] = 86_400.0
     log_level: Annotated[
         str, Meta(description="debug, info, warning or error", pattern="^(debug|info|warning|error)$")
     ] = "info"

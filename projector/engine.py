@@ -1,148 +1,281 @@
-"""The projector's engine: one subscription to the log, supervised, and every view brought along batch by batch."""
+"""One projector process: finds out what it is to fold, folds it, and looks after the views that are in its care.
+
+Any number of these run side by side. What each does follows from what all can read in the read store: the views'
+records, the leases, the others' heartbeats.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
+from time import monotonic
 
 import structlog
 
-from infrastructure.event_store import Batch, EventStoreUnavailable
+from infrastructure.event_store import EventStoreUnavailable
+from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
 from infrastructure.resilience import backoff
+from infrastructure.settings import Settings
+from infrastructure.view_registry import ViewRecord, ViewRegistry
 from projector import metrics
-from projector.checkpoints import Checkpoints
-from projector.decoding import decode_batch
+from projector.builds.shards import Shard, ability, shards_of
+from projector.builds.stewardship import Stewardship, steward_of
 from projector.errors import Stopping
-from projector.patience import Delays, pause
-from projector.ports import Batches, EventLog
-from projector.projection import Projection
+from projector.feeding.checkpoint_writer import CheckpointWriter
+from projector.feeding.feeds import Feeds
+from projector.feeding.projection import Projection
+from projector.folding.share import Share
+from projector.membership.balance import balanced
+from projector.membership.heartbeat import Heartbeat
+from projector.membership.leases import NOBODY, Holding, Leases
+from projector.membership.member import Hold
+from projector.patience import Delays, PatientStore, pause
+from projector.ports import DocumentStore, EventLog
+from projector.workers import Limits, Workers
+from read_models.view import View
 
 log = structlog.get_logger(__name__)
 
+# After a switch, the build before it keeps still for so many seconds: longer than any query may still be answered
+# from it (a query API looks for the switch every half second, and a read ends within the read store's timeout).
+SETTLING = 5.0
+
 
 class Engine:
-    """Runs until `stop` is set. `buffer` bounds the events read ahead; `idle_check` is in seconds (see `_next`)."""
+    """Runs until `stop` is set. `idle_check` is in seconds; see projector.feeding.feed.Feed."""
 
     def __init__(
         self,
         event_log: EventLog,
-        projections: Sequence[Projection],
-        checkpoints: Checkpoints,
+        store: DocumentStore,
+        views: Sequence[View],
+        settings: Settings,
         stop: asyncio.Event,
         *,
-        buffer: int,
         idle_check: float = 5.0,
         delays: Delays = backoff,
     ) -> None:
-        self.projections = projections
-        self.connected = False
-        self.caught_up = False
+        self.views = {(view.name, view.version): view for view in views}
+        self.log = event_log
+        self.store = store
         self.trouble: str | None = None
-        self._log = event_log
-        self._checkpoints = checkpoints
+        self.records: Mapping[str, ViewRecord] = {}
+        self.leases: Mapping[str, Holding] = {}
+        self.registry = ViewRegistry(store)
+        self.look_again = asyncio.Event()
+        self.heart = Heartbeat(
+            store,
+            settings.projector_name,
+            [ability(view.name, view.version) for view in views],
+            settings.projector_lease,
+        )
+        self._newest = {view.name: view for view in sorted(views, key=lambda view: view.version)}
+        self._settings = settings
+        self._interval = settings.projector_lease / 6
         self._stop = stop
-        self._buffer = buffer
-        self._idle_check = idle_check
-        self._started = False
-        self._backoff = delays
-        self._delays = delays()
+        self._delays = delays
+        self._stewardship = Stewardship(
+            store, event_log, self.registry, lease=settings.projector_lease, grace=settings.view_grace
+        )
+        self._leases = Leases(store)
+        self._patient = PatientStore(store, stop, "checkpoints", delays)
+        self._checkpoints = CheckpointWriter(self._patient, self.heart.instance)
+        self._feeds = Feeds(event_log, buffer=settings.projector_batch, idle_check=idle_check, delays=delays)
+        limits = Limits(settings.projector_cache, settings.projector_batch)
+        self.workers = Workers(store, self._feeds, self._checkpoints, limits, self.look_again, delays)
+        self._mine: frozenset[str] = frozenset()
+        self._wanted: frozenset[str] = frozenset()
+        self._switched: dict[str, tuple[int, float]] = {}
+        self._beaten = -1.0
+
+    @property
+    def projections(self) -> list[Projection]:
+        """What this process folds at the moment."""
+        return self.workers.projections
 
     async def run(self) -> None:
-        """Follows the log until `stop` is set; whatever fails is logged and begun again where the views stand."""
-        while not self._stop.is_set():
+        """Folds what falls to this process until `stop` is set; then finishes what is begun and gives up its leases."""
+        writer = asyncio.create_task(self._checkpoints.run())
+        try:
+            await self._prepare()
+            beating = asyncio.create_task(self._beat_for_ever())
             try:
-                await self._follow()
-            except Stopping:
+                await self._look_for_ever()
+            finally:
+                beating.cancel()
+                await asyncio.gather(beating, return_exceptions=True)
+        except Stopping:
+            pass
+        finally:
+            await self.workers.close()
+            await self._feeds.close()
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+        await self._leave()
+
+    async def _prepare(self) -> None:
+        pauses = self._delays()
+        while True:
+            try:
+                await self.registry.prepare()
+                await self._checkpoints.prepare()
+                await self._leases.prepare()
+                await self.heart.prepare()
                 return
-            except EventStoreUnavailable as error:
+            except (ReadStoreUnavailable, ReadStoreRefused) as error:
                 self._note(error)
-                log.warning("the subscription was lost; connecting again", error=str(error))
+            await pause(self._stop, next(pauses))
+
+    async def _beat_for_ever(self) -> None:
+        """In a task of its own, so that nothing that takes long is taken for death."""
+        while True:
+            with contextlib.suppress(ReadStoreUnavailable, ReadStoreRefused):
+                await self._beat()
+            await asyncio.sleep(self._interval)
+
+    async def _beat(self) -> None:
+        await self.heart.beat(self._holds(), self.workers.reports())
+
+    async def _look_for_ever(self) -> None:
+        pauses = self._delays()
+        while not self._stop.is_set():
+            self.look_again.clear()
+            try:
+                await self._look()
+            except (ReadStoreUnavailable, ReadStoreRefused, EventStoreUnavailable) as error:
+                self._note(error)
+                await pause(self._stop, next(pauses))
             except Exception as error:
                 self._note(error)
-                self._started = False  # what is in memory is not to be trusted after a fault of our own
-                log.exception("the projector failed; starting again from the checkpoints")
-            if not self._stop.is_set():
-                await self._before_reconnecting()
+                log.exception("the projector failed to see to its work; trying again")
+                await pause(self._stop, next(pauses))
+            else:
+                self.trouble, pauses = None, self._delays()
+                await self._until_next_look()
 
-    async def _before_reconnecting(self) -> None:
-        metrics.RECONNECTS.inc()
+    async def _until_next_look(self) -> None:
+        hurried = any(record.holding for record in self.records.values())
+        waits = [asyncio.ensure_future(self._stop.wait()), asyncio.ensure_future(self.look_again.wait())]
         try:
-            await pause(self._stop, next(self._delays))
-        except Stopping:
-            return
-
-    async def _follow(self) -> None:
-        if not self._started:
-            await _all(projection.start(self._checkpoints) for projection in self.projections)
-            self._started = True
-        async with self._log.subscribe(self.lowest_position(), buffer=self._buffer) as subscription:
-            self._set_connected(True)
-            try:
-                while self._running():
-                    await self._project(await self._next(subscription))
-            finally:
-                self._set_connected(False)
-        await self._stop.wait()
-
-    async def _project(self, batch: Batch) -> None:
-        self.trouble, self._delays = None, self._backoff()
-        metrics.BATCH_EVENTS.observe(len(batch.events))
-        if batch.position is None:
-            return
-        decoded = decode_batch(batch)
-        behind = [one for one in self._running() if one.position is None or one.position < batch.position]
-        await _all(projection.project(decoded) for projection in behind)
-        done = [projection for projection in behind if projection.broken is None]
-        await self._checkpoints.advance((projection.view for projection in done), batch.position)
-        for projection in done:
-            projection.arrived(batch.position)
-        self.caught_up = batch.caught_up
-
-    def _running(self) -> list[Projection]:
-        return [projection for projection in self.projections if projection.broken is None]
-
-    def lowest_position(self) -> int | None:
-        """Where a subscription must begin, so that no running view misses an event."""
-        positions = [projection.position for projection in self._running()]
-        known = [position for position in positions if position is not None]
-        return min(known) if known and len(known) == len(positions) else None
-
-    async def _next(self, subscription: Batches) -> Batch:
-        """The next batch. After `idle_check` seconds without one the log is asked whether there should have been.
-
-        That finds a connection that has gone dead without a word. Raises Stopping, EventStoreUnavailable.
-        """
-        coming = asyncio.ensure_future(subscription.next_batch())
-        stopping = asyncio.ensure_future(self._stop.wait())
-        try:
-            while not coming.done():
-                await asyncio.wait({coming, stopping}, timeout=self._idle_check, return_when=asyncio.FIRST_COMPLETED)
-                if stopping.done():
-                    raise Stopping
-                if not coming.done():
-                    await self._check_silence(coming)
-            return coming.result()
+            await asyncio.wait(
+                waits, timeout=self._interval / 10 if hurried else self._interval, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
-            coming.cancel()
-            stopping.cancel()
+            for wait in waits:
+                wait.cancel()
 
-    async def _check_silence(self, coming: "asyncio.Future[Batch]") -> None:
-        last, reached = await self._log.last_position(), self.lowest_position()
-        if last is None or (reached is not None and last <= reached):
-            return
-        await asyncio.wait({coming}, timeout=self._idle_check)
-        if not coming.done():
-            raise EventStoreUnavailable(f"the subscription is silent at {reached}, but the log goes on to {last}")
+    async def _look(self) -> None:
+        """Finds out how things stand, and takes every one of its tasks one step further."""
+        if self._beaten < 0:
+            await self._beat()
+            self._beaten = monotonic()
+        await self.heart.look()
+        await self._look_at_records()
+        shards = shards_of(self.records.values())
+        self.leases = await self._leases.load(shards)
+        await self._share_out(shards)
+        self._fold(shards)
+        for record in self.records.values():
+            if steward_of(record, self.leases) == self.heart.instance:
+                await self._stewardship.look_after(record, self.leases, self.heart.alive)
+        if any(record.holding for record in self.records.values()):
+            await self._beat()
+
+    async def _look_at_records(self) -> None:
+        records = await self.registry.load(list(self._newest))
+        abilities = {one for member in self.heart.alive.values() for one in member.can}
+        for name, view in self._newest.items():
+            if name not in records:
+                await self._stewardship.first_record(view, self._settings.projector_partitions)
+            elif view.version > records[name].latest_version:
+                await self._stewardship.begin_new_version(records[name], view, sorted(abilities))
+        if len(records) < len(self._newest):
+            records = await self.registry.load(list(self._newest))
+        self.records = {name: records[name] for name in self._newest if name in records}
+        for name, record in self.records.items():
+            if self._switched.get(name, (None, 0.0))[0] != record.switched_at:
+                self._switched[name] = (record.switched_at, monotonic())
+
+    async def _share_out(self, shards: Sequence[Shard]) -> None:
+        """Takes the leases that fall to this process, and gives up those that fall to others."""
+        me, alive = self.heart.instance, self.heart.alive
+        owners = {key: holding.owner for key, holding in self.leases.items() if holding.owner in alive}
+        plan = balanced(shards, {instance: member.can for instance, member in alive.items()}, owners)
+        self._note_lost([shard for shard in shards if shard.key in self._mine and owners.get(shard.key) != me])
+        free = [shard for shard in shards if plan.get(shard.key) == me and shard.key not in owners]
+        leaving = [
+            shard
+            for shard in shards
+            if owners.get(shard.key) == me
+            and plan.get(shard.key) != me
+            and not self._folds(shard)
+        ]
+        taken = await self._leases.pass_on(free, self.leases, me)
+        given_up = await self._leases.pass_on(leaving, self.leases, NOBODY)
+        self._count("taken", [shard for shard in free if shard.key in taken])
+        self._count("given up", [shard for shard in leaving if shard.key in given_up])
+        if taken or given_up:
+            self.leases = await self._leases.load(shards)
+        owned = {shard.key for shard in shards if self.leases.get(shard.key, Holding(NOBODY, 0)).owner == me}
+        self._mine = frozenset(owned)
+        self._wanted = frozenset(key for key in owned if plan.get(key) == me or key in taken)
+        for view in self._newest:
+            metrics.LEASES.labels(view).set(sum(shard.key in owned and shard.view == view for shard in shards))
+
+    def _fold(self, shards: Sequence[Shard]) -> None:
+        """Runs a projection for each build of which a partition is ours, unless it has to keep still."""
+        owned: dict[str, list[Shard]] = {}
+        for shard in shards:
+            if shard.key in self._wanted and not self._keeps_still(shard):
+                owned.setdefault(shard.build.collection, []).append(shard)
+        wanted = {}
+        for collection, parts in owned.items():
+            first = parts[0]
+            partitions = self.records[first.view].partitions
+            share = Share(first.build, first.layout, partitions, frozenset(shard.partition for shard in parts))
+            wanted[collection] = (self.views[first.view, first.build.version], share)
+        self.workers.match(wanted)
+
+    def _keeps_still(self, shard: Shard) -> bool:
+        record = self.records[shard.view]
+        if shard.build == record.live:
+            return bool(record.holding)
+        if shard.build == record.previous:
+            return monotonic() - self._switched[shard.view][1] < SETTLING
+        return False
+
+    def _holds(self) -> list[Hold]:
+        """The builds that this process keeps still with, as the records ask it to."""
+        return [
+            Hold(record.live.collection, record.holding)
+            for record in self.records.values()
+            if record.holding and not self.workers.runs(record.live.collection)
+        ]
+
+    def _folds(self, shard: Shard) -> bool:
+        projections = self.workers.projections
+        return any(
+            one.collection == shard.build.collection
+            and one.share.layout == shard.layout
+            and shard.partition in one.share.owned
+            for one in projections
+        )
+
+    def _note_lost(self, shards: Sequence[Shard]) -> None:
+        if shards:
+            log.warning("leases lost to others", shards=[shard.key for shard in shards])
+            self._count("lost", shards)
+
+    def _count(self, change: str, shards: Sequence[Shard]) -> None:
+        for shard in shards:
+            metrics.LEASE_CHANGES.labels(shard.view, change).inc()
 
     def _note(self, error: Exception) -> None:
         self.trouble = f"{type(error).__name__}: {error}"
 
-    def _set_connected(self, connected: bool) -> None:
-        self.connected, self.caught_up = connected, False
-        metrics.CONNECTED.set(int(connected))
-
-
-async def _all(work: Iterable[Awaitable[None]]) -> None:
-    """Runs all of it to its end, also when some fails; then raises what failed, a fault before a mere stop."""
-    outcomes = await asyncio.gather(*work, return_exceptions=True)
-    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-    for failure in sorted(failures, key=lambda one: isinstance(one, Stopping)):
-        raise failure
+    async def _leave(self) -> None:
+        """Gives up what this process has, so that others need not wait for its death."""
+        with contextlib.suppress(ReadStoreUnavailable, ReadStoreRefused, asyncio.TimeoutError):
+            async with asyncio.timeout(2.0):
+                shards = [shard for shard in shards_of(self.records.values()) if shard.key in self._mine]
+                await self._leases.pass_on(shards, self.leases, NOBODY)
+                await self.heart.leave()

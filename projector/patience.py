@@ -36,6 +36,10 @@ class PatientStore:
         self._name = name
         self.trouble: str | None = None
 
+    async def stopping(self) -> None:
+        """Waits until `stop` is set."""
+        await self._stop.wait()
+
     async def prepare(self, collection: str, struct: type[Struct], indexes: Sequence[tuple[str, ...]]) -> None:
         await self._patiently(lambda: self._store.prepare(collection, struct, indexes))
 
@@ -60,6 +64,15 @@ class PatientStore:
 
     async def count(self, collection: str, where: Mapping[str, Any]) -> int:
         return await self._patiently(lambda: self._store.count(collection, where))
+
+    async def replace_exactly(self, collection: str, write: Write, position: int) -> bool:
+        return await self._patiently(lambda: self._store.replace_exactly(collection, write, position))
+
+    async def delete(self, collection: str, key: str) -> None:
+        await self._patiently(lambda: self._store.delete(collection, key))
+
+    async def remove(self, collection: str, where: Mapping[str, Any]) -> None:
+        await self._patiently(lambda: self._store.remove(collection, where))
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         delays = self._delays()

@@ -10,7 +10,7 @@ from infrastructure.settings import Settings
 from projector.checkpoints import Checkpoints
 from projector.engine import Engine
 from projector.patience import PatientStore
-from projector.projection import Projection
+from projector.feeding.projection import Projection
 from projector.service import create_engine
 from read_models.customer_summary import CUSTOMER_SUMMARY
 from read_models.order_details import ORDER_DETAILS

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from infrastructure.event_store import StoredEvent
-from projector.parked_events import readable
-from projector.parking import ParkedOfBatch, Parking
+from projector.dead_letters.parked_events import readable
+from projector.dead_letters.parking import ParkedOfBatch, Parking
 from read_models.customer_summary import CUSTOMER_SUMMARY
 from read_models.daily_sales import DAILY_SALES
 from read_models.order_details import ORDER_DETAILS
@@ -216,7 +216,7 @@ class TestDocuments:
             assert one.holds_key("b", second.position)
 
     async def test_more_parked_keys_than_a_page_are_read_back(self, monkeypatch):
-        monkeypatch.setattr("projector.parking._PAGE", 3)
+        monkeypatch.setattr("projector.dead_letters.parking._PAGE", 3)
         log, store = LogBuilder(), MemoryReadStore()
         for number in range(10):
             log.add_raw(f"order-{number}", "OrderTeleported", b"{}")

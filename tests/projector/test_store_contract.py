@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from infrastructure.read_store import Held, ReadStore, UnsafeForReadStore, Write
-from projector.parked_events import COLLECTION, INDEXES, ParkedEvent
+from projector.dead_letters.parked_events import COLLECTION, INDEXES, ParkedEvent
 from projector.ports import DocumentStore
 from tests.projector.memory_read_store import MemoryReadStore
 from tests.support.read_store import ReadStoreDatabase

@@ -8,7 +8,7 @@ from msgspec import Struct
 from infrastructure.event_store import EventStoreUnavailable
 from projector.engine import Engine
 from projector.ports import EventLog
-from projector.projection import Projection
+from projector.feeding.projection import Projection
 
 _PATIENCE = 1.5
 

@@ -1,24 +1,28 @@
 """Which streams and documents of a view are parked, and since which event."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
 from infrastructure.event_store import StoredEvent
 from infrastructure.read_store import Write
-from projector.parked_events import COLLECTION, INDEXES, ParkedEvent, parked_event, parked_write
+from projector.dead_letters.discarded_events import discarded_positions
+from projector.dead_letters.parked_events import COLLECTION, INDEXES, ParkedEvent, parked_event, parked_write
+from projector.everything import everything
 from projector.ports import DocumentStore
 from read_models.view import View
 
-_PAGE = 500
-
 
 class Parking:
-    """What is parked for one view. Events before the one that parked a key are folded as ever, also when replayed."""
+    """What is parked for one build of a view, and what operators have discarded for the view.
 
-    def __init__(self, view: View) -> None:
-        self._view = view
+    Events before the one that parked a key are folded as ever, also when they are replayed.
+    """
+
+    def __init__(self, view: View, collection: str) -> None:
+        self.view = view
+        self.collection = collection
+        self._discarded: frozenset[int] = frozenset()
         self._streams: dict[str, int] = {}
         self._keys: dict[str, int] = {}
         self.count = 0
@@ -27,19 +31,17 @@ class Parking:
         """Reads back what earlier runs have parked."""
         self._streams.clear()
         self._keys.clear()
+        self._discarded = await discarded_positions(store, self.view.name)
         await store.prepare(COLLECTION, ParkedEvent, INDEXES)
-        self.count = await store.count(COLLECTION, {"collection": self._view.collection})
-        last = -1
-        while True:
-            where: Mapping[str, Any] = {"collection": self._view.collection, "first": 1, "position": {"$gt": last}}
-            page = await store.page(COLLECTION, where, by="position", direction="ascending", limit=_PAGE)
-            for document in page:
-                last = document["position"]
-                since = self._streams if document["kind"] == "stream" else self._keys
-                for key in document["parked_keys"]:
-                    since.setdefault(key, last)
-            if len(page) < _PAGE:
-                return
+        self.count = await store.count(COLLECTION, {"collection": self.collection})
+        firsts = everything(store, COLLECTION, {"collection": self.collection, "first": 1}, by="position")
+        async for document in firsts:
+            since = self._streams if document["kind"] == "stream" else self._keys
+            since.setdefault(document["key"], document["position"])
+
+    def is_discarded(self, position: int) -> bool:
+        """Whether an operator has left the event at `position` out of the view for good."""
+        return position in self._discarded
 
     def holds_stream(self, stream: str, position: int) -> bool:
         """Whether an event of the stream at `position` is parked, or stands behind one that is."""
@@ -48,6 +50,14 @@ class Parking:
     def holds_key(self, key: str, position: int) -> bool:
         """Whether an event of the document at `position` is parked, or stands behind one that is."""
         return bool(self._keys) and self._keys.get(key, position + 1) <= position
+
+    def free_stream(self, stream: str) -> None:
+        """The stream's events are folded again from now on."""
+        self._streams.pop(stream, None)
+
+    def free_key(self, key: str) -> None:
+        """The document's events are folded again from now on."""
+        self._keys.pop(key, None)
 
     def add_stream(self, stream: str, position: int) -> None:
         """Parks a stream from an event on."""
@@ -59,36 +69,30 @@ class Parking:
 
 
 class ParkedOfBatch:
-    """The events that one batch sets aside for one view: one record each, whatever number of its keys are parked."""
+    """The events that one batch sets aside for one build."""
 
-    def __init__(self, view: View, parking: Parking) -> None:
-        self._view = view
+    def __init__(self, parking: Parking) -> None:
         self._parking = parking
-        self._events: dict[int, ParkedEvent] = {}
+        self._events: dict[tuple[int, str], ParkedEvent] = {}
 
     def park_stream(self, stored: StoredEvent, error: str) -> None:
         """Sets the event aside, and its stream from here on."""
         first = not self._parking.holds_stream(stored.stream, stored.position)
         self._parking.add_stream(stored.stream, stored.position)
-        self._add(parked_event(self._view, "stream", [stored.stream], stored, error, first=first))
+        self._add(parked_event(self._parking, "stream", stored.stream, stored, error, first=first))
 
     def park_key(self, stored: StoredEvent, key: str, error: str) -> None:
         """Sets the event aside for one of its documents, and that document from here on."""
         first = not self._parking.holds_key(key, stored.position)
         self._parking.add_key(key, stored.position)
-        before = self._events.get(stored.position)
-        if before is None:
-            self._add(parked_event(self._view, "document", [key], stored, error, first=first))
-        elif key not in before.parked_keys:
-            keys, first = [*before.parked_keys, key], first or before.first == 1
-            self._add(msgspec.structs.replace(before, parked_keys=keys, first=int(first)))
+        self._add(parked_event(self._parking, "document", key, stored, error, first=first))
 
     def _add(self, parked: ParkedEvent) -> None:
-        self._events[parked.position] = parked
+        self._events.setdefault((parked.position, parked.key), parked)
 
     def events(self) -> Sequence[ParkedEvent]:
         """The records in commit order."""
-        return [self._events[position] for position in sorted(self._events)]
+        return [self._events[place] for place in sorted(self._events)]
 
     def writes(self) -> list[Write]:
         """The records as they are stored."""

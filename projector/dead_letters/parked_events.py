@@ -1,7 +1,7 @@
 """Events that a view can't fold, as they are shown to operators and kept until they are retried or discarded."""
 
 import time
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -19,16 +19,15 @@ class ParkedEvent(Struct, frozen=True):
     """An event set aside for one view, because it fails or because it follows one that does.
 
     `kind` says what is parked with all its later events: the event's whole stream (its documents' keys are not known)
-    or one of the view's documents; `key` names it, `parked_keys` all of them where the event has several. `first` is
-    1 for the event that parked a key, 0 for those behind it. Times are epoch milliseconds. `data` and `metadata` are
-    for people: at most 64 Ki characters; the event itself stays in its stream at `revision`.
+    or one of the view's documents; `key` names it. `first` is 1 for the event that parked the key, 0 for those behind
+    it. Times are epoch milliseconds. `data` and `metadata` are for people: at most 64 Ki characters; the event itself
+    stays in its stream at `revision`.
     """
 
     view: str
     collection: str
     kind: str
     key: str
-    parked_keys: list[str]
     first: int
     stream: str
     revision: int
@@ -41,19 +40,31 @@ class ParkedEvent(Struct, frozen=True):
     metadata: str
 
 
-INDEXES = (("position",), ("view", "position"), ("collection", "first", "position"))
+INDEXES = (
+    ("position",),
+    ("view", "position"),
+    ("collection", "position"),
+    ("collection", "first", "position"),
+    ("collection", "key", "position"),
+)
+
+
+class Place(Protocol):
+    """The build that an event is parked for; see projector.dead_letters.parking.Parking."""
+
+    view: View
+    collection: str
 
 
 def parked_event(
-    view: View, kind: Kind, keys: list[str], stored: StoredEvent, error: str, *, first: bool
+    place: Place, kind: Kind, key: str, stored: StoredEvent, error: str, *, first: bool
 ) -> ParkedEvent:
     """The record of one event set aside."""
     return ParkedEvent(
-        view=view.name,
-        collection=view.collection,
+        view=place.view.name,
+        collection=place.collection,
         kind=kind,
-        key=keys[0],
-        parked_keys=keys,
+        key=key,
         first=int(first),
         stream=stored.stream,
         revision=stored.revision,
@@ -67,9 +78,16 @@ def parked_event(
     )
 
 
+def parked_id(collection: str, kind: str, key: str, position: int) -> str:
+    """The key of its record. An event can be parked for several documents, in processes that know nothing of each
+    other; it is parked for its stream only once."""
+    place = f"{collection}:{position:020}"
+    return f"{place}:{key}" if kind == "document" else place
+
+
 def parked_write(parked: ParkedEvent, fields: dict[str, object]) -> Write:
     """The write that records it: repeated, it is refused and changes nothing."""
-    return Write(f"{parked.collection}:{parked.position:020}", parked.position, fields)
+    return Write(parked_id(parked.collection, parked.kind, parked.key, parked.position), parked.position, fields)
 
 
 def readable(text: str | bytes) -> str:

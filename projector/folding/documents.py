@@ -3,7 +3,7 @@
 import msgspec
 
 from infrastructure.read_store import Held, Write
-from projector.document_cache import ABSENT, Known
+from projector.folding.document_cache import ABSENT, Known
 from projector.errors import ViewBroken
 from read_models.view import View
 

@@ -1,19 +1,23 @@
 """One view's way through the log: keys, fold, guarded write, parked events, batch after batch."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
 from infrastructure.read_store import UnsafeForReadStore, Write
 from projector import metrics
-from projector.checkpoints import Checkpoints
-from projector.decoding import DecodedBatch
-from projector.document_cache import ABSENT, DocumentCache, Known
-from projector.documents import known_from, write_of
+from projector.folding.decoding import DecodedBatch
+from projector.folding.document_cache import ABSENT, DocumentCache, Known
+from projector.folding.documents import known_from, write_of
 from projector.errors import ViewBroken
-from projector.folding import Folder, Step, park_keys, restricted
-from projector.parked_events import COLLECTION as PARKED_EVENTS
-from projector.parking import ParkedOfBatch, Parking
+from projector.folding.folder import Folder, Step, park_keys, restricted
+from projector.folding.share import Share
+from projector.dead_letters.parked_events import COLLECTION as PARKED_EVENTS
+from projector.dead_letters.parking import ParkedOfBatch, Parking
+from projector.feeding.checkpoint_writer import CheckpointWriter
+from projector.feeding.inbox import Inbox
+from projector.feeding.rate import Rate
 from projector.patience import PatientStore
 from read_models.view import View
 
@@ -24,53 +28,119 @@ _MOST_ROUNDS = 100
 
 
 class Projection:
-    """Folds batches into the documents of one view. `capacity` bounds the documents kept in memory."""
+    """Folds the log into one share of a build's documents. `capacity` bounds the documents kept in memory.
 
-    def __init__(self, view: View, store: PatientStore, *, capacity: int, failure_limit: int) -> None:
+    `position` is that of its checkpoint, None before the first; `delivered` the last position that has come into its
+    inbox; -1 is before the first event. `events` counts what it has considered since the build began.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        share: Share,
+        store: PatientStore,
+        checkpoints: CheckpointWriter,
+        *,
+        capacity: int,
+        buffer: int,
+        failure_limit: int,
+    ) -> None:
         self.view = view
+        self.view_name = view.name
+        self.share = share
         self.store = store
+        self.inbox = Inbox(buffer)
         self.position: int | None = None
+        self.delivered = -1
+        self.events = 0
+        self.rate = Rate()
         self.behind_since: int | None = None
         self.broken: str | None = None
-        self.parking = Parking(view)
+        self.parking = Parking(view, share.build.collection)
+        self.gate = asyncio.Lock()
+        self.folder = Folder(view, share, self.parking, failure_limit)
+        self._checkpoints = checkpoints
         self._failure_limit = failure_limit
         self._cache = DocumentCache(capacity)
-        self._folder = Folder(view, self.parking, failure_limit)
+        self._folded = -1
 
-    async def start(self, checkpoints: Checkpoints) -> None:
+    @property
+    def collection(self) -> str:
+        """Where its documents are."""
+        return self.share.build.collection
+
+    @property
+    def is_level(self) -> bool:
+        """Whether all that has come to it is folded, written, and in its checkpoint."""
+        return (-1 if self.position is None else self.position) >= self.delivered
+
+    async def start(self) -> None:
         """Reads back where an earlier run left off."""
-        self._cache.clear()
-        await self.store.prepare(self.view.collection, self.view.document, self.view.indexes)
+        await self.store.prepare(self.collection, self.view.document, self.view.indexes)
         await self.parking.load(self.store)
-        self.position = await checkpoints.load(self.view)
+        held = await self._checkpoints.load(self.share)
+        positions = [self.share.build.base if one is None else one.position for one in held.values()]
+        self._folded = self.delivered = min(positions)
+        self.position = None if self._folded < 0 else self._folded
+        self.events = min((0 if one is None or one.fields is None else one.fields["events"]) for one in held.values())
         metrics.PARKED.labels(self.view.name).set(self.parking.count)
 
-    async def project(self, batch: DecodedBatch) -> None:
-        """Brings documents up to the batch's position, or stops the view when its own fault is in the way.
+    def deliver(self, batch: DecodedBatch) -> None:
+        """Takes a batch in; what it has had already is left out."""
+        if batch.position < self.delivered:
+            return
+        events = batch.events
+        if events and events[0].stored.position <= self.delivered:
+            events = [one for one in events if one.stored.position > self.delivered]
+        if self.behind_since is None and events:
+            self.behind_since = events[0].stored.recorded_at
+        self.delivered = batch.position
+        self.inbox.put(DecodedBatch(events, batch.position, batch.caught_up, batch.considered))
 
-        The checkpoint is still to be written, and then `arrived` called.
-        """
-        after = -1 if self.position is None else self.position
-        self.behind_since = next((e.stored.recorded_at for e in batch.events if e.stored.position > after), None)
+    async def run(self) -> None:
+        """Folds what is delivered, until the view's own fault stops it. Raises Stopping; a batch that was begun is
+        finished when the store lets it."""
+        stopping = asyncio.ensure_future(self.store.stopping())
         try:
-            await self._project(batch, after)
+            while self.broken is None:
+                coming = asyncio.ensure_future(self.inbox.take())
+                await asyncio.wait({coming, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if stopping.done():
+                    coming.cancel()
+                    return
+                async with self.gate:
+                    await self._take(coming.result())
+        finally:
+            stopping.cancel()
+            self.inbox.abandon()
+
+    async def _take(self, batch: DecodedBatch) -> None:
+        """Brings the documents up to the batch's position, or stops the view when its own fault is in the way."""
+        try:
+            await self._project(batch, self._folded)
         except ViewBroken as error:
             self.broken = str(error)
             metrics.STOPPED.labels(self.view.name).set(1)
             log.critical("view stopped: its fault is not one event's", view=self.view.name, error=self.broken)
+            return
+        self.events += batch.considered
+        self.rate.count(batch.considered)
+        if batch.position > self._folded:
+            self._folded = batch.position
+            self._checkpoints.note(self, batch.position)
+        self.behind_since = None if self.inbox.is_empty else self.behind_since
 
     def arrived(self, position: int) -> None:
         """The checkpoint stands at `position`."""
         self.position = position
-        self.behind_since = None
         metrics.POSITION.labels(self.view.name).set(position)
 
     async def _project(self, batch: DecodedBatch, after: int) -> None:
-        parked = ParkedOfBatch(self.view, self.parking)
-        steps = self._folder.select(batch.events, after, parked)
+        parked = ParkedOfBatch(self.parking)
+        steps = self.folder.select(batch.events, after, parked)
         known = await self._known(steps)
         with metrics.FOLD_SECONDS.labels(self.view.name).time():
-            changed = self._folder.fold(steps, known, parked)
+            changed = self.folder.fold(steps, known, parked)
         with metrics.WRITE_SECONDS.labels(self.view.name).time():
             await self._write(steps, known, changed, parked)
             await self._park(parked)
@@ -99,7 +169,7 @@ class Projection:
     async def _load(self, keys: Iterable[str]) -> dict[str, Known]:
         wanted = list(keys)
         metrics.LOADED.labels(self.view.name).inc(len(wanted))
-        found = await self.store.load(self.view.collection, wanted)
+        found = await self.store.load(self.collection, wanted)
         return {key: known_from(self.view, key, found.get(key)) for key in wanted}
 
     async def _write(
@@ -115,15 +185,15 @@ class Projection:
                 return
             metrics.REFUSED.labels(self.view.name).inc(len(refused))
             steps, known = restricted(steps, refused), await self._load(refused)
-            changed = self._folder.fold(steps, known, parked)
-        raise ViewBroken(f"the read store refuses writes to {self.view.collection} without holding anything newer")
+            changed = self.folder.fold(steps, known, parked)
+        raise ViewBroken(f"the read store refuses writes to {self.collection} without holding anything newer")
 
     async def _write_all(
         self, writes: Sequence[Write], steps: Sequence[Step], known: Mapping[str, Known], parked: ParkedOfBatch
     ) -> frozenset[str]:
         metrics.DOCUMENTS.labels(self.view.name).inc(len(writes))
         try:
-            return await self.store.write(self.view.collection, writes)
+            return await self.store.write(self.collection, writes)
         except UnsafeForReadStore:
             return await self._write_singly(writes, steps, known, parked)
 
@@ -138,7 +208,7 @@ class Projection:
         errors: dict[str, str] = {}
         for write in writes:
             try:
-                refused |= await self.store.write(self.view.collection, [write])
+                refused |= await self.store.write(self.collection, [write])
             except UnsafeForReadStore as error:
                 errors[write.key] = f"the document can't be stored: {error}"
         if len(errors) == len(writes) >= self._failure_limit:

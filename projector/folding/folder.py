@@ -7,10 +7,11 @@ from msgspec import Struct
 
 from domain.recorded import Recorded
 from infrastructure.event_store import StoredEvent
-from projector.decoding import Incoming
-from projector.document_cache import Known
+from projector.folding.decoding import Incoming
+from projector.folding.document_cache import Known
 from projector.errors import ViewBroken
-from projector.parking import ParkedOfBatch, Parking
+from projector.folding.share import Share
+from projector.dead_letters.parking import ParkedOfBatch, Parking
 from read_models.view import View
 
 BEHIND = "stands behind an event that is parked"
@@ -46,28 +47,32 @@ class FailureRun:
 
 
 class Folder:
-    """The pure part of one view's projection; it parks what fails."""
+    """The pure part of one projection; it parks what fails."""
 
-    def __init__(self, view: View, parking: Parking, failure_limit: int) -> None:
+    def __init__(self, view: View, share: Share, parking: Parking, failure_limit: int) -> None:
         self._view = view
+        self._share = share
         self._parking = parking
         self._unkeyed = FailureRun(view, failure_limit)
         self._unfolded = FailureRun(view, failure_limit)
 
     def select(self, events: Sequence[Incoming], after: int, parked: ParkedOfBatch) -> list[Step]:
-        """The events that the view folds, with their keys. What gives no keys parks its stream.
+        """The events that the view folds, with those of their keys that are ours. What gives no keys parks its stream.
 
         Events at or below `after` are done already. Raises ViewBroken.
         """
         steps: list[Step] = []
-        wanted, holds_stream = self._view.events, self._parking.holds_stream
+        wanted, holds_stream, is_discarded = self._view.events, self._parking.holds_stream, self._parking.is_discarded
         for incoming in events:
             stored, recorded = incoming.stored, incoming.recorded
             if stored.position <= after:
                 continue
             if recorded is None:
-                parked.park_stream(stored, incoming.fault)
+                if not is_discarded(stored.position):
+                    parked.park_stream(stored, incoming.fault)
             elif type(recorded.event) in wanted:
+                if is_discarded(stored.position):
+                    continue
                 if holds_stream(stored.stream, stored.position):
                     parked.park_stream(stored, BEHIND)
                 else:
@@ -82,7 +87,9 @@ class Folder:
             self._unkeyed.failed(stored.stream, error)
         else:
             self._unkeyed.succeeded()
-            steps.append(Step(stored, recorded, keys))
+            ours = keys if self._share.is_whole else self._share.of(keys)
+            if ours:
+                steps.append(Step(stored, recorded, ours))
 
     def fold(self, steps: Sequence[Step], known: Mapping[str, Known], parked: ParkedOfBatch) -> dict[str, Known]:
         """The documents that the steps change. A fold that raises parks the document's key. Raises ViewBroken."""

@@ -7,7 +7,7 @@ from msgspec import Struct
 from domain.aggregates import CATEGORIES, category_of
 from domain.recorded import Recorded
 from infrastructure.event_codec import decode_event
-from infrastructure.event_store import Batch, StoredEvent
+from infrastructure.event_store import StoredEvent
 
 
 class Incoming(Struct, frozen=True, gc=False):
@@ -19,17 +19,21 @@ class Incoming(Struct, frozen=True, gc=False):
 
 
 class DecodedBatch(Struct, frozen=True):
-    """A batch of the subscription without the events that are none of ours; they still advance `position`."""
+    """A batch of the subscription without the events that are none of ours; they still advance `position`.
+
+    `considered` counts those too.
+    """
 
     events: Sequence[Incoming]
-    position: int | None
+    position: int
     caught_up: bool
+    considered: int
 
 
-def decode_batch(batch: Batch) -> DecodedBatch:
+def decode_batch(events: Sequence[StoredEvent], position: int, *, caught_up: bool) -> DecodedBatch:
     """Every event of our categories, in order; nothing in an event can make this fail."""
-    ours = [_decode(stored) for stored in batch.events if category_of(stored.stream) in CATEGORIES]
-    return DecodedBatch(ours, batch.position, batch.caught_up)
+    ours = [_decode(stored) for stored in events if category_of(stored.stream) in CATEGORIES]
+    return DecodedBatch(ours, position, caught_up, len(events))
 
 
 def _decode(stored: StoredEvent) -> Incoming:

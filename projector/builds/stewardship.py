@@ -1,0 +1,191 @@
+"""What has to be done for a view as a whole, by one process at a time: new versions, the switch, removal.
+
+Each step is one guarded write of the view's record, or a removal that may be repeated; so a process that dies in the
+middle, or two that both take themselves for the steward, do no harm.
+"""
+
+from collections.abc import Mapping, Sequence
+from time import monotonic, time
+
+import structlog
+
+from infrastructure.read_store import Held
+from infrastructure.view_registry import (
+    CHECKPOINTS,
+    Build,
+    ViewRecord,
+    ViewRegistry,
+    checkpoint_keys,
+    low_watermark,
+)
+from infrastructure.view_registry import transitions
+from projector import metrics
+from projector.builds.shards import Shard, ability
+from projector.dead_letters.parked_events import COLLECTION as PARKED_EVENTS
+from projector.membership.leases import LEASES, NOBODY, Holding
+from projector.membership.member import Member
+from projector.ports import DocumentStore, EventLog
+from read_models.view import View
+
+log = structlog.get_logger(__name__)
+
+# How long the live build keeps still at most for a candidate to reach it; then it goes on, and the switch waits.
+_LONGEST_HOLD = 10.0
+_BETWEEN_HOLDS = 5.0
+
+
+class Stewardship:
+    """`lease` and `grace` are in seconds: how long a process may take to notice a change of hands, and how long the
+    previous build is kept. Every method raises what the stores raise."""
+
+    def __init__(
+        self, store: DocumentStore, event_log: EventLog, registry: ViewRegistry, *, lease: float, grace: float
+    ) -> None:
+        self._store = store
+        self._log = event_log
+        self._registry = registry
+        self._lease = lease
+        self._grace = int(grace * 1000)
+        self._ends: dict[str, int] = {}
+        self._held_since: dict[tuple[str, int], float] = {}
+        self._targets: dict[tuple[str, int], int] = {}
+        self._not_before: dict[str, float] = {}
+        self._retired_since: dict[str, float] = {}
+        self._removed: dict[str, int] = {}
+        self._layouts: dict[tuple[str, int], tuple[float, bool]] = {}
+
+    async def first_record(self, view: View, partitions: int) -> None:
+        """A view that nobody has projected before: its first build is live from the start."""
+        legacy = (await self._store.load(CHECKPOINTS, [view.collection])).get(view.collection)
+        base = -1 if legacy is None else legacy.position
+        await self._registry.save(transitions.first_record(view.name, view.version, partitions, _now(), base=base))
+
+    async def begin_new_version(self, record: ViewRecord, view: View, abilities: Sequence[str]) -> None:
+        """A version that has never been built is built beside the live one."""
+        candidate = record.candidate
+        if candidate is not None:
+            if ability(record.view, candidate.version) in abilities:
+                return
+            log.warning("nobody can build it any more; giving it up", view=view.name, collection=candidate.collection)
+            await self._registry.save(transitions.cancelled(record, _now(), self._grace))
+            return
+        if await self._registry.save(transitions.with_candidate(record, view.version, _now())):
+            log.info("building a new version", view=view.name, version=view.version)
+
+    async def look_after(
+        self, record: ViewRecord, leases: Mapping[str, Holding], alive: Mapping[str, Member]
+    ) -> None:
+        """Takes the view's candidate, its previous build and its retired ones one step further, where that is due."""
+        if record.candidate is not None:
+            await self._bring_forward(record, record.candidate, leases, alive)
+        elif record.previous is not None and _now() >= record.previous_until:
+            await self._registry.save(transitions.without_previous(record))
+        for build in record.retired:
+            await self._remove(record, build)
+        if record.layout > 1:
+            await self._sweep(record)
+
+    async def _bring_forward(
+        self, record: ViewRecord, candidate: Build, leases: Mapping[str, Holding], alive: Mapping[str, Member]
+    ) -> None:
+        positions = await reached_by_builds(self._store, record)
+        reached = positions[candidate.collection]
+        if not record.holding:
+            await self._hold_when_level(record, reached)
+            return
+        hold = (record.view, record.holding)
+        since = self._held_since.setdefault(hold, monotonic())
+        if _keeps_still(record, leases, alive):
+            # Whatever a writer of the live build may still have in hand was in the log by now.
+            if hold not in self._targets:
+                self._targets[hold] = await self._end()
+            if reached >= max(self._targets[hold], positions[record.live.collection]):
+                await self._switch(record)
+                return
+        if monotonic() - since > _LONGEST_HOLD:
+            self._not_before[record.view] = monotonic() + _BETWEEN_HOLDS
+            log.warning("the candidate did not come level in time; trying again", view=record.view)
+            await self._registry.save(transitions.released(record))
+
+    async def _hold_when_level(self, record: ViewRecord, reached: int) -> None:
+        end, before = await self._end(), self._ends.get(record.view)
+        self._ends[record.view] = end
+        if before is None or reached < before or monotonic() < self._not_before.get(record.view, 0.0):
+            return
+        del self._ends[record.view]
+        await self._registry.save(transitions.held(record))
+
+    async def _switch(self, record: ViewRecord) -> None:
+        if await self._registry.save(transitions.switched(record, _now(), self._grace)):
+            metrics.SWITCHES.labels(record.view).inc()
+            assert record.candidate is not None
+            log.info("view switched", view=record.view, to=record.candidate.collection, was=record.live.collection)
+
+    async def _remove(self, record: ViewRecord, build: Build) -> None:
+        """Removes all there is of a build, once everybody has had the time to leave it alone; twice, for a writer who
+        was late would bring a part of it back."""
+        since = self._retired_since.setdefault(build.collection, monotonic())
+        times = self._removed.get(build.collection, 0)
+        if monotonic() - since < self._lease * (times + 1):
+            return
+        await self._store.drop(build.collection)
+        for collection in (CHECKPOINTS, PARKED_EVENTS, LEASES):
+            await self._store.remove(collection, {"collection": build.collection})
+        self._removed[build.collection] = times + 1
+        if times:
+            await self._registry.save(transitions.forgotten(record, build))
+            del self._retired_since[build.collection], self._removed[build.collection]
+            log.info("build removed", view=record.view, collection=build.collection)
+
+    async def _sweep(self, record: ViewRecord) -> None:
+        """Removes what is left of earlier layouts, once for each new one, when everybody has had time to leave them."""
+        since, swept = self._layouts.setdefault((record.view, record.layout), (monotonic(), False))
+        if swept or monotonic() - since < self._lease:
+            return
+        for build in record.builds:
+            where = {"collection": build.collection, "layout": {"$lt": record.layout}}
+            for collection in (CHECKPOINTS, LEASES):
+                await self._store.remove(collection, where)
+        self._layouts[record.view, record.layout] = (since, True)
+
+    async def _end(self) -> int:
+        last = await self._log.last_position()
+        return -1 if last is None else last
+
+
+def steward_of(record: ViewRecord, leases: Mapping[str, Holding]) -> str:
+    """Who looks after the view: whoever has the first partition of what is being built, or else of what is live."""
+    for build in (record.candidate, record.live):
+        if build is not None:
+            holding = leases.get(Shard(record.view, build, record.layout, 0).key)
+            if holding is not None and holding.owner != NOBODY:
+                return holding.owner
+    return NOBODY
+
+
+async def reached_by_builds(store: DocumentStore, record: ViewRecord) -> dict[str, int]:
+    """How far each build has come, by collection; -1 is before the first event."""
+    keys = [key for build in record.builds for key in checkpoint_keys(build, record.layout, record.partitions)]
+    found = await store.load(CHECKPOINTS, keys)
+    return {build.collection: _low(build, record, found) for build in record.builds}
+
+
+def _low(build: Build, record: ViewRecord, found: Mapping[str, Held]) -> int:
+    low = low_watermark(build, record.layout, record.partitions, found)
+    return -1 if low is None else low
+
+
+def _keeps_still(record: ViewRecord, leases: Mapping[str, Holding], alive: Mapping[str, Member]) -> bool:
+    """Whether every process that may write the live build has said that it does not."""
+    for partition in range(record.partitions):
+        holding = leases.get(Shard(record.view, record.live, record.layout, partition).key)
+        owner = None if holding is None else alive.get(holding.owner)
+        if owner is not None and not any(
+            hold.collection == record.live.collection and hold.number == record.holding for hold in owner.holds
+        ):
+            return False
+    return True
+
+
+def _now() -> int:
+    return int(time() * 1000)

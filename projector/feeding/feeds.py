@@ -1,0 +1,132 @@
+"""Every feed of a process: one that is furthest on, and one for each group that still catches up with it.
+
+A rebuild, or a partition taken over from another process, reads the log for itself until it is level with the others;
+then it joins them, and its own subscription ends. So nothing that is up to date ever waits for what is not.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from infrastructure.event_store import EventStoreUnavailable
+from infrastructure.resilience import backoff
+from projector import metrics
+from projector.feeding.feed import Feed
+from projector.feeding.projection import Projection
+from projector.patience import Delays
+from projector.ports import EventLog
+
+# Projections that start further apart than this do not share a subscription: in commit positions, which are bytes.
+_FAR = 16 * 1024 * 1024
+# How long the furthest feed stands still at most so that one that is nearly level can come up to it.
+_STAND_STILL = 1.0
+
+
+class Feeds:
+    """`buffer` bounds the events that each feed reads ahead; `idle_check` is in seconds."""
+
+    def __init__(self, event_log: EventLog, *, buffer: int, idle_check: float, delays: Delays = backoff) -> None:
+        self._log = event_log
+        self._buffer = buffer
+        self._idle_check = idle_check
+        self._delays = delays
+        self._feeds: dict[Feed, asyncio.Task[None]] = {}
+        self._main: Feed | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps a feed from its log, if anything does."""
+        return next((feed.trouble for feed in self._feeds if feed.trouble), None)
+
+    def of(self, projection: Projection) -> Feed | None:
+        """The feed of a projection; None when it has none."""
+        return next((feed for feed in self._feeds if projection in feed.projections), None)
+
+    def start(self, projections: Sequence[Projection]) -> None:
+        """Feeds them from where they are, those that are near each other together."""
+        for group in _near_each_other(projections):
+            idle_check = self._idle_check if self._main is None else self._idle_check / 10
+            feed = Feed(
+                self._log, group, self._level, buffer=self._buffer, idle_check=idle_check, delays=self._delays
+            )
+            self._main = self._main or feed
+            self._feeds[feed] = asyncio.create_task(self._run(feed))
+
+    def stop(self, projection: Projection) -> None:
+        """Feeds it no more."""
+        for feed in list(self._feeds):
+            feed.remove(projection)
+
+    async def close(self) -> None:
+        """Ends every subscription at once."""
+        tasks = list(self._feeds.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, feed: Feed) -> None:
+        try:
+            await feed.run()
+        finally:
+            del self._feeds[feed]
+            if self._main is feed:
+                self._main = max(self._feeds, key=lambda one: one.delivered, default=None)
+            self._show()
+
+    async def _level(self, feed: Feed) -> None:
+        """Lets feeds that have come level with the furthest one join it."""
+        self._show()
+        main = self._main
+        if main is None or feed is main:
+            return
+        if feed.delivered < main.delivered and feed.caught_up:
+            await self._await_or_ask(feed, main)
+        if feed.delivered < main.delivered or not (feed.connected and feed.projections):
+            return
+        if main.caught_up or not main.connected:
+            self._join(feed, main)
+        else:
+            self._main = feed
+        main.may_go_on.set()
+
+    async def _await_or_ask(self, feed: Feed, main: Feed) -> None:
+        """A feed that has all the log had when it asked, and is still behind: either something has come since, which
+        the other shall wait for; or it is behind in name alone, by events that the server filters out."""
+        main.may_go_on.clear()
+        asyncio.get_running_loop().call_later(_STAND_STILL, main.may_go_on.set)
+        target = main.delivered
+        try:
+            missing = await self._first_after(feed.delivered)
+        except EventStoreUnavailable:
+            return
+        if missing is None or missing > target:
+            feed.delivered = max(feed.delivered, target)
+
+    async def _first_after(self, position: int) -> int | None:
+        events = self._log.read_all(None if position < 0 else position)
+        try:
+            async for event in events:
+                return event.position
+        finally:
+            await events.aclose()  # type: ignore[attr-defined]
+        return None
+
+    def _join(self, feed: Feed, main: Feed) -> None:
+        moving = list(feed.projections)
+        main.add(moving)
+        main.delivered = min(main.delivered, feed.delivered)
+        for projection in moving:
+            feed.projections.remove(projection)
+        feed.end()
+
+    def _show(self) -> None:
+        metrics.CONNECTED.set(int(self._main is not None and self._main.connected))
+
+
+def _near_each_other(projections: Sequence[Projection]) -> list[list[Projection]]:
+    groups: list[list[Projection]] = []
+    for projection in sorted(projections, key=lambda one: one.delivered):
+        if groups and projection.delivered - groups[-1][0].delivered <= _FAR:
+            groups[-1].append(projection)
+        else:
+            groups.append([projection])
+    return groups

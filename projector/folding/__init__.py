@@ -1,0 +1,1 @@
+"""From events to documents, in memory and pure but for what is parked."""

@@ -1,0 +1,1 @@
+"""Which projector process does what: heartbeats, leases, and how the work is shared out."""

@@ -1,0 +1,66 @@
+"""A process's own heartbeat, and the beats of the others."""
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from infrastructure.read_store import POSITION, Document, Write
+from projector.membership.member import MEMBERS, Hold, Member, ShardReport
+from projector.membership.roster import Roster
+from projector.ports import DocumentStore
+
+_MOST_MEMBERS = 500
+
+
+class Heartbeat:
+    """`name` outlives the process (empty: the process has a name of its own); `lease` is in seconds.
+
+    Every method raises what the store raises.
+    """
+
+    def __init__(self, store: DocumentStore, name: str, can: Sequence[str], lease: float) -> None:
+        self.instance = f"{name or f'{socket.gethostname()}-{os.getpid()}'}-{secrets.token_hex(4)}"
+        self._name = name or self.instance
+        self._store = store
+        self._can = list(can)
+        self._started_at = _now()
+        self._beat = self._started_at
+        self._roster = Roster(lease)
+        self.members: dict[str, Member] = {}
+        self.alive: dict[str, Member] = {}
+
+    async def prepare(self) -> None:
+        """Checks that members can be stored."""
+        await self._store.prepare(MEMBERS, Member, ())
+
+    async def beat(self, holds: Sequence[Hold], shards: Sequence[ShardReport]) -> None:
+        """Tells the others that this process lives, and how it does."""
+        self._beat = max(self._beat + 1, _now())
+        member = Member(self.instance, self._name, self._started_at, _now(), self._can, list(holds), list(shards))
+        await self._store.write(MEMBERS, [Write(self.instance, self._beat, msgspec.to_builtins(member))])
+
+    async def look(self) -> None:
+        """Finds out who there is, and who of them is alive; forgets those who have been gone for long."""
+        page = await self._store.page(MEMBERS, {}, by="started_at", direction="descending", limit=_MOST_MEMBERS)
+        found = {document["_id"]: (document[POSITION], _member(document)) for document in page}
+        self.members = {instance: member for instance, (_, member) in found.items()}
+        self.alive = self._roster.look(found, _now())
+        for instance, member in self.members.items():
+            if instance not in self.alive and _now() - member.beat_at > 600_000:
+                await self._store.delete(MEMBERS, instance)
+
+    async def leave(self) -> None:
+        """Tells the others that this process ends."""
+        await self._store.delete(MEMBERS, self.instance)
+
+
+def _member(document: Document) -> Member:
+    return msgspec.convert(document, Member)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

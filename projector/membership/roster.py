@@ -1,0 +1,38 @@
+"""Who is alive, as this process sees it by its own clock: whoever has been seen to beat within the lease's time."""
+
+from collections.abc import Mapping
+from time import monotonic
+
+from projector.membership.member import Member
+
+# A member this much out of date by the clock on the wall has died long ago; nothing depends on that clock being right.
+_LONG_DEAD = 60_000
+
+
+class Roster:
+    """`lease` is in seconds: how long after its last beat a process still counts as alive."""
+
+    def __init__(self, lease: float) -> None:
+        self._lease = lease
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def look(self, members: Mapping[str, tuple[int, Member]], now: int) -> dict[str, Member]:
+        """Those of `members` (by instance, each with its beat) that are alive. `now` is in epoch milliseconds."""
+        moment = monotonic()
+        self._seen = {
+            instance: self._seen[instance] if self._seen.get(instance, (None,))[0] == beat else (beat, moment)
+            for instance, (beat, _) in members.items()
+        }
+        newest = _newest_of_each_name(members)
+        return {
+            instance: member
+            for instance, (_, member) in members.items()
+            if moment - self._seen[instance][1] < self._lease
+            and newest[member.name] == instance
+            and now - member.beat_at < _LONG_DEAD
+        }
+
+
+def _newest_of_each_name(members: Mapping[str, tuple[int, Member]]) -> dict[str, str]:
+    by_age = sorted((member.started_at, instance, member.name) for instance, (_, member) in members.items())
+    return {name: instance for _, instance, name in by_age}
