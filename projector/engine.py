@@ -12,13 +12,14 @@ from time import monotonic
 import structlog
 
 from infrastructure.event_store import EventStoreUnavailable
-from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
+from infrastructure.read_store import Held, ReadStoreRefused, ReadStoreUnavailable
 from infrastructure.resilience import backoff
 from infrastructure.settings import Settings
 from infrastructure.view_registry import ViewRecord, ViewRegistry
 from projector import metrics
 from projector.builds.shards import Shard, ability, shards_of
 from projector.builds.stewardship import Stewardship, steward_of
+from projector.dead_letters.requests import ReplayRequests
 from projector.errors import Stopping
 from projector.feeding.checkpoint_writer import CheckpointWriter
 from projector.feeding.feeds import Feeds
@@ -60,6 +61,7 @@ class Engine:
         self.trouble: str | None = None
         self.records: Mapping[str, ViewRecord] = {}
         self.leases: Mapping[str, Holding] = {}
+        self.seen_checkpoints: Mapping[str, Held] = {}
         self.registry = ViewRegistry(store)
         self.look_again = asyncio.Event()
         self.heart = Heartbeat(
@@ -70,6 +72,7 @@ class Engine:
         )
         self._newest = {view.name: view for view in sorted(views, key=lambda view: view.version)}
         self._settings = settings
+        self.grace = int(settings.view_grace * 1000)
         self._interval = settings.projector_lease / 6
         self._stop = stop
         self._delays = delays
@@ -77,15 +80,32 @@ class Engine:
             store, event_log, self.registry, lease=settings.projector_lease, grace=settings.view_grace
         )
         self._leases = Leases(store)
+        self._requests = ReplayRequests(store)
         self._patient = PatientStore(store, stop, "checkpoints", delays)
         self._checkpoints = CheckpointWriter(self._patient, self.heart.instance)
         self._feeds = Feeds(event_log, buffer=settings.projector_batch, idle_check=idle_check, delays=delays)
         limits = Limits(settings.projector_cache, settings.projector_batch)
-        self.workers = Workers(store, self._feeds, self._checkpoints, limits, self.look_again, delays)
+        self.workers = Workers(store, event_log, self._feeds, self._checkpoints, limits, self.look_again, delays)
         self._mine: frozenset[str] = frozenset()
         self._wanted: frozenset[str] = frozenset()
         self._switched: dict[str, tuple[int, float]] = {}
         self._beaten = -1.0
+
+    @property
+    def view_names(self) -> list[str]:
+        """The views that this process knows."""
+        return list(self._newest)
+
+    def newest_version(self, name: str) -> int | None:
+        """The newest version of a view that this process knows; None when it knows none."""
+        view = self._newest.get(name)
+        return None if view is None else view.version
+
+    async def look(self) -> None:
+        """Finds out at once what has been changed in the views' records, for whoever has just changed one."""
+        with contextlib.suppress(ReadStoreUnavailable, ReadStoreRefused):
+            self.records = {**self.records, **await self.registry.load(list(self._newest))}
+        self.look_again.set()
 
     @property
     def projections(self) -> list[Projection]:
@@ -119,6 +139,7 @@ class Engine:
                 await self.registry.prepare()
                 await self._checkpoints.prepare()
                 await self._leases.prepare()
+                await self._requests.prepare()
                 await self.heart.prepare()
                 return
             except (ReadStoreUnavailable, ReadStoreRefused) as error:
@@ -174,6 +195,8 @@ class Engine:
         self.leases = await self._leases.load(shards)
         await self._share_out(shards)
         self._fold(shards)
+        for request in await self._requests.open():
+            self.workers.replay(request, self._requests)
         for record in self.records.values():
             if steward_of(record, self.leases) == self.heart.instance:
                 await self._stewardship.look_after(record, self.leases, self.heart.alive)
@@ -205,9 +228,7 @@ class Engine:
         leaving = [
             shard
             for shard in shards
-            if owners.get(shard.key) == me
-            and plan.get(shard.key) != me
-            and not self._folds(shard)
+            if owners.get(shard.key) == me and plan.get(shard.key) != me and not self._folds(shard)
         ]
         taken = await self._leases.pass_on(free, self.leases, me)
         given_up = await self._leases.pass_on(leaving, self.leases, NOBODY)

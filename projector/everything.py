@@ -31,9 +31,7 @@ async def everything(
     """
     limit = PAGE
     while True:
-        page = await store.page(
-            collection, {**where, by: {"$gt": after}}, by=by, direction="ascending", limit=limit
-        )
+        page = await store.page(collection, {**where, by: {"$gt": after}}, by=by, direction="ascending", limit=limit)
         if len(page) < limit:
             for document in page:
                 yield document

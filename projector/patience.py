@@ -74,6 +74,9 @@ class PatientStore:
     async def remove(self, collection: str, where: Mapping[str, Any]) -> None:
         await self._patiently(lambda: self._store.remove(collection, where))
 
+    async def drop(self, collection: str) -> None:
+        await self._patiently(lambda: self._store.drop(collection))
+
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         delays = self._delays()
         while True:

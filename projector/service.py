@@ -18,6 +18,9 @@ from projector.lag import lag_seconds
 from read_models.view import View
 from read_models.views import VIEWS
 
+OWNERS_PATIENCE = 20.0
+"""How long, in seconds, a retry of dead letters waits for the processes that fold the documents."""
+
 
 class NotReady(Exception):
     """Why the projector can't do its work, for /health/ready."""
@@ -50,7 +53,9 @@ def create_projector(settings: Settings, views: Sequence[View] = VIEWS) -> Lites
     }
     for view in views:
         metrics.LAG.labels(view.name).set_function(lag_seconds(engine, view.name))
-    return create_app("Eventfold projector", routes(engine), probes, settings, lifespan=[running])
+    return create_app(
+        "Eventfold projector", routes(engine, patience=OWNERS_PATIENCE), probes, settings, lifespan=[running]
+    )
 
 
 async def _finish(task: "asyncio.Task[None]", grace: float) -> None:

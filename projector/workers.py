@@ -7,8 +7,12 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 import structlog
 from msgspec import Struct
 
+from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
 from infrastructure.resilience import backoff
+from infrastructure.view_registry.checkpoints import checkpoint_key
 from projector import metrics
+from projector.dead_letters.replaying import replay_all
+from projector.dead_letters.requests import ReplayAnswer, ReplayRequest, ReplayRequests
 from projector.errors import Stopping
 from projector.feeding.checkpoint_writer import CheckpointWriter
 from projector.feeding.feeds import Feeds
@@ -16,9 +20,8 @@ from projector.feeding.projection import Projection
 from projector.folding.share import Share
 from projector.membership.member import ShardReport
 from projector.patience import Delays, PatientStore, pause
-from projector.ports import DocumentStore
+from projector.ports import DocumentStore, EventLog
 from read_models.view import View
-from infrastructure.view_registry.checkpoints import checkpoint_key
 
 log = structlog.get_logger(__name__)
 
@@ -34,13 +37,13 @@ class Limits(Struct, frozen=True):
 
 
 class Worker:
-    """One projection with its task. `stop` asks it to finish; `done` is set when nothing of it is left to be written."""
+    """One projection. `stop` asks it to finish; `replayed` are the requests for a replay that it has dealt with."""
 
     def __init__(self, projection: Projection, stop: asyncio.Event) -> None:
         self.projection = projection
         self.stop = stop
         self.trouble: str | None = None
-        self.task: asyncio.Task[None] | None = None
+        self.replayed: set[str] = set()
 
 
 class Workers:
@@ -49,6 +52,7 @@ class Workers:
     def __init__(
         self,
         store: DocumentStore,
+        event_log: EventLog,
         feeds: Feeds,
         checkpoints: CheckpointWriter,
         limits: Limits,
@@ -57,6 +61,7 @@ class Workers:
     ) -> None:
         self._store = store
         self._feeds = feeds
+        self._log = event_log
         self._checkpoints = checkpoints
         self._limits = limits
         self._changed = changed
@@ -92,12 +97,35 @@ class Workers:
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
+    def replay(self, request: ReplayRequest, requests: ReplayRequests) -> None:
+        """Does this process's part of a request, for every build of the view that it folds; once each."""
+        for worker in self._workers.values():
+            projection = worker.projection
+            running = self._feeds.of(projection) is not None or projection.broken is not None
+            if projection.view.name == request.view and running and request.request not in worker.replayed:
+                worker.replayed.add(request.request)
+                self._spawn(self._replay(worker, request, requests))
+
+    async def _replay(self, worker: Worker, request: ReplayRequest, requests: ReplayRequests) -> None:
+        projection = worker.projection
+        # Its feed need not wait for it: it goes on by itself from where it stands when the replay is over.
+        self._feeds.detach(projection)
+        try:
+            keys, fault = await replay_all(projection, self._log, request)
+            owned = sorted(projection.share.owned)
+            await requests.answer(ReplayAnswer(request.request, projection.collection, owned, keys, fault))
+        except Stopping:
+            return
+        except (ReadStoreUnavailable, ReadStoreRefused) as error:
+            worker.replayed.discard(request.request)
+            log.warning("the answer to a replay could not be given; trying again", error=str(error))
+        if projection.broken is None and not worker.stop.is_set():
+            self._feeds.start([projection])
+
     def reports(self) -> list[ShardReport]:
         """How each shard of this process does."""
         return [
-            ShardReport(
-                checkpoint_key(share.build.collection, share.layout, partition), *self._condition(worker)
-            )
+            ShardReport(checkpoint_key(share.build.collection, share.layout, partition), *self._condition(worker))
             for worker in self._workers.values()
             for share in [worker.projection.share]
             for partition in sorted(share.owned)
@@ -160,7 +188,9 @@ class Workers:
         projection = worker.projection
         if fault is not None and not isinstance(fault, Stopping):
             worker.trouble = f"{type(fault).__name__}: {fault}"
-            log.error("a projection failed; starting again from its checkpoint", view=projection.view.name, exc_info=fault)
+            log.error(
+                "a projection failed; starting again from its checkpoint", view=projection.view.name, exc_info=fault
+            )
             metrics.RESTARTS.labels(projection.view.name).inc()
             with contextlib.suppress(Stopping):
                 await pause(worker.stop, next(self._pauses.setdefault(projection.collection, self._delays())))

@@ -90,9 +90,7 @@ def cancelled(record: ViewRecord, now: int, grace: int) -> ViewRecord:
     """
     candidate = _candidate(record)
     if record.returning:
-        return _next(
-            record, candidate=None, returning=False, holding=0, previous=candidate, previous_until=now + grace
-        )
+        return _next(record, candidate=None, returning=False, holding=0, previous=candidate, previous_until=now + grace)
     return _next(record, candidate=None, holding=0, retired=[*record.retired, candidate])
 
 

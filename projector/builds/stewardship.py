@@ -17,8 +17,8 @@ from infrastructure.view_registry import (
     ViewRegistry,
     checkpoint_keys,
     low_watermark,
+    transitions,
 )
-from infrastructure.view_registry import transitions
 from projector import metrics
 from projector.builds.shards import Shard, ability
 from projector.dead_letters.parked_events import COLLECTION as PARKED_EVENTS
@@ -72,9 +72,7 @@ class Stewardship:
         if await self._registry.save(transitions.with_candidate(record, view.version, _now())):
             log.info("building a new version", view=view.name, version=view.version)
 
-    async def look_after(
-        self, record: ViewRecord, leases: Mapping[str, Holding], alive: Mapping[str, Member]
-    ) -> None:
+    async def look_after(self, record: ViewRecord, leases: Mapping[str, Holding], alive: Mapping[str, Member]) -> None:
         """Takes the view's candidate, its previous build and its retired ones one step further, where that is due."""
         if record.candidate is not None:
             await self._bring_forward(record, record.candidate, leases, alive)

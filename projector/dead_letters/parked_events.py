@@ -56,9 +56,7 @@ class Place(Protocol):
     collection: str
 
 
-def parked_event(
-    place: Place, kind: Kind, key: str, stored: StoredEvent, error: str, *, first: bool
-) -> ParkedEvent:
+def parked_event(place: Place, kind: Kind, key: str, stored: StoredEvent, error: str, *, first: bool) -> ParkedEvent:
     """The record of one event set aside."""
     return ParkedEvent(
         view=place.view.name,

@@ -39,6 +39,11 @@ class Parking:
             since = self._streams if document["kind"] == "stream" else self._keys
             since.setdefault(document["key"], document["position"])
 
+    @property
+    def discarded(self) -> frozenset[int]:
+        """The positions of the events that operators have left out of the view for good."""
+        return self._discarded
+
     def is_discarded(self, position: int) -> bool:
         """Whether an operator has left the event at `position` out of the view for good."""
         return position in self._discarded
@@ -51,13 +56,17 @@ class Parking:
         """Whether an event of the document at `position` is parked, or stands behind one that is."""
         return bool(self._keys) and self._keys.get(key, position + 1) <= position
 
-    def free_stream(self, stream: str) -> None:
-        """The stream's events are folded again from now on."""
-        self._streams.pop(stream, None)
+    def free_stream(self, stream: str) -> int | None:
+        """The stream's events are folded again from now on; answers since which event they were not."""
+        return self._streams.pop(stream, None)
 
-    def free_key(self, key: str) -> None:
-        """The document's events are folded again from now on."""
-        self._keys.pop(key, None)
+    def free_key(self, key: str) -> int | None:
+        """The document's events are folded again from now on; answers since which event they were not."""
+        return self._keys.pop(key, None)
+
+    def discard(self, positions: frozenset[int]) -> None:
+        """The events that operators have left out of the view by now."""
+        self._discarded = positions
 
     def add_stream(self, stream: str, position: int) -> None:
         """Parks a stream from an event on."""

@@ -54,9 +54,14 @@ class Feed:
 
     def remove(self, projection: Projection) -> None:
         """Feeds it no more; with the last one the feed ends."""
+        self.detach(projection)
+        projection.inbox.abandon()
+
+    def detach(self, projection: Projection) -> None:
+        """As `remove`, but what it has got already it may still fold."""
         if projection in self.projections:
             self.projections.remove(projection)
-            projection.inbox.abandon()
+            projection.inbox.let_go()
         if not self.projections:
             self.end()
 
@@ -138,7 +143,9 @@ class Feed:
             return
         await asyncio.wait({coming}, timeout=self._idle_check)
         if not coming.done():
-            raise EventStoreUnavailable(f"the subscription is silent at {self.delivered}, but the log goes on to {last}")
+            raise EventStoreUnavailable(
+                f"the subscription is silent at {self.delivered}, but the log goes on to {last}"
+            )
 
     def _note(self, error: Exception) -> None:
         self.trouble = f"{type(error).__name__}: {error}"

@@ -45,9 +45,7 @@ class Feeds:
         """Feeds them from where they are, those that are near each other together."""
         for group in _near_each_other(projections):
             idle_check = self._idle_check if self._main is None else self._idle_check / 10
-            feed = Feed(
-                self._log, group, self._level, buffer=self._buffer, idle_check=idle_check, delays=self._delays
-            )
+            feed = Feed(self._log, group, self._level, buffer=self._buffer, idle_check=idle_check, delays=self._delays)
             self._main = self._main or feed
             self._feeds[feed] = asyncio.create_task(self._run(feed))
 
@@ -55,6 +53,11 @@ class Feeds:
         """Feeds it no more."""
         for feed in list(self._feeds):
             feed.remove(projection)
+
+    def detach(self, projection: Projection) -> None:
+        """Feeds it no more for now; what it has got already it may still fold. `start` goes on with it."""
+        for feed in list(self._feeds):
+            feed.detach(projection)
 
     async def close(self) -> None:
         """Ends every subscription at once."""

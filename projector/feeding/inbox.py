@@ -39,6 +39,10 @@ class Inbox:
         """Waits until another batch can be put in."""
         await self._room.wait()
 
+    def let_go(self) -> None:
+        """Whoever waits for room need not wait any longer."""
+        self._room.set()
+
     def abandon(self) -> None:
         """Nobody takes anything any more; nobody shall wait for room either."""
         self._abandoned = True

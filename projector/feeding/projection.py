@@ -7,17 +7,17 @@ import structlog
 
 from infrastructure.read_store import UnsafeForReadStore, Write
 from projector import metrics
-from projector.folding.decoding import DecodedBatch
-from projector.folding.document_cache import ABSENT, DocumentCache, Known
-from projector.folding.documents import known_from, write_of
-from projector.errors import ViewBroken
-from projector.folding.folder import Folder, Step, park_keys, restricted
-from projector.folding.share import Share
 from projector.dead_letters.parked_events import COLLECTION as PARKED_EVENTS
 from projector.dead_letters.parking import ParkedOfBatch, Parking
+from projector.errors import ViewBroken
 from projector.feeding.checkpoint_writer import CheckpointWriter
 from projector.feeding.inbox import Inbox
 from projector.feeding.rate import Rate
+from projector.folding.decoding import DecodedBatch
+from projector.folding.document_cache import ABSENT, DocumentCache, Known
+from projector.folding.documents import known_from, write_of
+from projector.folding.folder import Folder, Step, park_keys, restricted
+from projector.folding.share import Share
 from projector.patience import PatientStore
 from read_models.view import View
 
@@ -30,8 +30,9 @@ _MOST_ROUNDS = 100
 class Projection:
     """Folds the log into one share of a build's documents. `capacity` bounds the documents kept in memory.
 
-    `position` is that of its checkpoint, None before the first; `delivered` the last position that has come into its
-    inbox; -1 is before the first event. `events` counts what it has considered since the build began.
+    `position` is that of its checkpoint, None before the first; `folded` is that of its documents, `delivered` the last
+    position that has come into its inbox; -1 is before the first event. `events` counts what it has considered since
+    the build began.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Projection:
         self._checkpoints = checkpoints
         self._failure_limit = failure_limit
         self._cache = DocumentCache(capacity)
-        self._folded = -1
+        self.folded = -1
 
     @property
     def collection(self) -> str:
@@ -80,8 +81,8 @@ class Projection:
         await self.parking.load(self.store)
         held = await self._checkpoints.load(self.share)
         positions = [self.share.build.base if one is None else one.position for one in held.values()]
-        self._folded = self.delivered = min(positions)
-        self.position = None if self._folded < 0 else self._folded
+        self.folded = self.delivered = min(positions)
+        self.position = None if self.folded < 0 else self.folded
         self.events = min((0 if one is None or one.fields is None else one.fields["events"]) for one in held.values())
         metrics.PARKED.labels(self.view.name).set(self.parking.count)
 
@@ -117,7 +118,7 @@ class Projection:
     async def _take(self, batch: DecodedBatch) -> None:
         """Brings the documents up to the batch's position, or stops the view when its own fault is in the way."""
         try:
-            await self._project(batch, self._folded)
+            await self._project(batch, self.folded)
         except ViewBroken as error:
             self.broken = str(error)
             metrics.STOPPED.labels(self.view.name).set(1)
@@ -125,8 +126,8 @@ class Projection:
             return
         self.events += batch.considered
         self.rate.count(batch.considered)
-        if batch.position > self._folded:
-            self._folded = batch.position
+        if batch.position > self.folded:
+            self.folded = batch.position
             self._checkpoints.note(self, batch.position)
         self.behind_since = None if self.inbox.is_empty else self.behind_since
 
@@ -135,16 +136,32 @@ class Projection:
         self.position = position
         metrics.POSITION.labels(self.view.name).set(position)
 
-    async def _project(self, batch: DecodedBatch, after: int) -> None:
-        parked = ParkedOfBatch(self.parking)
-        steps = self.folder.select(batch.events, after, parked)
-        known = await self._known(steps)
+    async def apply(self, steps: Sequence[Step], known: dict[str, Known], parked: ParkedOfBatch) -> None:
+        """Folds steps into the documents known, and writes what has changed; what fails is added to `parked`."""
         with metrics.FOLD_SECONDS.labels(self.view.name).time():
             changed = self.folder.fold(steps, known, parked)
         with metrics.WRITE_SECONDS.labels(self.view.name).time():
             await self._write(steps, known, changed, parked)
-            await self._park(parked)
         metrics.EVENTS.labels(self.view.name).inc(len(steps))
+
+    async def known_from_store(self, keys: Sequence[str]) -> dict[str, Known]:
+        """The documents of those keys as the store holds them."""
+        return await self._load(keys) if keys else {}
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Documents that were written by other hands than this projection's: the store is to be asked for them."""
+        self._cache.forget(keys)
+
+    async def recount(self) -> None:
+        """Counts the dead letters again, after some were replayed or discarded."""
+        self.parking.count = await self.store.count(PARKED_EVENTS, {"collection": self.collection})
+        metrics.PARKED.labels(self.view.name).set(self.parking.count)
+
+    async def _project(self, batch: DecodedBatch, after: int) -> None:
+        parked = ParkedOfBatch(self.parking)
+        steps = self.folder.select(batch.events, after, parked)
+        await self.apply(steps, await self._known(steps), parked)
+        await self.record_parked(parked)
 
     async def _known(self, steps: Sequence[Step]) -> dict[str, Known]:
         """Every document that the steps touch, from memory or in one read."""
@@ -217,7 +234,8 @@ class Projection:
         # They are read and folded again like refused ones: being parked by now, they come out unchanged.
         return frozenset(refused | errors.keys())
 
-    async def _park(self, parked: ParkedOfBatch) -> None:
+    async def record_parked(self, parked: ParkedOfBatch) -> None:
+        """Keeps a record of every event that was set aside."""
         events, writes = parked.events(), parked.writes()
         if not events:
             return

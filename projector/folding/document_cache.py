@@ -1,6 +1,6 @@
 """The documents that a view's projection knows without asking the store."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -44,6 +44,7 @@ class DocumentCache:
             for key in [key for key, _ in zip(self._known, range(excess), strict=False)]:
                 del self._known[key]
 
-    def clear(self) -> None:
-        """Forgets all."""
-        self._known.clear()
+    def forget(self, keys: Iterable[str]) -> None:
+        """The store must be asked for these again."""
+        for key in keys:
+            self._known.pop(key, None)

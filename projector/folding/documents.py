@@ -3,8 +3,8 @@
 import msgspec
 
 from infrastructure.read_store import Held, Write
-from projector.folding.document_cache import ABSENT, Known
 from projector.errors import ViewBroken
+from projector.folding.document_cache import ABSENT, Known
 from read_models.view import View
 
 

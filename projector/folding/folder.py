@@ -7,11 +7,11 @@ from msgspec import Struct
 
 from domain.recorded import Recorded
 from infrastructure.event_store import StoredEvent
+from projector.dead_letters.parking import ParkedOfBatch, Parking
+from projector.errors import ViewBroken
 from projector.folding.decoding import Incoming
 from projector.folding.document_cache import Known
-from projector.errors import ViewBroken
 from projector.folding.share import Share
-from projector.dead_letters.parking import ParkedOfBatch, Parking
 from read_models.view import View
 
 BEHIND = "stands behind an event that is parked"
@@ -55,6 +55,11 @@ class Folder:
         self._parking = parking
         self._unkeyed = FailureRun(view, failure_limit)
         self._unfolded = FailureRun(view, failure_limit)
+
+    def forget_failures(self) -> None:
+        """Failures from here on are counted afresh."""
+        self._unkeyed.succeeded()
+        self._unfolded.succeeded()
 
     def select(self, events: Sequence[Incoming], after: int, parked: ParkedOfBatch) -> list[Step]:
         """The events that the view folds, with those of their keys that are ours. What gives no keys parks its stream.

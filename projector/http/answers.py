@@ -1,4 +1,4 @@
-"""What operators are told over HTTP; `eventfold` shows the same. Times: epoch milliseconds unless a name says seconds."""
+"""What operators are told over HTTP; `eventfold` shows the same. Times: epoch milliseconds, or as their name says."""
 
 from msgspec import Struct
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from infrastructure.settings import Settings
 from projector.engine import Engine
-from projector.service import create_engine
+from projector.feeding.projection import Projection
 from read_models.view import View
 from read_models.views import VIEWS
 from tests.projector.logs import fold_of
@@ -23,12 +23,12 @@ def at_once() -> Iterator[float]:
 
 @asynccontextmanager
 async def engine_over(
-    log: ScriptedLog, store: Any, views: Sequence[View] = VIEWS, *, cache: int = 20_000, batch: int = 8192
+    log: ScriptedLog, store: Any, views: Sequence[View] = VIEWS, *, idle_check: float = 5.0, **settings: Any
 ) -> AsyncIterator[Engine]:
     """A running engine for the block; at its end it is stopped in an orderly way."""
     stop = asyncio.Event()
-    settings = Settings(projector_cache=cache, projector_batch=batch)
-    engine = create_engine(log, store, views, settings, stop, at_once)
+    given = Settings(**{"projector_lease": 0.6, **settings})
+    engine = Engine(log, store, views, given, stop, idle_check=idle_check, delays=at_once)
     task = asyncio.create_task(engine.run())
     try:
         yield engine
@@ -37,21 +37,42 @@ async def engine_over(
         await asyncio.wait_for(task, 10)
 
 
-async def project_all(log: ScriptedLog, store: Any, views: Sequence[View] = VIEWS, **options: int) -> Engine:
+async def project_all(log: ScriptedLog, store: Any, views: Sequence[View] = VIEWS, **options: Any) -> Engine:
     """Runs until every event of the log has been dealt with, or every view was stopped; then stops."""
-    async with engine_over(log, store, views, **options) as engine, asyncio.timeout(10):
-        while not log.is_drained and any(one.broken is None for one in engine.projections):
-            await asyncio.sleep(0)
+    async with engine_over(log, store, views, **options) as engine:
+        await all_done(log, engine, len(views))
     return engine
+
+
+async def all_done(log: ScriptedLog, engine: Engine, views: int) -> None:
+    """Waits until every view of the engine has come to the end of the log, or was stopped by its own fault."""
+    async with asyncio.timeout(10):
+        while not (
+            len(engine.projections) >= views
+            and all(
+                one.broken is not None or (one.is_level and one.delivered >= log.end and log.is_drained)
+                for one in engine.projections
+            )
+        ):
+            await asyncio.sleep(0)
+
+
+def projection_of(engine: Engine, view: View) -> Projection:
+    """What the engine folds for the view's live build."""
+    return next(one for one in engine.projections if one.collection == view.collection)
 
 
 def assert_folded(store: MemoryReadStore, log: ScriptedLog, views: Sequence[View] = VIEWS) -> None:
     """Every document, parked event and checkpoint is what a plain fold of the whole log comes to."""
     parked = store.documents("parked_events")
+    records = store.documents("view_records")
     checkpoints = store.documents("checkpoints")
     for view in views:
         documents, positions = fold_of(view, log.events)
-        assert store.documents(view.collection) == documents
-        assert {one["position"] for one in parked.values() if one["collection"] == view.collection} == positions
+        record = records[view.name]
+        collection = record["live"]["collection"]
+        assert store.documents(collection) == documents
+        assert {one["position"] for one in parked.values() if one["collection"] == collection} == positions
         if log.events:
-            assert checkpoints[view.collection]["_position"] == log.events[-1].position
+            keys = [f"{collection}:{record['layout']}:{partition}" for partition in range(record["partitions"])]
+            assert {checkpoints[key]["_position"] for key in keys} == {log.events[-1].position}

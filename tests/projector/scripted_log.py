@@ -39,6 +39,15 @@ class ScriptedLog:
         self._appended.set()
 
     @property
+    def end(self) -> int:
+        """The position of the last event; -1 on an empty log."""
+        return self.events[-1].position if self.events else -1
+
+    async def read_stream(self, stream: str, from_revision: int = 0, limit: int = 10**9) -> list[StoredEvent]:
+        found = [event for event in self.events if event.stream == stream and event.revision >= from_revision]
+        return found[:limit]
+
+    @property
     def is_drained(self) -> bool:
         """Whether a subscriber waits for more, having had everything."""
         return self._drained.is_set()

@@ -4,13 +4,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from projector.checkpoints import Checkpoints
 
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable, Write
 from infrastructure.settings import Settings
-from projector.checkpoints import Checkpoints
 from projector.engine import Engine
-from projector.patience import PatientStore
 from projector.feeding.projection import Projection
+from projector.patience import PatientStore
 from projector.service import create_engine
 from read_models.customer_summary import CUSTOMER_SUMMARY
 from read_models.order_details import ORDER_DETAILS

@@ -6,9 +6,9 @@ import time
 import pytest
 
 from infrastructure.event_store import StoredEvent
+from projector.http.status import ViewStatus, status_of
 from projector.lag import lag_seconds
 from projector.service import NotReady, _views_run
-from projector.http.status import ViewStatus, status_of
 from read_models.order_details import ORDER_DETAILS
 from read_models.views import VIEWS
 from tests.projector.logs import LogBuilder, created

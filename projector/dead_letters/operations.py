@@ -1,0 +1,175 @@
+"""Retry and discard, as operators ask for them: put to whoever folds the documents, awaited, summed up."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from infrastructure.read_store import Document, Write
+from infrastructure.view_registry import ViewRegistry
+from projector.dead_letters.discarded_events import COLLECTION as DISCARDED_EVENTS
+from projector.dead_letters.discarded_events import DiscardedEvent, discarded_positions, discarded_write
+from projector.dead_letters.parked_events import COLLECTION as PARKED_EVENTS
+from projector.dead_letters.parked_events import ParkedEvent, readable
+from projector.dead_letters.requests import ReplayAnswer, ReplayRequest, ReplayRequests
+from projector.dead_letters.settling import parked_record, parked_records, settle
+from projector.everything import everything
+from projector.ports import DocumentStore
+
+_BETWEEN_LOOKS = 0.05
+
+
+class NoSuchDeadLetter(Exception):
+    """There is nothing parked by that name."""
+
+
+class NotAnswered(Exception):
+    """The owner of a partition did not do its part in time; the request stands, and is done when it can be."""
+
+
+class Outcome(Struct, frozen=True):
+    """`replayed` events are folded now; `remaining` are still parked for the keys asked for, because of `errors`."""
+
+    replayed: int
+    remaining: int
+    errors: list[str]
+
+
+class DeadLetterOperations:
+    """`asked` is set for each request, for this process to see to it at once. `patience` is in seconds: how long the
+    owners may take. Methods raise what the store raises."""
+
+    def __init__(self, store: DocumentStore, registry: ViewRegistry, asked: asyncio.Event, *, patience: float) -> None:
+        self._store = store
+        self._registry = registry
+        self._requests = ReplayRequests(store)
+        self._asked = asked
+        self._patience = patience
+
+    async def page(
+        self, view: str | None, key: str | None, *, after: int, limit: int
+    ) -> tuple[list[ParkedEvent], bool]:
+        """At most about `limit` dead letters after a position (those at one position stay together), and whether there
+        are more."""
+        where = {name: value for name, value in (("view", view), ("key", key)) if value is not None}
+        page: list[ParkedEvent] = []
+        async for document in everything(self._store, PARKED_EVENTS, where, by="position", after=after):
+            if len(page) >= limit and document["position"] > page[-1].position:
+                return page, True
+            page.append(parked_record(document))
+        return page, False
+
+    async def retry(self, view: str, key: str | None) -> Outcome:
+        """Replays what is parked of a view for a document or a stream, or for all.
+
+        Raises NoSuchDeadLetter, NotAnswered.
+        """
+        where: dict[str, object] = {"view": view} if key is None else {"view": view, "key": key}
+        records = [parked_record(one) async for one in everything(self._store, PARKED_EVENTS, where, by="position")]
+        if not records:
+            raise NoSuchDeadLetter(f"nothing of {view} is parked" + (f" under {key}" if key else ""))
+        return await self._replay(view, records)
+
+    async def discard(self, view: str, position: int, reason: str) -> Outcome:
+        """Leaves an event out of the view for good, in later builds too, and replays what stood behind it.
+
+        Raises NoSuchDeadLetter, NotAnswered.
+        """
+        where = {"view": view, "position": position}
+        page = await self._store.page(PARKED_EVENTS, where, by="position", direction="ascending", limit=1000)
+        records = [parked_record(document) for document in page]
+        if not records:
+            raise NoSuchDeadLetter(f"no event at {position} is parked for {view}")
+        await self._store.write(DISCARDED_EVENTS, [_discarded(records[0], reason)])
+        keys = {record.key for record in records}
+        of_view = everything(self._store, PARKED_EVENTS, {"view": view}, by="position")
+        return await self._replay(view, [one async for one in _records(of_view) if one.key in keys])
+
+    async def _replay(self, view: str, records: Sequence[ParkedEvent]) -> Outcome:
+        request = ReplayRequest(
+            secrets.token_hex(8),
+            view,
+            sorted({record.key for record in records if record.kind == "document"}),
+            sorted({record.key for record in records if record.kind == "stream"}),
+            time.time_ns() // 1_000_000,
+        )
+        await self._requests.ask(request)
+        self._asked.set()
+        answers = await self._answered(request, {record.collection for record in records})
+        await self._settle_streams(view, answers)
+        await self._requests.withdraw(request.request)
+        remaining = [
+            one
+            for collection in {answer.collection for answer in answers}
+            for one in await parked_records(self._store, collection)
+            if one.key in {*request.documents, *request.streams}
+        ]
+        gone = len(records) - len(remaining)
+        return Outcome(max(0, gone), len(remaining), sorted(set(_errors(answers))))
+
+    async def _answered(self, request: ReplayRequest, collections: set[str]) -> Sequence[ReplayAnswer]:
+        """What every process concerned has answered, for every build that has something parked."""
+        try:
+            async with asyncio.timeout(self._patience):
+                while True:
+                    record = (await self._registry.load([request.view]))[request.view]
+                    wanted = {build.collection for build in record.builds} & collections
+                    answers = await self._requests.answers(request.request)
+                    done = {(one.collection, partition) for one in answers for partition in one.partitions}
+                    if all((one, partition) in done for one in wanted for partition in range(record.partitions)):
+                        return [answer for answer in answers if answer.collection in wanted]
+                    await asyncio.sleep(_BETWEEN_LOOKS)
+        except TimeoutError:
+            raise NotAnswered(
+                f"not every process that folds {request.view} has answered within {self._patience:g} s; "
+                "the request stands, and a repeated one does no harm"
+            ) from None
+
+    async def _settle_streams(self, view: str, answers: Sequence[ReplayAnswer]) -> None:
+        """Several processes fold a stream's events into documents of their own; what all have replayed is settled."""
+        discarded = await discarded_positions(self._store, view)
+        streams = {(answer.collection, one.key) for answer in answers for one in answer.keys if one.kind == "stream"}
+        for collection, stream in sorted(streams):
+            told = [
+                one
+                for answer in answers
+                if answer.collection == collection
+                for one in answer.keys
+                if (one.kind, one.key) == ("stream", stream)
+            ]
+            upto, error = min(((one.upto, one.error) for one in told if one.upto is not None), default=(None, None))
+            if any(answer.fault for answer in answers if answer.collection == collection):
+                continue
+            records = await parked_records(self._store, collection, "stream", stream)
+            await settle(self._store, records, discarded, upto, error)
+
+
+async def _records(documents: AsyncIterator[Document]) -> AsyncIterator[ParkedEvent]:
+    async for document in documents:
+        yield parked_record(document)
+
+
+def _errors(answers: Sequence[ReplayAnswer]) -> Iterator[str]:
+    for answer in answers:
+        if answer.fault:
+            yield f"{answer.collection}: {answer.fault}"
+        for one in answer.keys:
+            if one.error:
+                yield f"{one.kind} {one.key} at {one.upto}: {one.error}"
+
+
+def _discarded(record: ParkedEvent, reason: str) -> Write:
+    event = DiscardedEvent(
+        view=record.view,
+        position=record.position,
+        stream=record.stream,
+        revision=record.revision,
+        event_type=record.event_type,
+        error=record.error,
+        reason=readable(reason),
+        discarded_at=time.time_ns() // 1_000_000,
+    )
+    return discarded_write(event, msgspec.to_builtins(event))

@@ -1,0 +1,49 @@
+"""The records of dead letters after a replay: those of replayed events go, one that fails now leads its key."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+
+from infrastructure.read_store import Document
+from projector.dead_letters.parked_events import COLLECTION, ParkedEvent, parked_id, parked_write
+from projector.everything import everything
+from projector.ports import DocumentStore
+
+
+async def parked_records(
+    store: DocumentStore, collection: str, kind: str | None = None, key: str | None = None
+) -> list[ParkedEvent]:
+    """What is parked of a build, of one key if it is given, in commit order."""
+    where: dict[str, Any] = {"collection": collection}
+    if key is not None:
+        where["key"] = key
+    found = everything(store, COLLECTION, where, by="position")
+    return [parked_record(document) async for document in found if kind in (None, document["kind"])]
+
+
+def parked_record(document: Document) -> ParkedEvent:
+    """A record as it is read back."""
+    return msgspec.convert(document, ParkedEvent)
+
+
+async def settle(
+    store: DocumentStore,
+    records: Sequence[ParkedEvent],
+    discarded: Collection[int],
+    first: int | None,
+    error: str | None,
+) -> None:
+    """Removes the records of one key that stand before `first` (None: all) or were discarded; the one at `first` parks
+    the key from now on, because of `error`.
+
+    In this order: whatever is left after a crash in between still says from where on the key is parked, or less.
+    """
+    for record in records:
+        if record.position == first and record.position not in discarded:
+            leading = msgspec.structs.replace(record, first=1, error=error or record.error)
+            write = parked_write(leading, msgspec.to_builtins(leading))
+            await store.replace_exactly(COLLECTION, write, record.position)
+    for record in records:
+        if first is None or record.position < first or record.position in discarded:
+            await store.delete(COLLECTION, parked_id(record.collection, record.kind, record.key, record.position))
