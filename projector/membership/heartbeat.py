@@ -34,8 +34,11 @@ class Heartbeat:
         self.alive: dict[str, Member] = {}
 
     async def prepare(self) -> None:
-        """Checks that members can be stored."""
+        """Checks that members can be stored, and makes this process the newest of its name, whatever the clock says."""
         await self._store.prepare(MEMBERS, Member, ())
+        for _, member in (await self._found()).values():
+            if member.name == self._name and member.started_at >= self._started_at:
+                self._started_at = member.started_at + 1
 
     async def beat(self, holds: Sequence[Hold], shards: Sequence[ShardReport]) -> None:
         """Tells the others that this process lives, and how it does."""
@@ -45,13 +48,16 @@ class Heartbeat:
 
     async def look(self) -> None:
         """Finds out who there is, and who of them is alive; forgets those who have been gone for long."""
-        page = await self._store.page(MEMBERS, {}, by="started_at", direction="descending", limit=_MOST_MEMBERS)
-        found = {document["_id"]: (document[POSITION], _member(document)) for document in page}
+        found = await self._found()
         self.members = {instance: member for instance, (_, member) in found.items()}
         self.alive = self._roster.look(found, _now())
         for instance, member in self.members.items():
             if instance not in self.alive and _now() - member.beat_at > 600_000:
                 await self._store.delete(MEMBERS, instance)
+
+    async def _found(self) -> dict[str, tuple[int, Member]]:
+        page = await self._store.page(MEMBERS, {}, by="started_at", direction="descending", limit=_MOST_MEMBERS)
+        return {document["_id"]: (document[POSITION], _member(document)) for document in page}
 
     async def leave(self) -> None:
         """Tells the others that this process ends."""

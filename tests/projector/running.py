@@ -57,6 +57,22 @@ async def all_done(log: ScriptedLog, engine: Engine, views: int) -> None:
             await asyncio.sleep(0)
 
 
+async def folded_up_to(store: MemoryReadStore, end: int, views: Sequence[View] = VIEWS) -> None:
+    """Waits until every partition of every live build has a checkpoint at `end`, whoever folds it."""
+    async with asyncio.timeout(20):
+        while not all(_level(store, view, end) for view in views):
+            await asyncio.sleep(0.001)
+
+
+def _level(store: MemoryReadStore, view: View, end: int) -> bool:
+    record = store.documents("view_records").get(view.name)
+    if record is None or end < 0:
+        return record is not None
+    checkpoints = store.documents("checkpoints")
+    keys = [f"{record['live']['collection']}:{record['layout']}:{number}" for number in range(record["partitions"])]
+    return all(key in checkpoints and checkpoints[key]["_position"] >= end for key in keys)
+
+
 def projection_of(engine: Engine, view: View) -> Projection:
     """What the engine folds for the view's live build."""
     return next(one for one in engine.projections if one.collection == view.collection)

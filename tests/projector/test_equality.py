@@ -1,6 +1,7 @@
 """Whatever happens to the projector, the views equal a plain fold of the log."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +12,11 @@ from hypothesis import strategies as st
 
 from infrastructure.event_store import StoredEvent
 from infrastructure.settings import Settings
-from projector.service import create_engine
+from projector.engine import Engine
 from read_models.views import VIEWS as BUNDLED
 from tests.projector.logs import logs
 from tests.projector.memory_read_store import MemoryReadStore, outage
-from tests.projector.running import assert_folded, at_once, project_all
+from tests.projector.running import all_done, assert_folded, at_once, engine_over, folded_up_to, project_all
 from tests.projector.scripted_log import ScriptedLog
 from tests.projector.touchy_view import TOUCHY
 
@@ -35,13 +36,18 @@ class Crash:
 
     def __init__(self, choose: random.Random) -> None:
         self.came = asyncio.Event()
-        self._left = choose.randrange(1, 60)
+        self._left = choose.randrange(1, 150)
 
     async def __call__(self, _operation: str, _collection: str) -> None:
         self._left -= 1
         if self._left <= 0:
             self.came.set()
             await asyncio.Event().wait()
+
+
+async def dead(_operation: str, _collection: str) -> None:
+    """Nothing that a dead process still begins takes effect."""
+    await asyncio.Event().wait()
 
 
 async def crashing_life(events: Sequence[StoredEvent], store: MemoryReadStore, choose: random.Random) -> None:
@@ -51,14 +57,17 @@ async def crashing_life(events: Sequence[StoredEvent], store: MemoryReadStore, c
     choose.shuffle(hooks)
     store.before, store.after = hooks
     log = scripted(events, choose)
-    configured = Settings(projector_cache=choose.choice([0, 1, 3, 1000]))
-    task = asyncio.create_task(create_engine(log, store, VIEWS, configured, asyncio.Event(), at_once).run())
-    drained, died = asyncio.create_task(log.drained()), asyncio.create_task(crash.came.wait())
-    await asyncio.wait({drained, died, task}, return_when=asyncio.FIRST_COMPLETED)
+    configured = Settings(projector_cache=choose.choice([0, 1, 3, 1000]), projector_name="p", projector_lease=0.6)
+    engine = Engine(log, store, VIEWS, configured, asyncio.Event(), delays=at_once)
+    task = asyncio.create_task(engine.run())
+    done, died = asyncio.create_task(all_done(log, engine, len(VIEWS))), asyncio.create_task(crash.came.wait())
+    await asyncio.wait({done, died, task}, return_when=asyncio.FIRST_COMPLETED)
     assert not task.done()
-    for one in (task, drained, died):
-        one.cancel()
-    await asyncio.gather(task, drained, died, return_exceptions=True)
+    store.before = dead
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        for one in others:
+            one.cancel()
+        await asyncio.wait(others, timeout=0.01)
     store.before = store.after = outage(operations=0)
 
 
@@ -76,7 +85,14 @@ async def cuts_crashes_outages_and_repetitions(events: Sequence[StoredEvent], ch
         await crashing_life(events[:upto], store, choose)
         lose_checkpoints(store, choose)
     log = scripted(events, choose)
-    await project_all(log, store, VIEWS, cache=choose.choice([0, 2, 1000]), batch=choose.choice([1, 7, 8192]))
+    await project_all(
+        log,
+        store,
+        VIEWS,
+        projector_name="p",
+        projector_cache=choose.choice([0, 2, 1000]),
+        projector_batch=choose.choice([1, 7, 8192]),
+    )
     assert_folded(store, log, VIEWS)
 
 
@@ -102,12 +118,15 @@ def test_with_two_projectors_at_once(events, seed):
         store = MemoryReadStore(switches=choose)
         if choose.random() < 0.5:
             await crashing_life(events, store, choose)
-        one, other = scripted(events, choose), scripted(events, choose)
-        await asyncio.gather(
-            project_all(one, store, VIEWS, cache=choose.choice([0, 2, 1000])),
-            project_all(other, store, VIEWS, cache=choose.choice([0, 2, 1000])),
-        )
-        assert_folded(store, one, VIEWS)
+        logs = [scripted(events, choose) for _ in range(choose.choice([2, 3]))]
+        partitions = choose.choice([1, 1, 3])
+        async with contextlib.AsyncExitStack() as stack:
+            for number, log in enumerate(logs):
+                given = {"projector_name": f"p{number or ''}", "projector_partitions": partitions}
+                cache = choose.choice([0, 2, 1000])
+                await stack.enter_async_context(engine_over(log, store, VIEWS, projector_cache=cache, **given))
+            await folded_up_to(store, logs[0].end, VIEWS)
+        assert_folded(store, logs[0], VIEWS)
 
     asyncio.run(scenario())
 

@@ -6,14 +6,16 @@ import time
 import pytest
 
 from infrastructure.event_store import StoredEvent
-from projector.http.status import ViewStatus, status_of
+from projector.engine import Engine
+from projector.http.answers import PartitionStatus, ViewStatus
+from projector.http.status import status_of
 from projector.lag import lag_seconds
-from projector.service import NotReady, _views_run
+from projector.service import NotReady, views_run
 from read_models.order_details import ORDER_DETAILS
 from read_models.views import VIEWS
 from tests.projector.logs import LogBuilder, created
 from tests.projector.memory_read_store import MemoryReadStore, outage
-from tests.projector.running import engine_over, project_all
+from tests.projector.running import all_done, engine_over, project_all
 from tests.projector.scripted_log import ScriptedLog
 
 
@@ -44,11 +46,19 @@ class Held:
             await self.let_go.wait()
 
 
+async def started(engine: Engine) -> None:
+    """Waits until the engine has found out what it is to fold."""
+    async with asyncio.timeout(10):
+        while len(engine.records) < len(engine.view_names):
+            await asyncio.sleep(0)
+
+
 async def test_an_empty_log():
     log = ScriptedLog([])
     async with engine_over(log, MemoryReadStore()) as engine:
+        await started(engine)
         await log.drained()
-        status = await status_of(engine, log)
+        status = await status_of(engine)
     assert (status.event_store.position, status.event_store.reachable) == (None, True)
     first = status.views[0]
     assert (first.name, first.version, first.position) == ("order_details", 1, None)
@@ -58,26 +68,34 @@ async def test_an_empty_log():
 async def test_caught_up():
     log = ScriptedLog(log_of(3, seconds_ago=3600))
     async with engine_over(log, MemoryReadStore()) as engine:
-        await log.drained()
-        status = await status_of(engine, log)
-        assert {lag_seconds(one)() for one in engine.projections} == {0.0}
-    assert status.event_store.position == log.events[-1].position
-    last = log.events[-1].position
-    assert status.views == [ViewStatus(view.name, 1, last, 0, 0.0, 0, "live", None) for view in VIEWS]
+        await all_done(log, engine, len(VIEWS))
+        status = await status_of(engine)
+        assert {lag_seconds(engine, view.name)() for view in VIEWS} == {0.0}
+        (instance,) = status.instances
+        assert (instance.instance, instance.alive, instance.partitions) == (engine.heart.instance, True, len(VIEWS))
+    assert status.event_store.position == log.end
+    whole = [PartitionStatus(0, instance.instance, 1, log.end)]
+    assert status.views == [
+        ViewStatus(
+            view.name, 1, view.collection, log.end, 0, 0, True, 0.0, 0, "live", None, whole, rebuild=None, previous=None
+        )
+        for view in VIEWS
+    ]
 
 
 async def test_behind_by_the_age_of_the_oldest_event_not_yet_folded():
     events, store = log_of(3, seconds_ago=60), MemoryReadStore()
-    store.before = held = Held("checkpoints")
+    store.before = held = Held("order_details_v1")
     log = ScriptedLog(events, cuts=[2, 1])
     async with engine_over(log, store) as engine:
         await held.reached.wait()
-        status = await status_of(engine, log)
-        measured = lag_seconds(engine.projections[0])()
+        status = await status_of(engine)
+        measured = lag_seconds(engine, "order_details")()
         held.let_go.set()
-        await log.drained()
+        await all_done(log, engine, len(VIEWS))
     view = status.views[0]
-    assert (view.position, view.lag_positions, view.state) == (None, events[-1].position + 1, "catching_up")
+    assert (view.position, view.lag_positions, view.lag_events) == (None, events[-1].position + 1, 3)
+    assert view.lag_exact
     assert 59 < view.lag_seconds < 70
     assert 59 < measured < 70
 
@@ -90,7 +108,7 @@ async def test_an_event_after_a_quiet_hour_does_not_make_an_hour_of_lag():
     log = ScriptedLog(events)
     async with engine_over(log, store) as engine:
         await held.reached.wait()
-        status = await status_of(engine, log)
+        status = await status_of(engine)
         held.let_go.set()
     assert status.views[0].lag_seconds < 60
 
@@ -98,12 +116,12 @@ async def test_an_event_after_a_quiet_hour_does_not_make_an_hour_of_lag():
 async def test_with_the_event_store_away_the_lag_is_not_known():
     log = ScriptedLog(log_of(1))
     async with engine_over(log, MemoryReadStore()) as engine:
-        await log.drained()
+        await all_done(log, engine, len(VIEWS))
         log.away = True
         log._appended.set()
-        while engine.connected:
+        while engine.workers.reports()[0].state != "waiting":
             await asyncio.sleep(0)
-        status = await status_of(engine, log)
+        status = await status_of(engine)
     assert (status.event_store.position, status.event_store.reachable) == (None, False)
     view = status.views[0]
     assert (view.position, view.lag_positions, view.lag_seconds) == (log.events[-1].position, None, None)
@@ -112,11 +130,12 @@ async def test_with_the_event_store_away_the_lag_is_not_known():
 
 async def test_with_the_read_store_away():
     log, store = ScriptedLog(log_of(1)), MemoryReadStore()
-    store.before = outage(operations=10**9)
     async with engine_over(log, store) as engine:
-        while engine.projections[0].store.trouble is None:
+        await all_done(log, engine, len(VIEWS))
+        store.before = outage(operations=10**9)
+        while engine.trouble is None:
             await asyncio.sleep(0)
-        view = (await status_of(engine, log)).views[0]
+        view = (await status_of(engine)).views[0]
         assert view.state == "waiting"
         assert view.trouble.startswith("ReadStoreUnavailable")
         store.before = outage(operations=0)
@@ -131,10 +150,10 @@ async def test_readiness_names_a_view_that_was_stopped():
     )
     log = ScriptedLog(log_of(100))
     async with engine_over(log, MemoryReadStore(), [broken]) as engine:
-        await _views_run(engine)()
-        while engine.projections[0].broken is None:
+        await started(engine)
+        while not (engine.projections and engine.projections[0].broken):
             await asyncio.sleep(0)
-        view = (await status_of(engine, log)).views[0]
+        view = (await status_of(engine)).views[0]
         assert (view.state, view.position, view.lag_positions) == ("stopped", None, log.events[-1].position + 1)
         with pytest.raises(NotReady, match="order_details is stopped"):
-            await _views_run(engine)()
+            await views_run(engine)()
