@@ -42,7 +42,8 @@ SETTLING = 5.0
 
 
 class Engine:
-    """Runs until `stop` is set. `idle_check` is in seconds; see projector.feeding.feed.Feed."""
+    """Runs until `stop` is set. Times are in seconds: `idle_check` as in projector.feeding.feed.Feed, `settling` is how
+    long the build before a switch keeps still."""
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class Engine:
         stop: asyncio.Event,
         *,
         idle_check: float = 5.0,
+        settling: float = SETTLING,
         delays: Delays = backoff,
     ) -> None:
         self.views = {(view.name, view.version): view for view in views}
@@ -76,8 +78,9 @@ class Engine:
         self._interval = settings.projector_lease / 6
         self._stop = stop
         self._delays = delays
+        self._settling = settling
         self._stewardship = Stewardship(
-            store, event_log, self.registry, lease=settings.projector_lease, grace=settings.view_grace
+            store, event_log, self.registry, quiet=max(settings.projector_lease, settling), grace=settings.view_grace
         )
         self._leases = Leases(store)
         self._requests = ReplayRequests(store)
@@ -261,7 +264,7 @@ class Engine:
         if shard.build == record.live:
             return bool(record.holding)
         if shard.build == record.previous:
-            return monotonic() - self._switched[shard.view][1] < SETTLING
+            return monotonic() - self._switched[shard.view][1] < self._settling
         return False
 
     def _holds(self) -> list[Hold]:

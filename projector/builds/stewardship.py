@@ -35,16 +35,17 @@ _BETWEEN_HOLDS = 5.0
 
 
 class Stewardship:
-    """`lease` and `grace` are in seconds: how long a process may take to notice a change of hands, and how long the
-    previous build is kept. Every method raises what the stores raise."""
+    """Times are in seconds. `quiet` is how long anybody may still read or write what a record no longer names: only
+    after that is it removed. `grace` is how long the previous build is kept. Every method raises what the stores raise.
+    """
 
     def __init__(
-        self, store: DocumentStore, event_log: EventLog, registry: ViewRegistry, *, lease: float, grace: float
+        self, store: DocumentStore, event_log: EventLog, registry: ViewRegistry, *, quiet: float, grace: float
     ) -> None:
         self._store = store
         self._log = event_log
         self._registry = registry
-        self._lease = lease
+        self._quiet = quiet
         self._grace = int(grace * 1000)
         self._ends: dict[str, int] = {}
         self._held_since: dict[tuple[str, int], float] = {}
@@ -124,7 +125,7 @@ class Stewardship:
         was late would bring a part of it back."""
         since = self._retired_since.setdefault(build.collection, monotonic())
         times = self._removed.get(build.collection, 0)
-        if monotonic() - since < self._lease * (times + 1):
+        if monotonic() - since < self._quiet * (times + 1):
             return
         await self._store.drop(build.collection)
         for collection in (CHECKPOINTS, PARKED_EVENTS, LEASES):
@@ -138,7 +139,7 @@ class Stewardship:
     async def _sweep(self, record: ViewRecord) -> None:
         """Removes what is left of earlier layouts, once for each new one, when everybody has had time to leave them."""
         since, swept = self._layouts.setdefault((record.view, record.layout), (monotonic(), False))
-        if swept or monotonic() - since < self._lease:
+        if swept or monotonic() - since < self._quiet:
             return
         for build in record.builds:
             where = {"collection": build.collection, "layout": {"$lt": record.layout}}

@@ -11,7 +11,7 @@ from msgspec import Struct
 from infrastructure.read_store import Document, Write
 from infrastructure.view_registry import ViewRegistry
 from projector.dead_letters.discarded_events import COLLECTION as DISCARDED_EVENTS
-from projector.dead_letters.discarded_events import DiscardedEvent, discarded_positions, discarded_write
+from projector.dead_letters.discarded_events import DiscardedEvent, discarded_write, discards_of
 from projector.dead_letters.parked_events import COLLECTION as PARKED_EVENTS
 from projector.dead_letters.parked_events import ParkedEvent, readable
 from projector.dead_letters.requests import ReplayAnswer, ReplayRequest, ReplayRequests
@@ -74,7 +74,8 @@ class DeadLetterOperations:
         return await self._replay(view, records)
 
     async def discard(self, view: str, position: int, reason: str) -> Outcome:
-        """Leaves an event out of the view for good, in later builds too, and replays what stood behind it.
+        """Leaves an event out of the documents that it is parked for (all of them, where its stream is parked), for
+        good and in later builds too; and replays what stood behind it.
 
         Raises NoSuchDeadLetter, NotAnswered.
         """
@@ -83,10 +84,10 @@ class DeadLetterOperations:
         records = [parked_record(document) for document in page]
         if not records:
             raise NoSuchDeadLetter(f"no event at {position} is parked for {view}")
-        await self._store.write(DISCARDED_EVENTS, [_discarded(records[0], reason)])
-        keys = {record.key for record in records}
+        of_keys = {record.key: record for record in records}
+        await self._store.write(DISCARDED_EVENTS, [_discarded(record, reason) for record in of_keys.values()])
         of_view = everything(self._store, PARKED_EVENTS, {"view": view}, by="position")
-        return await self._replay(view, [one async for one in _records(of_view) if one.key in keys])
+        return await self._replay(view, [one async for one in _records(of_view) if one.key in of_keys])
 
     async def _replay(self, view: str, records: Sequence[ParkedEvent]) -> Outcome:
         request = ReplayRequest(
@@ -130,7 +131,7 @@ class DeadLetterOperations:
 
     async def _settle_streams(self, view: str, answers: Sequence[ReplayAnswer]) -> None:
         """Several processes fold a stream's events into documents of their own; what all have replayed is settled."""
-        discarded = await discarded_positions(self._store, view)
+        discards = await discards_of(self._store, view)
         streams = {(answer.collection, one.key) for answer in answers for one in answer.keys if one.kind == "stream"}
         for collection, stream in sorted(streams):
             told = [
@@ -144,7 +145,7 @@ class DeadLetterOperations:
             if any(answer.fault for answer in answers if answer.collection == collection):
                 continue
             records = await parked_records(self._store, collection, "stream", stream)
-            await settle(self._store, records, discarded, upto, error)
+            await settle(self._store, records, discards, upto, error)
 
 
 async def _records(documents: AsyncIterator[Document]) -> AsyncIterator[ParkedEvent]:
@@ -164,6 +165,8 @@ def _errors(answers: Sequence[ReplayAnswer]) -> Iterator[str]:
 def _discarded(record: ParkedEvent, reason: str) -> Write:
     event = DiscardedEvent(
         view=record.view,
+        kind=record.kind,
+        key=record.key,
         position=record.position,
         stream=record.stream,
         revision=record.revision,

@@ -6,7 +6,7 @@ import msgspec
 
 from infrastructure.event_store import StoredEvent
 from infrastructure.read_store import Write
-from projector.dead_letters.discarded_events import discarded_positions
+from projector.dead_letters.discarded_events import Discards, discards_of
 from projector.dead_letters.parked_events import COLLECTION, INDEXES, ParkedEvent, parked_event, parked_write
 from projector.everything import everything
 from projector.ports import DocumentStore
@@ -22,7 +22,7 @@ class Parking:
     def __init__(self, view: View, collection: str) -> None:
         self.view = view
         self.collection = collection
-        self._discarded: frozenset[int] = frozenset()
+        self.discards = Discards()
         self._streams: dict[str, int] = {}
         self._keys: dict[str, int] = {}
         self.count = 0
@@ -31,22 +31,13 @@ class Parking:
         """Reads back what earlier runs have parked."""
         self._streams.clear()
         self._keys.clear()
-        self._discarded = await discarded_positions(store, self.view.name)
+        self.discards = await discards_of(store, self.view.name)
         await store.prepare(COLLECTION, ParkedEvent, INDEXES)
         self.count = await store.count(COLLECTION, {"collection": self.collection})
         firsts = everything(store, COLLECTION, {"collection": self.collection, "first": 1}, by="position")
         async for document in firsts:
             since = self._streams if document["kind"] == "stream" else self._keys
             since.setdefault(document["key"], document["position"])
-
-    @property
-    def discarded(self) -> frozenset[int]:
-        """The positions of the events that operators have left out of the view for good."""
-        return self._discarded
-
-    def is_discarded(self, position: int) -> bool:
-        """Whether an operator has left the event at `position` out of the view for good."""
-        return position in self._discarded
 
     def holds_stream(self, stream: str, position: int) -> bool:
         """Whether an event of the stream at `position` is parked, or stands behind one that is."""
@@ -63,10 +54,6 @@ class Parking:
     def free_key(self, key: str) -> int | None:
         """The document's events are folded again from now on; answers since which event they were not."""
         return self._keys.pop(key, None)
-
-    def discard(self, positions: frozenset[int]) -> None:
-        """The events that operators have left out of the view by now."""
-        self._discarded = positions
 
     def add_stream(self, stream: str, position: int) -> None:
         """Parks a stream from an event on."""

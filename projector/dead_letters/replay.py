@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from msgspec import Struct
 
 from infrastructure.event_store import StoredEvent, StreamDeleted
-from projector.dead_letters.discarded_events import discarded_positions
+from projector.dead_letters.discarded_events import discards_of
 from projector.dead_letters.parked_events import ParkedEvent
 from projector.dead_letters.parking import ParkedOfBatch
 from projector.dead_letters.settling import parked_records, settle
@@ -51,11 +51,9 @@ class Replay:
         records = await self._prepare("document", key)
         events = [await self._event(record) for record in records]
         steps = [
-            Step(incoming.stored, incoming.recorded, (key,))
-            for incoming in events
-            if incoming.recorded is not None and not parking.is_discarded(incoming.stored.position)
+            Step(incoming.stored, incoming.recorded, (key,)) for incoming in events if incoming.recorded is not None
         ]
-        unreadable = next((one for one in events if one.recorded is None and self._counts(one)), None)
+        unreadable = next((one for one in events if one.recorded is None and not self._left_out(one, key)), None)
         if unreadable is not None:
             steps = [step for step in steps if step.stored.position < unreadable.stored.position]
         since = parking.free_key(key)
@@ -72,7 +70,7 @@ class Replay:
         if first is None and unreadable is not None:
             first, error = unreadable.stored.position, unreadable.fault
             parking.add_key(key, first)
-        await settle(projection.store, records, parking.discarded, first, error)
+        await settle(projection.store, records, parking.discards, first, error)
         await projection.recount()
         return Replayed(_before(first, records), first, error)
 
@@ -88,7 +86,7 @@ class Replay:
         affected: dict[str, int] = {}
         for record in records:
             incoming = await self._event(record)
-            if self._parking.is_discarded(incoming.stored.position):
+            if self._parking.discards.whole(incoming.stored.position):
                 continue
             try:
                 keys = self._keys(incoming)
@@ -178,13 +176,13 @@ class Replay:
             return Incoming(gone, None, "the event is no longer in its stream; it can only be discarded")
         return decode_batch(found, record.position, caught_up=False).events[0]
 
-    def _counts(self, incoming: Incoming) -> bool:
-        return not self._parking.is_discarded(incoming.stored.position)
+    def _left_out(self, incoming: Incoming, key: str) -> bool:
+        return self._parking.discards.of_document(incoming.stored.position, key)
 
     async def _prepare(self, kind: str, key: str) -> list[ParkedEvent]:
         """What is parked for the key; and knows from here on what has been discarded."""
         store, view = self._projection.store, self._projection.view.name
-        self._parking.discard(await discarded_positions(store, view))
+        self._parking.discards = await discards_of(store, view)
         self._projection.folder.forget_failures()
         return await parked_records(store, self._projection.collection, kind, key)
 

@@ -1,11 +1,12 @@
 """The records of dead letters after a replay: those of replayed events go, one that fails now leads its key."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from infrastructure.read_store import Document
+from projector.dead_letters.discarded_events import Discards
 from projector.dead_letters.parked_events import COLLECTION, ParkedEvent, parked_id, parked_write
 from projector.everything import everything
 from projector.ports import DocumentStore
@@ -30,7 +31,7 @@ def parked_record(document: Document) -> ParkedEvent:
 async def settle(
     store: DocumentStore,
     records: Sequence[ParkedEvent],
-    discarded: Collection[int],
+    discards: Discards,
     first: int | None,
     error: str | None,
 ) -> None:
@@ -40,10 +41,11 @@ async def settle(
     In this order: whatever is left after a crash in between still says from where on the key is parked, or less.
     """
     for record in records:
-        if record.position == first and record.position not in discarded:
+        if record.position == first:
             leading = msgspec.structs.replace(record, first=1, error=error or record.error)
             write = parked_write(leading, msgspec.to_builtins(leading))
             await store.replace_exactly(COLLECTION, write, record.position)
     for record in records:
-        if first is None or record.position < first or record.position in discarded:
+        left_out = discards.hold(record.kind, record.key, record.position)
+        if first is None or record.position < first or left_out:
             await store.delete(COLLECTION, parked_id(record.collection, record.kind, record.key, record.position))

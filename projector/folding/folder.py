@@ -67,7 +67,7 @@ class Folder:
         Events at or below `after` are done already. Raises ViewBroken.
         """
         steps: list[Step] = []
-        wanted, holds_stream, is_discarded = self._view.events, self._parking.holds_stream, self._parking.is_discarded
+        wanted, holds_stream, is_discarded = self._view.events, self._parking.holds_stream, self._parking.discards.whole
         for incoming in events:
             stored, recorded = incoming.stored, incoming.recorded
             if stored.position <= after:
@@ -99,12 +99,12 @@ class Folder:
     def fold(self, steps: Sequence[Step], known: Mapping[str, Known], parked: ParkedOfBatch) -> dict[str, Known]:
         """The documents that the steps change. A fold that raises parks the document's key. Raises ViewBroken."""
         changed: dict[str, Known] = {}
-        fold, holds_key = self._view.fold, self._parking.holds_key
+        fold, holds_key, is_discarded = self._view.fold, self._parking.holds_key, self._parking.discards.of_document
         for step in steps:
             position = step.stored.position
             for key in step.keys:
                 current = changed.get(key) or known[key]
-                if position <= current.position:
+                if position <= current.position or is_discarded(position, key):
                     continue
                 if holds_key(key, position):
                     parked.park_key(step.stored, key, BEHIND)

@@ -1,0 +1,323 @@
+"""Rebuilds, new versions, switches and partitions, over a log and a store in memory."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infrastructure.view_registry import NotPossible, ViewRecord, transitions
+from projector.builds.stewardship import reached_by_builds
+from projector.engine import Engine
+from projector.http.status import status_of
+from read_models.customer_summary import CUSTOMER_SUMMARY
+from read_models.order_details import ORDER_DETAILS
+from read_models.view import View
+from tests.projector.logs import LogBuilder, confirmed, created, random_log
+from tests.projector.memory_read_store import MemoryReadStore
+from tests.projector.running import assert_folded, engine_over, folded_up_to, project_all
+from tests.projector.scripted_log import ScriptedLog
+
+VIEWS = (ORDER_DETAILS, CUSTOMER_SUMMARY)
+
+
+def second_version(view: View) -> View:
+    """The same view under its next version."""
+    return msgspec.structs.replace(view, version=2)
+
+
+def record_of(store: MemoryReadStore, view: View) -> ViewRecord:
+    return msgspec.convert(store.documents("view_records")[view.name], ViewRecord)
+
+
+async def until(engine: Engine, store: MemoryReadStore, view: View, met: Callable[[ViewRecord], bool]) -> ViewRecord:
+    """Waits until the view's record is as wanted."""
+    async with asyncio.timeout(20):
+        while not met(record := record_of(store, view)):
+            assert engine.trouble is None
+            await asyncio.sleep(0.001)
+    return record
+
+
+def now() -> int:
+    return 0
+
+
+async def rebuild(engine: Engine, view: View) -> None:
+    await engine.registry.change(view.name, lambda record: transitions.with_candidate(record, view.version, now()))
+    engine.look_again.set()
+
+
+@contextlib.asynccontextmanager
+async def up_to_date(
+    log: ScriptedLog, store: MemoryReadStore, views: tuple[View, ...] = VIEWS, **others: Any
+) -> AsyncIterator[Engine]:
+    async with engine_over(log, store, views, **({"projector_name": "p", "projector_lease": 0.12} | others)) as engine:
+        await folded_up_to(store, log.end, views)
+        yield engine
+
+
+def some_orders(number: int = 5) -> ScriptedLog:
+    log = LogBuilder()
+    for order in range(number):
+        log.add(f"order-o{order}", created(f"o{order}", f"c{order % 2}"))
+        log.add(f"order-o{order}", confirmed(f"o{order}", f"c{order % 2}"))
+    return ScriptedLog(log.events)
+
+
+class TestRebuild:
+    async def test_the_live_build_is_served_and_kept_up_until_the_new_one_takes_its_place(self):
+        log, store = some_orders(), MemoryReadStore()
+        async with up_to_date(log, store) as engine:
+            await rebuild(engine, ORDER_DETAILS)
+            record = await until(engine, store, ORDER_DETAILS, lambda one: one.live.number == 2)
+            assert (record.live.collection, record.candidate) == ("order_details_v1_r2", None)
+            assert record.previous is not None
+            assert record.previous.collection == "order_details_v1"
+            more = some_orders(9).events[10:]
+            log.append(*more)
+            await folded_up_to(store, log.end, VIEWS)
+            assert_folded(store, log, VIEWS)
+            async with asyncio.timeout(5):
+                while store.documents("order_details_v1") != store.documents("order_details_v1_r2"):
+                    await asyncio.sleep(0.001)
+
+    async def test_a_second_one_is_refused_while_one_is_under_way(self):
+        log, store = some_orders(), MemoryReadStore()
+        async with up_to_date(log, store) as engine:
+            await rebuild(engine, ORDER_DETAILS)
+            with pytest.raises(NotPossible, match="being rebuilt already"):
+                await rebuild(engine, ORDER_DETAILS)
+
+    async def test_it_goes_on_where_it_was_after_a_restart(self):
+        log, store = some_orders(), MemoryReadStore()
+        async with up_to_date(log, store) as engine:
+            log.silent = True
+            await rebuild(engine, ORDER_DETAILS)
+        log = ScriptedLog(log.events, cuts=[4])
+        log.append()
+        stuck = asyncio.Event()
+
+        async def fifth_event(operation: str, collection: str) -> None:
+            if (operation, collection) == ("write", "checkpoints"):
+                keys = store.documents("checkpoints")
+                if any(key.startswith("order_details_v1_r2") for key in keys):
+                    stuck.set()
+
+        store.after = fifth_event
+        async with engine_over(log, store, VIEWS, projector_name="p", projector_lease=0.12):
+            await asyncio.wait_for(stuck.wait(), 10)
+        reached = store.documents("checkpoints")["order_details_v1_r2:1:0"]["_position"]
+        store.operations.clear()
+        again = ScriptedLog(log.events)
+        async with up_to_date(again, store) as engine:
+            await until(engine, store, ORDER_DETAILS, lambda one: one.live.number == 2)
+        assert reached >= log.events[0].position
+        assert None not in again.subscribed_after
+        assert_folded(store, again, VIEWS)
+
+    async def test_cancelled_it_leaves_nothing_behind(self):
+        log, store = some_orders(), MemoryReadStore()
+        async with up_to_date(log, store) as engine:
+            log.silent = True
+            await rebuild(engine, ORDER_DETAILS)
+            await engine.registry.change("order_details", lambda record: transitions.cancelled(record, now(), 1000))
+            await until(engine, store, ORDER_DETAILS, lambda one: one.retired == [] and one.candidate is None)
+        assert "order_details_v1_r2" not in store.collections
+        for collection in ("checkpoints", "parked_events", "projector_leases"):
+            assert not [key for key in store.documents(collection) if "_r2" in key]
+
+    async def test_the_previous_build_is_removed_after_its_grace(self):
+        log, store = some_orders(), MemoryReadStore()
+        async with up_to_date(log, store, view_grace=0.0) as engine:
+            await rebuild(engine, ORDER_DETAILS)
+            await until(
+                engine, store, ORDER_DETAILS, lambda one: one.live.number == 2 and not (one.previous or one.retired)
+            )
+        assert "order_details_v1" not in store.collections
+        assert not [key for key in store.documents("checkpoints") if key.startswith("order_details_v1:")]
+
+    async def test_back_to_the_previous_build_and_forth(self):
+        log, store = some_orders(), MemoryReadStore()
+        async with up_to_date(log, store) as engine:
+            await rebuild(engine, ORDER_DETAILS)
+            await until(engine, store, ORDER_DETAILS, lambda one: one.live.number == 2)
+            for number in (1, 2):
+                log.append(*some_orders(5 + number).events[len(log.events) :])
+                await engine.registry.change("order_details", transitions.with_previous_as_candidate)
+                record = await until(engine, store, ORDER_DETAILS, lambda one, n=number: one.live.number == n)
+                assert record.previous is not None
+            await folded_up_to(store, log.end, VIEWS)
+        assert_folded(store, log, VIEWS)
+
+    async def test_operators_see_it_coming(self):
+        log, store = some_orders(50), MemoryReadStore()
+        async with up_to_date(log, store) as engine:
+            log.silent = True
+            await rebuild(engine, ORDER_DETAILS)
+            async with asyncio.timeout(10):
+                while not (view := (await status_of(engine)).views[0]).rebuild:
+                    await asyncio.sleep(0.001)
+            assert (view.rebuild.kind, view.rebuild.state, view.rebuild.fraction) == ("rebuild", "catching_up", 0.0)
+            assert (view.rebuild.collection, view.collection) == ("order_details_v1_r2", "order_details_v1")
+
+
+class TestVersions:
+    async def test_a_new_version_is_built_beside_the_old_one_and_takes_its_place(self):
+        log, store = some_orders(), MemoryReadStore()
+        await project_all(log, store, VIEWS, projector_name="p")
+        views = (second_version(ORDER_DETAILS), CUSTOMER_SUMMARY)
+        again = ScriptedLog(log.events)
+        async with engine_over(again, store, views, projector_name="p", projector_lease=0.12) as engine:
+            record = await until(engine, store, ORDER_DETAILS, lambda one: one.live.version == 2)
+            assert (record.live.collection, record.latest_version) == ("order_details_v2", 2)
+            await folded_up_to(store, log.end, views)
+        assert_folded(store, log, views)
+
+    async def test_both_versions_are_kept_up_while_both_are_known(self):
+        log, store = some_orders(), MemoryReadStore()
+        await project_all(log, store, VIEWS, projector_name="p")
+        log = ScriptedLog(log.events)
+        async with up_to_date(log, store, (*VIEWS, second_version(ORDER_DETAILS))) as engine:
+            await until(engine, store, ORDER_DETAILS, lambda one: one.live.version == 2)
+            log.append(*some_orders(8).events[10:])
+            async with asyncio.timeout(10):
+                while (
+                    store.documents("order_details_v1") != store.documents("order_details_v2")
+                    or len(store.documents("order_details_v1")) < 8
+                ):
+                    await asyncio.sleep(0.001)
+
+    async def test_back_to_the_old_version_with_the_old_code(self):
+        log, store = some_orders(), MemoryReadStore()
+        await project_all(log, store, VIEWS, projector_name="p")
+        newer = (second_version(ORDER_DETAILS), CUSTOMER_SUMMARY)
+        async with engine_over(ScriptedLog(log.events), store, newer, projector_name="p") as engine:
+            await until(engine, store, ORDER_DETAILS, lambda one: one.live.version == 2)
+        log = ScriptedLog(some_orders(8).events)
+        async with engine_over(log, store, VIEWS, projector_name="p", projector_lease=0.12) as engine:
+            async with asyncio.timeout(10):
+                while not engine.records:
+                    await asyncio.sleep(0.001)
+            assert (await status_of(engine)).views[0].state == "unowned", "nobody knows version 2"
+            await engine.registry.change("order_details", transitions.with_previous_as_candidate)
+            await until(engine, store, ORDER_DETAILS, lambda one: one.live.version == 1)
+            await folded_up_to(store, log.end, VIEWS)
+        assert_folded(store, log, VIEWS)
+
+
+class TestPartitions:
+    async def test_any_number_can_be_changed_without_a_rebuild(self):
+        log, store = some_orders(), MemoryReadStore()
+        async with up_to_date(log, store) as engine:
+            for partitions in (4, 7, 1, 64, 2):
+                record = record_of(store, ORDER_DETAILS)
+                reached = await reached_by_builds(engine.store, record)
+                assert reached == {"order_details_v1": log.end}
+                await engine.registry.change(
+                    "order_details", lambda one, n=partitions, at=reached: transitions.repartitioned(one, n, at)
+                )
+                log.append(*some_orders(len(log.events) // 2 + 3).events[len(log.events) :])
+                await folded_up_to(store, log.end, VIEWS)
+            assert_folded(store, log, VIEWS)
+            async with asyncio.timeout(10):
+                while [one for one in store.documents("checkpoints").values() if one["layout"] not in (1, 6)]:
+                    await asyncio.sleep(0.001)
+
+
+class Reader:
+    """Reads as the query API does, from the live build alone, and notices what went missing or back."""
+
+    def __init__(self, store: MemoryReadStore, view: View) -> None:
+        self._store = store
+        self._view = view
+        self._seen: dict[str, int] = {}
+        self.reads = 0
+
+    async def run(self) -> None:
+        while True:
+            found = self._store.documents("view_records").get(self._view.name)
+            if found is not None:
+                documents = self._store.documents(found["live"]["collection"])
+                for key, position in self._seen.items():
+                    assert key in documents, f"{key} is missing"
+                    assert documents[key]["_position"] >= position, f"{key} went back"
+                self._seen = {key: document["_position"] for key, document in documents.items()}
+                self.reads += 1
+            await asyncio.sleep(0)
+
+
+async def rebuilds_under_load(seed: int) -> None:
+    """Several processes, rebuilds, switches back, cancels and new divisions, while events come and readers read."""
+    choose = random.Random(seed)
+    events = random_log(choose, 60)
+    store = MemoryReadStore(switches=choose)
+    logs = [ScriptedLog(events[:5]) for _ in range(choose.choice([1, 2, 3]))]
+    async with contextlib.AsyncExitStack() as stack:
+        engines = []
+        for number, log in enumerate(logs):
+            given = {"projector_name": f"p{number}", "projector_lease": 0.12, "projector_partitions": 2}
+            engines.append(await stack.enter_async_context(engine_over(log, store, VIEWS, settling=0.02, **given)))
+        readers = [Reader(store, view) for view in VIEWS]
+        reading = [asyncio.create_task(reader.run()) for reader in readers]
+        await folded_up_to(store, logs[0].end, VIEWS)
+        for event in events[5:]:
+            for log in logs:
+                log.append(event)
+            if choose.random() < 0.3:
+                with contextlib.suppress(NotPossible):
+                    await something(engines[0], choose.choice(VIEWS), choose)
+            for _ in range(choose.randrange(300)):
+                await asyncio.sleep(0)
+        await folded_up_to(store, events[-1].position, VIEWS)
+        assert_folded(store, logs[0], VIEWS)
+        for task in reading:
+            assert not task.done() or task.result() is None
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+        assert all(reader.reads > 50 for reader in readers)
+
+
+async def something(engine: Engine, view: View, choose: random.Random) -> None:
+    """One of the things that operators do."""
+    record = (await engine.registry.load([view.name]))[view.name]
+    reached = await reached_by_builds(engine.store, record)
+    partitions = choose.randrange(1, 5)
+
+    def divided(one: ViewRecord) -> ViewRecord:
+        if set(reached) != {build.collection for build in one.builds}:
+            raise NotPossible("switched meanwhile")
+        return transitions.repartitioned(one, partitions, reached)
+
+    await engine.registry.change(
+        view.name,
+        choose.choice(
+            [
+                lambda one: transitions.with_candidate(one, 1, now()),
+                lambda one: transitions.with_candidate(one, 1, now()),
+                transitions.with_previous_as_candidate,
+                lambda one: transitions.cancelled(one, now(), 1000),
+                transitions.without_previous,
+                divided,
+            ]
+        ),
+    )
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=12, deadline=None)
+def test_rebuilds_under_load(seed):
+    asyncio.run(rebuilds_under_load(seed))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@given(st.integers(0, 2**32))
+@settings(max_examples=300, deadline=None)
+def test_rebuilds_under_load_many_times(seed):
+    asyncio.run(rebuilds_under_load(seed))

@@ -1,0 +1,224 @@
+"""Dead letters retried and discarded: afterwards every document equals a fresh fold of the log."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from projector.dead_letters.operations import DeadLetterOperations, NoSuchDeadLetter, NotAnswered
+from projector.engine import Engine
+from read_models.customer_summary import CUSTOMER_SUMMARY
+from read_models.order_details import ORDER_DETAILS
+from read_models.view import View
+from tests.projector.logs import LogBuilder, cancelled, confirmed, created, delivered, fold_of, random_log, shipped
+from tests.projector.memory_read_store import MemoryReadStore
+from tests.projector.running import assert_folded, engine_over, folded_up_to, project_all
+from tests.projector.scripted_log import ScriptedLog
+from tests.projector.touchy_view import TOUCHY
+
+
+def refusing(view: View, *orders: str, keys: bool = False) -> View:
+    """The view as it was before a fault was mended: it fails for these orders, in its fold or already in its keys."""
+
+    def fold(document: Any, recorded: Any) -> Any:
+        if not keys and recorded.event.order_id in orders:
+            raise ZeroDivisionError(recorded.event.order_id)
+        return view.fold(document, recorded)
+
+    def keys_of(event: Any) -> tuple[str, ...]:
+        if keys and event.order_id in orders:
+            raise LookupError(event.order_id)
+        return view.keys(event)
+
+    return msgspec.structs.replace(view, fold=fold, keys=keys_of)
+
+
+@contextlib.asynccontextmanager
+async def operating(log: ScriptedLog, store: MemoryReadStore, view: View, **others: Any) -> AsyncIterator[Any]:
+    """An engine over one view that is up to date, and the operations on its dead letters."""
+    async with engine_over(log, store, [view], projector_name="p", **others) as engine:
+        await folded_up_to(store, log.end, [view])
+        yield operations_of(engine)
+
+
+def operations_of(engine: Engine) -> DeadLetterOperations:
+    return DeadLetterOperations(engine.store, engine.registry, engine.look_again, patience=10)
+
+
+def parked(store: MemoryReadStore) -> list[tuple[int, str, int]]:
+    """Position, key and whether it is first of every dead letter."""
+    found = store.documents("parked_events").values()
+    return sorted((one["position"], one["key"], one["first"]) for one in found)
+
+
+def orders_of(customer: str, *orders: str) -> LogBuilder:
+    log = LogBuilder()
+    for order in orders:
+        log.add(f"order-{order}", created(order, customer))
+    for order in orders:
+        log.add(f"order-{order}", confirmed(order, customer))
+    return log
+
+
+class TestDocuments:
+    async def test_after_a_fix_a_retry_replays_them_in_order(self):
+        log, store = ScriptedLog(orders_of("c1", "o1", "o2").events), MemoryReadStore()
+        await project_all(log, store, [refusing(ORDER_DETAILS, "o1")], projector_name="p")
+        assert len(parked(store)) == 2
+        async with operating(log, store, ORDER_DETAILS) as operations:
+            outcome = await operations.retry("order_details", "o1")
+            assert (outcome.replayed, outcome.remaining, outcome.errors) == (2, 0, [])
+            log.append(log_event(log, shipped("o1")))
+            await folded_up_to(store, log.end, [ORDER_DETAILS])
+        assert store.documents("order_details_v1")["o1"]["status"] == "shipped"
+        assert_folded(store, log, [ORDER_DETAILS])
+
+    async def test_without_a_fix_they_stay_parked_and_nothing_changes(self):
+        log, store = ScriptedLog(orders_of("c1", "o1", "o2").events), MemoryReadStore()
+        view = refusing(CUSTOMER_SUMMARY, "o2")
+        await project_all(log, store, [view], projector_name="p")
+        before = store.documents("customer_summary_v1")
+        async with operating(log, store, view) as operations:
+            outcome = await operations.retry("customer_summary", None)
+        assert (outcome.replayed, outcome.remaining) == (0, 1)
+        assert outcome.errors == [f"document c1 at {log.events[1].position}: ZeroDivisionError: o2"]
+        assert store.documents("customer_summary_v1") == before
+        assert_folded(store, log, [view])
+
+    async def test_one_that_fails_further_on_leads_the_key_from_there(self):
+        log, store = orders_of("c1", "o1", "o2", "o3"), MemoryReadStore()
+        scripted = ScriptedLog(log.events)
+        await project_all(scripted, store, [refusing(CUSTOMER_SUMMARY, "o1", "o2")], projector_name="p")
+        half = refusing(CUSTOMER_SUMMARY, "o2")
+        async with operating(scripted, store, half) as operations:
+            outcome = await operations.retry("customer_summary", "c1")
+        assert (outcome.replayed, outcome.remaining) == (1, 2)
+        assert parked(store) == [(log.events[1].position, "c1", 1), (log.events[2].position, "c1", 0)]
+        assert store.documents("parked_events")[f"customer_summary_v1:{log.events[1].position:020}:c1"]["error"] == (
+            "ZeroDivisionError: o2"
+        )
+        assert_folded(store, scripted, [half])
+
+    async def test_nothing_to_retry(self):
+        log, store = ScriptedLog(orders_of("c1", "o1").events), MemoryReadStore()
+        async with operating(log, store, ORDER_DETAILS) as operations:
+            with pytest.raises(NoSuchDeadLetter, match="under o1"):
+                await operations.retry("order_details", "o1")
+            with pytest.raises(NoSuchDeadLetter, match="at 5"):
+                await operations.discard("order_details", 5, "why not")
+
+    async def test_when_nobody_folds_the_view_the_request_stands_and_is_done_later(self):
+        log, store = ScriptedLog(orders_of("c1", "o1").events), MemoryReadStore()
+        engine = await project_all(log, store, [refusing(ORDER_DETAILS, "o1")], projector_name="p")
+        nobody = DeadLetterOperations(engine.store, engine.registry, asyncio.Event(), patience=0.01)
+        with pytest.raises(NotAnswered):
+            await nobody.retry("order_details", "o1")
+        async with operating(log, store, ORDER_DETAILS), asyncio.timeout(10):
+            while parked(store):
+                await asyncio.sleep(0.001)
+        assert_folded(store, log, [ORDER_DETAILS])
+
+
+def log_event(log: ScriptedLog, event: Any) -> Any:
+    """An event appended behind those of a log."""
+    builder = LogBuilder()
+    builder.events = list(log.events)
+    builder._revisions = {one.stream: one.revision for one in log.events}
+    return builder.add(f"order-{event.order_id}", event)
+
+
+class TestStreams:
+    async def test_documents_that_went_on_without_the_stream_are_folded_afresh(self):
+        log = LogBuilder()
+        for order in ("o1", "o2", "o3"):
+            log.add(f"order-{order}", created(order, "c1", amount=int(order[1]) * 100))
+        store, scripted = MemoryReadStore(), ScriptedLog(log.events)
+        await project_all(scripted, store, [refusing(CUSTOMER_SUMMARY, "o2", keys=True)], projector_name="p")
+        assert store.documents("customer_summary_v1")["c1"]["orders"] == 2
+        async with operating(scripted, store, CUSTOMER_SUMMARY) as operations:
+            outcome = await operations.retry("customer_summary", "order-o2")
+        assert (outcome.replayed, outcome.remaining, outcome.errors) == (1, 0, [])
+        summary = store.documents("customer_summary_v1")["c1"]
+        assert (summary["orders"], summary["last_order_id"]) == (3, "o3")
+        assert_folded(store, scripted, [CUSTOMER_SUMMARY])
+
+    async def test_an_event_that_nobody_can_decode_can_be_discarded(self):
+        log = LogBuilder()
+        log.add("order-o1", created("o1"))
+        log.add("order-o1", confirmed("o1"))
+        bad = log.add_raw("order-o1", "OrderTeleported", b"{}")
+        log.add("order-o1", shipped("o1"))
+        log.add("order-o1", delivered("o1"))
+        store, scripted = MemoryReadStore(), ScriptedLog(log.events)
+        async with operating(scripted, store, ORDER_DETAILS) as operations:
+            outcome = await operations.retry("order_details", "order-o1")
+            assert outcome.errors[0].startswith(f"stream order-o1 at {bad.position}: ")
+            assert "UnknownEventType" in outcome.errors[0]
+            assert (outcome.replayed, outcome.remaining) == (0, 3)
+            outcome = await operations.discard("order_details", bad.position, "a test of teleportation")
+            assert (outcome.replayed, outcome.remaining, outcome.errors) == (3, 0, [])
+        assert store.documents("order_details_v1")["o1"]["status"] == "delivered"
+        (record,) = store.documents("discarded_events").values()
+        assert (record["position"], record["reason"]) == (bad.position, "a test of teleportation")
+        del store.collections["order_details_v1"], store.collections["checkpoints"]
+        await project_all(scripted, store, [ORDER_DETAILS], projector_name="p")
+        assert store.documents("order_details_v1")["o1"]["status"] == "delivered", "later folds heed it too"
+        assert store.documents("parked_events") == {}
+
+    async def test_a_document_in_the_middle_of_it_may_be_parked_itself(self):
+        log = LogBuilder()
+        log.add("order-o1", created("o1", "c1"))
+        log.add("order-o2", first := created("o2", "c1"))
+        log.add("order-o3", created("o3", "c1"))
+        log.add("order-o2", cancelled(first))
+        store, scripted = MemoryReadStore(), ScriptedLog(log.events)
+        worst = refusing(refusing(CUSTOMER_SUMMARY, "o2", keys=True), "o3")
+        await project_all(scripted, store, [worst], projector_name="p")
+        better = refusing(CUSTOMER_SUMMARY, "o3")
+        async with operating(scripted, store, better) as operations:
+            outcome = await operations.retry("customer_summary", "order-o2")
+        assert outcome.errors == []
+        assert_folded(store, scripted, [better])
+        async with operating(scripted, store, CUSTOMER_SUMMARY) as operations:
+            await operations.retry("customer_summary", None)
+        assert parked(store) == []
+        assert_folded(store, scripted, [CUSTOMER_SUMMARY])
+
+
+async def discards_and_retries(seed: int, length: int) -> None:
+    """Every event that leads a key is discarded, one after another, until nothing is parked: what is left is a fold of
+    the log without them."""
+    choose = random.Random(seed)
+    events = random_log(choose, length)
+    store, log = MemoryReadStore(switches=choose), ScriptedLog(events)
+    view = choose.choice([TOUCHY, CUSTOMER_SUMMARY, ORDER_DETAILS])
+    engines = choose.choice([1, 1, 2])
+    left_out: set[tuple[int, str]] = set()
+    async with contextlib.AsyncExitStack() as stack:
+        for number in range(engines):
+            given = {"projector_name": f"p{number}", "projector_partitions": choose.choice([1, 3])}
+            one = await stack.enter_async_context(engine_over(ScriptedLog(events), store, [view], **given))
+        await folded_up_to(store, log.end, [view])
+        operations = operations_of(one)
+        while leading := [one for one in parked(store) if one[2]]:
+            if choose.random() < 0.3:
+                await operations.retry(view.name, None)
+            position = choose.choice(leading)[0]
+            left_out |= {(one[0], one[1]) for one in parked(store) if one[0] == position}
+            await operations.discard(view.name, position, "in the way")
+    documents, _ = fold_of(view, events, left_out)
+    collection = store.documents("view_records")[view.name]["live"]["collection"]
+    assert store.documents(collection) == documents
+    assert parked(store) == []
+
+
+@given(st.integers(0, 2**32), st.integers(0, 40))
+@settings(max_examples=40, deadline=None)
+def test_until_nothing_is_parked(seed, length):
+    asyncio.run(discards_and_retries(seed, length))
