@@ -20,6 +20,7 @@ from read_models.order_details import ORDER_DETAILS
 from read_models.view import View
 from read_models.views import VIEWS
 from tests.query_api.shelf import Shelf
+from tests.support.read_store import ReadStoreDatabase
 from tests.support.served import Client, Reply, served
 from tests.support.services import until
 
@@ -229,7 +230,7 @@ async def test_a_view_divided_anew_shows_no_shorter_list(api: Client, shelf: She
         assert (await api.get("/orders")).body == before.body
 
 
-async def test_nothing_projected_yet(api: Client, settings: Settings) -> None:
+async def test_nothing_projected_yet(api: Client) -> None:
     (await api.get("/orders/o-1")).refused(404)
     (await api.get("/customers/ada")).refused(404)
     for path in ("/orders", "/customers/ada/orders", "/daily-sales?from=2026-03-01&to=2026-03-31"):
@@ -243,7 +244,7 @@ async def test_nothing_projected_yet(api: Client, settings: Settings) -> None:
 
 
 async def test_the_first_documents_of_all_are_found_at_once(
-    api: Client, read_store_database: Any, settings: Settings
+    api: Client, read_store_database: ReadStoreDatabase
 ) -> None:
     (await api.get("/orders/o-1")).refused(404)
     shelf = Shelf(read_store_database.uri, read_store_database.name)
