@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from infrastructure.read_store import POSITION, Held, ReadStore, ReadStoreUnavailable
+from infrastructure.view_registry import ViewRecord, ViewRegistry
 
 
 class BoundedReads:
@@ -17,6 +18,7 @@ class BoundedReads:
 
     def __init__(self, store: ReadStore, timeout: float) -> None:
         self._store = store
+        self._registry = ViewRegistry(store)
         self._timeout = timeout
 
     async def load(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
@@ -24,6 +26,12 @@ class BoundedReads:
         with self._unavailable_when_late():
             async with asyncio.timeout(self._timeout):
                 return await self._store.load(collection, keys)
+
+    async def records(self, views: Sequence[str]) -> Mapping[str, ViewRecord]:
+        """The records of those views that have one."""
+        with self._unavailable_when_late():
+            async with asyncio.timeout(self._timeout):
+                return await self._registry.load(views)
 
     async def rows(
         self,

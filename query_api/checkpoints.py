@@ -4,47 +4,68 @@ import asyncio
 from collections.abc import Sequence
 from time import perf_counter
 
+from msgspec import Struct
+
 from infrastructure.problems import Problem
+from infrastructure.view_registry import CHECKPOINTS
 from query_api.bounded_reads import BoundedReads
+from query_api.live_build import LiveBuild
+from query_api.live_builds import LiveBuilds
 from query_api.metrics import WaitMetrics
 from read_models.view import View
 
-CHECKPOINTS = "checkpoints"
+
+class Reached(Struct, frozen=True):
+    """A live build of a view, and the position that it has reached."""
+
+    live: LiveBuild
+    position: int
 
 
 class Checkpoints:
-    """The positions of the views, as the projector keeps them.
+    """The positions of the views' live builds, as the projector keeps them.
 
-    All who wait in this process share one poller, which reads every view's checkpoint at once and only while somebody
-    waits. `interval` is in seconds, between two reads; `timeout` bounds in seconds how long anybody waits.
+    All who wait in this process share one poller, which reads every live build's checkpoints at once and only while
+    somebody waits; it follows the views' records, so that after a switch the new build lets go of those who wait.
+    `interval` is in seconds, between two reads; `timeout` bounds in seconds how long anybody waits.
     """
 
-    def __init__(self, reads: BoundedReads, views: Sequence[View], *, timeout: float, interval: float = 0.005) -> None:
+    def __init__(
+        self,
+        reads: BoundedReads,
+        live_builds: LiveBuilds,
+        views: Sequence[View],
+        *,
+        timeout: float,
+        interval: float = 0.005,
+    ) -> None:
         self._reads = reads
-        self._collections = [view.collection for view in views]
+        self._live_builds = live_builds
         self._metrics = {view.name: WaitMetrics(view.name) for view in views}
         self._timeout = timeout
         self._interval = interval
-        self._waiting: dict[asyncio.Future[int], tuple[str, int]] = {}
-        self._positions: dict[str, int] = {}
+        self._waiting: dict[asyncio.Future[Reached], tuple[str, int]] = {}
+        self._reached: dict[str, Reached] = {}
         self._poller: asyncio.Task[None] | None = None
 
-    async def position(self, view: View) -> int | None:
-        """How far the view is now; None before its first checkpoint."""
-        found = await self._reads.load(CHECKPOINTS, [view.collection])
-        checkpoint = found.get(view.collection)
-        return checkpoint.position if checkpoint else None
+    async def now(self, view: View) -> Reached | None:
+        """The view's live build and how far it is now; None before its first checkpoint."""
+        live = await self._live_builds.of(view)
+        if live is None:
+            return None
+        position = live.position(await self._reads.load(CHECKPOINTS, live.checkpoint_keys))
+        return None if position is None else Reached(live, position)
 
-    async def reached(self, view: View, position: int) -> int:
-        """Waits until the view has reached `position`; answers how far it is then.
+    async def reached(self, view: View, position: int) -> Reached:
+        """Waits until the view's live build has reached `position`; answers which one that is, and how far it is then.
 
         Raises Problem (503 with Retry-After) when time is up, ReadStoreUnavailable.
         """
         started, outcome = perf_counter(), "failed"
         metrics = self._metrics[view.name]
         metrics.waiting.inc()
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting[answer] = (view.collection, position)
+        answer: asyncio.Future[Reached] = asyncio.get_running_loop().create_future()
+        self._waiting[answer] = (view.name, position)
         if self._poller is None:
             self._poller = asyncio.create_task(self._poll())
         try:
@@ -74,8 +95,7 @@ class Checkpoints:
     async def _poll(self) -> None:
         try:
             while self._waiting:
-                found = await self._reads.load(CHECKPOINTS, self._collections)
-                self._positions = {collection: checkpoint.position for collection, checkpoint in found.items()}
+                self._reached = await self._read()
                 self._release()
                 if self._waiting:
                     await asyncio.sleep(self._interval)
@@ -84,10 +104,17 @@ class Checkpoints:
         finally:
             self._poller = None
 
+    async def _read(self) -> dict[str, Reached]:
+        live_builds = await self._live_builds.all({view for view, _ in self._waiting.values()})
+        keys = [key for live in live_builds.values() for key in live.checkpoint_keys]
+        checkpoints = await self._reads.load(CHECKPOINTS, keys)
+        positions = {view: (live, live.position(checkpoints)) for view, live in live_builds.items()}
+        return {view: Reached(live, at) for view, (live, at) in positions.items() if at is not None}
+
     def _release(self) -> None:
-        for answer, (collection, position) in list(self._waiting.items()):
-            at = self._positions.get(collection)
-            if at is not None and at >= position:
+        for answer, (view, position) in list(self._waiting.items()):
+            at = self._reached.get(view)
+            if at is not None and at.position >= position:
                 del self._waiting[answer]
                 if not answer.done():
                     answer.set_result(at)
@@ -99,8 +126,8 @@ class Checkpoints:
         self._waiting.clear()
 
     def _too_far_behind(self, view: View, position: int) -> Problem:
-        at = self._positions.get(view.collection)
-        reached = "has no checkpoint yet" if at is None else f"is at {at}"
+        at = self._reached.get(view.name)
+        reached = "has no checkpoint yet" if at is None else f"is at {at.position}"
         return Problem(
             503,
             "view-behind",

@@ -34,16 +34,11 @@ class SalesByDay(Struct):
 async def list_daily_sales(sources: Sources, scope: Scope, query: dict[str, str]) -> Answer:
     """The figures of a range of days."""
     first, last = _range(query)
-    position = at_least(query)
-    if position is not None:
-        await sources.checkpoints.reached(DAILY_SALES, position)
-    days = await sources.documents.rows(
-        DAILY_SALES.collection,
-        {"day": {"$gte": day_number(first), "$lte": day_number(last)}},
-        by="day",
-        direction="ascending",
-        limit=MAX_DAYS,
-    )
+    live = await sources.live(DAILY_SALES, at_least(query))
+    if live is None:
+        return weak(scope, {"items": []})
+    where = {"day": {"$gte": day_number(first), "$lte": day_number(last)}}
+    days = await live.rows(where, by="day", direction="ascending", limit=MAX_DAYS)
     return weak(scope, {"items": [_show(day) for day in days]})
 
 

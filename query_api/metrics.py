@@ -11,6 +11,14 @@ _WAITS = Counter("eventfold_query_at_least_waits", "Waits for a view's position,
 _WAITED = Histogram(
     "eventfold_query_at_least_seconds", "Time waited for a view's position, in seconds", ["view"], buckets=_SECONDS
 )
+_BUILD = Gauge("eventfold_query_live_build", "Number of the build that a view's queries are answered from", ["view"])
+_VERSION = Gauge("eventfold_query_live_version", "Version of the view in that build", ["view"])
+
+
+def follows_build(view: str, number: int, version: int) -> None:
+    """The view's queries are answered from that build from now on."""
+    _BUILD.labels(view).set(number)
+    _VERSION.labels(view).set(version)
 
 
 class RouteMetrics:

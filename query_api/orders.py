@@ -7,6 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from domain.ordering.order import Status
 from query_api.answers import Answer, weak
+from query_api.checkpoints import Reached
 from query_api.paging import CURSOR, LIMIT, Page, page_content, read_page
 from query_api.parameters import AT_LEAST, Parameter, at_least, identifier, one_of
 from query_api.route import Route, path_parameter
@@ -47,20 +48,19 @@ async def list_customer_orders(sources: Sources, scope: Scope, query: dict[str, 
 async def _answer_page(sources: Sources, scope: Scope, query: dict[str, str], where: dict[str, Any]) -> Answer:
     listed = repr(sorted(where.items()))
     page = read_page(query, listed)
-    position = await sources.view_position(CUSTOMER_ORDERS, at_least(query))
-    rows = await _read(sources, where, page, position)
-    return weak(scope, page_content([_SHAPE.show(row) for row in rows], page.limit, listed, _BY), position)
+    reached = await sources.live_with_position(CUSTOMER_ORDERS, at_least(query))
+    if reached is None:
+        return weak(scope, {"items": []})
+    rows = [_SHAPE.show(row) for row in await _read(reached, where, page)]
+    return weak(scope, page_content(rows, page.limit, listed, _BY), reached.position)
 
 
-async def _read(sources: Sources, where: dict[str, Any], page: Page, position: int | None) -> list[dict[str, Any]]:
-    if position is None:
-        return []
+async def _read(reached: Reached, where: dict[str, Any], page: Page) -> list[dict[str, Any]]:
     # While a batch is being written, a newer row may be there before an older one. Rows up to the checkpoint are all
-    # there, so pages that begin at it and go down neither miss a row nor show one twice.
-    bound = {"$lte": position} if page.below is None else {"$lt": page.below}
-    return await sources.documents.rows(
-        CUSTOMER_ORDERS.collection, {**where, _BY: bound}, by=_BY, direction="descending", limit=page.limit + 1
-    )
+    # there, so pages that begin at it and go down neither miss a row nor show one twice. Rows have the same number in
+    # every build, so the next page may come from another one.
+    bound = {"$lte": reached.position} if page.below is None else {"$lt": page.below}
+    return await reached.live.rows({**where, _BY: bound}, by=_BY, direction="descending", limit=page.limit + 1)
 
 
 _STATUS = Parameter("status", "Only orders with this status", {"type": "string", "enum": list(STATUSES)})

@@ -5,8 +5,9 @@ from infrastructure.problems import Problem
 from infrastructure.read_store import Held, ReadStore
 from infrastructure.settings import Settings
 from query_api.bounded_reads import BoundedReads
-from query_api.checkpoints import Checkpoints
-from query_api.coalescing import CoalescedReads
+from query_api.checkpoints import Checkpoints, Reached
+from query_api.live_build import LiveBuild
+from query_api.live_builds import LiveBuilds
 from read_models.view import View
 from read_models.views import VIEWS
 
@@ -16,12 +17,12 @@ class Sources:
 
     def __init__(self, settings: Settings) -> None:
         self.read_store = ReadStore(settings.mongo_uri, settings.mongo_database, timeout=settings.readstore_timeout)
-        self.documents = BoundedReads(self.read_store, settings.readstore_timeout)
-        self._by_key = {view.collection: CoalescedReads(self.documents, view.collection) for view in VIEWS}
+        reads = BoundedReads(self.read_store, settings.readstore_timeout)
+        self._live_builds = LiveBuilds(reads, VIEWS)
+        self.checkpoints = Checkpoints(reads, self._live_builds, VIEWS, timeout=settings.at_least_timeout)
         self.events = EventStore(
             settings.eventstore_uri, patience=settings.eventstore_patience, deadline=settings.eventstore_deadline
         )
-        self.checkpoints = Checkpoints(self.documents, VIEWS, timeout=settings.at_least_timeout)
 
     async def document(self, view: View, key: str, at_least: int | None) -> Held | None:
         """One document; None when there is none, or none any more.
@@ -29,25 +30,28 @@ class Sources:
         With `at_least`, one that has folded every event up to that position: either the document itself has got
         there, or the whole view has.
         """
-        held = await self._find(view, key)
+        live = await self._live_builds.of(view)
+        held = None if live is None else await live.document(key)
         if at_least is None or (held is not None and held.position >= at_least):
             return held
-        await self.checkpoints.reached(view, at_least)
-        return await self._find(view, key)
+        return await (await self.checkpoints.reached(view, at_least)).live.document(key)
 
-    async def _find(self, view: View, key: str) -> Held | None:
-        held = await self._by_key[view.collection].get(key)
-        return None if held is None or held.fields is None else held
-
-    async def view_position(self, view: View, at_least: int | None) -> int | None:
-        """How far the view is, once it has reached `at_least`; None before its first checkpoint."""
+    async def live(self, view: View, at_least: int | None) -> LiveBuild | None:
+        """The build to answer from, once it has reached `at_least`; None when nothing has been projected yet."""
         if at_least is None:
-            return await self.checkpoints.position(view)
+            return await self._live_builds.of(view)
+        return (await self.checkpoints.reached(view, at_least)).live
+
+    async def live_with_position(self, view: View, at_least: int | None) -> Reached | None:
+        """The build to answer from and how far it is, once it has reached `at_least`; None before it is anywhere."""
+        if at_least is None:
+            return await self.checkpoints.now(view)
         return await self.checkpoints.reached(view, at_least)
 
     async def close(self) -> None:
         """Closes every connection."""
         await self.checkpoints.close()
+        await self._live_builds.close()
         await self.read_store.close()
         await self.events.close()
 

@@ -5,17 +5,22 @@ import itertools
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from infrastructure.problems import Problem
-from infrastructure.read_store import Held, ReadStoreUnavailable
+from infrastructure.read_store import ReadStoreUnavailable
 from infrastructure.settings import Settings
+from infrastructure.view_registry import CHECKPOINTS
+from infrastructure.view_registry.transitions import repartitioned
 from query_api.checkpoints import Checkpoints
+from query_api.live_builds import LiveBuilds
 from read_models.customer_orders import CUSTOMER_ORDERS
 from read_models.customer_summary import CUSTOMER_SUMMARY
 from read_models.daily_sales import DAILY_SALES
 from read_models.order_details import ORDER_DETAILS
 from read_models.view import View
 from read_models.views import VIEWS
+from tests.query_api.memory_reads import Clock, MemoryReads, turns
 from tests.query_api.shelf import Shelf
 from tests.support.served import Client, served
 from tests.support.services import until
@@ -44,8 +49,6 @@ async def filled(shelf: Shelf) -> Shelf:
 @pytest.fixture
 async def patient(settings: Settings) -> Settings:
     """A query API that waits long enough for a test to come along."""
-    from msgspec.structs import replace
-
     return replace(settings, at_least_timeout=20.0)
 
 
@@ -105,60 +108,129 @@ async def test_a_malformed_position_is_400(api: Client) -> None:
         (await api.get(f"{path}at_least={value}")).refused(400, "at_least")
 
 
-class CountedReads:
-    """Answers reads of the checkpoints, and counts them."""
+def waiting(reads: MemoryReads, clock: Clock, timeout: float = 10) -> Checkpoints:
+    builds = LiveBuilds(reads, VIEWS, clock=clock)  # type: ignore[arg-type]
+    return Checkpoints(reads, builds, VIEWS, timeout=timeout, interval=0.001)  # type: ignore[arg-type]
 
-    def __init__(self) -> None:
-        self.position = 0
-        self.reads = 0
-        self.away = False
 
-    async def load(self, collection: str, keys: list[str]) -> dict[str, Held]:
-        self.reads += 1
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def reads() -> MemoryReads:
+    """Every view is at 1."""
+    reads = MemoryReads(*VIEWS)
+    _all_reach(reads, 1)
+    return reads
+
+
+def _all_reach(reads: MemoryReads, position: int) -> None:
+    for record in reads.by_view.values():
+        reads.reach(record.live, record.layout, *[position] * record.partitions)
+
+
+async def _polls(reads: MemoryReads, count: int) -> None:
+    """Waits until so many more reads of checkpoints have begun."""
+    before = reads.count(CHECKPOINTS)
+    while reads.count(CHECKPOINTS) < before + count:
         await asyncio.sleep(0)
-        if self.away:
-            raise ReadStoreUnavailable("away")
-        return {key: Held(self.position, {}) for key in keys}
 
 
-async def test_all_who_wait_share_one_poller_which_ends_with_them() -> None:
-    reads = CountedReads()
-    checkpoints = Checkpoints(reads, VIEWS, timeout=10, interval=0.001)  # type: ignore[arg-type]
+async def test_all_who_wait_share_one_poller_which_ends_with_them(reads: MemoryReads, clock: Clock) -> None:
+    checkpoints = waiting(reads, clock)
     waits = [asyncio.create_task(checkpoints.reached(view, 5)) for _ in range(100) for view in VIEWS]
-    while reads.reads < 5:
-        await asyncio.sleep(0)
+    await _polls(reads, 5)
     assert not any(wait.done() for wait in waits)
-    before = reads.reads
-    reads.position = 5
-    assert await asyncio.gather(*waits) == [5] * 400
-    assert reads.reads <= before + 2
+    assert reads.reads[-1] == (CHECKPOINTS, [f"{view.collection}:1:0" for view in VIEWS]), "all in one read"
+    before = len(reads.reads)
+    _all_reach(reads, 5)
+    assert [reached.position for reached in await asyncio.gather(*waits)] == [5] * 400
+    assert len(reads.reads) <= before + 2
 
-    ended = reads.reads
-    for _ in range(50):
-        await asyncio.sleep(0)
-    assert reads.reads == ended
-    assert await checkpoints.reached(ORDER_DETAILS, 5) == 5  # it begins again for the next one
-    assert reads.reads == ended + 1
+    ended = len(reads.reads)
+    await turns()
+    assert len(reads.reads) == ended
+    assert (await checkpoints.reached(ORDER_DETAILS, 5)).position == 5  # it begins again for the next one
+    assert len(reads.reads) == ended + 1
 
 
-async def test_who_waits_is_told_when_the_store_goes_away_and_the_next_one_is_served() -> None:
-    reads = CountedReads()
-    checkpoints = Checkpoints(reads, VIEWS, timeout=10, interval=0.001)  # type: ignore[arg-type]
+async def test_who_waits_is_told_when_the_store_goes_away_and_the_next_one_is_served(
+    reads: MemoryReads, clock: Clock
+) -> None:
+    checkpoints = waiting(reads, clock)
     waits = [asyncio.create_task(checkpoints.reached(ORDER_DETAILS, 5)) for _ in range(3)]
-    await asyncio.sleep(0)
+    await _polls(reads, 1)
     reads.away = True
     for wait in waits:
         with pytest.raises(ReadStoreUnavailable):
             await wait
-    reads.away, reads.position = False, 5
-    assert await checkpoints.reached(ORDER_DETAILS, 5) == 5
+    reads.away = False
+    _all_reach(reads, 5)
+    assert (await checkpoints.reached(ORDER_DETAILS, 5)).position == 5
 
 
-async def test_a_wait_ends_in_time_although_others_go_on() -> None:
-    reads = CountedReads()
-    checkpoints = Checkpoints(reads, VIEWS, timeout=0.05, interval=0.001)  # type: ignore[arg-type]
+async def test_a_wait_ends_in_time_although_others_go_on(reads: MemoryReads, clock: Clock) -> None:
+    checkpoints = waiting(reads, clock, timeout=0.05)
     with pytest.raises(Problem) as late:
         await checkpoints.reached(ORDER_DETAILS, 5)
     assert late.value.details.status == 503
     assert late.value.headers == {"Retry-After": "1"}
     await checkpoints.close()
+
+
+async def test_who_waits_through_a_switch_is_answered_by_the_new_build(reads: MemoryReads, clock: Clock) -> None:
+    checkpoints = waiting(reads, clock)
+    wait = asyncio.create_task(checkpoints.reached(ORDER_DETAILS, 5))
+    await _polls(reads, 2)
+    build = reads.switch(ORDER_DETAILS)
+    reads.reach(build, 1, 5)
+    await _polls(reads, 5)
+    assert not wait.done(), "the record is kept for a while"
+    clock.now += 0.3
+    reached = await wait
+    assert (reached.live.build, reached.position) == (build, 5)
+
+
+async def test_every_partition_must_have_got_there(reads: MemoryReads, clock: Clock) -> None:
+    record = reads.by_view[ORDER_DETAILS.name] = replace(reads.by_view[ORDER_DETAILS.name], partitions=3)
+    checkpoints = waiting(reads, clock)
+    wait = asyncio.create_task(checkpoints.reached(ORDER_DETAILS, 5))
+    for positions in ((9, 9), (9, 9, 4), (4, 9, 9)):
+        reads.reach(record.live, 1, *positions)
+        await _polls(reads, 3)
+        assert not wait.done()
+    reads.reach(record.live, 1, 9, 6, 7)
+    assert (await wait).position == 6
+
+
+async def test_a_view_that_is_divided_anew_meanwhile_answers_by_its_new_partitions(
+    reads: MemoryReads, clock: Clock
+) -> None:
+    record = reads.by_view[ORDER_DETAILS.name]
+    checkpoints = waiting(reads, clock)
+    wait = asyncio.create_task(checkpoints.reached(ORDER_DETAILS, 5))
+    await _polls(reads, 2)
+    reads.by_view[ORDER_DETAILS.name] = repartitioned(record, 2, {record.live.collection: 1})
+    reads.reach(record.live, 2, 9, 4)
+    clock.now += 0.6
+    await _polls(reads, 3)
+    assert not wait.done()
+    reads.reach(record.live, 2, 9, 8)
+    assert (await wait).position == 8
+
+
+async def test_a_first_record_and_checkpoint_that_come_while_waiting_are_found_at_once(
+    reads: MemoryReads, clock: Clock
+) -> None:
+    record = reads.by_view.pop(ORDER_DETAILS.name)
+    reads.positions.clear()
+    checkpoints = waiting(reads, clock)
+    wait = asyncio.create_task(checkpoints.reached(ORDER_DETAILS, 0))
+    await _polls(reads, 3)
+    reads.by_view[ORDER_DETAILS.name] = record
+    await _polls(reads, 3)
+    assert not wait.done()
+    reads.reach(record.live, 1, 0)
+    assert (await wait).position == 0

@@ -40,6 +40,7 @@ async def server(tmp_path: Path) -> AsyncIterator[ReadStoreServer]:
 @pytest.fixture
 async def client(server: ReadStoreServer) -> AsyncIterator[Client]:
     shelf = Shelf(server.uri, "faults")
+    await shelf.prepare()
     await shelf.order("o-1", 1)
     await shelf.rows(("o-1", 1))
     await shelf.customer("ada", 1)
