@@ -23,6 +23,8 @@ from domain.ordering.events import Line, OrderCancelled, OrderConfirmed, OrderCr
 from infrastructure.event_codec import EventMetadata, encode_event, event_id
 from infrastructure.event_store import EventStore
 from infrastructure.read_store import ReadStore
+from infrastructure.view_registry import CHECKPOINTS
+from infrastructure.view_registry.checkpoints import checkpoint_key
 from read_models.views import VIEWS
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import Service, node_uri, running, start_node
@@ -139,11 +141,11 @@ async def _catch_up(
 
 
 async def _until_reached(store: ReadStore, last: int) -> None:
-    collections = [view.collection for view in VIEWS]
+    keys = [checkpoint_key(view.collection, 1, 0) for view in VIEWS]
     async with asyncio.timeout(300):
         while True:
-            reached = await store.load("checkpoints", collections)
-            if len(reached) == len(collections) and all(one.position >= last for one in reached.values()):
+            reached = await store.load(CHECKPOINTS, keys)
+            if len(reached) == len(keys) and all(one.position >= last for one in reached.values()):
                 return
             await asyncio.sleep(0.02)
 

@@ -17,6 +17,8 @@ import uvloop
 
 from benchmarks.http_load import LoadResult, load, request
 from infrastructure.read_store import ReadStore, Write
+from infrastructure.view_registry import ViewRegistry
+from infrastructure.view_registry.transitions import first_record
 from read_models.order_details import ORDER_DETAILS, DetailLine, OrderDetails
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import Service, free_port, until
@@ -82,6 +84,7 @@ async def _drive(port: int, in_flight: int, requests: int) -> LoadResult:
 
 async def _fill(uri: str) -> None:
     store = ReadStore(uri, DATABASE)
+    await ViewRegistry(store).save(first_record(ORDER_DETAILS.name, ORDER_DETAILS.version, 1, 0))
     lines = [DetailLine(f"sku-{n}", n + 1, 250, 5, (n + 1) * 250 - 5) for n in range(LINES)]
     for start in range(0, ORDERS, 1000):
         writes = []

@@ -69,6 +69,8 @@ def views_run(engine: Engine) -> Probe:
     """Fails while a view is stopped by its own fault, or waits for a store."""
 
     async def probe() -> None:
+        if engine.trouble is None and not engine.records:
+            raise NotReady("the projector has yet to find out what it is to fold")
         stopped = [f"{one.view.name} is stopped: {one.broken}" for one in engine.projections if one.broken]
         if stopped:
             raise NotReady("; ".join(stopped))

@@ -68,7 +68,8 @@ class System:
         """Waits until every view is at or past the position."""
 
         async def all_there() -> bool:
-            return all((view["position"] or 0) >= position for view in (await self.views()).values())
+            views = (await self.views()).values()
+            return bool(views) and all((view["position"] or 0) >= position for view in views)
 
         await until(all_there, f"every view reaches {position}")
 

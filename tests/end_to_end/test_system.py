@@ -75,8 +75,8 @@ async def test_an_event_that_cannot_be_read_stops_its_own_order_alone(system, ki
 
     assert (await system.seen("/orders/bad"))["version"] == 0
     assert {view["parked"] for view in (await system.views()).values()} == {1}
-    async with system.http.get(system.projector.url + "/parked") as answer:
-        parked = (await answer.json())["parked"]
+    async with system.http.get(system.projector.url + "/dead-letters") as answer:
+        parked = (await answer.json())["dead_letters"]
     assert {entry["stream"] for entry in parked} == {"order-bad"}
     assert all(says in entry["error"] for entry in parked)
     # Neither can a command be decided on half a history, and the trail hides nothing.
