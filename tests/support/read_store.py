@@ -20,12 +20,16 @@ STARTS_WITHIN = 30.0
 
 
 class ReadStoreServer:
-    """One nx-27017 process over one data directory; it can be killed and started again on the same port."""
+    """One nx-27017 process over one data directory; it can be killed and started again on the same port.
 
-    def __init__(self, folder: Path) -> None:
+    `plain` runs it without our short ways.
+    """
+
+    def __init__(self, folder: Path, *, plain: bool = False) -> None:
         self.port = free_port()
         self.uri = f"mongodb://127.0.0.1:{self.port}/?directConnection=true&w=majority&journal=true"
         self._folder = folder
+        self._plain = plain
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -35,6 +39,7 @@ class ReadStoreServer:
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "embedded.read_store_server"),
+                *(["--plain"] if self._plain else []),
                 *("--data-dir", str(self._folder / "data"), "--host", "127.0.0.1", "-p", str(self.port)),
                 *("--log-file", str(self._folder / "nx.log"), "--pid-file", str(pid_file)),
             ],
