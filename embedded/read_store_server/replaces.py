@@ -11,7 +11,7 @@ from embedded.read_store_server.documents import text
 from embedded.read_store_server.inserts import insert_statement
 from embedded.read_store_server.requests import NotShort, Request
 
-_GUARDED = {"q", "u", "upsert", "multi"}
+_ARGUMENTS = {"q", "u", "upsert", "multi"}
 
 
 def replace(connection: sqlite3.Connection, collection: Any, request: Request) -> bytes:
@@ -56,7 +56,7 @@ def replace(connection: sqlite3.Connection, collection: Any, request: Request) -
 def _guarded(change: dict[str, Any]) -> tuple[str, int, dict[str, Any]]:
     """The key, the position that the stored document must be before, and the document."""
     where, document = change["q"], change["u"]
-    if change.keys() != _GUARDED or change["upsert"] is not True or change["multi"] is not False:
+    if not change.keys() <= _ARGUMENTS or change.get("upsert") is not True or change.get("multi", False) is not False:
         raise NotShort("not a plain upsert")
     if type(document) is not dict or len(where) != 2:
         raise NotShort("not a guarded replacement")
