@@ -1,6 +1,7 @@
 """The short way of a request, where there is one: nx-27017's answer, without its ways of coming to it."""
 
 import logging
+import re
 from typing import Any
 
 from embedded.read_store_server.finds import find
@@ -9,19 +10,22 @@ from embedded.read_store_server.replaces import replace
 from embedded.read_store_server.requests import Request, reply
 from embedded.read_store_server.transactions import transaction
 
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_GRIDFS = ("_files", "_chunks")
 _log = logging.getLogger(__name__)
 
 
 def answer(handler: Any, request: Request) -> bytes | None:
     """The whole reply; None: nothing was changed, and nx-27017 is to answer. The caller holds the database's lock."""
-    database = handler.get_database(request.database)
-    # Only what nx-27017 has made or opened by itself, under a name that it has looked at.
-    collection = database._collections.get(request.collection)
-    if collection is None or request.collection.endswith(("_files", "_chunks")) or _transaction_open(handler, database):
+    if not _NAME.fullmatch(request.collection) or request.collection.endswith(_GRIDFS):
         return None
     try:
+        database = handler.get_database(request.database)
+        if _transaction_open(handler, database):
+            return None
         if request.command == "find":
-            return reply(request.number, find(database.db, collection.name, request))
+            return reply(request.number, find(database.db, request.collection, request))
+        collection = database[request.collection]  # made now, if it is not there: it can't be within the transaction
         with transaction(handler, request.body):
             if request.command == "insert":
                 document = insert(database.db, collection.name, request)
