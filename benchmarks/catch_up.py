@@ -132,7 +132,11 @@ async def _catch_up(
             before["projector"] = cpu_seconds(projector)
             await _until_reached(store, last)
             taken = perf_counter() - started
-            after = {"node": cpu_seconds(node), "read store": cpu_seconds(read_store), "projector": cpu_seconds(projector)}
+            after = {
+                "node": cpu_seconds(node),
+                "read store": cpu_seconds(read_store),
+                "projector": cpu_seconds(projector),
+            }
     finally:
         await store.close()
     return taken, {name: after[name] - before[name] for name in after}

@@ -34,7 +34,7 @@ def answer(handler: Any, request: Request) -> bytes | None:
         return reply(request.number, document)
     except Exception as error:
         # Whatever it is, nx-27017 decides what it means.
-        _log.warning("the ordinary way for %s: %r", request.command, error)
+        _log.debug("the ordinary way for %s: %r", request.command, error)
         return None
 
 

@@ -51,7 +51,15 @@ def _cursor(namespace: str, documents: list[bytes]) -> bytes:
     """{"ok": 1, "cursor": {"id": 0, "ns": namespace, "firstBatch": documents}}, of documents that are BSON already."""
     batch = b"".join([b"\x03%d\x00%b" % (index, document) for index, document in enumerate(documents)])
     name = namespace.encode() + b"\x00"
-    cursor = b"\x12id\x00" + bytes(8) + b"\x02ns\x00" + _LENGTH.pack(len(name)) + name + b"\x04firstBatch\x00" + _sized(batch)
+    cursor = (
+        b"\x12id\x00"
+        + bytes(8)
+        + b"\x02ns\x00"
+        + _LENGTH.pack(len(name))
+        + name
+        + b"\x04firstBatch\x00"
+        + _sized(batch)
+    )
     return _sized(b"\x10ok\x00\x01\x00\x00\x00" + b"\x03cursor\x00" + _sized(cursor))
 
 

@@ -63,7 +63,7 @@ def _guarded(change: dict[str, Any]) -> tuple[str, int, dict[str, Any]]:
     key, guard = where.get("_id"), where.get("_position")
     if type(key) is not str or type(guard) is not dict or len(guard) != 1 or document.get("_id") != key:
         raise NotShort("not a guarded replacement")
-    position = guard.get("$lt")
+    position: Any = guard.get("$lt")
     if type(position) not in (int, Int64) or any(name.startswith("$") for name in document):
         raise NotShort("not a guarded replacement")
     return key, int(position), document
