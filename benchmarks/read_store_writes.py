@@ -39,7 +39,7 @@ async def run() -> None:
         servers = {}
         for way in (SHORT, PLAIN):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            servers[way] = ReadStoreServer(folder, plain=way == PLAIN)
+            servers[way] = ReadStoreServer(folder, *(["--plain"] if way == PLAIN else []))
             await asyncio.to_thread(servers[way].start)
             stack.callback(servers[way].kill)
         for number in range(ROUNDS):

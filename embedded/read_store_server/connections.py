@@ -1,6 +1,7 @@
 """Messages that have a short way are answered before nx-27017 sees them; the others it reads as if they came first."""
 
 import asyncio
+import logging
 from typing import Any
 
 from nx_27017 import server
@@ -11,6 +12,8 @@ from embedded.read_store_server.requests import Request, parsed
 
 # A message of this many bytes takes less time than handing it to another thread and back.
 _SMALL = 16_384
+
+_log = logging.getLogger(__name__)
 
 
 def install() -> None:
@@ -60,18 +63,20 @@ class _Remaining:
     async def _short(self, message: bytes) -> bytes | None:
         try:
             request = parsed(message)
-        except Exception:
-            return None  # nx-27017 says what is wrong with it
-        if request is None:
-            return None
-        lock = self._handler._lock_for(request.database)
-        if len(message) <= _SMALL and lock.acquire(blocking=False):
+            if request is None:
+                return None
+            lock = self._handler._lock_for(request.database)
+            if len(message) > _SMALL or not lock.acquire(blocking=False):
+                return await asyncio.to_thread(self._locked, lock, request)
             try:
                 return answer(self._handler, request)
             finally:
                 lock.release()
-        return await asyncio.to_thread(self._locked, lock, request)
+        except Exception as error:
+            # Whatever it is, nx-27017 decides what it means: nothing was changed.
+            _log.debug("no short way for this message: %r", error)
+            return None
 
-    def _locked(self, lock: Any, request: Request) -> bytes | None:
+    def _locked(self, lock: Any, request: Request) -> bytes:
         with lock:
             return answer(self._handler, request)

@@ -46,30 +46,35 @@ _SEQUENCES = {"insert": b"documents\x00", "update": b"updates\x00"}
 
 
 def parsed(message: bytes) -> Request | None:
-    """The message as a request, or None when it is of another kind, or in another form than the driver's.
+    """The message as a request; None when it is of another kind.
 
     Raises:
+        NotShort: it says more than a request does, or says it in another form than the driver's.
         bson.errors.InvalidBSON, struct.error: it is broken.
     """
-    length, number, _, opcode = _HEADER.unpack_from(message)
+    _, number, _, opcode = _HEADER.unpack_from(message)
     if opcode != _OP_MSG or message[16:21] != b"\x00\x00\x00\x00" + _BODY:
         return None
-    end = 21 + _LENGTH.unpack_from(message, 21)[0]
     command = _command(message)
     if command is None:
         return None
+    end = 21 + _LENGTH.unpack_from(message, 21)[0]
     body = bson.decode(message[21:end])
     if not body.keys() <= _ARGUMENTS[command] or type(body[command]) is not str or type(body.get("$db")) is not str:
-        return None
-    name = _SEQUENCES.get(command)
-    if name is None:
-        return Request(number, command, body, b"") if end == length else None
+        raise NotShort(f"{command} with other arguments")
+    return Request(number, command, body, _documents(message, end, command))
+
+
+def _documents(message: bytes, end: int, command: str) -> bytes:
+    name = _SEQUENCES.get(command, b"")
     start = end + 5 + len(name)
-    if message[end : end + 1] != _DOCUMENTS or message[end + 5 : start] != name:
-        return None
-    if end + 1 + _LENGTH.unpack_from(message, end + 1)[0] != length or start == length:
-        return None
-    return Request(number, command, body, message[start:])
+    if not name and end == len(message):
+        return b""
+    if message[end : end + 1] != _DOCUMENTS or message[end + 5 : start] != name or start == len(message):
+        raise NotShort(f"{command} with other documents")
+    if end + 1 + _LENGTH.unpack_from(message, end + 1)[0] != len(message):
+        raise NotShort(f"{command} with more documents")
+    return message[start:]
 
 
 def _command(message: bytes) -> str | None:
