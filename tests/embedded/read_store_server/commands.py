@@ -96,7 +96,9 @@ commands = st.one_of(
     keys.map(lambda key: _found({"_id": key})),
     keys.map(lambda key: {**_found({"_id": key}), "limit": 1, "singleBatch": True}),
     st.lists(keys, max_size=8).map(lambda chosen: {**_found({"_id": {"$in": chosen}}), "batchSize": 9}),
-    st.lists(keys, max_size=8).map(lambda chosen: {**_found({"_id": {"$in": chosen}}), "limit": 2, "singleBatch": True}),
+    st.lists(keys, max_size=8).map(
+        lambda chosen: {**_found({"_id": {"$in": chosen}}), "limit": 2, "singleBatch": True}
+    ),
     st.integers(0, 5).map(lambda n: {**_found({"n": n}), "sort": {"_position": -1}, "limit": 3, "singleBatch": True}),
     st.integers(0, 5).map(
         lambda n: {"aggregate": COLLECTION, "pipeline": [{"$match": {"n": n}}, {"$count": "c"}], "cursor": {}}
