@@ -30,13 +30,14 @@ def transaction(handler: Any, body: dict[str, Any]) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        # Making a new collection ends the transaction early; what follows it then commits by itself.
+        if connection.in_transaction:
+            connection.execute("COMMIT")
     except BaseException:
+        # Also after a COMMIT that failed: left open, it would swallow what is acknowledged from now on.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    # Making a new collection ends the transaction early; what follows it then commits by itself.
-    if connection.in_transaction:
-        connection.execute("COMMIT")
 
 
 def _in_one_transaction(handle: Handle) -> Handle:

@@ -29,7 +29,7 @@ def check(short: ReadStoreServer, plain: ReadStoreServer, sequence: list[Command
             assert rows(short, database) == rows(plain, database), command
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(sequence=st.lists(commands, min_size=2, max_size=12))
 def test_the_same_answers_and_the_same_rows(short: ReadStoreServer, plain: ReadStoreServer, sequence: list[Command]):
     check(short, plain, sequence)
@@ -37,7 +37,7 @@ def test_the_same_answers_and_the_same_rows(short: ReadStoreServer, plain: ReadS
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@settings(max_examples=3_000, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 @given(sequence=st.lists(commands, min_size=5, max_size=40))
 def test_the_same_in_long_sequences(short: ReadStoreServer, plain: ReadStoreServer, sequence: list[Command]):
     check(short, plain, sequence)
