@@ -33,9 +33,13 @@ def test_what_was_done_in_the_block_is_committed(handler, connection):
 
 
 def test_a_failure_in_the_block_takes_it_back(handler, connection):
-    with pytest.raises(RuntimeError, match="no"), transaction(handler, {"$db": "test"}):
-        connection.execute("INSERT INTO parents VALUES (1)")
-        raise RuntimeError("no")
+    def write_and_fail() -> None:
+        with transaction(handler, {"$db": "test"}):
+            connection.execute("INSERT INTO parents VALUES (1)")
+            raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        write_and_fail()
     assert not connection.in_transaction
     assert connection.execute("SELECT count(*) FROM parents").fetchone() == (0,)
 
