@@ -4,9 +4,18 @@ import platform
 
 import uvloop
 
-from benchmarks import catch_up, commands, lag, node_appends, node_reads, node_start, query_by_id
+from benchmarks import (
+    catch_up,
+    commands,
+    lag,
+    node_appends,
+    node_reads,
+    node_start,
+    query_by_id,
+    read_store_writes,
+)
 
-BENCHMARKS = (commands, catch_up, query_by_id, lag, node_appends, node_reads, node_start)
+BENCHMARKS = (commands, catch_up, read_store_writes, query_by_id, lag, node_appends, node_reads, node_start)
 
 
 def main() -> None:

@@ -127,14 +127,18 @@ async def _catch_up(
 ) -> tuple[float, dict[str, float]]:
     settings = {"eventstore_uri": node_uri(node.port), "mongo_uri": read_store.uri, "mongo_database": database}
     store = ReadStore(read_store.uri, database)
-    before = {"node": _cpu(node), "read store": _cpu(read_store)}
+    before = {"node": cpu_seconds(node), "read store": cpu_seconds(read_store)}
     try:
         async with running("projector", folder, **settings) as projector:
             started = perf_counter()
-            before["projector"] = _cpu(projector)
+            before["projector"] = cpu_seconds(projector)
             await _until_reached(store, last)
             taken = perf_counter() - started
-            after = {"node": _cpu(node), "read store": _cpu(read_store), "projector": _cpu(projector)}
+            after = {
+                "node": cpu_seconds(node),
+                "read store": cpu_seconds(read_store),
+                "projector": cpu_seconds(projector),
+            }
     finally:
         await store.close()
     return taken, {name: after[name] - before[name] for name in after}
@@ -150,7 +154,7 @@ async def _until_reached(store: ReadStore, last: int) -> None:
             await asyncio.sleep(0.02)
 
 
-def _cpu(process: Any) -> float:
+def cpu_seconds(process: Any) -> float:
     """CPU seconds that a service or server has used so far; 0 where the system does not tell."""
     try:
         fields = Path(f"/proc/{process._process.pid}/stat").read_text().rpartition(")")[2].split()

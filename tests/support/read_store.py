@@ -20,23 +20,28 @@ STARTS_WITHIN = 30.0
 
 
 class ReadStoreServer:
-    """One nx-27017 process over one data directory; it can be killed and started again on the same port."""
+    """One nx-27017 process over one data directory; it can be killed and started again on the same port.
 
-    def __init__(self, folder: Path) -> None:
+    `options` are those of its command line, such as `--plain`.
+    """
+
+    def __init__(self, folder: Path, *options: str) -> None:
         self.port = free_port()
         self.uri = f"mongodb://127.0.0.1:{self.port}/?directConnection=true&w=majority&journal=true"
-        self._folder = folder
+        self.folder = folder
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Starts the server and waits until a write reads back."""
-        pid_file = self._folder / "nx.pid"
+        pid_file = self.folder / "nx.pid"
         pid_file.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "embedded.read_store_server"),
-                *("--data-dir", str(self._folder / "data"), "--host", "127.0.0.1", "-p", str(self.port)),
-                *("--log-file", str(self._folder / "nx.log"), "--pid-file", str(pid_file)),
+                *self._options,
+                *("--data-dir", str(self.folder / "data"), "--host", "127.0.0.1", "-p", str(self.port)),
+                *("--log-file", str(self.folder / "nx.log"), "--pid-file", str(pid_file)),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

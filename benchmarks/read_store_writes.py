@@ -1,0 +1,97 @@
+"""What a document costs the embedded read store to write: its short ways against nx-27017's own (`--plain`).
+
+Both servers run at once and are written to in turns, a thousand documents a call as the projector does: order_details
+of nine lines, and customer_orders with its three indexes, inserted and then replaced three times under the guard. CPU
+is the server's own.
+"""
+
+import asyncio
+import statistics
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from time import perf_counter
+
+import msgspec
+import uvloop
+
+from benchmarks.catch_up import cpu_seconds
+from infrastructure.read_store import ReadStore, Write
+from read_models.customer_orders import CUSTOMER_ORDERS, CustomerOrder
+from read_models.order_details import ORDER_DETAILS, DetailLine, OrderDetails
+from read_models.view import View
+from tests.support.read_store import ReadStoreServer
+
+DOCUMENTS = 6_000
+LINES = 9
+ROUNDS = 3
+REPLACEMENTS = 3
+SHORT, PLAIN = "short ways", "plain"
+
+Figures = dict[tuple[str, str, str], tuple[list[float], list[float]]]
+
+
+async def run() -> None:
+    """Prints CPU and documents per second of both, and how many times less CPU the short ways take."""
+    figures: Figures = {}
+    with ExitStack() as stack:
+        servers = {}
+        for way in (SHORT, PLAIN):
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            servers[way] = ReadStoreServer(folder, *(["--plain"] if way == PLAIN else []))
+            await asyncio.to_thread(servers[way].start)
+            stack.callback(servers[way].kill)
+        for number in range(ROUNDS):
+            for way, server in servers.items():
+                for view in (ORDER_DETAILS, CUSTOMER_ORDERS):
+                    await _measure(figures, way, server, view, f"round_{number}")
+    print(f"{DOCUMENTS} documents a round, replaced {REPLACEMENTS} times, median of {ROUNDS} rounds")
+    print(f"{'':<28}{SHORT:>26}{PLAIN:>26}{'ratio of CPU':>15}")
+    for name, work in [(name, work) for way, name, work in figures if way == SHORT]:
+        (cpu, speed), (plain_cpu, plain_speed) = (
+            [statistics.median(values) for values in figures[way, name, work]] for way in (SHORT, PLAIN)
+        )
+        print(
+            f"{name + ', ' + work:<28}{cpu:>8.0f} us {speed:>9.0f} doc/s {plain_cpu:>8.0f} us {plain_speed:>9.0f} doc/s"
+            f"{plain_cpu / cpu:>14.1f}"
+        )
+
+
+async def _measure(figures: Figures, way: str, server: ReadStoreServer, view: View, database: str) -> None:
+    store = ReadStore(server.uri, database)
+    await store.prepare(view.collection, view.document, view.indexes)
+    for turn in range(REPLACEMENTS + 1):
+        writes = [_write(view, order, turn) for order in range(DOCUMENTS)]
+        cpu, seconds = await _written(store, view, writes, server)
+        work = "replaced" if turn else "inserted"
+        cpus, speeds = figures.setdefault((way, view.name, work), ([], []))
+        cpus.append(cpu / DOCUMENTS * 1e6)
+        speeds.append(DOCUMENTS / seconds)
+    await store.close()
+
+
+async def _written(
+    store: ReadStore, view: View, writes: Sequence[Write], server: ReadStoreServer
+) -> tuple[float, float]:
+    before, started = cpu_seconds(server), perf_counter()
+    for start in range(0, len(writes), 1_000):
+        assert not await store.write(view.collection, writes[start : start + 1_000])
+    return cpu_seconds(server) - before, perf_counter() - started
+
+
+def _write(view: View, order: int, turn: int) -> Write:
+    order_id, customer_id, at = f"o-{order}", f"c-{order % 700}", 1_767_225_600_000 + order
+    status, position = ("confirmed" if turn else "pending"), 1_000_000 + order * 1_000
+    lines = [DetailLine(f"sku-{n}", n + 1, 250, 5, (n + 1) * 250 - 5) for n in range(LINES)]
+    total = sum(line.total for line in lines)
+    document: msgspec.Struct
+    if view is ORDER_DETAILS:
+        document = OrderDetails(order_id, customer_id, "USD", status, total, 45, lines, at, at, at, turn, position)
+    else:
+        document = CustomerOrder(order_id, customer_id, status, "USD", total, 45, at, at, at, turn, position)
+    return Write(order_id, position + turn, msgspec.to_builtins(document), new=not turn)
+
+
+if __name__ == "__main__":
+    uvloop.run(run())

@@ -1,0 +1,25 @@
+"""Two real servers side by side: one with the short ways, one without them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.read_store import ReadStoreServer
+
+
+@pytest.fixture(scope="session")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadStoreServer]:
+    """The server as it is run."""
+    server = ReadStoreServer(tmp_path_factory.mktemp("short"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadStoreServer]:
+    """The server without the short ways."""
+    server = ReadStoreServer(tmp_path_factory.mktemp("plain"), "--plain")
+    server.start()
+    yield server
+    server.kill()

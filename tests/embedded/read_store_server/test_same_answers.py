@@ -1,0 +1,69 @@
+"""The short ways answer as nx-27017 does, to the byte, and keep what it would keep."""
+
+import sqlite3
+import uuid
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.embedded.read_store_server.commands import COLLECTION, Command, answered, client, commands
+from tests.support.read_store import ReadStoreServer
+
+
+def rows(server: ReadStoreServer, database: str) -> list[tuple[object, ...]]:
+    """The table as it is in the file."""
+    path = Path(server.folder, "data", f"{database}.db")
+    with sqlite3.connect(path) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (COLLECTION,)).fetchone():
+            return []
+        return connection.execute(f"SELECT typeof(data), typeof(_id), * FROM {COLLECTION} ORDER BY id").fetchall()
+
+
+def check(short: ReadStoreServer, plain: ReadStoreServer, sequence: list[Command]) -> None:
+    database = f"test_{uuid.uuid4().hex}"
+    with client(short.uri) as left, client(plain.uri) as right:
+        for command in sequence:
+            assert answered(left, database, command) == answered(right, database, command), command
+            assert rows(short, database) == rows(plain, database), command
+
+
+@settings(max_examples=60, deadline=None)
+@given(sequence=st.lists(commands, min_size=2, max_size=12))
+def test_the_same_answers_and_the_same_rows(short: ReadStoreServer, plain: ReadStoreServer, sequence: list[Command]):
+    check(short, plain, sequence)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@settings(max_examples=1_000, deadline=None)
+@given(sequence=st.lists(commands, min_size=5, max_size=40))
+def test_the_same_in_long_sequences(short: ReadStoreServer, plain: ReadStoreServer, sequence: list[Command]):
+    check(short, plain, sequence)
+
+
+def document(key: str, position: int, **fields: object) -> Command:
+    return {"_id": key, "_position": position, **fields}
+
+
+def replacement(key: str, position: int, **fields: object) -> Command:
+    where = {"_id": key, "_position": {"$lt": position}}
+    return {"q": where, "u": document(key, position, **fields), "upsert": True}
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_duplicates_within_a_bulk_and_beyond_a_batch(short: ReadStoreServer, plain: ReadStoreServer, ordered: bool):
+    many = [f"k{n}" for n in range(300)]
+    twice = [document(key, 1, lines=[{"n": 1}]) for key in [*many, *many[:5]]]
+    again = [replacement(key, 1 + n % 3, of="é") for n, key in enumerate([*many, "new", *many[:9]])]
+    check(
+        short,
+        plain,
+        [
+            {"insert": COLLECTION, "documents": twice, "ordered": ordered},
+            {"update": COLLECTION, "updates": again, "ordered": ordered},
+            {"find": COLLECTION, "filter": {"_id": {"$in": many[:128]}}, "batchSize": 200},
+            {"find": COLLECTION, "filter": {"_id": {"$in": many[:101]}}},
+        ],
+    )
