@@ -17,6 +17,10 @@ from infrastructure.event_store.events import StoredEvent
 from infrastructure.event_store.reads import stored_event, subscription_request
 
 _MAX_BUFFERED_BYTES = 32 * 1024 * 1024
+# While there is a backlog, a batch waits for this part of the buffer to fill, but not longer than so many seconds: what
+# a batch costs by itself is then shared by many events. Once caught up, every event is handed out at once.
+_WORTHWHILE_PART = 4
+_LONGEST_WAIT = 0.15
 
 
 class Batch(Struct, frozen=True):
@@ -45,6 +49,8 @@ class Subscription:
         self._bytes = 0
         self._position: int | None = after
         self._caught_up = False
+        self._worthwhile = max(1, buffer // _WORTHWHILE_PART)
+        self._timer: asyncio.TimerHandle | None = None
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -61,6 +67,7 @@ class Subscription:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stop_timer()
         if self._reader is not None:
             self._reader.cancel()
             self._call.cancel()
@@ -71,6 +78,7 @@ class Subscription:
         while not self._news.is_set():
             await self._news.wait()
         self._news.clear()
+        self._stop_timer()
         batch = Batch(self._events, self._position, self._caught_up)
         if self._failure is not None:
             self._news.set()  # the failure is news again next time, after what was read before it
@@ -109,4 +117,15 @@ class Subscription:
             self._caught_up = False
         else:
             return
-        self._news.set()
+        self._announce()
+
+    def _announce(self) -> None:
+        if self._caught_up or len(self._events) >= self._worthwhile or self._bytes >= _MAX_BUFFERED_BYTES:
+            self._news.set()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_LONGEST_WAIT, self._news.set)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
