@@ -52,7 +52,7 @@ class Verifier:
         *,
         most: int = MOST_DOCUMENTS,
         slices: int | None = None,
-        confirmations: Sequence[float] = CONFIRMATIONS,
+        confirmations: Sequence[float] | None = None,
         report: Report = lambda _fraction, _what: None,
     ) -> None:
         self._view = view
@@ -60,7 +60,7 @@ class Verifier:
         self._store = store
         self._fixed = slices
         self._most: float = most if slices is None else inf
-        self._confirmations = confirmations
+        self._confirmations = CONFIRMATIONS if confirmations is None else confirmations
         self._report = report
 
     async def run(self) -> Verified:
