@@ -56,7 +56,7 @@ def print_verified(console: Console, verified: Verified) -> None:
     if not verified.differences:
         return
     several = len({one.key for one in verified.differences})
-    console.print(f"{several:,} documents differ:", style="red")
+    console.print("1 differs:" if several == 1 else f"{several:,} differ:", style="red")
     for one in verified.differences[:SHOWN]:
         console.print(f"  {one.key} {one.field}", markup=False, soft_wrap=True)
         console.print(f"    expected {_value(one.expected)}", markup=False, soft_wrap=True)

@@ -1,6 +1,7 @@
 """`eventfold views verify`."""
 
 import argparse
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,6 @@ def run(args: argparse.Namespace) -> int:
     from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
     from ops.consoles import errors, output
     from ops.locations import with_own_stores
-    from ops.supervision import run_cancellable
     from ops.verification.display import print_verified
 
     if bool(args.names) == args.all:
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     stores = with_own_stores(Path(args.data_dir), settings())
     show = None if args.json else lambda verified: print_verified(console, verified)
     try:
-        results = run_cancellable(_verify(errors() if args.json else console, views, stores, args.slices, show))
+        results = asyncio.run(_verify(errors() if args.json else console, views, stores, args.slices, show))
     except EventStoreUnavailable as error:
         raise CommandFailed(f"the event store can't be read: {error}", _WHERE) from error
     except (ReadStoreUnavailable, ReadStoreRefused) as error:
