@@ -6,6 +6,7 @@ from ops.projector_client import ProjectorClient
 from ops.views.answers import Status, View
 
 UNKNOWN_VIEW = {404: "`eventfold views list` names the views"}
+NO_VIEWS = {404: "is that a projector's URL, and one of this release? `eventfold status` shows where the projector is"}
 
 
 class ViewsClient:
@@ -16,7 +17,7 @@ class ViewsClient:
 
     async def all(self) -> tuple[Status, bytes]:
         """Every view; decoded, and the JSON as it came."""
-        return await self._projector.get("/views", Status)
+        return await self._projector.get("/views", Status, NO_VIEWS)
 
     async def one(self, name: str) -> tuple[View, bytes]:
         """One view; decoded, and the JSON as it came."""

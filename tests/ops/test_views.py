@@ -75,6 +75,15 @@ async def test_json_is_the_answer_as_it_came(capsys: pytest.CaptureFixture[str])
         assert json.loads(capsys.readouterr().out) == msgspec.to_builtins(OTHER)
 
 
+async def test_a_url_that_is_no_projectors(capsys: pytest.CaptureFixture[str]) -> None:
+    async with serving(FakeProjector()) as projector:
+        projector.refusals["GET", "/views"] = (404, "There is nothing at this path")
+        assert await eventfold(projector, "views", "list") == 1
+    text = capsys.readouterr().err
+    assert "There is nothing at this path" in text
+    assert "is that a projector's URL" in text
+
+
 async def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     view = replace(building(), previous=PREVIOUS)
     async with serving(FakeProjector([view])) as projector:
@@ -146,6 +155,20 @@ async def test_rebuild_waits_until_the_new_build_is_served(
         "customer_summary: 100.0 % of the log, 120,000 events, 15,400 events/s, 1 min 15 s left, switching",
         "customer_summary: served from customer_summary_v1_r2 now",
     ]
+
+
+async def test_a_projector_that_is_away_meanwhile_is_waited_for(
+    quick_looks: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with serving(FakeProjector([VIEW], [building()], [REBUILT])) as projector:
+
+        def go_away() -> None:
+            projector.away = 2 if len(projector.script) == 2 else 0
+
+        projector.on_look = go_away
+        assert await eventfold(projector, "views", "rebuild", "customer_summary") == 0
+        assert projector.asked.count(("GET", "/views")) == 3 + 2
+    assert "served from customer_summary_v1_r2 now" in capsys.readouterr().out
 
 
 async def test_all_views_are_watched_at_once(quick_looks: None, capsys: pytest.CaptureFixture[str]) -> None:
