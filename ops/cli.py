@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from ops.commands import demo, load, services, status, up, version
+from ops.commands import dead_letters, demo, load, services, status, up, version, views
 from ops.errors import CommandFailed
 
 EXIT_FAILED = 1
@@ -16,9 +16,11 @@ EXIT_INTERRUPTED = 130
 DESCRIPTION = """\
 Eventfold on one machine: commands in over HTTP, events in the event store, views out over HTTP.
 
-  eventfold up          every service, until Ctrl-C
-  eventfold demo        the whole loop on 1,000 retail baskets, with crashes, checked to the cent
-  eventfold status      what runs, how far each view is, what is parked
+  eventfold up             every service, until Ctrl-C
+  eventfold demo           the whole loop on 1,000 retail baskets, with crashes, checked to the cent
+  eventfold status         what runs, how far each view is, what is parked
+  eventfold views          list, rebuild, divide and verify the views
+  eventfold dead-letters   events that a view could not fold
 """
 
 EPILOG = """\
@@ -37,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eventfold {version.installed()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for module in (up, demo, load, status, services, version):
+    for module in (up, demo, load, status, views, dead_letters, services, version):
         module.add_parser(commands)
     return parser
 

@@ -1,12 +1,14 @@
-"""Where the services are: on a data directory with a running stack as its services.json says, else as configured."""
+"""Where services and stores are: as the running stack's services.json on a data directory says, else as configured."""
 
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from embedded.supervisor.run_directory import RunDirectory, ServiceEntry
 from infrastructure.settings import Settings
 from ops.errors import CommandFailed
+from ops.stack import NODE, READ_STORE
 
 
 def running_stack(data_dir: Path) -> dict[str, ServiceEntry]:
@@ -34,3 +36,10 @@ def service_urls(data_dir: Path, settings: Settings) -> dict[str, str]:
     }
     running = running_stack(data_dir)
     return {name: running[name].url if name in running else url for name, url in configured.items()}
+
+
+def with_own_stores(data_dir: Path, settings: Settings) -> Settings:
+    """The settings with the stand-ins of the running stack, where it has some, as its stores."""
+    running = running_stack(data_dir)
+    stores = {NODE: "eventstore_uri", READ_STORE: "mongo_uri"}
+    return replace(settings, **{field: running[name].url for name, field in stores.items() if name in running})

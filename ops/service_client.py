@@ -14,10 +14,6 @@ from infrastructure.resilience import backoff
 TRANSIENT = frozenset({502, 503, 504})
 
 
-class Unanswered(Exception):
-    """The service gave no final answer in all the time that it was asked."""
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A final HTTP answer: anything but "try again later"."""
@@ -35,12 +31,24 @@ class Answer:
         return msgspec.json.decode(self.body)
 
 
+class Unanswered(Exception):
+    """The service gave no final answer in all the time that it was asked; `last` is what it said last, if anything."""
+
+    def __init__(self, message: str, last: Answer | None = None) -> None:
+        super().__init__(message)
+        self.last = last
+
+
 class _TryAgain(Exception):
     """This attempt failed in a way that may pass."""
 
-    def __init__(self, reason: str, retry_after: str | None = None) -> None:
+    def __init__(self, reason: str, answer: Answer | None = None) -> None:
         super().__init__(reason)
-        self.retry_after = retry_after
+        self.answer = answer
+
+    @property
+    def retry_after(self) -> str | None:
+        return None if self.answer is None else self.answer.headers.get("Retry-After")
 
 
 @dataclass(slots=True)
@@ -83,7 +91,8 @@ class ServiceClient:
                     await asyncio.sleep(_delay(delays, failure.retry_after))
         except TimeoutError:
             what = f"{method} {self.base_url}{path}"
-            raise Unanswered(f"{what} had no answer for {self.patience:g} s; the last attempt: {failure}") from failure
+            message = f"{what} had no answer for {self.patience:g} s; the last attempt: {failure}"
+            raise Unanswered(message, failure.answer) from failure
 
     async def get(self, path: str, **params: str) -> Answer:
         """A GET that is repeated like any other request."""
@@ -96,10 +105,10 @@ class ServiceClient:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _TryAgain(str(error) or type(error).__name__) from error
+        answer = Answer(response.status, response.headers, body)
         if response.status in TRANSIENT:
-            reason = f"{response.status} {body[:300].decode(errors='replace')}"
-            raise _TryAgain(reason, response.headers.get("Retry-After"))
-        return Answer(response.status, response.headers, body)
+            raise _TryAgain(f"{response.status} {body[:300].decode(errors='replace')}", answer)
+        return answer
 
 
 def _delay(delays: Iterator[float], retry_after: str | None) -> float:

@@ -2,72 +2,51 @@
 
 from typing import Any
 
+import msgspec
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from ops.consoles import plain_table
 from ops.stack import short_url
 from ops.status import ServiceStatus, StackStatus
-
-UNKNOWN = "-"
+from ops.views.answers import Status
+from ops.views.tables import instance_table, print_troubles, view_table
+from ops.words import UNKNOWN
 
 
 def print_status(console: Console, status: StackStatus) -> None:
-    """The services, then the views."""
+    """The services, then the projector's instances and the views."""
     console.print(_services(status.services))
     for service in status.services:
         if not service.ready:
             console.print(f"{service.name}: {service.problem}", style="red", markup=False, soft_wrap=True)
-    if status.projector is None:
+    told = _read(status.projector)
+    if told is None:
         console.print("The projector does not tell how far the views are.", style="red")
         return
     console.print()
-    position = _dig(status.projector, "event_store", "position")
+    position = told.event_store.position
     console.print(f"The event store's last position is {UNKNOWN if position is None else position}.")
-    views = status.projector.get("views") or []
-    console.print(_views(views))
-    for view in views:
-        if trouble := view.get("trouble"):
-            console.print(f"{view.get('name', UNKNOWN)}: {trouble}", style="red", markup=False, soft_wrap=True)
+    if told.instances:
+        console.print(instance_table(told.instances))
+        console.print()
+    console.print(view_table(told.views, short=True))
+    print_troubles(console, told.views)
+
+
+def _read(answer: dict[str, Any] | None) -> Status | None:
+    if answer is None:
+        return None
+    try:
+        return msgspec.convert(answer, Status)
+    except msgspec.ValidationError:
+        return None
 
 
 def _services(services: list[ServiceStatus]) -> Table:
-    table = _table("service", "URL", "pid", "state", "restarts")
+    table = plain_table("service", "URL", "pid", "state", "restarts")
     for service in services:
         state = "[green]ready[/]" if service.ready else "[red]not ready[/]"
         pid, restarts = str(service.pid or UNKNOWN), str(service.restarts or "")
         table.add_row(service.name, short_url(service.url), pid, state, restarts)
     return table
-
-
-def _views(views: list[dict[str, Any]]) -> Table:
-    table = _table("view", "version", "state", "position", "lag", "parked")
-    for view in views:
-        parked = view.get("parked") or 0
-        table.add_row(
-            *(escape(str(view.get(name, UNKNOWN))) for name in ("name", "version", "state", "position")),
-            escape(_lag(view)),
-            f"[red]{parked}[/]" if parked else "0",
-        )
-    return table
-
-
-def _lag(view: dict[str, Any]) -> str:
-    """Events and seconds behind, whichever of them the projector knows; a distance of positions tells nobody much."""
-    events, seconds = view.get("lag_events"), view.get("lag_seconds")
-    parts = [f"{events:,} events"] if isinstance(events, int) else []
-    parts += [f"{seconds:.1f} s"] if isinstance(seconds, int | float) else []
-    return ", ".join(parts) or UNKNOWN
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
-    return table
-
-
-def _dig(value: Any, *path: str) -> Any:
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value

@@ -24,12 +24,11 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the status; 0 when every service is ready."""
-    from rich.console import Console
-
+    from ops.consoles import output
     from ops.status import inspect
     from ops.status_display import print_status
 
-    console = Console(highlight=False)
+    console = output()
     status = asyncio.run(inspect(args.data_dir, settings()))
     if args.json:
         console.print_json(data=dataclasses.asdict(status))

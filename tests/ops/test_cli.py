@@ -10,7 +10,19 @@ from ops import cli
 from ops.cli import main
 from tests.ops.fake_shop import FakeShop, open_shop
 
-COMMANDS = ("up", "demo", "load", "status", "node", "command-api", "projector", "query-api", "version")
+COMMANDS = (
+    "up",
+    "demo",
+    "load",
+    "status",
+    "views",
+    "dead-letters",
+    "node",
+    "command-api",
+    "projector",
+    "query-api",
+    "version",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,49 @@
+"""What can be asked of the projector about dead letters."""
+
+from urllib.parse import quote
+
+import msgspec
+
+from ops.dead_letters.answers import DeadLetter, Outcome, Page
+from ops.projector_client import ProjectorClient
+
+_MOST_A_PAGE = 500
+_HINTS = {404: "`eventfold dead-letters list` names the dead letters, `eventfold views list` the views"}
+
+
+class DeadLettersClient:
+    """Every method raises CommandFailed, as ProjectorClient does."""
+
+    def __init__(self, projector: ProjectorClient) -> None:
+        self._projector = projector
+
+    async def list(self, limit: int, view: str | None = None, key: str | None = None) -> Page:
+        """The oldest `limit` of a view (or of all), of a key (or of all); read page by page."""
+        where = {name: value for name, value in (("view", view), ("key", key)) if value is not None}
+        found = Page()
+        while True:
+            wanted = min(_MOST_A_PAGE, limit - len(found.dead_letters))
+            after = {} if found.next is None else {"after": str(found.next)}
+            page, _ = await self._projector.get("/dead-letters", Page, _HINTS, limit=str(wanted), **where, **after)
+            found = Page([*found.dead_letters, *page.dead_letters], page.next)
+            if page.next is None or not page.dead_letters or len(found.dead_letters) >= limit:
+                return found
+
+    async def one(self, view: str, position: int) -> tuple[DeadLetter, bytes]:
+        """One of them; decoded, and the JSON as it came."""
+        return await self._projector.get(f"/dead-letters/{quote(view, safe='')}/{position}", DeadLetter, _HINTS)
+
+    async def retry(self, view: str, key: str | None) -> Outcome:
+        """Replays those of a key, or all of the view's, in order."""
+        body = {"view": view} if key is None else {"view": view, "key": key}
+        return await self._projector.outcome("/dead-letters/retry", body, Outcome, _HINTS)
+
+    async def discard(self, view: str, position: int, reason: str) -> Outcome:
+        """Leaves an event out of the view for good, and replays what stood behind it."""
+        body = {"view": view, "position": position, "reason": reason}
+        return await self._projector.outcome("/dead-letters/discard", body, Outcome, _HINTS)
+
+
+def page_as_json(page: Page) -> str:
+    """A page as JSON, with the projector's field names."""
+    return msgspec.json.encode(page).decode()

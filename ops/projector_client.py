@@ -1,0 +1,87 @@
+"""The projector over HTTP: answers decoded, refusals turned into sentences that say what to do."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+
+from ops.errors import CommandFailed
+from ops.service_client import Answer, ServiceClient, Unanswered
+
+T = TypeVar("T")
+
+PATIENCE = 5.0
+"""Seconds that a request is repeated while the projector is away: a person waits for it."""
+
+_AWAY = "`eventfold up` starts it, `eventfold status` shows what runs; --projector URL names another one"
+_LATER = "try again in a few seconds; `eventfold status` shows what is away"
+
+
+class ProjectorClient:
+    """Every method raises CommandFailed when the projector refuses or gives no answer."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
+
+    async def get(
+        self, path: str, kind: type[T], hints: Mapping[int, str] | None = None, **params: str
+    ) -> tuple[T, bytes]:
+        """The answer to a GET, decoded and as it came. `hints` say for a status code what the user can do."""
+        answer = await self._ask("GET", path, hints, params=params)
+        return self._decoded(answer, kind), answer.body
+
+    async def send(self, method: str, path: str, hints: Mapping[int, str] | None = None, *, json: Any = None) -> Answer:
+        """Asks for a change; answers once the projector has taken it on."""
+        return await self._ask(method, path, hints, json=json)
+
+    async def outcome(self, path: str, json: Any, kind: type[T], hints: Mapping[int, str] | None = None) -> T:
+        """POSTs, and decodes what came of it."""
+        return self._decoded(await self._ask("POST", path, hints, json=json), kind)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        hints: Mapping[int, str] | None,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Any = None,
+    ) -> Answer:
+        try:
+            answer = await self._client.request(method, path, params=params, json=json)
+        except Unanswered as error:
+            if error.last is not None:
+                raise CommandFailed(f"the projector can't do that now: {_said(error.last)}", _LATER) from error
+            raise CommandFailed(f"the projector does not answer: {error}", _AWAY) from error
+        if 200 <= answer.status < 300:
+            return answer
+        raise CommandFailed(_said(answer), (hints or {}).get(answer.status, ""))
+
+    def _decoded(self, answer: Answer, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(answer.body, type=kind)
+        except msgspec.DecodeError as error:
+            where = self._client.base_url
+            raise CommandFailed(f"{where} does not answer as a projector does: {error}", _AWAY) from error
+
+
+def _said(answer: Answer) -> str:
+    """A refusal's problem details as one sentence; whatever came, where it is something else."""
+    try:
+        problem = answer.json()
+        words = problem.get("detail") or problem["title"]
+        return str(words)
+    except (msgspec.DecodeError, AttributeError, KeyError, TypeError):
+        return f"it answers {answer.status} {answer.body[:300].decode(errors='replace')}".rstrip()
+
+
+@contextlib.asynccontextmanager
+async def open_projector(
+    url: str, *, patience: float | None = None, attempt_timeout: float = 15.0
+) -> AsyncIterator[ProjectorClient]:
+    """A client of the projector at a base URL. `patience` (PATIENCE) and `attempt_timeout` are in seconds, as in
+    ServiceClient."""
+    async with aiohttp.ClientSession() as session:
+        yield ProjectorClient(ServiceClient(url, session, patience or PATIENCE, attempt_timeout))

@@ -1,0 +1,154 @@
+"""`eventfold views verify` against a real event store node and a real nx-27017, while both are written to."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from infrastructure.event_codec import EventMetadata, decode_event, encode_event, event_id
+from infrastructure.event_store import NO_STREAM, EventStore, StoredEvent
+from infrastructure.read_store import ReadStore, Write
+from infrastructure.view_registry import CHECKPOINTS, ViewRegistry, checkpoint_keys
+from infrastructure.view_registry.transitions import first_record
+from ops.cli import main
+from read_models.customer_summary import CUSTOMER_SUMMARY as VIEW
+from tests.projector.logs import created
+from tests.support.read_store import ReadStoreDatabase
+from tests.support.services import node_uri, start_node
+
+CUSTOMERS = 7
+
+
+class Traffic:
+    """Orders placed one after another, each folded into the view at once; every tenth time the checkpoint is moved."""
+
+    def __init__(self, log: EventStore, store: ReadStore) -> None:
+        self.log = log
+        self.store = store
+        self.placed = 0
+        self._documents: dict[str, Any] = {}
+        record = first_record(VIEW.name, VIEW.version, 1, 0)
+        self.record = record
+        (self._checkpoint,) = checkpoint_keys(record.live, record.layout, 1)
+
+    async def place(self) -> None:
+        number, self.placed = self.placed, self.placed + 1
+        event = created(f"o{number}", f"c{number % CUSTOMERS}", 100 + number)
+        stream = f"order-o{number}"
+        new = encode_event(event, EventMetadata(), event_id(stream, "place", "", 0))
+        appended = await self.log.append(stream, NO_STREAM, [new])
+        stored = StoredEvent(new.id, new.type, stream, 0, appended.position, 0, new.data, new.metadata)
+        key = event.customer_id
+        self._documents[key] = VIEW.fold(self._documents.get(key), decode_event(stored))
+        fields = msgspec.to_builtins(self._documents[key])
+        await self.store.write(VIEW.collection, [Write(key, appended.position, fields)])
+        if number % 10 == 9:
+            await self.store.write(CHECKPOINTS, [Write(self._checkpoint, appended.position, {"view": VIEW.name})])
+
+    @asynccontextmanager
+    async def going_on(self) -> AsyncIterator[None]:
+        """Orders come in all through the block."""
+
+        async def go_on() -> None:
+            while True:
+                await self.place()
+
+        task = asyncio.create_task(go_on())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest_asyncio.fixture
+async def traffic(
+    tmp_path: Path, read_store_database: ReadStoreDatabase, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Traffic]:
+    node = await start_node(tmp_path)
+    monkeypatch.setenv("EVENTFOLD_EVENTSTORE_URI", node_uri(node.port))
+    monkeypatch.setenv("EVENTFOLD_MONGO_URI", read_store_database.uri)
+    monkeypatch.setenv("EVENTFOLD_MONGO_DATABASE", read_store_database.name)
+    monkeypatch.setattr("ops.verification.verify.CONFIRMATIONS", (0.0, 0.1))
+    log = EventStore(node_uri(node.port))
+    store = ReadStore(read_store_database.uri, read_store_database.name)
+    try:
+        traffic = Traffic(log, store)
+        await ViewRegistry(store).save(traffic.record)
+        for _ in range(100):
+            await traffic.place()
+        yield traffic
+    finally:
+        await log.close()
+        await store.close()
+        await node.kill()
+
+
+async def verify(tmp_path: Path, *arguments: str) -> int:
+    return await asyncio.to_thread(main, ["views", "verify", *arguments, "--data-dir", str(tmp_path)])
+
+
+async def test_verify(traffic: Traffic, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = traffic.placed
+    async with traffic.going_on():
+        assert await verify(tmp_path, VIEW.name) == 0
+        assert await verify(tmp_path, VIEW.name, "--slices", "3") == 0
+    assert traffic.placed > before, "the system went on"
+    assert capsys.readouterr().out.count(f"customer_summary (customer_summary_v1): {CUSTOMERS} documents equal\n") == 2
+
+    held = (await traffic.store.load(VIEW.collection, ["c3"]))["c3"]
+    assert held.fields is not None
+    wrong = Write("c3", held.position, {**held.fields, "orders": 4711})
+    assert await traffic.store.replace_exactly(VIEW.collection, wrong, held.position)
+    await traffic.store.delete(VIEW.collection, "c4")
+    await traffic.store.write(VIEW.collection, [Write("c99", 1, held.fields)])
+    assert await verify(tmp_path, VIEW.name) == 1
+    text = capsys.readouterr().out
+    for said in (
+        f"{CUSTOMERS - 2} documents equal",
+        "3 differ:",
+        f"  c3 orders\n    expected {held.fields['orders']}\n    found    4711\n",
+        "  c99 (document)\n    expected nothing\n",
+        "  c4 (document)\n    expected {",
+        "    found    nothing\n",
+        "To make it right: eventfold views rebuild customer_summary",
+    ):
+        assert said in text
+    assert await verify(tmp_path, VIEW.name, "--json") == 1
+    (result,) = json.loads(capsys.readouterr().out)
+    assert result["equal"] == CUSTOMERS - 2
+    assert {one["key"] for one in result["differences"]} == {"c3", "c4", "c99"}
+
+
+async def test_a_view_that_is_not_projected(
+    traffic: Traffic, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await verify(tmp_path, "--all") == 1
+    assert (
+        "order_details can't be verified: it has never been projected into this read store" in capsys.readouterr().err
+    )
+
+
+def test_names_are_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["no_such_view"], [], ["daily_sales", "--all"]):
+        assert main(["views", "verify", *arguments, "--data-dir", str(tmp_path)]) == 1
+    text = capsys.readouterr().err
+    assert "the views are: order_details, customer_orders, customer_summary, daily_sales" in text
+    assert text.count("say --all") == 2
+
+
+def test_a_store_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EVENTFOLD_MONGO_URI", "mongodb://127.0.0.1:9/?directConnection=true")
+    monkeypatch.setenv("EVENTFOLD_READSTORE_TIMEOUT", "0.2")
+    assert main(["views", "verify", "daily_sales", "--data-dir", str(tmp_path)]) == 1
+    text = capsys.readouterr().err
+    assert "the read store can't be read" in text
+    assert "EVENTFOLD_MONGO_URI" in text
