@@ -5,7 +5,8 @@ from typing import Any, Literal, Protocol
 
 from infrastructure.read_store import Document
 
-PAGE = 500
+# A dead letter holds up to 128 KiB of text for people; a page of them should be one reply.
+PAGE = 100
 
 
 class Pages(Protocol):

@@ -1,15 +1,12 @@
 """Events that a build leaves out: its dead letters, and what was discarded of the view."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ops.verification.ports import DocumentSource
-
-PARKED_EVENTS = "parked_events"
-DISCARDED_EVENTS = "discarded_events"
-
-# A record holds up to 128 KiB of text for people, and a page of them is one reply.
-_PAGE = 100
+from projector.dead_letters.discarded_events import COLLECTION as DISCARDED_EVENTS
+from projector.dead_letters.parked_events import COLLECTION as PARKED_EVENTS
+from projector.everything import everything
 
 
 class LeftOut:
@@ -33,25 +30,15 @@ async def left_out(store: DocumentSource, view: str, collection: str) -> LeftOut
     """What the build in a collection leaves out at this moment. Raises what the store raises."""
     events: set[int] = set()
     keys: dict[int, set[str]] = {}
-    async for parked in _records(store, PARKED_EVENTS, {"collection": collection}):
-        if parked["kind"] == "stream":
-            events.add(parked["position"])
-        else:
-            keys.setdefault(parked["position"], set()).update(parked["parked_keys"])
-    async for discarded in _records(store, DISCARDED_EVENTS, {"view": view}):
-        events.add(discarded["position"])
+    async for parked in everything(store, PARKED_EVENTS, {"collection": collection}, by="position"):
+        _leave_out(parked, events, keys)
+    async for discarded in everything(store, DISCARDED_EVENTS, {"view": view}, by="position"):
+        _leave_out(discarded, events, keys)
     return LeftOut(events, keys)
 
 
-async def _records(
-    store: DocumentSource, collection: str, where: Mapping[str, Any]
-) -> AsyncIterator[Mapping[str, Any]]:
-    last = -1
-    while True:
-        after = {**where, "position": {"$gt": last}}
-        page = await store.page(collection, after, by="position", direction="ascending", limit=_PAGE)
-        for record in page:
-            last = record["position"]
-            yield record
-        if len(page) < _PAGE:
-            return
+def _leave_out(record: Mapping[str, Any], events: set[int], keys: dict[int, set[str]]) -> None:
+    if record["kind"] == "stream":
+        events.add(record["position"])
+    else:
+        keys.setdefault(record["position"], set()).add(record["key"])

@@ -1,49 +1,40 @@
 """A view projected by the plainest of means into a store in memory, step by step, with its dead letters."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-import bson
 import msgspec
 
 from infrastructure.event_codec import decode_event
 from infrastructure.event_store import StoredEvent
-from infrastructure.read_store import Held
-from infrastructure.read_store.documents import held
 from infrastructure.view_registry import CHECKPOINTS, VIEW_RECORDS, checkpoint_keys
 from infrastructure.view_registry.transitions import first_record
 from ops.verification.left_out import DISCARDED_EVENTS, PARKED_EVENTS
+from projector.dead_letters.parked_events import parked_id
 from read_models.view import View
 from tests.projector.memory_read_store import MemoryReadStore
 
 PARTITIONS = 2
 
 
-class ScannedReadStore(MemoryReadStore):
-    """The store in memory with a scan that sees the documents one by one, as they are by then."""
-
-    async def scan(self, collection: str) -> AsyncIterator[tuple[str, Held]]:
-        for key in list(self.collections.get(collection, {})):
-            await self._operation("scan", collection, lambda: None)
-            yield key, held(bson.decode(self.collections[collection][key]))
-
-    def put(self, collection: str, document: dict[str, Any]) -> None:
-        """Writes a document as it is, whatever is there."""
-        self.collections.setdefault(collection, {})[document["_id"]] = bson.encode(document)
-
-
 class Projected:
-    """What a view comes to after some events: its documents as they are stored, and its dead letters by position."""
+    """What a view comes to after some events: its documents as they are stored, and its dead letters by their ids.
 
-    def __init__(self, view: View, events: Sequence[StoredEvent], discarded: AbstractSet[int] = frozenset()) -> None:
+    `discarded` are pairs of a position and what it is left out of: a document's key, or the event's stream.
+    """
+
+    def __init__(
+        self, view: View, events: Sequence[StoredEvent], discarded: AbstractSet[tuple[int, str]] = frozenset()
+    ) -> None:
         self._view = view
         self._folded: dict[str, tuple[int, Any]] = {}
-        self.parked: dict[int, dict[str, Any]] = {}
+        self.parked: dict[str, dict[str, Any]] = {}
+        self._discarded = discarded
         self._streams: set[str] = set()
         self._keys: set[str] = set()
         for stored in events:
-            if stored.stream.startswith("order-") and stored.position not in discarded:
+            if stored.stream.startswith("order-") and (stored.position, stored.stream) not in discarded:
                 self._project(stored)
 
     @property
@@ -61,10 +52,11 @@ class Projected:
             keys = self._view.keys(recorded.event)
         except Exception:
             self._streams.add(stored.stream)
-            self._park(stored, "stream", [stored.stream])
+            self._park(stored, "stream", stored.stream)
             return
-        failed = []
         for key in keys:
+            if (stored.position, key) in self._discarded:
+                continue
             try:
                 if key in self._keys:
                     raise LookupError
@@ -72,18 +64,17 @@ class Projected:
                 self._folded[key] = (stored.position, document)
             except Exception:
                 self._keys.add(key)
-                failed.append(key)
-        if failed:
-            self._park(stored, "document", failed)
+                self._park(stored, "document", key)
 
-    def _park(self, stored: StoredEvent, kind: str, keys: list[str]) -> None:
+    def _park(self, stored: StoredEvent, kind: str, key: str) -> None:
         collection, position = self._view.collection, stored.position
-        self.parked[position] = {
-            "_id": f"{collection}:{position:020}",
+        name = parked_id(collection, kind, key, position)
+        self.parked[name] = {
+            "_id": name,
             "_position": position,
             "collection": collection,
             "kind": kind,
-            "parked_keys": keys,
+            "key": key,
             "stream": stored.stream,
             "position": position,
         }
@@ -97,12 +88,12 @@ def _stored(key: str, position: int, document: Any) -> dict[str, Any]:
 class PlainProjector:
     """Brings a view in a store along: every step is one write of the kind that a projector makes, in its order."""
 
-    def __init__(self, view: View, events: Sequence[StoredEvent], store: ScannedReadStore) -> None:
+    def __init__(self, view: View, events: Sequence[StoredEvent], store: MemoryReadStore) -> None:
         self.view = view
         self.events = events
         self.store = store
         self.done = 0
-        self.discarded: set[int] = set()
+        self.discarded: set[tuple[int, str]] = set()
         record = first_record(view.name, view.version, PARTITIONS, 0)
         self._checkpoint_keys = checkpoint_keys(record.live, record.layout, PARTITIONS)
         fields = msgspec.to_builtins(record)
@@ -139,11 +130,14 @@ class PlainProjector:
             pass
 
     def discard(self, position: int) -> Iterator[None]:
-        """Leaves an event out for good and replays what stood behind it."""
-        self.discarded.add(position)
-        record = {"_id": f"{self.view.name}:{position:020}", "_position": position}
-        self.store.put(DISCARDED_EVENTS, {**record, "view": self.view.name, "position": position})
-        yield
+        """Leaves an event out of what it is parked for, for good, and replays what stood behind it."""
+        for record in [one for one in self.now.parked.values() if one["position"] == position]:
+            kind, key = record["kind"], record["key"]
+            self.discarded.add((position, key))
+            name = parked_id(self.view.name, kind, key, position)
+            whole = {"_id": name, "_position": position, "view": self.view.name, "kind": kind, "key": key}
+            self.store.put(DISCARDED_EVENTS, {**whole, "position": position})
+            yield
         yield from self._documents()
         yield from self._dead_letters()
 
@@ -161,7 +155,7 @@ class PlainProjector:
             if there.get(record["_id"]) != record:
                 self.store.put(PARKED_EVENTS, record)
                 yield
-        for key, record in there.items():
-            if record["position"] not in now:
+        for key in there:
+            if key not in now:
                 del self.store.collections[PARKED_EVENTS][key]
                 yield

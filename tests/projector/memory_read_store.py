@@ -3,7 +3,7 @@
 import asyncio
 import operator
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import bson
@@ -85,6 +85,16 @@ class MemoryReadStore:
     async def find(self, collection: str, key: str) -> Document | None:
         found = await self.load(collection, [key])
         return None if key not in found or found[key].fields is None else self.documents(collection)[key]
+
+    async def scan(self, collection: str) -> AsyncIterator[tuple[str, Held]]:
+        """The documents one by one, each as it is by then."""
+        for key in list(self.collections.get(collection, {})):
+            await self._operation("scan", collection, lambda: None)
+            yield key, held(bson.decode(self.collections[collection][key]))
+
+    def put(self, collection: str, document: dict[str, Any]) -> None:
+        """Writes a document as it is, whatever is there."""
+        self.collections.setdefault(collection, {})[document["_id"]] = bson.encode(document)
 
     async def replace_exactly(self, collection: str, write: Write, position: int) -> bool:
         document = _encode(write)
