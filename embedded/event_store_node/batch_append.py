@@ -12,7 +12,7 @@ from esdbclient.protos.Grpc import shared_pb2, status_pb2, streams_pb2
 from google.protobuf import empty_pb2
 
 from embedded.event_store_node import errors
-from embedded.event_store_node.events import ANY, NO_STREAM, STREAM_EXISTS, ProposedEvent
+from embedded.event_store_node.events import ANY, NO_STREAM, STREAM_EXISTS, ProposedEvent, is_no_stream
 from embedded.event_store_node.proposals import BadProposalError, proposed_event
 from embedded.event_store_node.security.permission import MayWrite, may_write
 from embedded.event_store_node.writer import Writer
@@ -176,7 +176,7 @@ class _RefusedError(Exception):
 
 
 def _open_write(options: Request.Options, may_write: MayWrite) -> _OpenWrite:
-    if not options.stream_identifier.stream_name:
+    if is_no_stream(options.stream_identifier.stream_name.decode(errors="replace")):
         raise _RefusedError(errors.bad_request_status("Required field StreamIdentifier not set."))
     if not may_write(options.stream_identifier.stream_name.decode(errors="replace")):
         raise _RefusedError(errors.access_denied_status())

@@ -52,6 +52,11 @@ def metadata_stream_of(stream: str) -> str:
     return "$$" + stream
 
 
+def is_no_stream(name: str) -> bool:
+    """Whether nothing can be written under a name: there is none, or it is that of the metadata of no stream."""
+    return name in ("", "$$")
+
+
 def is_metadata_stream(stream: str) -> bool:
     return stream.startswith("$$")
 

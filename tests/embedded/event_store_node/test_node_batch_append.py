@@ -177,12 +177,16 @@ async def test_too_large_in_parts_is_refused_once_and_the_call_goes_on(stub) -> 
     assert written.success.current_revision == 0
 
 
-@pytest.mark.parametrize("what", ["stream", "expected", "id", "type", "empty type", "content type"])
+@pytest.mark.parametrize(
+    "what", ["stream", "metadata of no stream", "expected", "id", "type", "empty type", "content type"]
+)
 async def test_bad_requests(stub, what) -> None:
     request = batch_request("s", [event()])
     match what:
         case "stream":
             request.options.stream_identifier.stream_name = b""
+        case "metadata of no stream":
+            request.options.stream_identifier.stream_name = b"$$"
         case "expected":
             request.options.ClearField("any")
         case "id":
