@@ -128,7 +128,7 @@ class PersistentSubscriptionsService:
             return persistent_pb2.ReplayParkedResp()
 
     def _info(self, group: Group) -> persistent_pb2.SubscriptionInfo:
-        return self._measurements.setdefault(group, Measurement()).info(group)
+        return self._measurements.setdefault(group, Measurement(group.began)).info(group)
 
     # Reading
 

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections.abc import Callable, Iterable
 
 from embedded.event_store_node.broker import Broker
@@ -55,6 +56,7 @@ class Group:
         # Messages with a consumer, in the order in which they were sent, hence in which they expire.
         self.outstanding: dict[bytes, Message] = {}
         self.total_items = 0
+        self.began = time.monotonic()
         self._is_closed = False
         self._is_source_deleted = False
 

@@ -12,6 +12,8 @@ UpdateReq = persistent_pb2.UpdateReq
 AnySettings = CreateReq.Settings | UpdateReq.Settings
 
 _TICKS_PER_MILLISECOND = 10_000
+# Infos give milliseconds in 32 bits; old clients may ask for a longer time in ticks.
+_MAX_MILLISECONDS = 2**31 - 1
 
 
 def created(options: CreateReq.Options) -> Definition:
@@ -138,17 +140,21 @@ def _settings(settings: AnySettings, strategy: str) -> Settings:
     return Settings(
         resolve_links=settings.resolve_links,
         extra_statistics=settings.extra_statistics,
-        message_timeout_ms=settings.message_timeout_ms or settings.message_timeout_ticks // _TICKS_PER_MILLISECOND,
+        message_timeout_ms=settings.message_timeout_ms or _milliseconds(settings.message_timeout_ticks),
         max_retry_count=settings.max_retry_count,
         min_checkpoint_count=settings.min_checkpoint_count,
         max_checkpoint_count=settings.max_checkpoint_count,
-        checkpoint_after_ms=settings.checkpoint_after_ms or settings.checkpoint_after_ticks // _TICKS_PER_MILLISECOND,
+        checkpoint_after_ms=settings.checkpoint_after_ms or _milliseconds(settings.checkpoint_after_ticks),
         max_subscriber_count=settings.max_subscriber_count,
         live_buffer_size=settings.live_buffer_size,
         read_batch_size=settings.read_batch_size,
         history_buffer_size=settings.history_buffer_size,
         strategy=strategy,
     )
+
+
+def _milliseconds(ticks: int) -> int:
+    return max(-_MAX_MILLISECONDS, min(ticks // _TICKS_PER_MILLISECOND, _MAX_MILLISECONDS))
 
 
 def _signed(number: int) -> int:
