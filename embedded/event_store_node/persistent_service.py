@@ -139,9 +139,10 @@ class PersistentSubscriptionsService:
             if first is None:
                 return
             options = first.options
-            uuid_option = options.uuid_option.WhichOneof("content")
-            if first.WhichOneof("content") != "options" or uuid_option is None or options.buffer_size <= 0:
+            has_uuid_option = first.WhichOneof("content") == "options" and options.HasField("uuid_option")
+            if not has_uuid_option or options.buffer_size <= 0:
                 raise handler_failed()
+            structured_uuid = options.uuid_option.WhichOneof("content") != "string"
             group = self._subscriptions.group(_stream(options), options.group_name)
             consumer = Consumer(options.buffer_size, _connection_name(context))
             group.connect(consumer)
@@ -150,7 +151,7 @@ class PersistentSubscriptionsService:
                 await context.write(confirmation(group.definition.key))
                 while True:
                     for message in await consumer.take():
-                        await context.write(delivery(message, uuid_option == "structured"))
+                        await context.write(delivery(message, structured_uuid))
             finally:
                 answers.cancel()
                 group.disconnect(consumer)

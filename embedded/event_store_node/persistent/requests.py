@@ -26,12 +26,13 @@ def created(options: CreateReq.Options) -> Definition:
     settings = options.settings
     # Clients before 22.10 name one of the first three by number.
     strategy = settings.consumer_strategy or _strategy(settings.named_consumer_strategy)
+    # The server reads the start and the filter before it looks at the stream's name.
     return Definition(
+        start=_start(options, "CreateReq"),
+        filter=_filter(options.all) if options.WhichOneof("stream_option") == "all" else None,
         stream=_stream(options),
         group=options.group_name,
-        start=_start(options),
         settings=_settings(settings, strategy),
-        filter=_filter(options.all) if options.WhichOneof("stream_option") == "all" else None,
     )
 
 
@@ -43,9 +44,9 @@ def updated(options: UpdateReq.Options) -> Definition:
         RpcError: the request can't be understood.
     """
     return Definition(
+        start=_start(options, "UpdateReq"),
         stream=_stream(options),
         group=options.group_name,
-        start=_start(options),
         settings=_settings(options.settings, _strategy(options.settings.named_consumer_strategy)),
     )
 
@@ -81,17 +82,17 @@ def checked_stream(name: bytes, group: str) -> str:
     return stream
 
 
-def _start(options: CreateReq.Options | UpdateReq.Options) -> str:
+def _start(options: CreateReq.Options | UpdateReq.Options, request: str) -> str:
     match options.WhichOneof("stream_option"):
         case "all":
-            return _all_start(options.all)
+            return _all_start(options.all, request)
         case "stream":
-            return _stream_start(options.stream)
+            return _stream_start(options.stream, request)
         case _:
             return str(_signed(options.settings.revision))
 
 
-def _stream_start(options: CreateReq.StreamOptions | UpdateReq.StreamOptions) -> str:
+def _stream_start(options: CreateReq.StreamOptions | UpdateReq.StreamOptions, request: str) -> str:
     match options.WhichOneof("revision_option"):
         case "revision":
             return str(_signed(options.revision))
@@ -100,10 +101,10 @@ def _stream_start(options: CreateReq.StreamOptions | UpdateReq.StreamOptions) ->
         case "end":
             return "-1"
         case _:
-            raise errors.invalid("None", "RevisionOptionOneofCase")
+            raise errors.invalid("None", f"{request}+Types+StreamOptions+RevisionOptionOneofCase")
 
 
-def _all_start(options: CreateReq.AllOptions | UpdateReq.AllOptions) -> str:
+def _all_start(options: CreateReq.AllOptions | UpdateReq.AllOptions, request: str) -> str:
     match options.WhichOneof("all_option"):
         case "position":
             commit, prepare = options.position.commit_position, options.position.prepare_position
@@ -115,7 +116,9 @@ def _all_start(options: CreateReq.AllOptions | UpdateReq.AllOptions) -> str:
         case "end":
             return "C:-1/P:-1"
         case _:
-            raise errors.invalid("None", "AllOptionOneofCase")
+            if request == "UpdateReq":
+                raise handler_failed()
+            raise errors.invalid("None", f"{request}+Types+AllOptions+AllOptionOneofCase")
 
 
 def _filter(options: CreateReq.AllOptions) -> FilterDefinition | None:
@@ -127,7 +130,7 @@ def _filter(options: CreateReq.AllOptions) -> FilterDefinition | None:
         case "stream_identifier":
             expression, by_type = options.filter.stream_identifier, False
         case _:
-            raise errors.invalid("None", "FilterOneofCase")
+            raise errors.invalid("None", "CreateReq+Types+AllOptions+Types+FilterOptions+FilterOneofCase")
     definition = FilterDefinition(by_type, expression.regex, () if expression.regex else tuple(expression.prefix))
     try:
         definition.build()
@@ -158,5 +161,14 @@ def _milliseconds(ticks: int) -> int:
 
 
 def _signed(number: int) -> int:
-    """Unsigned on the wire; the highest value means the end."""
-    return number - 2**64 if number >= 2**63 else number
+    """
+    Unsigned on the wire; the highest value means the end.
+
+    Raises:
+        RpcError: UNKNOWN, no other value is that high.
+    """
+    if number == 2**64 - 1:
+        return -1
+    if number >= 2**63:
+        raise handler_failed()
+    return number

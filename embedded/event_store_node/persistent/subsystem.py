@@ -11,11 +11,12 @@ from embedded.event_store_node.broker import Broker
 from embedded.event_store_node.errors import RpcError, unavailable
 from embedded.event_store_node.persistent import configuration, errors
 from embedded.event_store_node.persistent.configuration import BadConfigurationError
-from embedded.event_store_node.persistent.definition import ALL, Definition
+from embedded.event_store_node.persistent.definition import Definition
 from embedded.event_store_node.persistent.group import Group
 from embedded.event_store_node.persistent.source import END, source_of
 from embedded.event_store_node.persistent.strategies import STRATEGIES
 from embedded.event_store_node.persistent.system_writes import SystemWrites, awaitable
+from embedded.event_store_node.persistent.validation import check_sizes, check_start
 from embedded.event_store_node.reader import Reader
 from embedded.event_store_node.writer import Writer
 from embedded.event_store_node.writes import Appended, Failed
@@ -23,8 +24,6 @@ from embedded.event_store_node.writes import Appended, Failed
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
-
-_INVALID_START = "Invalid Start From position: "
 
 
 class PersistentSubscriptions:
@@ -113,10 +112,10 @@ class PersistentSubscriptions:
         """
         async with self._change:
             self._check_ready()
-            self._check_start(definition)
+            check_start(definition, self._reader.last_position())
             if definition.key in self._groups:
                 raise errors.exists(definition.stream, definition.group)
-            _check_sizes(definition)
+            check_sizes(definition)
             definition = self._with_end(definition)
             await self._save([*self._definitions(), definition])
             self._open(definition)
@@ -130,8 +129,8 @@ class PersistentSubscriptions:
         """
         async with self._change:
             old = self.group(definition.stream, definition.group)
-            self._check_start(definition)
-            _check_sizes(definition)
+            check_start(definition, self._reader.last_position())
+            check_sizes(definition)
             definition = self._with_end(replace(definition, filter=old.definition.filter))
             await self._save([definition if one is old.definition else one for one in self._definitions()])
             old.close()
@@ -164,25 +163,6 @@ class PersistentSubscriptions:
     def _check_ready(self) -> None:
         if not self._is_ready:
             raise errors.not_ready()
-
-    def _check_start(self, definition: Definition) -> None:
-        strategy = definition.settings.strategy
-        start = source_of(definition, self._reader).parse(definition.start)
-        reason = None
-        if strategy not in STRATEGIES:
-            reason = f"Consumer strategy {strategy} does not exist."
-        elif definition.stream != ALL and start < END:
-            reason = _INVALID_START + "event number must be greater than or equal to -1."
-        elif definition.stream == ALL and start > self._reader.last_position():
-            reason = _INVALID_START + (
-                "commit position must be less than or equal to the last commit position in the transaction file."
-            )
-        elif definition.stream == ALL and start < END:
-            reason = _INVALID_START + (
-                "prepare and commit positions must be greater than or equal to 0 or both equal to -1."
-            )
-        if reason is not None:
-            raise errors.failed(definition.stream, definition.group, reason)
 
     def _with_end(self, definition: Definition) -> Definition:
         source = source_of(definition, self._reader)
@@ -219,7 +199,7 @@ class PersistentSubscriptions:
         usable = []
         for definition in definitions:
             try:
-                _check_sizes(definition)
+                check_sizes(definition)
                 source_of(definition, self._reader).parse(definition.start)
                 STRATEGIES[definition.settings.strategy]
             except (RpcError, ValueError, KeyError) as error:
@@ -246,12 +226,3 @@ class PersistentSubscriptions:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self.tick()
-
-
-def _check_sizes(definition: Definition) -> None:
-    if definition.settings.read_batch_size >= definition.settings.history_buffer_size:
-        reason = (
-            "Specified argument was out of the range of valid values."
-            " (Parameter 'ReadBatchSize may not be greater than or equal to BufferSize')"
-        )
-        raise errors.failed(definition.stream, definition.group, reason)

@@ -36,6 +36,6 @@ async def test_a_time_in_ticks_that_is_longer_than_infos_can_tell(groups: Stub, 
     await groups.Create(CreateReq(options=options))
 
     got = await info(groups)
-    assert got.message_timeout_milliseconds == got.check_point_after_milliseconds == (1 if ticks > 0 else -1) * (
-        2**31 - 1
+    assert (
+        got.message_timeout_milliseconds == got.check_point_after_milliseconds == (1 if ticks > 0 else -1) * (2**31 - 1)
     )
