@@ -82,10 +82,14 @@ class Group:
             self.feed.start(after, is_live=after >= end)
 
     def close(self) -> None:
-        """Drop the consumers and forget everything since the last checkpoint."""
+        """
+        Drop the consumers and forget everything since the last checkpoint. What consumers still answer means
+        nothing: parking it would leave messages to a group of the same name.
+        """
         self._is_closed = True
         self.feed.stop()
         self._drop_consumers()
+        self.outstanding.clear()
 
     def delete_streams(self) -> None:
         """Delete the group's checkpoint and parked messages. The group must be closed."""

@@ -7,8 +7,24 @@ import grpc
 import grpc.aio
 import pytest
 from esdbclient import AsyncEventStoreDBClient, StreamState
+from esdbclient.protos.Grpc import persistent_pb2
 from node_support import until
-from persistent_support import Consumer, Nack, Stub, append, consuming, create, info, replay, revisions, until_info
+from persistent_support import (
+    Consumer,
+    Nack,
+    Stub,
+    append,
+    consuming,
+    create,
+    info,
+    named,
+    replay,
+    revisions,
+    until_info,
+)
+
+from embedded.event_store_node import EventStoreNode
+from embedded.event_store_node.persistent.message import message_id
 
 Client = AsyncEventStoreDBClient
 PARKED = "$persistentsubscription-s::g-parked"
@@ -89,6 +105,22 @@ async def test_replaying_nothing(client: Client, groups: Stub) -> None:
     await create(groups)
     await replay(groups)
     assert (await info(groups)).status == "Live"
+
+
+async def test_a_late_answer_parks_nothing_for_the_next_group(
+    node: EventStoreNode, client: Client, groups: Stub, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await append(client)
+    (last,) = await consumer.take(1)
+    group = node.persistent_subscriptions.group("s", "g")
+    # As with a consumer that takes its messages so slowly that it is not told yet, while its answers come.
+    monkeypatch.setattr(group, "disconnect", lambda consumer: None)
+    options = named(persistent_pb2.DeleteReq.Options)
+    await groups.Delete(persistent_pb2.DeleteReq(options=options))
+    group.park([message_id(last.event.id)], "too late")
+    await create(groups)
+
+    assert (await info(groups)).parked_message_count == 0
 
 
 async def test_deleting_the_parked_stream_forgets_the_messages(

@@ -100,3 +100,5 @@ async def test_a_checkpoint_is_written_once_there_is_room(
         assert (await info(groups)).last_checkpointed_event_position == ""
         tick(node)
         await until_info(groups, last_checkpointed_event_position="0")
+    metadata, _ = await client.get_stream_metadata("$persistentsubscription-s::g-checkpoint")
+    assert metadata["$maxCount"] == 2
