@@ -20,6 +20,7 @@ from embedded.event_store_node.persistent.info import Measurement
 from embedded.event_store_node.persistent.message import message_id
 from embedded.event_store_node.persistent.subsystem import PersistentSubscriptions
 from embedded.event_store_node.reporting import reporting
+from embedded.event_store_node.security.caller import caller
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ class PersistentSubscriptionsService:
                 raise handler_failed()
             structured_uuid = options.uuid_option.WhichOneof("content") != "string"
             group = self._subscriptions.group(_stream(options), options.group_name)
-            consumer = Consumer(options.buffer_size, _connection_name(context))
+            consumer = Consumer(options.buffer_size, _connection_name(context), caller.get())
             group.connect(consumer)
             answers = asyncio.create_task(_take_answers(read_requests, group))
             try:

@@ -358,7 +358,7 @@ async def test_connections_are_described(client: AsyncEventStoreDBClient, groups
 
     (connection,) = got.connections
     assert (connection.in_flight_messages, connection.available_slots, connection.total_items) == (2, 3, 3)
-    assert (connection.username, connection.connection_name) == ("anonymous", "<unknown>")
+    assert (connection.username, connection.connection_name) == ("system", "<unknown>")
     assert [one.key for one in connection.observed_measurements][:4] == ["Mean", "Median", "Fastest", "Quintile 1"]
     assert (got.status, got.total_items, got.total_in_flight_messages) == ("Live", 3, 2)
     assert got.last_known_event_position == "2"
