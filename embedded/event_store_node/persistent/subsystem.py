@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -18,6 +18,7 @@ from embedded.event_store_node.persistent.strategies import STRATEGIES
 from embedded.event_store_node.persistent.system_writes import SystemWrites, awaitable
 from embedded.event_store_node.persistent.validation import check_sizes, check_start
 from embedded.event_store_node.reader import Reader
+from embedded.event_store_node.security.caller import caller
 from embedded.event_store_node.writer import Writer
 from embedded.event_store_node.writes import Appended, Failed
 
@@ -41,6 +42,8 @@ class PersistentSubscriptions:
         self._writes = SystemWrites(writer)
         self._clock = clock
         self._groups: dict[str, Group] = {}
+        # What the configuration has and this node can't run; kept there.
+        self._unusable: list[Definition] = []
         # Streams that have, or had since the start, a group.
         self._streams: set[str] = set()
         self._has_configuration = False
@@ -117,7 +120,9 @@ class PersistentSubscriptions:
                 raise errors.exists(definition.stream, definition.group)
             check_sizes(definition)
             definition = self._with_end(definition)
-            await self._save([*self._definitions(), definition])
+            others = [one for one in self._definitions() if one.key != definition.key]
+            await self._save([*others, definition])
+            self._unusable = [one for one in self._unusable if one.key != definition.key]
             self._open(definition)
 
     async def update(self, definition: Definition) -> None:
@@ -152,11 +157,17 @@ class PersistentSubscriptions:
             except BaseException:
                 self._open(group.definition)
                 raise
-            del self._groups[group.definition.key]
+            self._groups.pop(group.definition.key, None)  # it is gone already if the node is closing
 
     async def restart(self) -> None:
-        """Drop every consumer and begin anew with what the log says."""
+        """
+        Drop every consumer and begin anew with what the log says. Until that is read, there are no groups to be
+        changed: a change would overwrite it.
+        """
         async with self._change:
+            if self._is_closed:
+                raise errors.not_ready()
+            self._is_ready = False
             self._close_groups()
             self._load()
 
@@ -169,13 +180,13 @@ class PersistentSubscriptions:
         return replace(definition, end=source.end()) if source.parse(definition.start) == END else definition
 
     def _definitions(self) -> list[Definition]:
-        return [group.definition for group in self._groups.values()]
+        return [group.definition for group in self._groups.values()] + self._unusable
 
     async def _save(self, definitions: list[Definition]) -> None:
         if not self._has_configuration:
             self._writes.metadata(configuration.STREAM, configuration.METADATA)
         done, on_done = awaitable()
-        document = configuration.document(definitions)
+        document = configuration.document(definitions, caller.get())
         self._writes.json(configuration.STREAM, configuration.TYPE, document, on_done)
         outcome = await done
         if not isinstance(outcome, Appended):
@@ -191,22 +202,25 @@ class PersistentSubscriptions:
         except BadConfigurationError as error:
             logger.error("Persistent subscriptions are not started; their configuration is unusable: %s", error)
             return
-        for definition in self._usable(definitions):
-            self._open(definition)
+        self._unusable = []
+        for definition in definitions:
+            if definition.key in self._groups:
+                logger.error("Group %s is in the configuration twice; the first is taken", definition.key)
+            elif self._is_usable(definition):
+                self._open(definition)
+            else:
+                self._unusable.append(definition)
         self._is_ready = True
 
-    def _usable(self, definitions: Iterable[Definition]) -> list[Definition]:
-        usable = []
-        for definition in definitions:
-            try:
-                check_sizes(definition)
-                source_of(definition, self._reader).parse(definition.start)
-                STRATEGIES[definition.settings.strategy]
-            except (RpcError, ValueError, KeyError) as error:
-                logger.error("Group %s is ignored: %r", definition.key, error)
-            else:
-                usable.append(definition)
-        return usable
+    def _is_usable(self, definition: Definition) -> bool:
+        try:
+            check_sizes(definition)
+            source_of(definition, self._reader).parse(definition.start)
+            STRATEGIES[definition.settings.strategy]
+        except (RpcError, ValueError, KeyError) as error:
+            logger.error("Group %s is ignored: %r", definition.key, error)
+            return False
+        return True
 
     def _open(self, definition: Definition) -> None:
         if self._is_closed:

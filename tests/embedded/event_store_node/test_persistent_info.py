@@ -2,7 +2,7 @@
 
 import pytest
 from esdbclient import AsyncEventStoreDBClient
-from node_support import EMPTY, stream_id
+from node_support import stream_id
 from persistent_support import CreateReq, Stub, append, consuming, create, info
 
 from embedded.event_store_node import EventStoreNode
