@@ -47,7 +47,7 @@ class Group:
         self._checkpointed_count = 0
         self._checkpointed_at = -math.inf
         self.buffer = MessageBuffer(self.settings.history_buffer_size)
-        self.replay = Replay(self.parked, self.buffer)
+        self.replay = Replay(self.parked, self.buffer, self._dispatch)
         self.feed = Feed(
             self.source, reader, broker, self.settings, self.buffer, self._progress, self._move_on, self._source_deleted
         )
@@ -88,6 +88,7 @@ class Group:
         """
         self._is_closed = True
         self.feed.stop()
+        self.replay.stop()
         self._drop_consumers()
         self.outstanding.clear()
 
@@ -168,6 +169,7 @@ class Group:
             self._retry_or_park(message)
         self._dispatch()
         self._save_checkpoint(by_time=True, now=now)
+        self.replay.truncate()
         self.feed.read_more()
 
     def _taken_back(self, ids: Iterable[bytes]) -> list[Message]:
@@ -199,7 +201,9 @@ class Group:
         self.parked.park(message, reason, done)
 
     def _finish(self, message: Message) -> None:
-        if message.sequence is not None:
+        if message.sequence is None:
+            self.replay.finish(message)
+        else:
             self._progress.finish(message.sequence)
 
     # Moving on

@@ -54,7 +54,7 @@ class Measurement:
             outstanding_messages_count=len(group.outstanding),
             named_consumer_strategy=settings.strategy,
             max_subscriber_count=settings.max_subscriber_count,
-            parked_message_count=group.parked.count(),
+            parked_message_count=group.replay.parked_count(),
         )
 
 
