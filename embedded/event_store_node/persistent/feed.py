@@ -93,20 +93,17 @@ class Feed:
             position = self._source.position(event)
             if position <= self._position:
                 continue  # it was read from the log before it was published
-            if not self._buffer.has_room_for_live:
-                self.is_live = False
-                self.live_count = 0
-                break
-            self._feed(event, position)
+            if self._source.accepts(event):
+                if not self._buffer.has_room_for_live:
+                    self.is_live = False
+                    self.live_count = 0
+                    break
+                self._add(event, position)
+                self.live_count = min(self.live_count + 1, self._settings.live_buffer_size)
+            elif event.in_all:
+                self._progress.skip(position)
+            self._position = position
         self._on_fed()
-
-    def _feed(self, event: LoggedEvent, position: int) -> None:
-        self._position = position
-        if self._source.accepts(event):
-            self._add(event, position)
-            self.live_count = min(self.live_count + 1, self._settings.live_buffer_size)
-        elif event.in_all:
-            self._progress.skip(position)
 
     def _add(self, event: LoggedEvent, position: int) -> None:
         sequence = self._progress.begin(position)
