@@ -11,11 +11,10 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class GossipService(gossip_pb2_grpc.GossipServicer):
-    """Tells clients that this node is the leader, at the address it listens on."""
+    """Tells clients that this node is the leader, and where to find it."""
 
     def __init__(self, host: str, port: int) -> None:
-        # A wildcard is no address to connect to.
-        self._address = "127.0.0.1" if host in ("", "0.0.0.0", "::", "[::]") else host  # noqa: S104
+        self._address = host
         self._port = port
         self._instance_id = str(uuid4())
 

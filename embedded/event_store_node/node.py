@@ -1,9 +1,7 @@
 """The node: the log, the writer, the readers and the gRPC server, started and stopped together."""
 
 import asyncio
-import errno
 import logging
-import socket
 import sqlite3
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +12,7 @@ import grpc.aio
 from embedded.event_store_node.broker import Broker
 from embedded.event_store_node.database import Database, DataDirectoryError
 from embedded.event_store_node.gossip_service import GossipService
+from embedded.event_store_node.listening import Listener, PortTakenError
 from embedded.event_store_node.log import Log
 from embedded.event_store_node.monitoring_service import MonitoringService
 from embedded.event_store_node.operations_service import OperationsService
@@ -29,7 +28,6 @@ from embedded.event_store_node.security.authentication import Authenticator
 from embedded.event_store_node.security.guard import Guard
 from embedded.event_store_node.security.security import INSECURE, Security
 from embedded.event_store_node.security.stream_access import StreamAccess
-from embedded.event_store_node.security.tls import server_credentials
 from embedded.event_store_node.server_features_service import ServerFeaturesService, Service
 from embedded.event_store_node.streams_service import StreamsService
 from embedded.event_store_node.writer import Writer
@@ -51,14 +49,11 @@ _SERVER_OPTIONS = [
 ]
 
 
-class PortTakenError(Exception):
-    """The address cannot be listened on; the message says why."""
-
-
 class EventStoreNode:
     """
     An event store on `host:port`, keeping its log in `data_dir`; without one, in a temporary directory that
-    is removed at the end. Port 0 picks a free port. Once started, `port` and `data_dir` tell what was picked.
+    is removed at the end. Port 0 picks a free port. Clients that ask are told to find it at `advertise_host`. Once
+    started, `port`, `data_dir` and `advertised_host` tell what was picked.
     The system projections run as far as clients have enabled them; with `start_standard_projections`, all do;
     without `run_projections`, none, and there is no service to enable them.
 
@@ -78,10 +73,12 @@ class EventStoreNode:
         run_projections: bool = True,
         start_standard_projections: bool = False,
         security: Security = INSECURE,
+        advertise_host: str | None = None,
     ) -> None:
         self.data_dir = None if data_dir is None else Path(data_dir)
         self.host = host
         self.port = port
+        self.advertised_host = advertise_host or ""
         self._run_projections = run_projections
         self._start_standard_projections = start_standard_projections
         self.shutdown_requested = asyncio.Event()
@@ -94,9 +91,9 @@ class EventStoreNode:
 
     async def start(self) -> None:
         logging.getLogger("grpc._cython.cygrpc").addFilter(is_no_departure)
-        credentials = server_credentials(self._security.tls) if self._security.tls else None
+        listener = Listener(self.host, self.port, self._security.tls)
         self._authenticator = Authenticator(self._security.users) if self._security.users else None
-        _refuse_taken_port(self.host, self.port)
+        listener.refuse_taken()
         self._database = Database(self.data_dir)
         self.data_dir = self._database.directory
         try:
@@ -109,16 +106,13 @@ class EventStoreNode:
             raise DataDirectoryError(f"{self._database.directory} cannot be read: {error}") from error
         guards = [Guard(self._authenticator, StreamAccess(reader, self._broker))] if self._authenticator else []
         self._server = grpc.aio.server(interceptors=guards, options=_SERVER_OPTIONS)
-        address = f"{self.host}:{self.port}"
         try:
-            self.port = (
-                self._server.add_secure_port(address, credentials)
-                if credentials
-                else self._server.add_insecure_port(address)
-            )
-        except RuntimeError as error:
+            listener.add_to(self._server)
+        except PortTakenError:
             await self._close_log()
-            raise PortTakenError(f"{self.host}:{self.port} cannot be listened on: {error}") from error
+            raise
+        self.port = listener.port
+        self.advertised_host = self.advertised_host or listener.advertised_host()
         await self._start_services(reader)
         await self._server.start()
 
@@ -132,7 +126,7 @@ class EventStoreNode:
         self._scavenger = Scavenger(lambda: self._database.connect(cache_mib=2), self._writer, history)
         services: list[Service] = [
             self._streams,
-            GossipService(self.host, self.port),
+            GossipService(self.advertised_host, self.port),
             PersistentSubscriptionsService(self.persistent_subscriptions),
             OperationsService(self._scavenger, self.shutdown_requested.set, self.persistent_subscriptions.restart),
             self._monitoring,
@@ -175,15 +169,3 @@ class EventStoreNode:
         traceback: TracebackType | None,
     ) -> None:
         await self.stop()
-
-
-def _refuse_taken_port(host: str, port: int) -> None:
-    """Tell a taken port apart before gRPC reports it in its own words."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host.strip("[]"), port))
-        except OSError as error:
-            reason = "the port is taken" if error.errno == errno.EADDRINUSE else error.strerror
-            raise PortTakenError(f"{host}:{port} cannot be listened on: {reason}") from error

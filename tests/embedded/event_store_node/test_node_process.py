@@ -18,8 +18,8 @@ from node_support import NodeProcess, batch_request, connected, endless, event, 
 
 from embedded.event_store_node import EventStoreNode
 from embedded.event_store_node.database import Database, DataDirectoryError
+from embedded.event_store_node.listening import PortTakenError
 from embedded.event_store_node.main import main
-from embedded.event_store_node.node import PortTakenError
 
 
 async def test_it_says_when_it_is_ready(node_process: NodeProcess) -> None:
