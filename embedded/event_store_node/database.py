@@ -7,6 +7,8 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
+from embedded.event_store_node.first_events import write_first_events
+
 APPLICATION_ID = 0x45764E6F  # "EvNo"
 SCHEMA_VERSION = 1
 FILE_NAME = "events.db"
@@ -125,7 +127,9 @@ def _create(path: Path) -> None:
     try:
         # So that a scavenge can give space back; this can't be changed later.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.executescript(f"BEGIN; {_SCHEMA} COMMIT; PRAGMA journal_mode = WAL;")
+        connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        write_first_events(connection)
+        connection.execute("PRAGMA journal_mode = WAL")
     finally:
         connection.close()
     unfinished.rename(path)

@@ -48,7 +48,7 @@ def remove(connection: sqlite3.Connection, stream: str, condition: str) -> None:
 
 def test_a_sound_log(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "--data-dir", str(log)]) == 0
-    assert ": sound, 70 events in 11 streams, last position " in capsys.readouterr().out
+    assert ": sound, 72 events in 13 streams, last position " in capsys.readouterr().out
 
 
 def test_an_empty_log() -> None:

@@ -10,7 +10,17 @@ import pytest
 from esdbclient import AsyncEventStoreDBClient, StreamState
 from esdbclient.exceptions import StreamIsDeleted
 from esdbclient.protos.Grpc import streams_pb2
-from node_support import EMPTY, ReadOptions, event, events, messages, read_options, stream_id, until
+from node_support import (
+    EMPTY,
+    ReadOptions,
+    event,
+    events,
+    from_first_position,
+    messages,
+    read_options,
+    stream_id,
+    until,
+)
 
 from embedded.event_store_node import EventStoreNode, broker, reader
 
@@ -44,7 +54,7 @@ def to_stream(name: str, **start: Any) -> dict[str, Any]:
 def filtered(regex: str, window: int = 32, multiplier: int = 1, **start: Any) -> dict[str, Any]:
     expression = ReadOptions.FilterOptions.Expression(regex=regex)
     return {
-        "all": ReadOptions.AllOptions(**(start or {"start": EMPTY})),
+        "all": ReadOptions.AllOptions(**start) if start else from_first_position(),
         "filter": ReadOptions.FilterOptions(event_type=expression, max=window, checkpointIntervalMultiplier=multiplier),
     }
 
