@@ -14,7 +14,7 @@ SCHEMA_VERSION = 1
 FILE_NAME = "events.db"
 LOCK_NAME = "lock"
 
-# Whole-file checks are for files that can be read in a moment; larger ones are checked at both ends.
+# Whole-file checks are for files that can be read in a moment; of larger ones both ends are, and the rest after start.
 _QUICK_CHECK_LIMIT = 32 * 2**20
 _SQLITE_MAGIC = b"SQLite format 3\0"
 
@@ -46,7 +46,8 @@ class DataDirectoryError(Exception):
 class Database:
     """
     The event store's file in `directory`, held by this process alone until `close`. Without a directory it
-    lives in a temporary one, is not synced to disk and is removed at the end.
+    lives in a temporary one, is not synced to disk and is removed at the end. `is_checked` tells whether all of the
+    file was found sound, or only both ends of the log.
     """
 
     def __init__(self, directory: Path | None) -> None:
@@ -83,7 +84,8 @@ class Database:
             refuse_foreign(self._path)
             connection = self.connect(cache_mib=2)
             try:
-                _refuse_damaged(connection, self._path)
+                self.is_checked = self._path.stat().st_size <= _QUICK_CHECK_LIMIT
+                _refuse_damaged(connection, self._path, whole=self.is_checked)
             finally:
                 connection.close()
         except (sqlite3.Error, OSError) as error:
@@ -175,8 +177,8 @@ def _number(header: bytes, offset: int) -> int:
     return int.from_bytes(header[offset : offset + 4], "big")
 
 
-def _refuse_damaged(connection: sqlite3.Connection, path: Path) -> None:
-    if path.stat().st_size <= _QUICK_CHECK_LIMIT:
+def _refuse_damaged(connection: sqlite3.Connection, path: Path, whole: bool) -> None:
+    if whole:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise DataDirectoryError(f"{path} is damaged: {found}; it was left as it is")

@@ -11,7 +11,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class GossipService(gossip_pb2_grpc.GossipServicer):
-    """Tells clients that this node is the leader, and where to find it."""
+    """Tells clients that this node is the leader, where to find it, and whether it `is_alive`."""
+
+    is_alive = True
 
     def __init__(self, host: str, port: int) -> None:
         self._address = host
@@ -26,7 +28,7 @@ class GossipService(gossip_pb2_grpc.GossipServicer):
             instance_id=shared_pb2.UUID(string=self._instance_id),
             time_stamp=time.time_ns() // 100,
             state=gossip_pb2.MemberInfo.Leader,
-            is_alive=True,
+            is_alive=self.is_alive,
             http_end_point=gossip_pb2.EndPoint(address=self._address, port=self._port),
         )
         return gossip_pb2.ClusterInfo(members=[member])

@@ -12,6 +12,7 @@ import grpc.aio
 from embedded.event_store_node.broker import Broker
 from embedded.event_store_node.database import Database, DataDirectoryError
 from embedded.event_store_node.gossip_service import GossipService
+from embedded.event_store_node.integrity import IntegrityCheck
 from embedded.event_store_node.listening import Listener, PortTakenError
 from embedded.event_store_node.log import Log
 from embedded.event_store_node.monitoring_service import MonitoringService
@@ -31,6 +32,8 @@ from embedded.event_store_node.security.stream_access import StreamAccess
 from embedded.event_store_node.server_features_service import ServerFeaturesService, Service
 from embedded.event_store_node.streams_service import StreamsService
 from embedded.event_store_node.writer import Writer
+
+logger = logging.getLogger(__name__)
 
 _MESSAGE_LIMIT = 17 * 2**20
 _GRACE_SECONDS = 1.0
@@ -83,6 +86,7 @@ class EventStoreNode:
         self._start_standard_projections = start_standard_projections
         self.shutdown_requested = asyncio.Event()
         self._security = security
+        self._integrity_check: IntegrityCheck | None = None
 
     @property
     def uri(self) -> str:
@@ -115,18 +119,21 @@ class EventStoreNode:
         self.advertised_host = self.advertised_host or listener.advertised_host()
         await self._start_services(reader)
         await self._server.start()
+        if not self._database.is_checked:
+            self._integrity_check = IntegrityCheck(self._database.connect(cache_mib=2), self._refuse_writes)
 
     async def _start_services(self, reader: Reader) -> None:
         self._streams = StreamsService(self._writer, reader, self._broker)
         self.persistent_subscriptions = PersistentSubscriptions(self._writer, reader, self._broker)
         self.persistent_subscriptions.start()
+        self._gossip = GossipService(self.advertised_host, self.port)
         self._monitoring = MonitoringService(self._broker)
         self._projections = Projections(self._writer, reader, self._broker, self._start_standard_projections)
         history = ScavengeHistory(self._writer, reader, f"{self.host}:{self.port}")
         self._scavenger = Scavenger(lambda: self._database.connect(cache_mib=2), self._writer, history)
         services: list[Service] = [
             self._streams,
-            GossipService(self.advertised_host, self.port),
+            self._gossip,
             PersistentSubscriptionsService(self.persistent_subscriptions),
             OperationsService(self._scavenger, self.shutdown_requested.set, self.persistent_subscriptions.restart),
             self._monitoring,
@@ -139,6 +146,17 @@ class EventStoreNode:
             service.add_to(self._server)
         await history.close_interrupted()
 
+    def _refuse_writes(self, damage: str) -> None:
+        """What can be read is still served, so that it can be saved; nothing is built on a damaged log."""
+        logger.critical(
+            "The event log in %s is damaged: %s. No more writes are accepted: stop this node, look with `verify`, and"
+            " restore a backup.",
+            self.data_dir,
+            damage,
+        )
+        self._gossip.is_alive = False
+        self._writer.refuse(f"the event log is damaged: {damage}")
+
     async def stop(self) -> None:
         """Answer the writes in hand, tell the subscribers, and close."""
         self._broker.close()
@@ -146,6 +164,8 @@ class EventStoreNode:
         self._monitoring.close()
         await self.persistent_subscriptions.close()
         await self._server.stop(_GRACE_SECONDS)
+        if self._integrity_check:
+            await self._integrity_check.close()
         await self._scavenger.close()
         await self._projections.close()
         if self._authenticator:

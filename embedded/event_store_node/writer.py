@@ -38,6 +38,7 @@ class Writer:
         self._jobs: deque[Callable[[], None]] = deque()
         self._condition = threading.Condition()
         self._closing = False
+        self._refusal: str | None = None
         self._wanted = 1
         self._queued_bytes = 0
         self._room = asyncio.Event()
@@ -86,6 +87,8 @@ class Writer:
 
         def run() -> None:
             try:
+                if self._refusal is not None:
+                    raise sqlite3.DatabaseError(self._refusal)
                 result = self._log.perform(job)
             except Exception as error:
                 self._loop.call_soon_threadsafe(_settle, done, done.set_exception, error)
@@ -96,6 +99,10 @@ class Writer:
             self._jobs.append(run)
             self._condition.notify()
         return done
+
+    def refuse(self, reason: str) -> None:
+        """Write nothing from now on; every write and job fails for this reason."""
+        self._refusal = reason
 
     async def close(self) -> None:
         """Commit what is queued, then end the thread."""
@@ -144,6 +151,8 @@ class Writer:
             return batch
 
     def _commit(self, batch: Sequence[WriteRequest]) -> tuple[list[Outcome], list[LoggedEvent]]:
+        if self._refusal is not None:
+            return [Failed(self._refusal)] * len(batch), []
         try:
             return self._log.write(batch)
         except sqlite3.Error as error:
