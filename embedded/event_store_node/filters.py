@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from esdbclient.protos.Grpc import streams_pb2
 
+from embedded.event_store_node.dotnet_regex import UnknownCategoryError, translated
 from embedded.event_store_node.events import LoggedEvent
 
 _MAX_CACHED_VERDICTS = 10_000
@@ -53,7 +54,7 @@ def _matcher(regex: str, prefixes: tuple[str, ...]) -> Callable[[str], bool]:
     if not regex:
         return lambda name: name.startswith(prefixes)
     try:
-        search = re.compile(regex).search
-    except re.error as error:
+        search = re.compile(translated(regex)).search
+    except (re.error, UnknownCategoryError) as error:
         raise InvalidFilterError(f"'{regex}' is not a valid regular expression: {error}") from None
     return lambda name: search(name) is not None
