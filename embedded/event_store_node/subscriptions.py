@@ -27,7 +27,6 @@ async def subscribe_to_stream(reader: Reader, broker: Broker, request: ReadReque
                 yield subscription.go_on(events)
                 subscription.check_not_deleted()
             subscription.is_caught_up = False
-            yield [wire.FELL_BEHIND]
 
 
 class _StreamSubscription:
@@ -85,7 +84,8 @@ async def subscribe_to_all(reader: Reader, broker: Broker, request: ReadRequest,
             while (events := await live.take()) is not None:
                 yield subscription.go_on(events)
             subscription.is_caught_up = False
-            yield [wire.FELL_BEHIND, *subscription.checkpoint()]
+            if checkpoint := subscription.checkpoint():
+                yield checkpoint
 
 
 class _AllSubscription:
