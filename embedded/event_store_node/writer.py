@@ -5,7 +5,7 @@ import logging
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from embedded.event_store_node.events import LoggedEvent, ProposedEvent
@@ -78,10 +78,13 @@ class Writer:
         if not self._room.is_set():
             await self._room.wait()
 
-    def perform(self, job: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
+    def perform(
+        self, job: Callable[[sqlite3.Connection], T], gone: Callable[[T], Iterable[str]] = lambda _: ()
+    ) -> "asyncio.Future[T]":
         """
         Run a short job on the writer's connection between two commits. It leaves no transaction open and
-        changes nothing that writes are decided on: how streams end, and their metadata.
+        changes nothing that writes are decided on: how streams end, and their metadata. Streams that it removed
+        as a whole are named by `gone`, from the job's result.
         """
         done: asyncio.Future[T] = self._loop.create_future()
 
@@ -89,7 +92,7 @@ class Writer:
             try:
                 if self._refusal is not None:
                     raise sqlite3.DatabaseError(self._refusal)
-                result = self._log.perform(job)
+                result = self._log.perform(job, gone)
             except Exception as error:
                 self._loop.call_soon_threadsafe(_settle, done, done.set_exception, error)
             else:

@@ -22,6 +22,10 @@ class UnknownScavengeError(Exception):
     """Another scavenge is running than the one that was named (the argument is its id), or none (empty)."""
 
 
+def _gone(removed: steps.Removed) -> Sequence[str]:
+    return removed.emptied
+
+
 class Scavenger:
     """
     Starts and stops scavenges. The streams are looked through on a thread and a connection of their own; what is
@@ -91,7 +95,7 @@ class Scavenger:
                 while remaining:
                     if self._stopping:
                         return False
-                    removed = await self._writer.perform(partial(steps.remove, streams=remaining))
+                    removed = await self._writer.perform(partial(steps.remove, streams=remaining), gone=_gone)
                     self._size += removed.size
                     remaining = removed.remaining
         finally:

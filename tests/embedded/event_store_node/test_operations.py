@@ -14,6 +14,7 @@ from node_support import NodeProcess, connected, event, events, until
 from operations_support import IN_PROGRESS, STARTED, STOPPED, Operations, completion, log, names, read
 
 from embedded.event_store_node import EventStoreNode, own_messages
+from embedded.event_store_node.main import main
 
 ANY = StreamState.ANY
 TOMBSTONE = 2**63 - 1
@@ -141,6 +142,31 @@ async def test_what_cannot_be_read_is_removed(operations: Operations, client: As
     )
     assert await read(client, "deleted") == await read(client, "tombstoned") == ()
     assert len(await read(client, "recreated")) == 2
+
+
+async def test_the_metadata_of_a_tombstoned_stream_is_removed_as_a_whole(tmp_path: Path) -> None:
+    async with (
+        EventStoreNode(tmp_path) as node,
+        connected(node.uri) as client,
+        Operations(f"{node.host}:{node.port}") as operations,
+    ):
+        await client.append_to_stream("s", current_version=ANY, events=events(2))
+        for _ in range(3):
+            await client.set_stream_metadata("s", metadata={"$maxCount": 5})
+        await client.set_stream_metadata("t", metadata={})
+        for stream in ("s", "t"):
+            await client.tombstone_stream(stream, current_version=ANY)
+        await operations.scavenge(client)
+        kept = names(await log(client))
+        assert sorted(kept) == [f"{TOMBSTONE}@s", f"{TOMBSTONE}@t"]
+        # It may be written to again, and begins anew.
+        await client.append_to_stream("$$s", current_version=StreamState.NO_STREAM, events=[event("$metadata")])
+        assert names(await log(client))[-1] == "0@$$s"
+    assert main(["verify", "--data-dir", str(tmp_path)]) == 0
+    async with EventStoreNode(tmp_path) as node, connected(node.uri) as client:
+        await client.append_to_stream("$$s", current_version=0, events=[event("$metadata")])
+        await client.append_to_stream("$$t", current_version=StreamState.NO_STREAM, events=[event("$metadata")])
+        assert names(await log(client))[-2:] == ["1@$$s", "0@$$t"]
 
 
 async def test_expired_events_are_removed(operations: Operations, client: AsyncEventStoreDBClient) -> None:
