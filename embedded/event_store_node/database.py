@@ -1,18 +1,16 @@
 """The SQLite file: its schema, and opening it so that a foreign or damaged one is refused untouched."""
 
-import fcntl
 import os
 import shutil
 import sqlite3
-import tempfile
 from pathlib import Path
 
+from embedded.event_store_node.directory_lock import DataDirectoryError, lock_directory, make_temporary_directory
 from embedded.event_store_node.first_events import write_first_events
 
 APPLICATION_ID = 0x45764E6F  # "EvNo"
 SCHEMA_VERSION = 1
 FILE_NAME = "events.db"
-LOCK_NAME = "lock"
 
 # Whole-file checks are for files that can be read in a moment; of larger ones both ends are, and the rest after start.
 _QUICK_CHECK_LIMIT = 32 * 2**20
@@ -39,10 +37,6 @@ PRAGMA user_version = {SCHEMA_VERSION};
 """
 
 
-class DataDirectoryError(Exception):
-    """The data directory cannot be used; the message says why and is meant for the operator."""
-
-
 class Database:
     """
     The event store's file in `directory`, held by this process alone until `close`. Without a directory it
@@ -52,8 +46,8 @@ class Database:
 
     def __init__(self, directory: Path | None) -> None:
         self.temporary = directory is None
-        self.directory = directory or Path(tempfile.mkdtemp(prefix="event-store-node-"))
-        self._lock = lock_directory(self.directory)
+        self.directory = directory or make_temporary_directory()
+        self._lock = lock_directory(self.directory, self.temporary)
         self._path = self.directory / FILE_NAME
         try:
             self._open()
@@ -93,31 +87,6 @@ class Database:
 
     def _release(self) -> None:
         os.close(self._lock)
-
-
-def lock_directory(directory: Path) -> int:
-    """
-    Hold a data directory, made if it is missing, until the descriptor that is returned is closed.
-
-    Raises:
-        DataDirectoryError: another process holds it, or it cannot be used.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise DataDirectoryError(f"the data directory {directory} cannot be used: {error}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.read(descriptor, 32).decode(errors="replace").strip()
-        os.close(descriptor)
-        raise DataDirectoryError(
-            f"the data directory {directory} is in use by another event store node (process {holder or 'unknown'})"
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor
 
 
 def _create(path: Path) -> None:

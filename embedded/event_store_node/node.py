@@ -10,7 +10,8 @@ from typing import Self
 import grpc.aio
 
 from embedded.event_store_node.broker import Broker
-from embedded.event_store_node.database import Database, DataDirectoryError
+from embedded.event_store_node.database import Database
+from embedded.event_store_node.directory_lock import DataDirectoryError
 from embedded.event_store_node.gossip_service import GossipService
 from embedded.event_store_node.integrity import IntegrityCheck
 from embedded.event_store_node.listening import Listener, PortTakenError
