@@ -228,6 +228,16 @@ async def test_all_keeps_what_metadata_hides(client: Client, three: str) -> None
     assert logged == [("$$$scavenges", 0), ("s", 0), ("s", 1), ("s", 2), ("$$s", 0), ("$$s", 1)]
 
 
+async def test_metadata_that_utf8_cannot_say_is_kept_escaped(client: Client) -> None:
+    data = b'{"x":"\\ud800","$tb":9223372036854775807}'
+    await client.append_to_stream("$$s", current_version=StreamState.ANY, events=[event("$metadata", data)])
+    await client.append_to_stream("s", current_version=StreamState.ANY, events=[event()])
+
+    (metadata_event,) = await client.get_stream("$$s")
+    assert json.loads(metadata_event.data) == {"x": "\ud800", "$tb": 0}
+
+
 def test_recreated_metadata_keeps_other_keys() -> None:
     assert metadata.recreated(b'{"a": "\xc3\xa9", "$tb": 9}', 4) == b'{"a":"\xc3\xa9","$tb":4}'
     assert metadata.recreated(b"[]", 4) is None
+    assert metadata.recreated(b'{"a":"\\ud800"}', 4) == b'{"a":"\\ud800","$tb":4}'
