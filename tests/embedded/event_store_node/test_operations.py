@@ -15,6 +15,7 @@ from operations_support import IN_PROGRESS, STARTED, STOPPED, Operations, comple
 
 from embedded.event_store_node import EventStoreNode, own_messages
 from embedded.event_store_node.main import main
+from embedded.event_store_node.scavenge import retention
 
 ANY = StreamState.ANY
 TOMBSTONE = 2**63 - 1
@@ -228,3 +229,27 @@ async def test_writers_and_readers_go_on_meanwhile(operations: Operations, clien
     assert (await ends)["result"] == "Success"
     assert len(await read(client, "new")) == written
     assert len([e for e in await log(client) if e.stream_name.startswith("rest-")]) == 200
+
+
+async def test_a_scavenge_whose_end_cannot_be_written_down_blocks_no_other(
+    operations: Operations, client: AsyncEventStoreDBClient, node: EventStoreNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> None:
+        raise OSError("for this test")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(node._scavenger._history, "completed", fails)
+        await operations.start()
+        assert node._scavenger._task is not None
+        await asyncio.wait([node._scavenger._task])
+    assert (await operations.scavenge(client))["result"] == "Success"
+
+
+async def test_a_scavenge_with_nothing_to_remove_can_be_stopped(
+    operations: Operations, client: AsyncEventStoreDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many streams are looked through in vain: here they never end."""
+    monkeypatch.setattr(retention, "candidates", lambda *_: retention.CandidatePage([], 0, is_end=False))
+    scavenge_id = (await operations.start()).scavenge_id
+    assert (await operations.stop(scavenge_id)).scavenge_result == STOPPED
+    assert (await completion(client, scavenge_id))["result"] == "Stopped"
