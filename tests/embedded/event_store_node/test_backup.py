@@ -263,3 +263,12 @@ def test_wrong_usage(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(arguments)
     assert end.value.code == 2
+
+
+def test_what_a_killed_backup_left_is_in_nobodys_way(data_dir: Path, tmp_path: Path) -> None:
+    """In a container, each process may have the same number."""
+    left = tmp_path / f"b.{os.getpid()}.unfinished"
+    left.write_text("left")
+    assert main(["backup", "--data-dir", str(data_dir), "--to", str(tmp_path / "b")]) == 0
+    assert left.read_text() == "left"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b", left.name, "data"]

@@ -134,6 +134,12 @@ def test_damaged_events(
     assert problem in output.err
 
 
+@pytest.mark.parametrize("damage", ["created = 'noon'", "record = 7", "stream = 'x'"])
+def test_columns_that_hold_something_else(connection: sqlite3.Connection, damage: str) -> None:
+    connection.execute(f"UPDATE event SET {damage} WHERE revision = 2 AND position % 2 = 0 OR position = 1")
+    assert verify(connection).problems
+
+
 def test_a_stream_without_a_name(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM stream WHERE name = 'counted'")
     problems = verify(connection).problems
