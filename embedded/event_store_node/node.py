@@ -118,10 +118,14 @@ class EventStoreNode:
             raise
         self.port = listener.port
         self.advertised_host = self.advertised_host or listener.advertised_host()
-        await self._start_services(reader)
+        try:
+            await self._start_services(reader)
+            if not self._database.is_checked:
+                self._integrity_check = IntegrityCheck(self._database.connect(cache_mib=2), self._refuse_writes)
+        except sqlite3.Error as error:
+            await self._close_log()
+            raise DataDirectoryError(f"{self._database.directory} cannot be read: {error}") from error
         await self._server.start()
-        if not self._database.is_checked:
-            self._integrity_check = IntegrityCheck(self._database.connect(cache_mib=2), self._refuse_writes)
 
     async def _start_services(self, reader: Reader) -> None:
         self._streams = StreamsService(self._writer, reader, self._broker)
