@@ -83,7 +83,7 @@ async def test_a_scavenge_is_stopped(
     stopping = asyncio.create_task(operations.stop(started.scavenge_id if by_id else "current"))
 
     async def has_arrived() -> bool:
-        return node._scavenger._stopping
+        return node._scavenger._stopping.is_set()
 
     await until(has_arrived)
     assert not stopping.done()
