@@ -33,16 +33,19 @@ Context = grpc.aio.ServicerContext[Request, Response]
 
 # Longer deadlines (the clients' "none" is 10,000 years) are none.
 _LONGEST_DEADLINE = 10 * 365 * 86400
+# However long its deadline is, a write whose parts do not all come within this time is given up.
+_LONGEST_WAIT_SECONDS = 2.0
 # A client that does not take its answers is not read from any more.
 _MAX_UNSENT_ANSWERS = 1024
 
 
 @dataclass(slots=True)
 class _OpenWrite:
-    """A write of which more requests may follow."""
+    """A write of which more requests may follow, until `timer` gives it up."""
 
     options: Request.Options
     deadline: float | None
+    timer: asyncio.TimerHandle | None = None
     events: list[ProposedEvent] = field(default_factory=list)
     size: int = 0
 
@@ -78,6 +81,8 @@ class BatchAppendCall:
             await self._read(requests)
             await self._send_the_rest()
         finally:
+            for write in self._open.values():
+                _no_longer_timed(write)
             if self._sender is not None:
                 self._sender.cancel()
         if self._is_stopping:
@@ -86,6 +91,7 @@ class BatchAppendCall:
     def stop(self) -> None:
         """Read no more requests: answer those that were read, then end the call."""
         self._is_stopping = True
+        self._answered.set()
         if self._is_reading and self._task is not None:
             self._task.cancel()
 
@@ -113,12 +119,26 @@ class BatchAppendCall:
             _add_events(write, request)
         except _RefusedError as refusal:
             refused = self._open.pop(key, None)
+            if refused:
+                _no_longer_timed(refused)
             options = refused.options if refused else request.options
             self._answer(request.correlation_id, options, Response(error=refusal.status))
             return
         if request.is_final:
             del self._open[key]
+            _no_longer_timed(write)
             self._submit(request.correlation_id, write)
+        elif write.timer is None:
+            loop = asyncio.get_running_loop()
+            wait = _LONGEST_WAIT_SECONDS
+            if write.deadline is not None:
+                wait = min(wait, write.deadline - time.monotonic())
+            write.timer = loop.call_later(wait, self._give_up, key, request.correlation_id)
+
+    def _give_up(self, key: bytes, correlation_id: shared_pb2.UUID) -> None:
+        """The rest of a write did not come in time; what comes now is ignored."""
+        options = self._open.pop(key).options
+        self._answer(correlation_id, options, Response(error=errors.timeout_status()))
 
     def _submit(self, correlation_id: shared_pb2.UUID, write: _OpenWrite) -> None:
         options = write.options
@@ -158,14 +178,19 @@ class BatchAppendCall:
                 await self._context.write(self._outgoing.popleft())
         self._sender = None
 
+    @property
+    def _is_waiting(self) -> bool:
+        """Whether there are writes that are to be given up, unless the node stops first."""
+        return bool(self._open) and not self._is_stopping
+
     async def _send_the_rest(self) -> None:
         if self._sender is not None:
             await self._sender
-        while self._in_flight or self._outgoing:
+        while self._in_flight or self._is_waiting or self._outgoing:
             while self._outgoing:
                 await self._context.write(self._outgoing.popleft())
             self._answered.clear()
-            if self._in_flight:
+            if self._in_flight or self._is_waiting:
                 await self._answered.wait()
 
 
@@ -173,6 +198,11 @@ class _RefusedError(Exception):
     def __init__(self, status: status_pb2.Status) -> None:
         super().__init__(status.message)
         self.status = status
+
+
+def _no_longer_timed(write: _OpenWrite) -> None:
+    if write.timer is not None:
+        write.timer.cancel()
 
 
 def _open_write(options: Request.Options, may_write: MayWrite) -> _OpenWrite:

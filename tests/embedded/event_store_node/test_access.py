@@ -55,10 +55,9 @@ class Client:
             options["stream"] = stream_options(stream)
         return await self._verdict(self._read(count=1, **options))
 
-    async def append(self, stream: str, data: bytes = b"{}") -> str:
-        return await self._verdict(
-            self._stub.Append(iter(append_requests(stream, [event(data=data)])), metadata=self._metadata)
-        )
+    async def append(self, stream: str, data: bytes = b"{}", **fields: str) -> str:
+        requests = append_requests(stream, [event(data=data, **fields)])
+        return await self._verdict(self._stub.Append(iter(requests), metadata=self._metadata))
 
     async def batch_append(self, stream: str) -> str:
         (answer,) = await messages(
@@ -245,6 +244,14 @@ async def test_settings_that_are_deleted(admin: Client, ann: Client) -> None:
     assert await ann.write("s") == DENIED
     assert await admin.delete("$settings") == GRANTED
     assert await ann.write("s") == GRANTED
+
+
+async def test_metadata_that_is_not_json_by_its_content_type_is_no_list(admin: Client, ann: Client) -> None:
+    data = b'{"$acl": {"$w": "bob"}}'
+    assert await admin.append("$$s", data, content_type="application/octet-stream") == GRANTED
+    assert await ann.write("s") == GRANTED
+    assert await admin.append("$$s", data) == GRANTED
+    assert await ann.write("s") == DENIED
 
 
 async def test_a_tombstoned_stream_has_no_list(admin: Client, ann: Client) -> None:
