@@ -35,6 +35,9 @@ Context = grpc.aio.ServicerContext[Request, Response]
 _LONGEST_DEADLINE = 10 * 365 * 86400
 # However long its deadline is, a write whose parts do not all come within this time is given up.
 _LONGEST_WAIT_SECONDS = 2.0
+# While other requests of the call still come this close together, those parts may stand behind them, sent in time.
+_QUIET_SECONDS = 0.25
+_LONGEST_PATIENCE_SECONDS = 20.0
 # A client that does not take its answers is not read from any more.
 _MAX_UNSENT_ANSWERS = 1024
 
@@ -45,6 +48,7 @@ class _OpenWrite:
 
     options: Request.Options
     deadline: float | None
+    opened_at: float
     timer: asyncio.TimerHandle | None = None
     events: list[ProposedEvent] = field(default_factory=list)
     size: int = 0
@@ -61,6 +65,7 @@ class BatchAppendCall:
         self._context = context
         self._may_write = may_write.get()
         self._open: dict[bytes, _OpenWrite] = {}
+        self._received_at = 0.0
         self._in_flight = 0
         self._outgoing: deque[Response] = deque()
         self._sender: asyncio.Task[None] | None = None
@@ -110,6 +115,7 @@ class BatchAppendCall:
 
     def _receive(self, request: Request) -> None:
         key = request.correlation_id.SerializeToString()
+        self._received_at = time.monotonic()
         try:
             if request.HasField("options") and key not in self._open:
                 self._open[key] = _open_write(request.options, self._may_write)
@@ -137,6 +143,16 @@ class BatchAppendCall:
 
     def _give_up(self, key: bytes, correlation_id: shared_pb2.UUID) -> None:
         """The rest of a write did not come in time; what comes now is ignored."""
+        now, write = time.monotonic(), self._open[key]
+        busy = self._is_reading and now - self._received_at < _QUIET_SECONDS
+        if (
+            busy
+            and now - write.opened_at < _LONGEST_PATIENCE_SECONDS
+            and (write.deadline is None or now < write.deadline)
+        ):
+            loop = asyncio.get_running_loop()
+            write.timer = loop.call_later(_QUIET_SECONDS, self._give_up, key, correlation_id)
+            return
         options = self._open.pop(key).options
         self._answer(correlation_id, options, Response(error=errors.timeout_status()))
 
@@ -212,7 +228,7 @@ def _open_write(options: Request.Options, may_write: MayWrite) -> _OpenWrite:
         raise _RefusedError(errors.access_denied_status())
     if options.WhichOneof("expected_stream_position") is None:
         raise _RefusedError(errors.bad_request_status("Required field ExpectedStreamPosition not set."))
-    return _OpenWrite(options, _deadline(options))
+    return _OpenWrite(options, _deadline(options), time.monotonic())
 
 
 def _deadline(options: Request.Options) -> float | None:

@@ -134,6 +134,23 @@ async def test_what_comes_too_late_is_ignored(stub, client, monkeypatch) -> None
     assert written.success.current_revision == 0
 
 
+async def test_parts_that_stand_behind_other_requests_have_not_come_too_late(stub, client, monkeypatch) -> None:
+    monkeypatch.setattr(batch_append, "_LONGEST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(batch_append, "_QUIET_SECONDS", 5.0)
+    id_, others = uuid4(), 100
+
+    async def requests():
+        yield batch_request("s", events(2), correlation_id=id_, is_final=False)
+        for number in range(others):
+            yield batch_request(f"other-{number}", events(1))
+        yield batch_request(None, events(1), correlation_id=id_)
+
+    answers = await messages(stub.BatchAppend(requests()))
+    assert len(answers) == others + 1
+    assert all(one.HasField("success") for one in answers)
+    assert await client.get_current_version("s") == 2
+
+
 async def test_an_unfinished_write_does_not_keep_a_node_from_stopping(monkeypatch) -> None:
     monkeypatch.setattr(batch_append, "_LONGEST_WAIT_SECONDS", 3600)
     node = EventStoreNode()
