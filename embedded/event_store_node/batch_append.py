@@ -12,7 +12,7 @@ from esdbclient.protos.Grpc import shared_pb2, status_pb2, streams_pb2
 from google.protobuf import empty_pb2
 
 from embedded.event_store_node import errors
-from embedded.event_store_node.events import ANY, NO_STREAM, STREAM_EXISTS, ProposedEvent
+from embedded.event_store_node.events import ANY, NO_STREAM, STREAM_EXISTS, ProposedEvent, is_no_stream
 from embedded.event_store_node.proposals import BadProposalError, proposed_event
 from embedded.event_store_node.security.permission import MayWrite, may_write
 from embedded.event_store_node.writer import Writer
@@ -33,16 +33,23 @@ Context = grpc.aio.ServicerContext[Request, Response]
 
 # Longer deadlines (the clients' "none" is 10,000 years) are none.
 _LONGEST_DEADLINE = 10 * 365 * 86400
+# However long its deadline is, a write whose parts do not all come within this time is given up.
+_LONGEST_WAIT_SECONDS = 2.0
+# While other requests of the call still come this close together, those parts may stand behind them, sent in time.
+_QUIET_SECONDS = 0.25
+_LONGEST_PATIENCE_SECONDS = 20.0
 # A client that does not take its answers is not read from any more.
 _MAX_UNSENT_ANSWERS = 1024
 
 
 @dataclass(slots=True)
 class _OpenWrite:
-    """A write of which more requests may follow."""
+    """A write of which more requests may follow, until `timer` gives it up."""
 
     options: Request.Options
     deadline: float | None
+    opened_at: float
+    timer: asyncio.TimerHandle | None = None
     events: list[ProposedEvent] = field(default_factory=list)
     size: int = 0
 
@@ -58,6 +65,7 @@ class BatchAppendCall:
         self._context = context
         self._may_write = may_write.get()
         self._open: dict[bytes, _OpenWrite] = {}
+        self._received_at = 0.0
         self._in_flight = 0
         self._outgoing: deque[Response] = deque()
         self._sender: asyncio.Task[None] | None = None
@@ -78,6 +86,8 @@ class BatchAppendCall:
             await self._read(requests)
             await self._send_the_rest()
         finally:
+            for write in self._open.values():
+                _no_longer_timed(write)
             if self._sender is not None:
                 self._sender.cancel()
         if self._is_stopping:
@@ -86,6 +96,7 @@ class BatchAppendCall:
     def stop(self) -> None:
         """Read no more requests: answer those that were read, then end the call."""
         self._is_stopping = True
+        self._answered.set()
         if self._is_reading and self._task is not None:
             self._task.cancel()
 
@@ -104,6 +115,7 @@ class BatchAppendCall:
 
     def _receive(self, request: Request) -> None:
         key = request.correlation_id.SerializeToString()
+        self._received_at = time.monotonic()
         try:
             if request.HasField("options") and key not in self._open:
                 self._open[key] = _open_write(request.options, self._may_write)
@@ -113,12 +125,36 @@ class BatchAppendCall:
             _add_events(write, request)
         except _RefusedError as refusal:
             refused = self._open.pop(key, None)
+            if refused:
+                _no_longer_timed(refused)
             options = refused.options if refused else request.options
             self._answer(request.correlation_id, options, Response(error=refusal.status))
             return
         if request.is_final:
             del self._open[key]
+            _no_longer_timed(write)
             self._submit(request.correlation_id, write)
+        elif write.timer is None:
+            loop = asyncio.get_running_loop()
+            wait = _LONGEST_WAIT_SECONDS
+            if write.deadline is not None:
+                wait = min(wait, write.deadline - time.monotonic())
+            write.timer = loop.call_later(wait, self._give_up, key, request.correlation_id)
+
+    def _give_up(self, key: bytes, correlation_id: shared_pb2.UUID) -> None:
+        """The rest of a write did not come in time; what comes now is ignored."""
+        now, write = time.monotonic(), self._open[key]
+        busy = self._is_reading and now - self._received_at < _QUIET_SECONDS
+        if (
+            busy
+            and now - write.opened_at < _LONGEST_PATIENCE_SECONDS
+            and (write.deadline is None or now < write.deadline)
+        ):
+            loop = asyncio.get_running_loop()
+            write.timer = loop.call_later(_QUIET_SECONDS, self._give_up, key, correlation_id)
+            return
+        options = self._open.pop(key).options
+        self._answer(correlation_id, options, Response(error=errors.timeout_status()))
 
     def _submit(self, correlation_id: shared_pb2.UUID, write: _OpenWrite) -> None:
         options = write.options
@@ -158,14 +194,19 @@ class BatchAppendCall:
                 await self._context.write(self._outgoing.popleft())
         self._sender = None
 
+    @property
+    def _is_waiting(self) -> bool:
+        """Whether there are writes that are to be given up, unless the node stops first."""
+        return bool(self._open) and not self._is_stopping
+
     async def _send_the_rest(self) -> None:
         if self._sender is not None:
             await self._sender
-        while self._in_flight or self._outgoing:
+        while self._in_flight or self._is_waiting or self._outgoing:
             while self._outgoing:
                 await self._context.write(self._outgoing.popleft())
             self._answered.clear()
-            if self._in_flight:
+            if self._in_flight or self._is_waiting:
                 await self._answered.wait()
 
 
@@ -175,14 +216,19 @@ class _RefusedError(Exception):
         self.status = status
 
 
+def _no_longer_timed(write: _OpenWrite) -> None:
+    if write.timer is not None:
+        write.timer.cancel()
+
+
 def _open_write(options: Request.Options, may_write: MayWrite) -> _OpenWrite:
-    if not options.stream_identifier.stream_name:
+    if is_no_stream(options.stream_identifier.stream_name.decode(errors="replace")):
         raise _RefusedError(errors.bad_request_status("Required field StreamIdentifier not set."))
     if not may_write(options.stream_identifier.stream_name.decode(errors="replace")):
         raise _RefusedError(errors.access_denied_status())
     if options.WhichOneof("expected_stream_position") is None:
         raise _RefusedError(errors.bad_request_status("Required field ExpectedStreamPosition not set."))
-    return _OpenWrite(options, _deadline(options))
+    return _OpenWrite(options, _deadline(options), time.monotonic())
 
 
 def _deadline(options: Request.Options) -> float | None:

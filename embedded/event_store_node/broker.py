@@ -1,7 +1,7 @@
 """The way from the writer to live subscribers: bounded buffers in memory, filled after each commit."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -10,6 +10,10 @@ from embedded.event_store_node.events import LoggedEvent
 # What one subscriber may lag behind before it has to read the log again.
 MAX_BUFFERED_EVENTS = 2048
 MAX_BUFFERED_BYTES = 8 * 2**20
+
+
+# Whether a subscriber that waits is done with these events already.
+Skips = Callable[[Sequence[LoggedEvent]], bool]
 
 
 class BrokerClosedError(Exception):
@@ -26,9 +30,14 @@ class Listener(Protocol):
 
 
 class LiveBuffer:
-    """The events committed since a subscriber last took them, unless they were too many to keep."""
+    """
+    The events committed since a subscriber last took them, unless they were too many to keep. While it waits for
+    events, `skips` may take note of some so that the subscriber need not be woken for them.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, skips: Skips | None = None) -> None:
+        self._skips = skips
+        self._is_waiting = False
         self._events: list[LoggedEvent] = []
         self._size = 0
         self._overflowed = False
@@ -37,6 +46,8 @@ class LiveBuffer:
 
     def offer(self, events: Sequence[LoggedEvent]) -> None:
         if self._overflowed:
+            return
+        if self._is_waiting and not self._events and self._skips is not None and self._skips(events):
             return
         self._events.extend(events)
         self._size += sum(len(event.record) for event in events)
@@ -60,7 +71,11 @@ class LiveBuffer:
         """
         while not self._events and not self._overflowed and not self._closed:
             self._changed.clear()
-            await self._changed.wait()
+            self._is_waiting = True
+            try:
+                await self._changed.wait()
+            finally:
+                self._is_waiting = False
         if self._closed:
             raise BrokerClosedError
         if self._overflowed:
@@ -106,9 +121,9 @@ class Broker:
             self._to_stream.pop(stream, None)
 
     @contextmanager
-    def subscription(self, stream: str | None = None) -> Iterator[LiveBuffer]:
+    def subscription(self, stream: str | None = None, skips: Skips | None = None) -> Iterator[LiveBuffer]:
         """A buffer for the events of one stream, or of all."""
-        buffer = LiveBuffer()
+        buffer = LiveBuffer(skips)
         self.add(buffer, stream)
         try:
             yield buffer

@@ -1,18 +1,18 @@
 """The SQLite file: its schema, and opening it so that a foreign or damaged one is refused untouched."""
 
-import fcntl
 import os
 import shutil
 import sqlite3
-import tempfile
 from pathlib import Path
+
+from embedded.event_store_node.directory_lock import DataDirectoryError, lock_directory, make_temporary_directory
+from embedded.event_store_node.first_events import write_first_events
 
 APPLICATION_ID = 0x45764E6F  # "EvNo"
 SCHEMA_VERSION = 1
 FILE_NAME = "events.db"
-LOCK_NAME = "lock"
 
-# Whole-file checks are for files that can be read in a moment; larger ones are checked at both ends.
+# Whole-file checks are for files that can be read in a moment; of larger ones both ends are, and the rest after start.
 _QUICK_CHECK_LIMIT = 32 * 2**20
 _SQLITE_MAGIC = b"SQLite format 3\0"
 
@@ -37,20 +37,17 @@ PRAGMA user_version = {SCHEMA_VERSION};
 """
 
 
-class DataDirectoryError(Exception):
-    """The data directory cannot be used; the message says why and is meant for the operator."""
-
-
 class Database:
     """
     The event store's file in `directory`, held by this process alone until `close`. Without a directory it
-    lives in a temporary one, is not synced to disk and is removed at the end.
+    lives in a temporary one, is not synced to disk and is removed at the end. `is_checked` tells whether all of the
+    file was found sound, or only both ends of the log.
     """
 
     def __init__(self, directory: Path | None) -> None:
         self.temporary = directory is None
-        self.directory = directory or Path(tempfile.mkdtemp(prefix="event-store-node-"))
-        self._lock = lock_directory(self.directory)
+        self.directory = directory or make_temporary_directory()
+        self._lock = lock_directory(self.directory, self.temporary)
         self._path = self.directory / FILE_NAME
         try:
             self._open()
@@ -81,7 +78,8 @@ class Database:
             refuse_foreign(self._path)
             connection = self.connect(cache_mib=2)
             try:
-                _refuse_damaged(connection, self._path)
+                self.is_checked = self._path.stat().st_size <= _QUICK_CHECK_LIMIT
+                _refuse_damaged(connection, self._path, whole=self.is_checked)
             finally:
                 connection.close()
         except (sqlite3.Error, OSError) as error:
@@ -89,31 +87,6 @@ class Database:
 
     def _release(self) -> None:
         os.close(self._lock)
-
-
-def lock_directory(directory: Path) -> int:
-    """
-    Hold a data directory, made if it is missing, until the descriptor that is returned is closed.
-
-    Raises:
-        DataDirectoryError: another process holds it, or it cannot be used.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise DataDirectoryError(f"the data directory {directory} cannot be used: {error}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.read(descriptor, 32).decode(errors="replace").strip()
-        os.close(descriptor)
-        raise DataDirectoryError(
-            f"the data directory {directory} is in use by another event store node (process {holder or 'unknown'})"
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor
 
 
 def _create(path: Path) -> None:
@@ -125,7 +98,9 @@ def _create(path: Path) -> None:
     try:
         # So that a scavenge can give space back; this can't be changed later.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.executescript(f"BEGIN; {_SCHEMA} COMMIT; PRAGMA journal_mode = WAL;")
+        connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        write_first_events(connection)
+        connection.execute("PRAGMA journal_mode = WAL")
     finally:
         connection.close()
     unfinished.rename(path)
@@ -171,8 +146,8 @@ def _number(header: bytes, offset: int) -> int:
     return int.from_bytes(header[offset : offset + 4], "big")
 
 
-def _refuse_damaged(connection: sqlite3.Connection, path: Path) -> None:
-    if path.stat().st_size <= _QUICK_CHECK_LIMIT:
+def _refuse_damaged(connection: sqlite3.Connection, path: Path, whole: bool) -> None:
+    if whole:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise DataDirectoryError(f"{path} is damaged: {found}; it was left as it is")

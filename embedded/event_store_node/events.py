@@ -14,6 +14,8 @@ MAX_POSITION = 2**63 - 1
 METADATA_TYPE = "$metadata"
 TOMBSTONE_TYPE = "$streamDeleted"
 LINK_TYPE = "$>"
+# Both a stream's name and the type of its events.
+EPOCH_STREAM = "$epoch-information"
 
 JSON_CONTENT_TYPE = "application/json"
 BINARY_CONTENT_TYPE = "application/octet-stream"
@@ -52,10 +54,17 @@ def metadata_stream_of(stream: str) -> str:
     return "$$" + stream
 
 
+def is_no_stream(name: str) -> bool:
+    """Whether nothing can be written under a name: there is none, or it is that of the metadata of no stream."""
+    return name in ("", "$$")
+
+
 def is_metadata_stream(stream: str) -> bool:
     return stream.startswith("$$")
 
 
 def is_hidden_from_all(stream: str) -> bool:
-    """Whether `$all` leaves the stream out, lest a persistent subscription to it be fed its own traces."""
-    return stream.startswith("$persistentsubscription-$all::") and stream.endswith(("-checkpoint", "-parked"))
+    """Whether `$all` leaves it out: the epochs, and what would feed a persistent subscription its own traces."""
+    return stream == EPOCH_STREAM or (
+        stream.startswith("$persistentsubscription-$all::") and stream.endswith(("-checkpoint", "-parked"))
+    )

@@ -11,11 +11,12 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class GossipService(gossip_pb2_grpc.GossipServicer):
-    """Tells clients that this node is the leader, at the address it listens on."""
+    """Tells clients that this node is the leader, where to find it, and whether it `is_alive`."""
+
+    is_alive = True
 
     def __init__(self, host: str, port: int) -> None:
-        # A wildcard is no address to connect to.
-        self._address = "127.0.0.1" if host in ("", "0.0.0.0", "::", "[::]") else host  # noqa: S104
+        self._address = host
         self._port = port
         self._instance_id = str(uuid4())
 
@@ -27,7 +28,7 @@ class GossipService(gossip_pb2_grpc.GossipServicer):
             instance_id=shared_pb2.UUID(string=self._instance_id),
             time_stamp=time.time_ns() // 100,
             state=gossip_pb2.MemberInfo.Leader,
-            is_alive=True,
+            is_alive=self.is_alive,
             http_end_point=gossip_pb2.EndPoint(address=self._address, port=self._port),
         )
         return gossip_pb2.ClusterInfo(members=[member])

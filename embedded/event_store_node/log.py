@@ -5,7 +5,7 @@ rows of all are inserted.
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 from uuid import uuid4
 
@@ -74,10 +74,12 @@ class Log:
         self._heads.trim()
         return outcomes, self._logged
 
-    def perform(self, job: Callable[[sqlite3.Connection], T]) -> T:
+    def perform(self, job: Callable[[sqlite3.Connection], T], gone: Callable[[T], Iterable[str]]) -> T:
         """Run a job between two batches; see `Writer.perform`."""
         try:
-            return job(self._connection)
+            result = job(self._connection)
+            self._heads.forget(gone(result))
+            return result
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import uvloop
 
-from embedded.event_store_node.database import DataDirectoryError
+from embedded.event_store_node.directory_lock import DataDirectoryError
+from embedded.event_store_node.listening import PortTakenError
 from embedded.event_store_node.maintenance import commands as maintenance
-from embedded.event_store_node.node import EventStoreNode, PortTakenError
+from embedded.event_store_node.node import EventStoreNode
 from embedded.event_store_node.security.binding import refuse_exposure
 from embedded.event_store_node.security.commands import user_command
 from embedded.event_store_node.security.security import Security, SecurityError, TlsFiles
@@ -55,6 +56,7 @@ def _run(argv: Sequence[str]) -> int:
             security=security,
             run_projections=arguments.run_projections != "none",
             start_standard_projections=arguments.start_standard_projections,
+            advertise_host=arguments.advertise_host,
         )
         uvloop.run(_serve(node))
     except (DataDirectoryError, PortTakenError, SecurityError) as error:
@@ -71,6 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=2113, help="0 picks a free one (default: %(default)s)")
+    parser.add_argument(
+        "--advertise-host",
+        metavar="HOST",
+        help="what clients that ask are told to connect to (default: localhost if that is this node, else --host)",
+    )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--data-dir", help="directory of the event log; made if it is missing")
     where.add_argument("--in-memory", action="store_true", help="keep the log in a temporary directory only")

@@ -55,7 +55,12 @@ def recreated(data: bytes, first_revision: int) -> bytes | None:
     if document is None:
         return None
     document["$tb"] = first_revision
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    return json_bytes(document)
+
+
+def json_bytes(document: dict[str, Any]) -> bytes:
+    """Compact JSON. Half a surrogate pair, which JSON may hold and UTF-8 may not, stays the escape that it came as."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(errors="backslashreplace")
 
 
 def _json_object(data: bytes) -> dict[str, Any] | None:

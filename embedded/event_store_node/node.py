@@ -1,9 +1,7 @@
 """The node: the log, the writer, the readers and the gRPC server, started and stopped together."""
 
 import asyncio
-import errno
 import logging
-import socket
 import sqlite3
 from pathlib import Path
 from types import TracebackType
@@ -12,8 +10,11 @@ from typing import Self
 import grpc.aio
 
 from embedded.event_store_node.broker import Broker
-from embedded.event_store_node.database import Database, DataDirectoryError
+from embedded.event_store_node.database import Database
+from embedded.event_store_node.directory_lock import DataDirectoryError
 from embedded.event_store_node.gossip_service import GossipService
+from embedded.event_store_node.integrity import IntegrityCheck
+from embedded.event_store_node.listening import Listener, PortTakenError
 from embedded.event_store_node.log import Log
 from embedded.event_store_node.monitoring_service import MonitoringService
 from embedded.event_store_node.operations_service import OperationsService
@@ -29,10 +30,11 @@ from embedded.event_store_node.security.authentication import Authenticator
 from embedded.event_store_node.security.guard import Guard
 from embedded.event_store_node.security.security import INSECURE, Security
 from embedded.event_store_node.security.stream_access import StreamAccess
-from embedded.event_store_node.security.tls import server_credentials
 from embedded.event_store_node.server_features_service import ServerFeaturesService, Service
 from embedded.event_store_node.streams_service import StreamsService
 from embedded.event_store_node.writer import Writer
+
+logger = logging.getLogger(__name__)
 
 _MESSAGE_LIMIT = 17 * 2**20
 _GRACE_SECONDS = 1.0
@@ -51,14 +53,11 @@ _SERVER_OPTIONS = [
 ]
 
 
-class PortTakenError(Exception):
-    """The address cannot be listened on; the message says why."""
-
-
 class EventStoreNode:
     """
     An event store on `host:port`, keeping its log in `data_dir`; without one, in a temporary directory that
-    is removed at the end. Port 0 picks a free port. Once started, `port` and `data_dir` tell what was picked.
+    is removed at the end. Port 0 picks a free port. Clients that ask are told to find it at `advertise_host`. Once
+    started, `port`, `data_dir` and `advertised_host` tell what was picked.
     The system projections run as far as clients have enabled them; with `start_standard_projections`, all do;
     without `run_projections`, none, and there is no service to enable them.
 
@@ -78,14 +77,17 @@ class EventStoreNode:
         run_projections: bool = True,
         start_standard_projections: bool = False,
         security: Security = INSECURE,
+        advertise_host: str | None = None,
     ) -> None:
         self.data_dir = None if data_dir is None else Path(data_dir)
         self.host = host
         self.port = port
+        self.advertised_host = advertise_host or ""
         self._run_projections = run_projections
         self._start_standard_projections = start_standard_projections
         self.shutdown_requested = asyncio.Event()
         self._security = security
+        self._integrity_check: IntegrityCheck | None = None
 
     @property
     def uri(self) -> str:
@@ -94,9 +96,9 @@ class EventStoreNode:
 
     async def start(self) -> None:
         logging.getLogger("grpc._cython.cygrpc").addFilter(is_no_departure)
-        credentials = server_credentials(self._security.tls) if self._security.tls else None
+        listener = Listener(self.host, self.port, self._security.tls)
         self._authenticator = Authenticator(self._security.users) if self._security.users else None
-        _refuse_taken_port(self.host, self.port)
+        listener.refuse_taken()
         self._database = Database(self.data_dir)
         self.data_dir = self._database.directory
         try:
@@ -109,30 +111,34 @@ class EventStoreNode:
             raise DataDirectoryError(f"{self._database.directory} cannot be read: {error}") from error
         guards = [Guard(self._authenticator, StreamAccess(reader, self._broker))] if self._authenticator else []
         self._server = grpc.aio.server(interceptors=guards, options=_SERVER_OPTIONS)
-        address = f"{self.host}:{self.port}"
         try:
-            self.port = (
-                self._server.add_secure_port(address, credentials)
-                if credentials
-                else self._server.add_insecure_port(address)
-            )
-        except RuntimeError as error:
+            listener.add_to(self._server)
+        except PortTakenError:
             await self._close_log()
-            raise PortTakenError(f"{self.host}:{self.port} cannot be listened on: {error}") from error
-        await self._start_services(reader)
+            raise
+        self.port = listener.port
+        self.advertised_host = self.advertised_host or listener.advertised_host()
+        try:
+            await self._start_services(reader)
+            if not self._database.is_checked:
+                self._integrity_check = IntegrityCheck(self._database.connect(cache_mib=2), self._refuse_writes)
+        except sqlite3.Error as error:
+            await self._close_log()
+            raise DataDirectoryError(f"{self._database.directory} cannot be read: {error}") from error
         await self._server.start()
 
     async def _start_services(self, reader: Reader) -> None:
         self._streams = StreamsService(self._writer, reader, self._broker)
         self.persistent_subscriptions = PersistentSubscriptions(self._writer, reader, self._broker)
         self.persistent_subscriptions.start()
+        self._gossip = GossipService(self.advertised_host, self.port)
         self._monitoring = MonitoringService(self._broker)
         self._projections = Projections(self._writer, reader, self._broker, self._start_standard_projections)
         history = ScavengeHistory(self._writer, reader, f"{self.host}:{self.port}")
         self._scavenger = Scavenger(lambda: self._database.connect(cache_mib=2), self._writer, history)
         services: list[Service] = [
             self._streams,
-            GossipService(self.host, self.port),
+            self._gossip,
             PersistentSubscriptionsService(self.persistent_subscriptions),
             OperationsService(self._scavenger, self.shutdown_requested.set, self.persistent_subscriptions.restart),
             self._monitoring,
@@ -145,6 +151,17 @@ class EventStoreNode:
             service.add_to(self._server)
         await history.close_interrupted()
 
+    def _refuse_writes(self, damage: str) -> None:
+        """What can be read is still served, so that it can be saved; nothing is built on a damaged log."""
+        logger.critical(
+            "The event log in %s is damaged: %s. No more writes are accepted: stop this node, look with `verify`, and"
+            " restore a backup.",
+            self.data_dir,
+            damage,
+        )
+        self._gossip.is_alive = False
+        self._writer.refuse(f"the event log is damaged: {damage}")
+
     async def stop(self) -> None:
         """Answer the writes in hand, tell the subscribers, and close."""
         self._broker.close()
@@ -152,6 +169,8 @@ class EventStoreNode:
         self._monitoring.close()
         await self.persistent_subscriptions.close()
         await self._server.stop(_GRACE_SECONDS)
+        if self._integrity_check:
+            await self._integrity_check.close()
         await self._scavenger.close()
         await self._projections.close()
         if self._authenticator:
@@ -175,15 +194,3 @@ class EventStoreNode:
         traceback: TracebackType | None,
     ) -> None:
         await self.stop()
-
-
-def _refuse_taken_port(host: str, port: int) -> None:
-    """Tell a taken port apart before gRPC reports it in its own words."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host.strip("[]"), port))
-        except OSError as error:
-            reason = "the port is taken" if error.errno == errno.EADDRINUSE else error.strerror
-            raise PortTakenError(f"{host}:{port} cannot be listened on: {reason}") from error

@@ -20,6 +20,7 @@ from embedded.event_store_node.persistent.info import Measurement
 from embedded.event_store_node.persistent.message import message_id
 from embedded.event_store_node.persistent.subsystem import PersistentSubscriptions
 from embedded.event_store_node.reporting import reporting
+from embedded.event_store_node.security.caller import caller
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ class PersistentSubscriptionsService:
             return persistent_pb2.ReplayParkedResp()
 
     def _info(self, group: Group) -> persistent_pb2.SubscriptionInfo:
-        return self._measurements.setdefault(group, Measurement()).info(group)
+        return self._measurements.setdefault(group, Measurement(group.began)).info(group)
 
     # Reading
 
@@ -139,18 +140,19 @@ class PersistentSubscriptionsService:
             if first is None:
                 return
             options = first.options
-            uuid_option = options.uuid_option.WhichOneof("content")
-            if first.WhichOneof("content") != "options" or uuid_option is None or options.buffer_size <= 0:
+            has_uuid_option = first.WhichOneof("content") == "options" and options.HasField("uuid_option")
+            if not has_uuid_option or options.buffer_size <= 0:
                 raise handler_failed()
+            structured_uuid = options.uuid_option.WhichOneof("content") != "string"
             group = self._subscriptions.group(_stream(options), options.group_name)
-            consumer = Consumer(options.buffer_size, _connection_name(context))
+            consumer = Consumer(options.buffer_size, _connection_name(context), caller.get())
             group.connect(consumer)
             answers = asyncio.create_task(_take_answers(read_requests, group))
             try:
                 await context.write(confirmation(group.definition.key))
                 while True:
                     for message in await consumer.take():
-                        await context.write(delivery(message, uuid_option == "structured"))
+                        await context.write(delivery(message, structured_uuid))
             finally:
                 answers.cancel()
                 group.disconnect(consumer)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from esdbclient.protos.Grpc import streams_pb2
 
-from embedded.event_store_node.errors import invalid_argument
+from embedded.event_store_node.errors import handler_failed, invalid_argument
 from embedded.event_store_node.events import MAX_POSITION
 from embedded.event_store_node.filters import EventFilter, InvalidFilterError, event_filter
 
@@ -52,9 +52,10 @@ def parse(options: streams_pb2.ReadReq.Options) -> ReadRequest:
     The request in `options`.
 
     Raises:
-        RpcError: INVALID_ARGUMENT, when something mandatory is missing or parts exclude each other.
+        RpcError: INVALID_ARGUMENT, when an option is missing or options exclude each other; UNKNOWN, when an
+            option is incomplete.
     """
-    if options.uuid_option.WhichOneof("content") is None:
+    if not options.HasField("uuid_option"):
         raise invalid_argument("the uuid option is missing")
     stream_option = options.WhichOneof("stream_option")
     count_option = options.WhichOneof("count_option")
@@ -80,7 +81,7 @@ def parse(options: streams_pb2.ReadReq.Options) -> ReadRequest:
 def _stream_name(options: streams_pb2.ReadReq.Options) -> str:
     name = options.stream.stream_identifier.stream_name.decode(errors="replace")
     if not name:
-        raise invalid_argument("the stream name is missing")
+        raise handler_failed()
     return name
 
 
@@ -93,7 +94,7 @@ def _stream_start(options: streams_pb2.ReadReq.Options) -> From:
         case "end":
             return End()
         case _:
-            raise invalid_argument("the revision option is missing")
+            raise handler_failed()
 
 
 def _all_start(options: streams_pb2.ReadReq.Options) -> From:
@@ -105,7 +106,7 @@ def _all_start(options: streams_pb2.ReadReq.Options) -> From:
         case "end":
             return End()
         case _:
-            raise invalid_argument("the position option is missing")
+            raise handler_failed()
 
 
 def _filter(options: streams_pb2.ReadReq.Options) -> EventFilter:

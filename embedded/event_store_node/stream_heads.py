@@ -74,6 +74,11 @@ class StreamHeads:
         while len(self._heads) > self._capacity:
             self._heads.popitem(last=False)
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Read these anew when they are needed: they were removed."""
+        for name in names:
+            self._heads.pop(name, None)
+
     def clear(self) -> None:
         """Forget everything: a batch was rolled back."""
         self._heads.clear()

@@ -12,7 +12,7 @@ from embedded.event_store_node import errors, read_request, reads, subscriptions
 from embedded.event_store_node.batch_append import BatchAppendCall
 from embedded.event_store_node.broker import Broker, BrokerClosedError
 from embedded.event_store_node.encoder import Encoder
-from embedded.event_store_node.events import ANY, NO_STREAM, STREAM_EXISTS, ProposedEvent
+from embedded.event_store_node.events import ANY, NO_STREAM, STREAM_EXISTS, ProposedEvent, is_no_stream
 from embedded.event_store_node.proposals import BadProposalError, MissingMetadataError, proposed_event
 from embedded.event_store_node.reader import Reader
 from embedded.event_store_node.reporting import reporting
@@ -86,7 +86,7 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
 
     def _messages(self, options: streams_pb2.ReadReq.Options) -> Any:
         request = read_request.parse(options)
-        structured_uuid = options.uuid_option.WhichOneof("content") == "structured"
+        structured_uuid = options.uuid_option.WhichOneof("content") != "string"
         encoder = Encoder(self._reader, options.resolve_links, structured_uuid)
         if request.limit is None:
             subscribe = subscriptions.subscribe_to_stream if request.stream else subscriptions.subscribe_to_all
@@ -158,8 +158,8 @@ async def _received(
             event = proposed_event(request.proposed_message)
         except MissingMetadataError as error:
             raise errors.required_metadata_missing(error.key) from None
-        except BadProposalError as error:
-            raise errors.invalid_argument(str(error)) from None
+        except BadProposalError:
+            raise errors.handler_failed() from None
         size += event.size
         if size > errors.MAX_APPEND_SIZE:
             raise errors.maximum_append_size_exceeded()
@@ -171,8 +171,8 @@ async def _received(
 
 def _stream_name(options: ChangeOptions) -> str:
     name = options.stream_identifier.stream_name.decode(errors="replace")
-    if not name:
-        raise errors.invalid_argument("the stream name is missing")
+    if is_no_stream(name):
+        raise errors.handler_failed()
     return name
 
 
@@ -233,4 +233,5 @@ def _wrong_expected_version(expected: int, current: int) -> streams_pb2.AppendRe
         answer.stream_exists_20_6_0.CopyFrom(shared_pb2.Empty())
     else:
         answer.expected_no_stream.CopyFrom(shared_pb2.Empty())
+        answer.expected_revision_20_6_0 = 2**64 - 1
     return streams_pb2.AppendResp(wrong_expected_version=answer)

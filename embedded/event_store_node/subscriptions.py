@@ -1,6 +1,7 @@
 """Catch-up subscriptions: read the log to its end, then go on with what the broker passes on, for ever."""
 
 import asyncio
+from collections.abc import Sequence
 from uuid import uuid4
 
 from embedded.event_store_node import wire
@@ -27,7 +28,6 @@ async def subscribe_to_stream(reader: Reader, broker: Broker, request: ReadReque
                 yield subscription.go_on(events)
                 subscription.check_not_deleted()
             subscription.is_caught_up = False
-            yield [wire.FELL_BEHIND]
 
 
 class _StreamSubscription:
@@ -71,12 +71,12 @@ class _StreamSubscription:
 
 async def subscribe_to_all(reader: Reader, broker: Broker, request: ReadRequest, encoder: Encoder) -> Messages:
     """Messages of a subscription to `$all`; with a filter, checkpoints among them."""
-    with broker.subscription() as live:
-        subscription = _AllSubscription(reader, live, broker.last_position, request, encoder)
+    subscription = _AllSubscription(reader, broker.last_position, request, encoder)
+    with broker.subscription(skips=subscription.skips) as live:
         yield [wire.confirmation(str(uuid4()))]
         while True:
             while not subscription.is_caught_up:
-                messages = subscription.catch_up()
+                messages = subscription.catch_up(live)
                 if messages:
                     yield messages
                 else:
@@ -85,16 +85,15 @@ async def subscribe_to_all(reader: Reader, broker: Broker, request: ReadRequest,
             while (events := await live.take()) is not None:
                 yield subscription.go_on(events)
             subscription.is_caught_up = False
-            yield [wire.FELL_BEHIND, *subscription.checkpoint()]
+            if checkpoint := subscription.checkpoint():
+                yield checkpoint
 
 
 class _AllSubscription:
-    def __init__(
-        self, reader: Reader, live: LiveBuffer, last_position: int, request: ReadRequest, encoder: Encoder
-    ) -> None:
+    def __init__(self, reader: Reader, last_position: int, request: ReadRequest, encoder: Encoder) -> None:
         self._reader = reader
-        self._live = live
         self._encoder = encoder
+        self._filter = request.filter
         self._accepts = request.filter.accepts if request.filter else None
         self._interval = request.checkpoint_interval
         self._considered = 0
@@ -109,9 +108,9 @@ class _AllSubscription:
             case Start():
                 pass
 
-    def catch_up(self) -> list[bytes]:
+    def catch_up(self, live: LiveBuffer) -> list[bytes]:
         # Nothing can be committed unseen between the reset and the read: both happen in one turn of the loop.
-        self._live.reset()
+        live.reset()
         # A page ends where a checkpoint is due.
         size = min(PAGE_EVENTS, self._interval - self._considered) if self._interval else PAGE_EVENTS
         page = self._reader.all_forwards(self._position + 1, size, self._accepts, page_events=size)
@@ -123,6 +122,16 @@ class _AllSubscription:
         if self._interval and self._considered >= self._interval:
             messages += self.checkpoint()
         return messages
+
+    def skips(self, events: Sequence[LoggedEvent]) -> bool:
+        """Be done with events that the client hears nothing of: most filters let few through."""
+        if self._filter is None or events[0].position <= self._position:
+            return False
+        if self._considered + len(events) >= self._interval or self._filter.accepts_any(events):
+            return False
+        self._position = events[-1].position
+        self._considered += len(events)
+        return True
 
     def go_on(self, events: list[LoggedEvent]) -> list[bytes]:
         messages = []

@@ -16,7 +16,6 @@ _READ_EVENT_LINK = b"\x12"
 _READ_EVENT_COMMIT_POSITION = b"\x18"
 
 CAUGHT_UP = streams_pb2.ReadResp(caught_up=streams_pb2.ReadResp.CaughtUp()).SerializeToString()
-FELL_BEHIND = streams_pb2.ReadResp(fell_behind=streams_pb2.ReadResp.FellBehind()).SerializeToString()
 
 
 def varint(number: int) -> bytes:

@@ -5,7 +5,7 @@ import logging
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from embedded.event_store_node.events import LoggedEvent, ProposedEvent
@@ -38,6 +38,7 @@ class Writer:
         self._jobs: deque[Callable[[], None]] = deque()
         self._condition = threading.Condition()
         self._closing = False
+        self._refusal: str | None = None
         self._wanted = 1
         self._queued_bytes = 0
         self._room = asyncio.Event()
@@ -77,16 +78,21 @@ class Writer:
         if not self._room.is_set():
             await self._room.wait()
 
-    def perform(self, job: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
+    def perform(
+        self, job: Callable[[sqlite3.Connection], T], gone: Callable[[T], Iterable[str]] = lambda _: ()
+    ) -> "asyncio.Future[T]":
         """
         Run a short job on the writer's connection between two commits. It leaves no transaction open and
-        changes nothing that writes are decided on: how streams end, and their metadata.
+        changes nothing that writes are decided on: how streams end, and their metadata. Streams that it removed
+        as a whole are named by `gone`, from the job's result.
         """
         done: asyncio.Future[T] = self._loop.create_future()
 
         def run() -> None:
             try:
-                result = self._log.perform(job)
+                if self._refusal is not None:
+                    raise sqlite3.DatabaseError(self._refusal)
+                result = self._log.perform(job, gone)
             except Exception as error:
                 self._loop.call_soon_threadsafe(_settle, done, done.set_exception, error)
             else:
@@ -96,6 +102,10 @@ class Writer:
             self._jobs.append(run)
             self._condition.notify()
         return done
+
+    def refuse(self, reason: str) -> None:
+        """Write nothing from now on; every write and job fails for this reason."""
+        self._refusal = reason
 
     async def close(self) -> None:
         """Commit what is queued, then end the thread."""
@@ -144,6 +154,8 @@ class Writer:
             return batch
 
     def _commit(self, batch: Sequence[WriteRequest]) -> tuple[list[Outcome], list[LoggedEvent]]:
+        if self._refusal is not None:
+            return [Failed(self._refusal)] * len(batch), []
         try:
             return self._log.write(batch)
         except sqlite3.Error as error:

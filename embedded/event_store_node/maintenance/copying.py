@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def copy_log(source: sqlite3.Connection, destination: Path, overwrite: bool = Fa
         raise _exists(destination)
     if destination.exists() and destination.name == FILE_NAME:
         raise MaintenanceError(f"{destination} is the log of a data directory; it was left as it is")
-    unfinished = destination.with_name(f"{destination.name}.{os.getpid()}.unfinished")
+    unfinished = _new_file(destination)
     try:
         _copy(source, unfinished)
         _give_name(unfinished, destination, overwrite)
@@ -54,8 +55,17 @@ def _sync(path: Path, flags: int) -> None:
         os.close(descriptor)
 
 
+def _new_file(destination: Path) -> Path:
+    """An empty file beside the destination. Its name is nobody else's, whatever a killed process left."""
+    try:
+        descriptor, name = tempfile.mkstemp(".unfinished", f"{destination.name}.", destination.parent)
+    except OSError as error:
+        raise MaintenanceError(f"{destination} cannot be written: {error.strerror or error}") from error
+    os.close(descriptor)
+    return Path(name)
+
+
 def _copy(source: sqlite3.Connection, path: Path) -> None:
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     target = sqlite3.connect(path, isolation_level=None)
     try:
         # The file is worth nothing before the last page: it is synced once, at the end.

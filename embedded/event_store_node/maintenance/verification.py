@@ -30,7 +30,8 @@ def verify(log: sqlite3.Connection) -> Report:
     for check in (_file_problems, _stream_problems, revision_problems, _event_problems):
         try:
             report.problems += islice(check(log), MAX_PROBLEMS - len(report.problems))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, TypeError, ValueError, AttributeError) as error:
+            # In a damaged file, a column may hold anything.
             report.problems.append(f"the log cannot be read to its end: {error}")
     try:
         report.events, report.last_position = log.execute(

@@ -29,7 +29,7 @@ class MessageBuffer:
         self._retries: deque[Message] = deque()
         self._replayed: deque[Message] = deque()
         self._new: deque[Message] = deque()
-        self._new_bytes = 0
+        self._new_bytes = self._replayed_bytes = 0
 
     @property
     def retry_count(self) -> int:
@@ -54,7 +54,7 @@ class MessageBuffer:
 
     @property
     def has_room_for_replay(self) -> bool:
-        return len(self._replayed) < self._capacity
+        return len(self._replayed) < self._capacity and self._replayed_bytes < MAX_BUFFERED_BYTES
 
     def add_new(self, message: Message) -> None:
         self._new.append(message)
@@ -62,12 +62,13 @@ class MessageBuffer:
 
     def add_retry(self, message: Message) -> None:
         if message.sequence is None:
-            self._replayed.append(message)
+            self.add_replayed(message)
         else:
             bisect.insort(self._retries, message, key=_sequence)
 
     def add_replayed(self, message: Message) -> None:
         self._replayed.append(message)
+        self._replayed_bytes += message.size
 
     def dispatch(self, push: Callable[[Message], Push]) -> None:
         """Offer what waits, in order, until the consumers are full; what is skipped keeps its place."""
@@ -75,6 +76,8 @@ class MessageBuffer:
             is_full, sent_bytes = _dispatch(queue, push)
             if queue is self._new:
                 self._new_bytes -= sent_bytes
+            elif queue is self._replayed:
+                self._replayed_bytes -= sent_bytes
             if is_full:
                 return
 

@@ -57,9 +57,12 @@ class Checkpoints:
 
         self.is_saving = True
         if not self._has_metadata:
-            self._writes.metadata(self._stream, {"$maxCount": 2, "$acl": admins_only(metadata_for_all=True)})
-            self._has_metadata = True
+            metadata = {"$maxCount": 2, "$acl": admins_only(metadata_for_all=True)}
+            self._writes.metadata(self._stream, metadata, self._metadata_done)
         self._writes.json(self._stream, TYPE, checkpoint, done)
+
+    def _metadata_done(self, outcome: Outcome) -> None:
+        self._has_metadata = isinstance(outcome, Appended)
 
     def delete(self) -> None:
         self._writes.delete(self._stream)

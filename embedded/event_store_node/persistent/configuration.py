@@ -26,6 +26,9 @@ _NUMBERS = {
     "maxSubscriberCount": "max_subscriber_count",
 }
 
+# The server's start in a stream for a group that is on `$all`.
+_NO_REVISION = -(2**63)
+
 
 class BadConfigurationError(Exception):
     """The configuration in the log makes no sense; the message says why."""
@@ -56,11 +59,12 @@ def read(document: dict[str, Any]) -> list[Definition]:
     return [_definition(entry) for entry in document.get("entries", [])]
 
 
-def document(definitions: list[Definition]) -> dict[str, Any]:
+def document(definitions: list[Definition], updated_by: str) -> dict[str, Any]:
     """The document that `read` understands."""
     return {
         "version": "2",
         "updated": datetime.now(UTC).isoformat(),
+        "updatedBy": updated_by,
         "entries": [_entry(definition) for definition in definitions],
     }
 
@@ -76,8 +80,7 @@ def _entry(definition: Definition) -> dict[str, Any]:
         "namedConsumerStrategy": settings.strategy,
         **{name: getattr(settings, attribute) for name, attribute in _NUMBERS.items()},
     }
-    if definition.stream != ALL:
-        entry["startFrom"] = int(definition.start)
+    entry["startFrom"] = _NO_REVISION if definition.stream == ALL else int(definition.start)
     if definition.filter is not None:
         entry["filter"] = _filter_entry(definition.filter)
     if definition.end is not None:

@@ -13,7 +13,7 @@ class Consumer:
     more messages than that are in flight.
     """
 
-    def __init__(self, capacity: int, connection_name: str, username: str = "anonymous") -> None:
+    def __init__(self, capacity: int, connection_name: str, username: str) -> None:
         self.capacity = capacity
         self.connection_name = connection_name
         self.username = username

@@ -50,6 +50,8 @@ def not_ready() -> RpcError:
 
 
 def invalid(value: object, type_: str) -> RpcError:
+    """`type_` is the server's name of the type that a field has."""
+    type_ = f"EventStore.Client.PersistentSubscriptions.{type_}"
     return RpcError(grpc.StatusCode.INVALID_ARGUMENT, f"'{value}' is not a valid {type_}")
 
 

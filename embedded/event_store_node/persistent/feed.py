@@ -89,29 +89,38 @@ class Feed:
         events, self._incoming = self._incoming, []
         if self._is_stopped:
             return
+        try:
+            self._feed(events)
+        except sqlite3.Error as error:  # of a link that cannot be resolved now
+            self._fall_behind()
+            logger.error("A persistent subscription cannot read the log: %s", error)
+        self._on_fed()
+
+    def _feed(self, events: Sequence[LoggedEvent]) -> None:
         for event in events:
             position = self._source.position(event)
             if position <= self._position:
                 continue  # it was read from the log before it was published
-            if not self._buffer.has_room_for_live:
-                self.is_live = False
-                self.live_count = 0
-                break
-            self._feed(event, position)
-        self._on_fed()
+            if self._source.accepts(event):
+                if not self._buffer.has_room_for_live:
+                    self._fall_behind()
+                    return
+                self._add(event, position)
+                self.live_count = min(self.live_count + 1, self._settings.live_buffer_size)
+            elif event.in_all:
+                self._progress.skip(position)
+            self._position = position
 
-    def _feed(self, event: LoggedEvent, position: int) -> None:
-        self._position = position
-        if self._source.accepts(event):
-            self._add(event, position)
-            self.live_count = min(self.live_count + 1, self._settings.live_buffer_size)
-        elif event.in_all:
-            self._progress.skip(position)
+    def _fall_behind(self) -> None:
+        self.is_live = False
+        self.live_count = 0
 
     def _add(self, event: LoggedEvent, position: int) -> None:
-        sequence = self._progress.begin(position)
-        self._buffer.add_new(message(event, sequence, self._reader, self._settings.resolve_links))
-        self.last_known = position
+        # The event counts as taken once its link is resolved, which may fail.
+        new = message(event, None, self._reader, self._settings.resolve_links)
+        new.sequence = self._progress.begin(position)
+        self._buffer.add_new(new)
+        self.last_known = self._position = position
 
     # From the log
 
@@ -126,14 +135,14 @@ class Feed:
         self._reading = None
         try:
             page = self._source.page(self._position, min(self._settings.read_batch_size or _DEFAULT_PAGE, _MAX_PAGE))
+            for event in page.events:
+                self._add(event, self._source.position(event))
         except SourceDeletedError:
             self._on_deleted()
             return
         except sqlite3.Error as error:
             logger.error("A persistent subscription cannot read the log: %s", error)
             return  # the next tick tries again
-        for event in page.events:
-            self._add(event, self._source.position(event))
         if page.considered > len(page.events):
             self._progress.skip(page.last, page.considered - len(page.events))
         self._position = page.last

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections.abc import Callable, Iterable
 
 from embedded.event_store_node.broker import Broker
@@ -46,7 +47,7 @@ class Group:
         self._checkpointed_count = 0
         self._checkpointed_at = -math.inf
         self.buffer = MessageBuffer(self.settings.history_buffer_size)
-        self.replay = Replay(self.parked, self.buffer)
+        self.replay = Replay(self.parked, self.buffer, self._dispatch)
         self.feed = Feed(
             self.source, reader, broker, self.settings, self.buffer, self._progress, self._move_on, self._source_deleted
         )
@@ -55,6 +56,7 @@ class Group:
         # Messages with a consumer, in the order in which they were sent, hence in which they expire.
         self.outstanding: dict[bytes, Message] = {}
         self.total_items = 0
+        self.began = time.monotonic()
         self._is_closed = False
         self._is_source_deleted = False
 
@@ -80,10 +82,15 @@ class Group:
             self.feed.start(after, is_live=after >= end)
 
     def close(self) -> None:
-        """Drop the consumers and forget everything since the last checkpoint."""
+        """
+        Drop the consumers and forget everything since the last checkpoint. What consumers still answer means
+        nothing: parking it would leave messages to a group of the same name.
+        """
         self._is_closed = True
         self.feed.stop()
+        self.replay.stop()
         self._drop_consumers()
+        self.outstanding.clear()
 
     def delete_streams(self) -> None:
         """Delete the group's checkpoint and parked messages. The group must be closed."""
@@ -162,6 +169,7 @@ class Group:
             self._retry_or_park(message)
         self._dispatch()
         self._save_checkpoint(by_time=True, now=now)
+        self.replay.truncate()
         self.feed.read_more()
 
     def _taken_back(self, ids: Iterable[bytes]) -> list[Message]:
@@ -193,7 +201,9 @@ class Group:
         self.parked.park(message, reason, done)
 
     def _finish(self, message: Message) -> None:
-        if message.sequence is not None:
+        if message.sequence is None:
+            self.replay.finish(message)
+        else:
             self._progress.finish(message.sequence)
 
     # Moving on

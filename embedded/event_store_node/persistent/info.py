@@ -9,12 +9,14 @@ from embedded.event_store_node.persistent.group import Group
 
 SubscriptionInfo = persistent_pb2.SubscriptionInfo
 
+_MAX_RATE = 2**31 - 1
+
 
 class Measurement:
-    """Counts since the last time that somebody asked."""
+    """Counts since the last time that somebody asked, the first time since `began` (of `time.monotonic()`)."""
 
-    def __init__(self) -> None:
-        self._at = time.monotonic()
+    def __init__(self, began: float) -> None:
+        self._at = began
         self._total_items = 0
 
     def info(self, group: Group) -> SubscriptionInfo:
@@ -52,7 +54,7 @@ class Measurement:
             outstanding_messages_count=len(group.outstanding),
             named_consumer_strategy=settings.strategy,
             max_subscriber_count=settings.max_subscriber_count,
-            parked_message_count=group.parked.count(),
+            parked_message_count=group.replay.parked_count(),
         )
 
 
@@ -83,7 +85,8 @@ def _status(group: Group) -> str:
 
 
 def _rate(items: int, seconds: float) -> int:
-    return int(items / seconds) if seconds > 0 else 0
+    # The field has 32 bits, and the time between two questions can be next to nothing.
+    return min(int(items / seconds), _MAX_RATE) if seconds > 0 else 0
 
 
 def _position(group: Group, position: int | None) -> str:

@@ -36,17 +36,12 @@ class ParkedMessages:
         )
 
     def bounds(self) -> tuple[int, int]:
-        """The revisions of the first parked message and after the last one, those replayed left out."""
+        """The revisions of the first parked message and after the last one, those truncated left out."""
         stream = self._reader.stream(self._stream)
         if stream.is_tombstoned or not stream.is_found:
             return 0, 0
         end = stream.last_revision + 1
         return min(stream.first_readable, end), end
-
-    def count(self) -> int:
-        """How many messages are parked and not replayed."""
-        first, end = self.bounds()
-        return end - first
 
     def page(self, first: int, stop: int) -> tuple[list[Message], int]:
         """Parked messages from a revision on, those whose event is gone left out, and the revision to go on at."""
@@ -59,8 +54,10 @@ class ParkedMessages:
         return [one for one in messages if one.target is not None], links[-1].revision + 1 if links else stop
 
     def truncate(self, before: int) -> None:
-        """Forget the messages below a revision: they were replayed."""
-        self._writes.metadata(self._stream, {"$tb": before, "$acl": admins_only()})
+        """Forget the messages below a revision, unless somebody has deleted them meanwhile."""
+        stream = self._reader.stream(self._stream)
+        if stream.is_found and not stream.is_tombstoned and stream.first_readable < before:
+            self._writes.metadata(self._stream, {"$tb": before, "$acl": admins_only()})
 
     def delete(self) -> None:
         self._writes.delete(self._stream)

@@ -12,6 +12,8 @@ UpdateReq = persistent_pb2.UpdateReq
 AnySettings = CreateReq.Settings | UpdateReq.Settings
 
 _TICKS_PER_MILLISECOND = 10_000
+# Infos give milliseconds in 32 bits; old clients may ask for a longer time in ticks.
+_MAX_MILLISECONDS = 2**31 - 1
 
 
 def created(options: CreateReq.Options) -> Definition:
@@ -24,12 +26,13 @@ def created(options: CreateReq.Options) -> Definition:
     settings = options.settings
     # Clients before 22.10 name one of the first three by number.
     strategy = settings.consumer_strategy or _strategy(settings.named_consumer_strategy)
+    # The server reads the start and the filter before it looks at the stream's name.
     return Definition(
+        start=_start(options, "CreateReq"),
+        filter=_filter(options.all) if options.WhichOneof("stream_option") == "all" else None,
         stream=_stream(options),
         group=options.group_name,
-        start=_start(options),
         settings=_settings(settings, strategy),
-        filter=_filter(options.all) if options.WhichOneof("stream_option") == "all" else None,
     )
 
 
@@ -41,9 +44,9 @@ def updated(options: UpdateReq.Options) -> Definition:
         RpcError: the request can't be understood.
     """
     return Definition(
+        start=_start(options, "UpdateReq"),
         stream=_stream(options),
         group=options.group_name,
-        start=_start(options),
         settings=_settings(options.settings, _strategy(options.settings.named_consumer_strategy)),
     )
 
@@ -79,17 +82,17 @@ def checked_stream(name: bytes, group: str) -> str:
     return stream
 
 
-def _start(options: CreateReq.Options | UpdateReq.Options) -> str:
+def _start(options: CreateReq.Options | UpdateReq.Options, request: str) -> str:
     match options.WhichOneof("stream_option"):
         case "all":
-            return _all_start(options.all)
+            return _all_start(options.all, request)
         case "stream":
-            return _stream_start(options.stream)
+            return _stream_start(options.stream, request)
         case _:
             return str(_signed(options.settings.revision))
 
 
-def _stream_start(options: CreateReq.StreamOptions | UpdateReq.StreamOptions) -> str:
+def _stream_start(options: CreateReq.StreamOptions | UpdateReq.StreamOptions, request: str) -> str:
     match options.WhichOneof("revision_option"):
         case "revision":
             return str(_signed(options.revision))
@@ -98,10 +101,10 @@ def _stream_start(options: CreateReq.StreamOptions | UpdateReq.StreamOptions) ->
         case "end":
             return "-1"
         case _:
-            raise errors.invalid("None", "RevisionOptionOneofCase")
+            raise errors.invalid("None", f"{request}+Types+StreamOptions+RevisionOptionOneofCase")
 
 
-def _all_start(options: CreateReq.AllOptions | UpdateReq.AllOptions) -> str:
+def _all_start(options: CreateReq.AllOptions | UpdateReq.AllOptions, request: str) -> str:
     match options.WhichOneof("all_option"):
         case "position":
             commit, prepare = options.position.commit_position, options.position.prepare_position
@@ -113,7 +116,9 @@ def _all_start(options: CreateReq.AllOptions | UpdateReq.AllOptions) -> str:
         case "end":
             return "C:-1/P:-1"
         case _:
-            raise errors.invalid("None", "AllOptionOneofCase")
+            if request == "UpdateReq":
+                raise handler_failed()
+            raise errors.invalid("None", f"{request}+Types+AllOptions+AllOptionOneofCase")
 
 
 def _filter(options: CreateReq.AllOptions) -> FilterDefinition | None:
@@ -125,7 +130,7 @@ def _filter(options: CreateReq.AllOptions) -> FilterDefinition | None:
         case "stream_identifier":
             expression, by_type = options.filter.stream_identifier, False
         case _:
-            raise errors.invalid("None", "FilterOneofCase")
+            raise errors.invalid("None", "CreateReq+Types+AllOptions+Types+FilterOptions+FilterOneofCase")
     definition = FilterDefinition(by_type, expression.regex, () if expression.regex else tuple(expression.prefix))
     try:
         definition.build()
@@ -138,11 +143,11 @@ def _settings(settings: AnySettings, strategy: str) -> Settings:
     return Settings(
         resolve_links=settings.resolve_links,
         extra_statistics=settings.extra_statistics,
-        message_timeout_ms=settings.message_timeout_ms or settings.message_timeout_ticks // _TICKS_PER_MILLISECOND,
+        message_timeout_ms=settings.message_timeout_ms or _milliseconds(settings.message_timeout_ticks),
         max_retry_count=settings.max_retry_count,
         min_checkpoint_count=settings.min_checkpoint_count,
         max_checkpoint_count=settings.max_checkpoint_count,
-        checkpoint_after_ms=settings.checkpoint_after_ms or settings.checkpoint_after_ticks // _TICKS_PER_MILLISECOND,
+        checkpoint_after_ms=settings.checkpoint_after_ms or _milliseconds(settings.checkpoint_after_ticks),
         max_subscriber_count=settings.max_subscriber_count,
         live_buffer_size=settings.live_buffer_size,
         read_batch_size=settings.read_batch_size,
@@ -151,6 +156,19 @@ def _settings(settings: AnySettings, strategy: str) -> Settings:
     )
 
 
+def _milliseconds(ticks: int) -> int:
+    return max(-_MAX_MILLISECONDS, min(ticks // _TICKS_PER_MILLISECOND, _MAX_MILLISECONDS))
+
+
 def _signed(number: int) -> int:
-    """Unsigned on the wire; the highest value means the end."""
-    return number - 2**64 if number >= 2**63 else number
+    """
+    Unsigned on the wire; the highest value means the end.
+
+    Raises:
+        RpcError: UNKNOWN, no other value is that high.
+    """
+    if number == 2**64 - 1:
+        return -1
+    if number >= 2**63:
+        raise handler_failed()
+    return number

@@ -128,7 +128,17 @@ class AllSource:
         return f"C:{position}/P:{position}"
 
     def parse(self, text: str) -> int:
-        commit, separator, prepare = text.partition("/")
-        if not (separator and commit.startswith("C:") and prepare.startswith("P:")):
-            raise ValueError(f"'{text}' is not a position of $all")
-        return int(commit[2:])
+        return all_position(text)[0]
+
+
+def all_position(text: str) -> tuple[int, int]:
+    """
+    The commit and prepare position in a text such as `C:5/P:5`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    commit, separator, prepare = text.partition("/")
+    if not (separator and commit.startswith("C:") and prepare.startswith("P:")):
+        raise ValueError(f"'{text}' is not a position of $all")
+    return int(commit[2:]), int(prepare[2:])

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -11,20 +11,20 @@ from embedded.event_store_node.broker import Broker
 from embedded.event_store_node.errors import RpcError, unavailable
 from embedded.event_store_node.persistent import configuration, errors
 from embedded.event_store_node.persistent.configuration import BadConfigurationError
-from embedded.event_store_node.persistent.definition import ALL, Definition
+from embedded.event_store_node.persistent.definition import Definition
 from embedded.event_store_node.persistent.group import Group
 from embedded.event_store_node.persistent.source import END, source_of
 from embedded.event_store_node.persistent.strategies import STRATEGIES
 from embedded.event_store_node.persistent.system_writes import SystemWrites, awaitable
+from embedded.event_store_node.persistent.validation import check_sizes, check_start
 from embedded.event_store_node.reader import Reader
+from embedded.event_store_node.security.caller import caller
 from embedded.event_store_node.writer import Writer
 from embedded.event_store_node.writes import Appended, Failed
 
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
-
-_INVALID_START = "Invalid Start From position: "
 
 
 class PersistentSubscriptions:
@@ -42,6 +42,8 @@ class PersistentSubscriptions:
         self._writes = SystemWrites(writer)
         self._clock = clock
         self._groups: dict[str, Group] = {}
+        # What the configuration has and this node can't run; kept there.
+        self._unusable: list[Definition] = []
         # Streams that have, or had since the start, a group.
         self._streams: set[str] = set()
         self._has_configuration = False
@@ -113,12 +115,14 @@ class PersistentSubscriptions:
         """
         async with self._change:
             self._check_ready()
-            self._check_start(definition)
+            check_start(definition, self._reader.last_position())
             if definition.key in self._groups:
                 raise errors.exists(definition.stream, definition.group)
-            _check_sizes(definition)
+            check_sizes(definition)
             definition = self._with_end(definition)
-            await self._save([*self._definitions(), definition])
+            others = [one for one in self._definitions() if one.key != definition.key]
+            await self._save([*others, definition])
+            self._unusable = [one for one in self._unusable if one.key != definition.key]
             self._open(definition)
 
     async def update(self, definition: Definition) -> None:
@@ -130,8 +134,8 @@ class PersistentSubscriptions:
         """
         async with self._change:
             old = self.group(definition.stream, definition.group)
-            self._check_start(definition)
-            _check_sizes(definition)
+            check_start(definition, self._reader.last_position())
+            check_sizes(definition)
             definition = self._with_end(replace(definition, filter=old.definition.filter))
             await self._save([definition if one is old.definition else one for one in self._definitions()])
             old.close()
@@ -153,11 +157,17 @@ class PersistentSubscriptions:
             except BaseException:
                 self._open(group.definition)
                 raise
-            del self._groups[group.definition.key]
+            self._groups.pop(group.definition.key, None)  # it is gone already if the node is closing
 
     async def restart(self) -> None:
-        """Drop every consumer and begin anew with what the log says."""
+        """
+        Drop every consumer and begin anew with what the log says. Until that is read, there are no groups to be
+        changed: a change would overwrite it.
+        """
         async with self._change:
+            if self._is_closed:
+                raise errors.not_ready()
+            self._is_ready = False
             self._close_groups()
             self._load()
 
@@ -165,37 +175,18 @@ class PersistentSubscriptions:
         if not self._is_ready:
             raise errors.not_ready()
 
-    def _check_start(self, definition: Definition) -> None:
-        strategy = definition.settings.strategy
-        start = source_of(definition, self._reader).parse(definition.start)
-        reason = None
-        if strategy not in STRATEGIES:
-            reason = f"Consumer strategy {strategy} does not exist."
-        elif definition.stream != ALL and start < END:
-            reason = _INVALID_START + "event number must be greater than or equal to -1."
-        elif definition.stream == ALL and start > self._reader.last_position():
-            reason = _INVALID_START + (
-                "commit position must be less than or equal to the last commit position in the transaction file."
-            )
-        elif definition.stream == ALL and start < END:
-            reason = _INVALID_START + (
-                "prepare and commit positions must be greater than or equal to 0 or both equal to -1."
-            )
-        if reason is not None:
-            raise errors.failed(definition.stream, definition.group, reason)
-
     def _with_end(self, definition: Definition) -> Definition:
         source = source_of(definition, self._reader)
         return replace(definition, end=source.end()) if source.parse(definition.start) == END else definition
 
     def _definitions(self) -> list[Definition]:
-        return [group.definition for group in self._groups.values()]
+        return [group.definition for group in self._groups.values()] + self._unusable
 
     async def _save(self, definitions: list[Definition]) -> None:
         if not self._has_configuration:
             self._writes.metadata(configuration.STREAM, configuration.METADATA)
         done, on_done = awaitable()
-        document = configuration.document(definitions)
+        document = configuration.document(definitions, caller.get())
         self._writes.json(configuration.STREAM, configuration.TYPE, document, on_done)
         outcome = await done
         if not isinstance(outcome, Appended):
@@ -211,22 +202,25 @@ class PersistentSubscriptions:
         except BadConfigurationError as error:
             logger.error("Persistent subscriptions are not started; their configuration is unusable: %s", error)
             return
-        for definition in self._usable(definitions):
-            self._open(definition)
+        self._unusable = []
+        for definition in definitions:
+            if definition.key in self._groups:
+                logger.error("Group %s is in the configuration twice; the first is taken", definition.key)
+            elif self._is_usable(definition):
+                self._open(definition)
+            else:
+                self._unusable.append(definition)
         self._is_ready = True
 
-    def _usable(self, definitions: Iterable[Definition]) -> list[Definition]:
-        usable = []
-        for definition in definitions:
-            try:
-                _check_sizes(definition)
-                source_of(definition, self._reader).parse(definition.start)
-                STRATEGIES[definition.settings.strategy]
-            except (RpcError, ValueError, KeyError) as error:
-                logger.error("Group %s is ignored: %r", definition.key, error)
-            else:
-                usable.append(definition)
-        return usable
+    def _is_usable(self, definition: Definition) -> bool:
+        try:
+            check_sizes(definition)
+            source_of(definition, self._reader).parse(definition.start)
+            STRATEGIES[definition.settings.strategy]
+        except (RpcError, ValueError, KeyError) as error:
+            logger.error("Group %s is ignored: %r", definition.key, error)
+            return False
+        return True
 
     def _open(self, definition: Definition) -> None:
         if self._is_closed:
@@ -246,12 +240,3 @@ class PersistentSubscriptions:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self.tick()
-
-
-def _check_sizes(definition: Definition) -> None:
-    if definition.settings.read_batch_size >= definition.settings.history_buffer_size:
-        reason = (
-            "Specified argument was out of the range of valid values."
-            " (Parameter 'ReadBatchSize may not be greater than or equal to BufferSize')"
-        )
-        raise errors.failed(definition.stream, definition.group, reason)

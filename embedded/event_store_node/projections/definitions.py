@@ -164,7 +164,9 @@ def _by_correlation_id(event: Source) -> Emission | None:
         return None
     created = datetime.fromtimestamp(event.created // 10_000_000, UTC)
     stamp = f"{created:%Y-%m-%dT%H:%M:%S}.{event.created % 10_000_000 // 10:06}Z"
-    return Emission(f"$bc-{correlation_id}", LINK_TYPE, event.link, {"$eventTimestamp": stamp})
+    # A name is UTF-8: half a surrogate pair becomes what the real server makes of it.
+    stream = f"$bc-{correlation_id}".encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return Emission(stream, LINK_TYPE, event.link, {"$eventTimestamp": stamp})
 
 
 _NATIVE = "native:EventStore.Projections.Core.Standard."

@@ -1,8 +1,8 @@
 """Checkpoint tags: the metadata that says which projection wrote an event, and how far in the log it was then."""
 
-import json
 from typing import Any, NamedTuple
 
+from embedded.event_store_node.metadata import json_bytes
 from embedded.event_store_node.projections.definitions import metadata_object
 
 # What the projections call the version of their own format.
@@ -31,7 +31,7 @@ def to_metadata(tag: Tag, extra: dict[str, Any] | None = None) -> bytes:
     """Event metadata with the tag, followed by `extra`."""
     number, epoch, version = tag.projection
     document = {"$v": f"{number}:{epoch}:{version}:{SUBSYSTEM_VERSION}", "$c": tag.position, "$p": tag.position}
-    return json.dumps(document | (extra or {}), separators=(",", ":"), ensure_ascii=False).encode()
+    return json_bytes(document | (extra or {}))
 
 
 def from_metadata(data: bytes) -> Tag | None:

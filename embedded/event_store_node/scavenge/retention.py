@@ -8,7 +8,8 @@ from embedded.event_store_node.reader import Reader
 
 _STREAMS_PER_PAGE = 2000
 
-# Streams whose metadata or tombstone can hide events, and metadata streams, if they hold two events or more.
+# Streams whose metadata or tombstone can hide events, and metadata streams, if they hold two events or more; and the
+# metadata streams of tombstoned streams.
 _CANDIDATES = f"""
 SELECT s.id, s.name FROM stream s
 WHERE s.id > ? AND s.id <= ?
@@ -17,7 +18,13 @@ AND (
     OR EXISTS (SELECT 1 FROM stream m WHERE m.name = '$$' || s.name)
     OR EXISTS (SELECT 1 FROM event e WHERE e.stream = s.id AND e.revision = {DELETED_STREAM_REVISION})
 )
-AND (SELECT min(revision) FROM event WHERE stream = s.id) < (SELECT max(revision) FROM event WHERE stream = s.id)
+AND (
+    (SELECT min(revision) FROM event WHERE stream = s.id) < (SELECT max(revision) FROM event WHERE stream = s.id)
+    OR EXISTS (
+        SELECT 1 FROM stream o JOIN event e ON e.stream = o.id
+        WHERE substr(s.name, 1, 2) = '$$' AND o.name = substr(s.name, 3) AND e.revision = {DELETED_STREAM_REVISION}
+    )
+)
 ORDER BY s.id
 """
 
@@ -40,12 +47,12 @@ class CandidatePage(NamedTuple):
 def first_kept(reader: Reader, stream: str) -> int:
     """
     The lowest revision of a stream that a scavenge keeps. The last event always stays, so that revisions go on
-    from it; of a tombstoned stream only the tombstone does.
+    from it; of a tombstoned stream only the tombstone does, and nothing of its metadata stream.
     """
-    if is_metadata_stream(stream):
+    info = reader.stream(stream)
+    if is_metadata_stream(stream) and not info.is_tombstoned:
         last = reader.last_event(stream)
         return last.revision if last else 0
-    info = reader.stream(stream)
     if info.is_tombstoned:
         return DELETED_STREAM_REVISION
     return max(0, min(info.first_readable, info.last_revision))

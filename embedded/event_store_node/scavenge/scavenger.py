@@ -22,6 +22,10 @@ class UnknownScavengeError(Exception):
     """Another scavenge is running than the one that was named (the argument is its id), or none (empty)."""
 
 
+def _gone(removed: steps.Removed) -> Sequence[str]:
+    return removed.emptied
+
+
 class Scavenger:
     """
     Starts and stops scavenges. The streams are looked through on a thread and a connection of their own; what is
@@ -34,7 +38,7 @@ class Scavenger:
         self._history = history
         self._current: str | None = None
         self._task: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._size = 0
 
     async def start(self) -> tuple[str, bool]:
@@ -42,7 +46,8 @@ class Scavenger:
         if self._current is not None:
             return self._current, False
         self._current = scavenge_id = str(uuid4())
-        self._stopping, self._size = False, 0
+        self._stopping.clear()
+        self._size = 0
         self._task = asyncio.create_task(self._run(scavenge_id))
         return scavenge_id, True
 
@@ -56,7 +61,7 @@ class Scavenger:
         current, task = self._current, self._task
         if current is None or task is None or scavenge_id not in (current, CURRENT):
             raise UnknownScavengeError(current or "")
-        self._stopping = True
+        self._stopping.set()
         await asyncio.wait([task])
         return current
 
@@ -75,33 +80,35 @@ class Scavenger:
         except Exception as exception:
             logger.exception("Scavenge %s failed", scavenge_id)
             result, error = "Errored", str(exception)
-        finally:
+        try:
             await self._history.completed(scavenge_id, result, error, time.monotonic() - begun, self._size)
-            self._current = None
+        except Exception:
+            logger.exception("The end of scavenge %s is not written down", scavenge_id)
+        self._current = None
 
     async def _remove(self) -> bool:
         """Remove what need not be kept, stream by stream; False if stopped on the way."""
         connection = self._connect()
         try:
             after_id, is_end = 0, False
-            while not is_end:
+            while not is_end and not self._stopping.is_set():
                 page = await asyncio.to_thread(retention.candidates, connection, after_id)
                 after_id, is_end = page.last_id, page.is_end
                 remaining: Sequence[retention.Candidate] = page.candidates
                 while remaining:
-                    if self._stopping:
+                    if self._stopping.is_set():
                         return False
-                    removed = await self._writer.perform(partial(steps.remove, streams=remaining))
+                    removed = await self._writer.perform(partial(steps.remove, streams=remaining), gone=_gone)
                     self._size += removed.size
                     remaining = removed.remaining
         finally:
             connection.close()
-        return not self._stopping
+        return not self._stopping.is_set()
 
     async def _give_back(self) -> bool:
         """Return the free pages to the file system; False if stopped on the way."""
         while await self._writer.perform(steps.give_back):
-            if self._stopping:
+            if self._stopping.is_set():
                 return False
         await self._writer.perform(steps.shorten_file)
         return True

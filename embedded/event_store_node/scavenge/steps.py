@@ -19,10 +19,11 @@ _AUTO_VACUUM_INCREMENTAL = 2
 
 
 class Removed(NamedTuple):
-    """What a step removed, and the streams that it did not get to."""
+    """What a step removed, the streams that are gone with it, and those that it did not get to."""
 
     events: int
     size: int
+    emptied: Sequence[str]
     remaining: Sequence[Candidate]
 
 
@@ -39,8 +40,10 @@ def remove(connection: sqlite3.Connection, streams: Sequence[Candidate]) -> Remo
             break
         done += 1
     connection.executemany("DELETE FROM event WHERE position = ?", ((position,) for position in positions))
+    emptied = [stream for stream in streams[:done] if reader.last_event(stream.name) is None]
+    connection.executemany("DELETE FROM stream WHERE id = ?", ((stream.id,) for stream in emptied))
     connection.execute("COMMIT")
-    return Removed(len(positions), size, streams[done:])
+    return Removed(len(positions), size, [stream.name for stream in emptied], streams[done:])
 
 
 def _pick(

@@ -17,6 +17,8 @@ from embedded.event_store_node.security.users import User
 logger = logging.getLogger(__name__)
 
 _MAX_KNOWN = 1000
+# Beyond this many passwords to be checked, 50 ms each, callers are turned away: they would wait too long.
+_MAX_WAITING = 100
 
 
 class Authenticator:
@@ -45,7 +47,8 @@ class Authenticator:
         The user that a call's metadata names; None when it names nobody.
 
         Raises:
-            RpcError: UNAUTHENTICATED, when the user is unknown, the password is wrong or the header malformed.
+            RpcError: UNAUTHENTICATED, when the user is unknown, the password is wrong or the header malformed;
+                UNAVAILABLE, when too many others are being checked.
         """
         headers = [value for key, value in metadata if key == "authorization"]
         if len(headers) != 1:
@@ -66,6 +69,8 @@ class Authenticator:
     async def _checked(self, key: bytes, header: bytes) -> User | None:
         check = self._under_way.get(key)
         if check is None:
+            if len(self._under_way) >= _MAX_WAITING:
+                raise errors.unavailable("too many passwords are being checked")
             check = self._under_way[key] = asyncio.ensure_future(self._check(key, header))
             check.add_done_callback(lambda _: self._under_way.pop(key, None))
         return await asyncio.shield(check)

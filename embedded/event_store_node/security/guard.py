@@ -9,6 +9,7 @@ import grpc.aio
 from embedded.event_store_node import errors
 from embedded.event_store_node.security.acl import Action
 from embedded.event_store_node.security.authentication import Authenticator
+from embedded.event_store_node.security.caller import ANONYMOUS, caller
 from embedded.event_store_node.security.permission import may_write
 from embedded.event_store_node.security.policy import Caller, OnStream, Rule, rule_of
 from embedded.event_store_node.security.stream_access import StreamAccess
@@ -41,6 +42,7 @@ class Guard(grpc.aio.ServerInterceptor):
             _check_caller(rule, user)
         except errors.RpcError as refusal:
             return _refusing(handler, refusal)
+        caller.set(user.name if user else ANONYMOUS)
         return _guarded(handler, lambda request: self._check(rule, user, request), self._may_write(user))
 
     def _check(self, rule: Rule, user: User | None, request: Any) -> None:

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from embedded.event_store_node.broker import Broker
-from embedded.event_store_node.events import TOMBSTONE_TYPE, LoggedEvent, is_metadata_stream, metadata_stream_of
+from embedded.event_store_node.events import (
+    JSON_CONTENT_TYPE,
+    TOMBSTONE_TYPE,
+    LoggedEvent,
+    is_metadata_stream,
+    metadata_stream_of,
+)
 from embedded.event_store_node.reader import Reader
 from embedded.event_store_node.security.acl import SYSTEM_STREAMS, USER_STREAMS, Acl, Action, allows, parse_acl
 from embedded.event_store_node.security.users import User
@@ -70,20 +76,24 @@ class StreamAccess:
         is_system_stream = stream.startswith("$")
         key = "$systemStreamAcl" if is_system_stream else "$userStreamAcl"
         return (
-            parse_acl(self._last_document(metadata_stream_of(stream)).get("$acl")),
+            parse_acl(self._last_document(metadata_stream_of(stream), only_json=True).get("$acl")),
             parse_acl(self._last_document(SETTINGS_STREAM).get(key)),
             SYSTEM_STREAMS if is_system_stream else USER_STREAMS,
         )
 
-    def _last_document(self, stream: str) -> dict[str, Any]:
+    def _last_document(self, stream: str, only_json: bool = False) -> dict[str, Any]:
+        """The JSON object of a stream's last event, whether or not its content type says that it is one."""
         last = self._reader.last_event(stream)
         if last is None:  # as with most streams
             return {}
         info = self._reader.stream(stream)
         if info.is_tombstoned or not info.is_found:
             return {}
+        record = RecordedEvent.FromString(last.record)
+        if only_json and record.metadata["content-type"] != JSON_CONTENT_TYPE:
+            return {}
         try:
-            document = json.loads(RecordedEvent.FromString(last.record).data)
+            document = json.loads(record.data)
         except (ValueError, RecursionError):
             return {}
         return document if isinstance(document, dict) else {}

@@ -1,6 +1,7 @@
 """TLS credentials of the gRPC server, from PEM files that are checked first: gRPC's own errors say little."""
 
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -21,6 +22,26 @@ def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
     return grpc.ssl_server_credentials(
         [(key, certificate)], root_certificates=client_ca, require_client_auth=client_ca is not None
     )
+
+
+def is_certificate_for(host: str, files: TlsFiles) -> bool:
+    """Whether a client that connects to `host` finds this name in the certificate: tried out in memory."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(files.certificate, files.key)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.load_verify_locations(files.certificate)
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # who issued it is not the question
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client_end = client.wrap_bio(to_client, to_server, server_hostname=host)
+    server_end = server.wrap_bio(to_server, to_client, server_side=True)
+    try:
+        for end in (client_end, server_end):
+            with suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+        client_end.do_handshake()
+    except ssl.SSLError:
+        return False
+    return True
 
 
 def _read(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,15 +70,17 @@ def save(path: Path, accounts: Mapping[str, Account]) -> None:
     """
     entries = {name: {"password": one.password_hash, "groups": list(one.groups)} for name, one in accounts.items()}
     text = json.dumps({"users": entries}, indent=2, ensure_ascii=False) + "\n"
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
+    unfinished: str | None = None
     try:
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        descriptor, unfinished = tempfile.mkstemp(".unfinished", f"{path.name}.", path.parent)
+        with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        unfinished.replace(path)
+        os.replace(unfinished, path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        if unfinished is not None:
+            Path(unfinished).unlink(missing_ok=True)
         raise SecurityError(f"the users file {path} cannot be written: {error.strerror}") from error
 
 

@@ -33,8 +33,10 @@ def as_user(name: str, password: str | None = None) -> tuple[tuple[str, str], ..
     return (("authorization", f"Basic {b64encode(text.encode()).decode()}"),)
 
 
-def certificate(directory: Path, name: str = "node", ca: str | None = None) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 with its key, self-signed or issued by another one made here."""
+def certificate(
+    directory: Path, name: str = "node", ca: str | None = None, hosts: str = "IP:127.0.0.1,DNS:localhost"
+) -> tuple[Path, Path]:
+    """A certificate for some hosts with its key, self-signed or issued by another one made here."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("the openssl command is not installed: no certificates for the TLS tests")
@@ -43,7 +45,7 @@ def certificate(directory: Path, name: str = "node", ca: str | None = None) -> t
     usage = "basicConstraints=critical,CA:TRUE" if ca is None else "basicConstraints=CA:FALSE"
     config.write_text(
         f"[req]\ndistinguished_name=dn\nx509_extensions=ext\nprompt=no\n[dn]\nCN={name}\n"
-        f"[ext]\nsubjectAltName=IP:127.0.0.1,DNS:localhost\n{usage}\n"
+        f"[ext]\nsubjectAltName={hosts}\n{usage}\n"
     )
     run = [openssl, "req", "-config", str(config), "-newkey", "rsa:2048", "-nodes", "-keyout", str(key)]
     if ca is None:

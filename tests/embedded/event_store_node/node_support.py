@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,8 +17,13 @@ from esdbclient import AsyncEventStoreDBClient, NewEvent
 from esdbclient.protos.Grpc import shared_pb2, streams_pb2
 from google.protobuf import duration_pb2, empty_pb2
 
+from embedded.event_store_node.database import Database
+from embedded.event_store_node.log import Log
+
 ROOT = Path(__file__).parents[3]
 EMPTY = shared_pb2.Empty()
+# The streams that every log begins with, one event each; `$all` shows the second one only.
+FIRST_STREAMS = ("$epoch-information", "$$$scavenges")
 ReadOptions = streams_pb2.ReadReq.Options
 
 
@@ -78,10 +84,28 @@ def batch_request(
     return request
 
 
+@cache
+def first_position() -> int:
+    """The first position of `$all` that is a client's: what stands before it is in every log."""
+    database = Database(None)
+    connection = database.connect(cache_mib=1)
+    try:
+        return Log(connection)._next_position
+    finally:
+        connection.close()
+        database.close()
+
+
+def from_first_position() -> ReadOptions.AllOptions:
+    """No event stands just before the first position: the same for reads (inclusive) and subscriptions (exclusive)."""
+    position = first_position() - 1
+    return ReadOptions.AllOptions(position=ReadOptions.Position(commit_position=position, prepare_position=position))
+
+
 def read_options(**changes: Any) -> ReadOptions:
-    """A read of all of `$all`, forwards, changed as told; None removes a default."""
+    """A read of all of `$all` that clients wrote, forwards, changed as told; None removes a default."""
     fields: dict[str, Any] = {
-        "all": ReadOptions.AllOptions(start=EMPTY),
+        "all": from_first_position(),
         "count": 2**32,
         "no_filter": EMPTY,
         "uuid_option": ReadOptions.UUIDOption(string=EMPTY),

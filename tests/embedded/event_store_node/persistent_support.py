@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import grpc.aio
 from esdbclient import AsyncEventStoreDBClient, StreamState
 from esdbclient.protos.Grpc import persistent_pb2, persistent_pb2_grpc, shared_pb2
-from node_support import EMPTY, events, stream_id, until
+from node_support import EMPTY, connected, events, stream_id, until
 
 from embedded.event_store_node import EventStoreNode
 
@@ -68,10 +69,28 @@ async def until_info(stub: Stub, stream: str | None = "s", group: str = "g", **e
     await until(is_so)
 
 
+async def listed(stub: Stub) -> list[tuple[str, str]]:
+    """The source and the name of every group."""
+    options = persistent_pb2.ListReq.Options(list_all_subscriptions=EMPTY)
+    found = (await stub.List(persistent_pb2.ListReq(options=options))).subscriptions
+    return [(one.event_source, one.group_name) for one in found]
+
+
 async def replay(stub: Stub, stream: str | None = "s", group: str = "g", stop_at: int | None = None) -> None:
     until_ = {"no_limit": EMPTY} if stop_at is None else {"stop_at": stop_at}
     options = named(persistent_pb2.ReplayParkedReq.Options, stream, group, **until_)
     await stub.ReplayParked(persistent_pb2.ReplayParkedReq(options=options))
+
+
+@asynccontextmanager
+async def running(data_dir: Path) -> AsyncIterator[tuple[EventStoreNode, AsyncEventStoreDBClient, Stub]]:
+    """A node in this process on a data directory, so that it can be started again."""
+    async with (
+        EventStoreNode(data_dir) as node,
+        connected(node.uri) as client,
+        grpc.aio.insecure_channel(f"{node.host}:{node.port}") as channel,
+    ):
+        yield node, client, Stub(channel)
 
 
 def tick(node: EventStoreNode, seconds: float = 0) -> None:

@@ -117,3 +117,15 @@ async def test_statistics_stream_through_the_guard(channel: grpc.aio.Channel) ->
     stats = channel.unary_stream("/event_store.client.monitoring.Monitoring/Stats")(b"")
     assert b"proc-id" in await stats.read()
     stats.cancel()
+
+
+async def test_infos_name_the_user_of_a_connection(channel: grpc.aio.Channel, groups: Stub) -> None:
+    await create(groups, "admin")
+    options = named(ReadReq.Options, buffer_size=1, uuid_option=ReadReq.Options.UUIDOption(string=EMPTY))
+    reading = groups.Read(endless([ReadReq(options=options)], asyncio.Event()), metadata=as_user("ann"))
+    await reading.read()
+    of_group = persistent_pb2.GetInfoReq(options=named(persistent_pb2.GetInfoReq.Options))
+    info = (await groups.GetInfo(of_group, metadata=as_user("ann"))).subscription_info
+    reading.cancel()
+
+    assert [one.username for one in info.connections] == ["ann"]

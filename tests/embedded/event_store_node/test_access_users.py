@@ -5,11 +5,15 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import grpc
 import pytest
 from access_support import PASSWORDS, as_user, users_file
+from node_support import ROOT
 
 from embedded.event_store_node.errors import RpcError
 from embedded.event_store_node.main import main
@@ -224,3 +228,28 @@ async def test_a_broken_file_changes_nothing(
     assert await authenticator.user(as_user("bob"))
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
     assert "The users stay as they were" in caplog.text
+
+
+async def test_guesses_do_not_pile_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authenticator = Authenticator(users_file(tmp_path))
+    gate = threading.Event()
+    monkeypatch.setattr(passwords, "matches", lambda *_: gate.wait(20) and False)
+    guesses = [asyncio.create_task(authenticator.user(as_user("ann", f"guess {n}"))) for n in range(120)]
+    await asyncio.wait(guesses, return_when=asyncio.FIRST_COMPLETED)
+    gate.set()
+    refusals = [error.code for error in await asyncio.gather(*guesses, return_exceptions=True)]
+
+    assert refusals.count(grpc.StatusCode.UNAVAILABLE) == 20
+    assert refusals.count(grpc.StatusCode.UNAUTHENTICATED) == 100
+    authenticator.close()
+
+
+def test_the_file_is_written_alike_whatever_the_locale(tmp_path: Path) -> None:
+    program = (
+        "from pathlib import Path; from embedded.event_store_node.security import users;"
+        "users.save(Path('users'), {'j\u00f6rg': users.Account('scrypt:1:1:1:eA==:eA==')})"
+    )
+    command = [sys.executable, "-X", "warn_default_encoding", "-W", "error::EncodingWarning", "-c", program]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run(command, cwd=tmp_path, env=environ, check=True)
+    assert list(users.load(tmp_path / "users")) == ["j\u00f6rg"]

@@ -93,7 +93,7 @@ async def test_the_log_of_a_killed_node_can_be_backed_up(
     node_process.kill()
 
     assert main(["backup", "--data-dir", str(node_process.data_dir), "--to", str(tmp_path / "b")]) == 0
-    assert "5 events" in capsys.readouterr().out
+    assert "7 events" in capsys.readouterr().out
     assert main(["verify", "--data-dir", str(node_process.data_dir)]) == 0
     node_process.start()
     async with connected(node_process.uri) as client:
@@ -124,7 +124,7 @@ async def test_an_older_backup_is_replaced_when_asked(data_dir: Path, backup: Pa
     async with EventStoreNode(data_dir) as node, connected(node.uri) as client:
         await client.append_to_stream("t", current_version=StreamState.NO_STREAM, events=events(3))
         assert main(["backup", "--data-dir", str(data_dir), "--to", str(backup), "--force"]) == 0
-    assert sqlite3.connect(backup).execute("SELECT count(*) FROM event").fetchone() == (23,)
+    assert sqlite3.connect(backup).execute("SELECT count(*) FROM event").fetchone() == (25,)
 
 
 def test_the_operator_is_told(data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,9 +133,9 @@ def test_the_operator_is_told(data_dir: Path, tmp_path: Path, capsys: pytest.Cap
     assert eventfold(["node", "verify", "--file", copy]) == 0
     assert eventfold(["node", "restore", "--from", copy, "--data-dir", str(tmp_path / "new")]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert told[0].startswith(f"{copy}: 20 events, last position ")
-    assert told[1].startswith(f"{copy}: sound, 20 events in 1 streams, last position ")
-    assert told[2].startswith(f"{tmp_path / 'new'}: 20 events, last position ")
+    assert told[0].startswith(f"{copy}: 22 events, last position ")
+    assert told[1].startswith(f"{copy}: sound, 22 events in 3 streams, last position ")
+    assert told[2].startswith(f"{tmp_path / 'new'}: 22 events, last position ")
 
 
 # What is refused
@@ -263,3 +263,12 @@ def test_wrong_usage(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(arguments)
     assert end.value.code == 2
+
+
+def test_what_a_killed_backup_left_is_in_nobodys_way(data_dir: Path, tmp_path: Path) -> None:
+    """In a container, each process may have the same number."""
+    left = tmp_path / f"b.{os.getpid()}.unfinished"
+    left.write_text("left")
+    assert main(["backup", "--data-dir", str(data_dir), "--to", str(tmp_path / "b")]) == 0
+    assert left.read_text() == "left"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b", left.name, "data"]

@@ -48,7 +48,7 @@ def remove(connection: sqlite3.Connection, stream: str, condition: str) -> None:
 
 def test_a_sound_log(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "--data-dir", str(log)]) == 0
-    assert ": sound, 70 events in 11 streams, last position " in capsys.readouterr().out
+    assert ": sound, 72 events in 13 streams, last position " in capsys.readouterr().out
 
 
 def test_an_empty_log() -> None:
@@ -132,6 +132,12 @@ def test_damaged_events(
     assert output.out == ""
     assert output.err.startswith(f"{log / 'events.db'}: 1 problem\n  position {position}")
     assert problem in output.err
+
+
+@pytest.mark.parametrize("damage", ["created = 'noon'", "record = 7", "stream = 'x'"])
+def test_columns_that_hold_something_else(connection: sqlite3.Connection, damage: str) -> None:
+    connection.execute(f"UPDATE event SET {damage} WHERE revision = 2 AND position % 2 = 0 OR position = 1")
+    assert verify(connection).problems
 
 
 def test_a_stream_without_a_name(connection: sqlite3.Connection) -> None:

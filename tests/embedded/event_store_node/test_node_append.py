@@ -98,6 +98,7 @@ async def test_a_conflict_with_a_stream_at_another_revision(stub) -> None:
     assert (conflict.current_revision, conflict.current_revision_20_6_0) == (1, 1)
     assert (conflict.expected_revision, conflict.expected_revision_20_6_0) == (5, 5)
     assert no_stream.wrong_expected_version.HasField("expected_no_stream")
+    assert no_stream.wrong_expected_version.expected_revision_20_6_0 == 2**64 - 1
 
 
 async def test_a_tombstoned_stream_is_a_failed_precondition(stub, client) -> None:
@@ -128,7 +129,15 @@ async def test_malformed_and_empty_ids_are_refused(stub, id_) -> None:
     requests = append_requests("s", [event()])
     requests[1].proposed_message.id.CopyFrom(id_)
 
-    assert (await refusal(stub.Append(iter(requests)))).code() is grpc.StatusCode.INVALID_ARGUMENT
+    error = await refusal(stub.Append(iter(requests)))
+
+    assert (error.code(), error.details()) == (grpc.StatusCode.UNKNOWN, "Exception was thrown by handler.")
+
+
+async def test_an_event_needs_a_type(stub) -> None:
+    error = await refusal(stub.Append(iter(append_requests("s", [event("")]))))
+
+    assert error.code() is grpc.StatusCode.UNKNOWN
 
 
 async def test_the_maximum_append_size_is_over_the_whole_append(stub, client) -> None:
@@ -160,10 +169,11 @@ async def test_messages_out_of_order_fail_the_handler(stub, requests) -> None:
     assert error.details() == "Exception was thrown by handler."
 
 
-async def test_a_stream_needs_a_name(stub) -> None:
-    error = await refusal(stub.Append(iter(append_requests("", [event()]))))
+@pytest.mark.parametrize("name", ["", "$$"])
+async def test_a_stream_needs_a_name(stub, name) -> None:
+    error = await refusal(stub.Append(iter(append_requests(name, [event()]))))
 
-    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert (error.code(), error.details()) == (grpc.StatusCode.UNKNOWN, "Exception was thrown by handler.")
 
 
 async def test_the_sync_client_appends_single_events(node: EventStoreNode) -> None:

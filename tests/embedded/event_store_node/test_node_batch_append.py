@@ -4,6 +4,8 @@ import asyncio
 import logging
 from uuid import uuid4
 
+import grpc
+import grpc.aio
 import pytest
 from esdbclient import StreamState
 from esdbclient.exceptions import (
@@ -12,7 +14,7 @@ from esdbclient.exceptions import (
     StreamIsDeleted,
     WrongCurrentVersion,
 )
-from esdbclient.protos.Grpc import code_pb2, shared_pb2, streams_pb2
+from esdbclient.protos.Grpc import code_pb2, shared_pb2, streams_pb2, streams_pb2_grpc
 from google.protobuf import empty_pb2, timestamp_pb2
 from node_support import batch_request, endless, event, events, messages, until
 
@@ -99,9 +101,68 @@ async def test_a_split_write_is_one_write(stub, client) -> None:
     assert len(await client.get_stream("one")) == 5
 
 
-async def test_an_unfinished_write_leaves_nothing(stub, client) -> None:
-    assert await messages(stub.BatchAppend(iter([batch_request("s", events(2), is_final=False)]))) == []
+@pytest.mark.parametrize("deadline_seconds", [None, 0.05])
+async def test_an_unfinished_write_is_given_up(stub, client, monkeypatch, deadline_seconds: float | None) -> None:
+    if deadline_seconds is None:
+        monkeypatch.setattr(batch_append, "_LONGEST_WAIT_SECONDS", 0.05)
+    request = batch_request("s", events(2), is_final=False, deadline_seconds=deadline_seconds)
+    response = await answer(stub, request)
+
+    assert response.correlation_id == request.correlation_id
+    assert response.stream_identifier.stream_name == b"s"
+    assert response.error.code == code_pb2.DEADLINE_EXCEEDED
+    assert detail(response, shared_pb2.Timeout)
     assert await client.get_current_version("s") is StreamState.NO_STREAM
+
+
+async def test_what_comes_too_late_is_ignored(stub, client, monkeypatch) -> None:
+    monkeypatch.setattr(batch_append, "_LONGEST_WAIT_SECONDS", 0.01)
+    id_, timed_out = uuid4(), asyncio.Event()
+
+    async def requests():
+        yield batch_request("s", events(2), correlation_id=id_, is_final=False)
+        await timed_out.wait()
+        yield batch_request(None, events(1), correlation_id=id_)
+        yield batch_request("s", events(1), correlation_id=id_, **NO_STREAM)
+
+    call = stub.BatchAppend(requests())
+    (given_up,) = await messages(call, 1)
+    timed_out.set()
+    (written,) = await messages(call)
+
+    assert given_up.error.code == code_pb2.DEADLINE_EXCEEDED
+    assert written.success.current_revision == 0
+
+
+async def test_parts_that_stand_behind_other_requests_have_not_come_too_late(stub, client, monkeypatch) -> None:
+    monkeypatch.setattr(batch_append, "_LONGEST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(batch_append, "_QUIET_SECONDS", 5.0)
+    id_, others = uuid4(), 100
+
+    async def requests():
+        yield batch_request("s", events(2), correlation_id=id_, is_final=False)
+        for number in range(others):
+            yield batch_request(f"other-{number}", events(1))
+        yield batch_request(None, events(1), correlation_id=id_)
+
+    answers = await messages(stub.BatchAppend(requests()))
+    assert len(answers) == others + 1
+    assert all(one.HasField("success") for one in answers)
+    assert await client.get_current_version("s") == 2
+
+
+async def test_an_unfinished_write_does_not_keep_a_node_from_stopping(monkeypatch) -> None:
+    monkeypatch.setattr(batch_append, "_LONGEST_WAIT_SECONDS", 3600)
+    node = EventStoreNode()
+    await node.start()
+    async with grpc.aio.insecure_channel(f"{node.host}:{node.port}") as channel:
+        requests = iter([batch_request("s", events(2), is_final=False), batch_request("t", [event()])])
+        call = streams_pb2_grpc.StreamsStub(channel).BatchAppend(requests)
+        await messages(call, 1)
+        await asyncio.wait_for(node.stop(), 10)
+        with pytest.raises(grpc.aio.AioRpcError) as end:
+            await messages(call)
+    assert end.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_parts_without_options_are_ignored(stub) -> None:
@@ -177,12 +238,16 @@ async def test_too_large_in_parts_is_refused_once_and_the_call_goes_on(stub) -> 
     assert written.success.current_revision == 0
 
 
-@pytest.mark.parametrize("what", ["stream", "expected", "id", "type", "empty type", "content type"])
+@pytest.mark.parametrize(
+    "what", ["stream", "metadata of no stream", "expected", "id", "type", "empty type", "content type"]
+)
 async def test_bad_requests(stub, what) -> None:
     request = batch_request("s", [event()])
     match what:
         case "stream":
             request.options.stream_identifier.stream_name = b""
+        case "metadata of no stream":
+            request.options.stream_identifier.stream_name = b"$$"
         case "expected":
             request.options.ClearField("any")
         case "id":

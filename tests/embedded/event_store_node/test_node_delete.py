@@ -1,6 +1,7 @@
 """Soft delete, tombstone and stream metadata."""
 
 import json
+import time
 from typing import Any
 
 import grpc
@@ -189,7 +190,7 @@ async def test_what_metadata_leaves_readable(client: Client, document: dict[str,
 async def test_expired_events_are_not_read(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     from embedded.event_store_node import log, reader
 
-    now = 1_700_000_000
+    now = time.time_ns() // 10**9 + 60
     clock = type("Clock", (), {"time_ns": staticmethod(lambda: now * 1_000_000_000), "monotonic": staticmethod(float)})
     monkeypatch.setattr(reader, "time", clock)
     monkeypatch.setattr(log, "time", clock)
@@ -224,9 +225,19 @@ async def test_all_keeps_what_metadata_hides(client: Client, three: str) -> None
     await client.delete_stream(three, current_version=StreamState.ANY)
 
     logged = [(e.stream_name, e.stream_position) async for e in await client.read_all(filter_exclude=())]
-    assert logged == [("s", 0), ("s", 1), ("s", 2), ("$$s", 0), ("$$s", 1)]
+    assert logged == [("$$$scavenges", 0), ("s", 0), ("s", 1), ("s", 2), ("$$s", 0), ("$$s", 1)]
+
+
+async def test_metadata_that_utf8_cannot_say_is_kept_escaped(client: Client) -> None:
+    data = b'{"x":"\\ud800","$tb":9223372036854775807}'
+    await client.append_to_stream("$$s", current_version=StreamState.ANY, events=[event("$metadata", data)])
+    await client.append_to_stream("s", current_version=StreamState.ANY, events=[event()])
+
+    (metadata_event,) = await client.get_stream("$$s")
+    assert json.loads(metadata_event.data) == {"x": "\ud800", "$tb": 0}
 
 
 def test_recreated_metadata_keeps_other_keys() -> None:
     assert metadata.recreated(b'{"a": "\xc3\xa9", "$tb": 9}', 4) == b'{"a":"\xc3\xa9","$tb":4}'
     assert metadata.recreated(b"[]", 4) is None
+    assert metadata.recreated(b'{"a":"\\ud800"}', 4) == b'{"a":"\\ud800","$tb":4}'

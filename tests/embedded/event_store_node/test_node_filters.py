@@ -7,7 +7,7 @@ import grpc.aio
 import pytest
 from esdbclient import AsyncEventStoreDBClient, StreamState
 from esdbclient.protos.Grpc import streams_pb2
-from node_support import ReadOptions, event, events, messages, read_options
+from node_support import EMPTY, ReadOptions, event, events, messages, read_options
 
 from embedded.event_store_node import filters, reader
 from embedded.event_store_node.events import LoggedEvent
@@ -43,28 +43,21 @@ async def log(client: AsyncEventStoreDBClient) -> None:
         (by_type(regex="laced"), ["Placed", "Replaced"]),
         (by_type(regex="^Placed|Paid$"), ["Placed", "Paid"]),
         (by_type(regex=r"^[^\$].*"), ["Placed", "Opened", "Replaced", "Paid"]),
-        (by_type(regex=r"^(?!(P.*$))"), ["Opened", "Replaced", "$metadata"]),
+        (by_type(regex=r"^(?!(P.*$))"), ["$metadata", "Opened", "Replaced", "$metadata"]),
         (by_type(prefix=["P", "Op"]), ["Placed", "Opened", "Paid"]),
         (by_type(prefix=[]), []),
         (by_type(regex="Paid", prefix=["Op"]), ["Paid"]),
         (by_stream(prefix=["order-", "cart-"]), ["Placed", "Opened", "Replaced"]),
         (by_stream(regex="-1$"), ["Placed", "Opened"]),
-        (by_stream(prefix=["$$"]), ["$metadata"]),
+        (by_stream(prefix=["$$"]), ["$metadata", "$metadata"]),
     ],
 )
 async def test_filters(stub, filter_: FilterOptions, types: list[str]) -> None:
-    forwards = await messages(stub.Read(streams_pb2.ReadReq(options=read_options(filter=filter_))))
-    backwards = await messages(
-        stub.Read(
-            streams_pb2.ReadReq(
-                options=read_options(
-                    filter=filter_,
-                    read_direction=ReadOptions.Backwards,
-                    all=ReadOptions.AllOptions(end=streams_pb2.ReadReq().options.all.end),
-                )
-            )
-        )
-    )
+    start, end = ReadOptions.AllOptions(start=EMPTY), ReadOptions.AllOptions(end=EMPTY)
+    options = read_options(filter=filter_, all=start)
+    forwards = await messages(stub.Read(streams_pb2.ReadReq(options=options)))
+    options = read_options(filter=filter_, all=end, read_direction=ReadOptions.Backwards)
+    backwards = await messages(stub.Read(streams_pb2.ReadReq(options=options)))
 
     assert [m.event.event.metadata["type"] for m in forwards] == types
     assert [m.event.event.metadata["type"] for m in backwards] == types[::-1]

@@ -19,7 +19,7 @@ async def test_a_cluster_of_one_leader(node: EventStoreNode) -> None:
     (member,) = reply.members
     assert member.state == gossip_pb2.MemberInfo.Leader
     assert member.is_alive
-    assert (member.http_end_point.address, member.http_end_point.port) == (node.host, node.port)
+    assert (member.http_end_point.address, member.http_end_point.port) == (node.advertised_host, node.port)
 
 
 @pytest.mark.parametrize("uri", ["esdb://{0},{0}?Tls=false", "esdb+discover://{0}?Tls=false&NodePreference=leader"])

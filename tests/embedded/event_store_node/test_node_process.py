@@ -17,9 +17,11 @@ from esdbclient.protos.Grpc import streams_pb2_grpc
 from node_support import NodeProcess, batch_request, connected, endless, event, events, messages
 
 from embedded.event_store_node import EventStoreNode
-from embedded.event_store_node.database import Database, DataDirectoryError
+from embedded.event_store_node.database import Database
+from embedded.event_store_node.directory_lock import DataDirectoryError
+from embedded.event_store_node.listening import PortTakenError
 from embedded.event_store_node.main import main
-from embedded.event_store_node.node import PortTakenError
+from embedded.event_store_node.scavenge.history import ScavengeHistory
 
 
 async def test_it_says_when_it_is_ready(node_process: NodeProcess) -> None:
@@ -143,6 +145,19 @@ def test_a_data_directory_is_free_again_after_a_failed_start(tmp_path: Path) -> 
     for _ in range(2):
         with pytest.raises(DataDirectoryError, match="not an SQLite database"):
             Database(tmp_path)
+
+
+async def test_a_log_that_fails_the_services_is_refused_and_free_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(self: ScavengeHistory) -> None:
+        raise sqlite3.DatabaseError("malformed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ScavengeHistory, "close_interrupted", fails)
+        with pytest.raises(DataDirectoryError, match="cannot be read: malformed"):
+            await EventStoreNode(tmp_path).start()
+    Database(tmp_path).close()
 
 
 # The end

@@ -178,7 +178,7 @@ async def test_all_shows_system_events_when_they_are_not_filtered_out(client: Cl
     await client.tombstone_stream("s", current_version=StreamState.ANY)
 
     types = [e.type async for e in await client.read_all(filter_exclude=())]
-    assert types == ["Happened", "$metadata", "$streamDeleted"]
+    assert types == ["$metadata", "Happened", "$metadata", "$streamDeleted"]
     assert [e.type async for e in await client.read_all()] == ["Happened"]
 
 
@@ -191,15 +191,15 @@ async def test_all_hides_the_traces_of_persistent_subscriptions_to_all(client: C
         await client.append_to_stream(stream, current_version=StreamState.ANY, events=[event()])
 
     shown = [e.stream_name async for e in await client.read_all(filter_exclude=())]
-    assert shown == ["$persistentsubscription-orders::group-parked"]
+    assert shown == ["$$$scavenges", "$persistentsubscription-orders::group-parked"]
     assert await revisions(client, "$persistentsubscription-$all::group-parked") == [0]
 
 
-async def test_structured_ids(stub, client: Client) -> None:
+@pytest.mark.parametrize("option", [ReadOptions.UUIDOption(structured=EMPTY), ReadOptions.UUIDOption()], ids=str)
+async def test_structured_ids(stub, client: Client, option: ReadOptions.UUIDOption) -> None:
     (one,) = await written(client, "s", 1)
-    structured = ReadOptions.UUIDOption(structured=EMPTY)
 
-    (message,) = await read(stub, read_options(uuid_option=structured))
+    (message,) = await read(stub, read_options(uuid_option=option))
 
     halves = message.event.event.id.structured
     whole = (halves.most_significant_bits % 2**64 << 64) + halves.least_significant_bits % 2**64
@@ -298,9 +298,6 @@ async def test_structured_ids_of_links(stub, client: Client) -> None:
         {"no_filter": None},
         {"all": None},
         {"count": None},
-        {"all": ReadOptions.AllOptions()},
-        {"stream": StreamOptions(stream_identifier=stream_id("s"))},
-        {"stream": StreamOptions(start=EMPTY)},
         {"subscription": ReadOptions.SubscriptionOptions(), "read_direction": ReadOptions.Backwards},
         {
             "stream": StreamOptions(stream_identifier=stream_id("s"), start=EMPTY),
@@ -314,3 +311,20 @@ async def test_invalid_requests(stub, changes: dict[str, Any]) -> None:
         await read(stub, read_options(**changes))
 
     assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"all": ReadOptions.AllOptions()},
+        {"stream": StreamOptions(stream_identifier=stream_id("s"))},
+        {"stream": StreamOptions(start=EMPTY)},
+    ],
+    ids=["all without position", "stream without revision", "stream without name"],
+)
+async def test_a_read_of_nothing_in_particular_fails_the_handler(stub, changes: dict[str, Any]) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await read(stub, read_options(**changes))
+
+    assert refusal.value.code() is grpc.StatusCode.UNKNOWN
+    assert refusal.value.details() == "Exception was thrown by handler."

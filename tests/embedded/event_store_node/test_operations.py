@@ -14,6 +14,8 @@ from node_support import NodeProcess, connected, event, events, until
 from operations_support import IN_PROGRESS, STARTED, STOPPED, Operations, completion, log, names, read
 
 from embedded.event_store_node import EventStoreNode, own_messages
+from embedded.event_store_node.main import main
+from embedded.event_store_node.scavenge import retention
 
 ANY = StreamState.ANY
 TOMBSTONE = 2**63 - 1
@@ -81,7 +83,7 @@ async def test_a_scavenge_is_stopped(
     stopping = asyncio.create_task(operations.stop(started.scavenge_id if by_id else "current"))
 
     async def has_arrived() -> bool:
-        return node._scavenger._stopping
+        return node._scavenger._stopping.is_set()
 
     await until(has_arrived)
     assert not stopping.done()
@@ -143,6 +145,31 @@ async def test_what_cannot_be_read_is_removed(operations: Operations, client: As
     assert len(await read(client, "recreated")) == 2
 
 
+async def test_the_metadata_of_a_tombstoned_stream_is_removed_as_a_whole(tmp_path: Path) -> None:
+    async with (
+        EventStoreNode(tmp_path) as node,
+        connected(node.uri) as client,
+        Operations(f"{node.host}:{node.port}") as operations,
+    ):
+        await client.append_to_stream("s", current_version=ANY, events=events(2))
+        for _ in range(3):
+            await client.set_stream_metadata("s", metadata={"$maxCount": 5})
+        await client.set_stream_metadata("t", metadata={})
+        for stream in ("s", "t"):
+            await client.tombstone_stream(stream, current_version=ANY)
+        await operations.scavenge(client)
+        kept = names(await log(client))
+        assert sorted(kept) == [f"{TOMBSTONE}@s", f"{TOMBSTONE}@t"]
+        # It may be written to again, and begins anew.
+        await client.append_to_stream("$$s", current_version=StreamState.NO_STREAM, events=[event("$metadata")])
+        assert names(await log(client))[-1] == "0@$$s"
+    assert main(["verify", "--data-dir", str(tmp_path)]) == 0
+    async with EventStoreNode(tmp_path) as node, connected(node.uri) as client:
+        await client.append_to_stream("$$s", current_version=0, events=[event("$metadata")])
+        await client.append_to_stream("$$t", current_version=StreamState.NO_STREAM, events=[event("$metadata")])
+        assert names(await log(client))[-2:] == ["1@$$s", "0@$$t"]
+
+
 async def test_expired_events_are_removed(operations: Operations, client: AsyncEventStoreDBClient) -> None:
     await client.append_to_stream("old", current_version=ANY, events=events(3))
     await client.set_stream_metadata("old", metadata={"$maxAge": 1})
@@ -202,3 +229,27 @@ async def test_writers_and_readers_go_on_meanwhile(operations: Operations, clien
     assert (await ends)["result"] == "Success"
     assert len(await read(client, "new")) == written
     assert len([e for e in await log(client) if e.stream_name.startswith("rest-")]) == 200
+
+
+async def test_a_scavenge_whose_end_cannot_be_written_down_blocks_no_other(
+    operations: Operations, client: AsyncEventStoreDBClient, node: EventStoreNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> None:
+        raise OSError("for this test")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(node._scavenger._history, "completed", fails)
+        await operations.start()
+        assert node._scavenger._task is not None
+        await asyncio.wait([node._scavenger._task])
+    assert (await operations.scavenge(client))["result"] == "Success"
+
+
+async def test_a_scavenge_with_nothing_to_remove_can_be_stopped(
+    operations: Operations, client: AsyncEventStoreDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many streams are looked through in vain: here they never end."""
+    monkeypatch.setattr(retention, "candidates", lambda *_: retention.CandidatePage([], 0, is_end=False))
+    scavenge_id = (await operations.start()).scavenge_id
+    assert (await operations.stop(scavenge_id)).scavenge_result == STOPPED
+    assert (await completion(client, scavenge_id))["result"] == "Stopped"

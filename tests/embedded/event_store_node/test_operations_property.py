@@ -55,6 +55,8 @@ def kept(before: list[RecordedEvent]) -> list[RecordedEvent]:
 
 def _first_kept(stream: str, last: dict[str, RecordedEvent]) -> int:
     end = last[stream].stream_position
+    if stream.startswith("$$") and stream[2:] in last and last[stream[2:]].stream_position == TOMBSTONE:
+        return TOMBSTONE
     if stream.startswith("$$") or "$$" + stream not in last or end == TOMBSTONE:
         return end if stream.startswith("$$") or end == TOMBSTONE else 0
     metadata = json.loads(last["$$" + stream].data)

@@ -118,6 +118,19 @@ async def test_a_filter_that_finds_little_in_a_long_log(client: Client, groups: 
     await until_info(groups, None, status="Live")
 
 
+async def test_what_a_filter_leaves_out_needs_no_room(client: Client, groups: Stub) -> None:
+    await client.create_subscription_to_all("g", filter_include=["Wanted"], history_buffer_size=5, read_batch_size=4)
+    await append(client, "s", 5, "Wanted")
+    await until_info(groups, None, status="Live", read_buffer_count=5)
+    await append(client, "s", 3, "Unwanted")
+    await create(groups, "s", "late")
+    await until_info(groups, "s", "late", read_buffer_count=8)
+
+    assert (await info(groups, None)).status == "Live"
+    await append(client, "s", 1, "Wanted")
+    await until_info(groups, None, status="Behind")
+
+
 async def test_a_truncated_stream_is_read_from_what_is_left(client: Client, groups: Stub) -> None:
     await append(client, count=10)
     await client.set_stream_metadata("s", metadata={"$tb": 7})

@@ -1,14 +1,10 @@
 """Checkpoints, the configuration, and restarts of the node that find both again."""
 
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import grpc.aio
 import pytest
-from esdbclient import AsyncEventStoreDBClient, NewEvent, StreamState
-from node_support import EMPTY, connected, until
+from esdbclient import AsyncEventStoreDBClient
+from node_support import EMPTY, until
 from persistent_support import (
     Nack,
     Stub,
@@ -18,6 +14,7 @@ from persistent_support import (
     info,
     replay,
     revisions,
+    running,
     tick,
     until_info,
 )
@@ -127,16 +124,6 @@ async def _is_beyond(groups: Stub, position: int) -> bool:
 # Beginning again from the log
 
 
-@asynccontextmanager
-async def running(data_dir: Path) -> AsyncIterator[tuple[EventStoreNode, Client, Stub]]:
-    async with (
-        EventStoreNode(data_dir) as node,
-        connected(node.uri) as client,
-        grpc.aio.insecure_channel(f"{node.host}:{node.port}") as channel,
-    ):
-        yield node, client, Stub(channel)
-
-
 async def test_a_restart_keeps_groups_checkpoints_and_parked_messages(tmp_path: Path) -> None:
     async with running(tmp_path) as (_, client, groups):
         await append(client, count=6)
@@ -202,57 +189,3 @@ async def test_the_checkpoint_wins_over_the_start(client: Client, groups: Stub, 
 
     async with consuming(groups) as consumer:
         assert revisions(await consumer.take(3)) == [2, 3, 4]
-
-
-# The configuration
-
-
-async def test_the_configuration_is_a_document_in_the_log(client: Client, groups: Stub) -> None:
-    await create(groups)
-    await client.create_subscription_to_all("h", filter_include=["A", "B"], consumer_strategy="Pinned")
-
-    (last,) = [one async for one in await client.read_stream("$persistentSubscriptionConfig", backwards=True, limit=1)]
-    document = json.loads(last.data)
-    assert last.type == "$PersistentConfig"
-    assert document["version"] == "2"
-    first, second = document["entries"]
-    assert first == {
-        "stream": "s",
-        "group": "g",
-        "startPosition": "0",
-        "namedConsumerStrategy": "RoundRobin",
-        "messageTimeout": 30000,
-        "liveBufferSize": 500,
-        "historyBufferSize": 500,
-        "maxRetryCount": 10,
-        "readBatchSize": 20,
-        "checkPointAfter": 2000,
-        "minCheckPointCount": 10,
-        "maxCheckPointCount": 1000,
-    }
-    assert (second["stream"], second["startPosition"]) == ("$all", "C:0/P:0")
-    assert second["filter"] == {"context": "eventtype", "type": "regex", "data": "^A|B$", "isAllStream": True}
-    metadata, _ = await client.get_stream_metadata("$persistentSubscriptionConfig")
-    assert metadata == {"$maxCount": 2}
-
-
-async def test_a_configuration_that_makes_no_sense_stops_the_groups_only(tmp_path: Path) -> None:
-    async with running(tmp_path) as (_, client, groups):
-        await create(groups)
-        (last,) = [
-            one async for one in await client.read_stream("$persistentSubscriptionConfig", backwards=True, limit=1)
-        ]
-        broken = NewEvent(type="$PersistentConfig", data=b'{"entries": [{"stream": "s"}]}')
-        await client.append_to_stream("$persistentSubscriptionConfig", current_version=StreamState.ANY, events=[broken])
-    async with running(tmp_path) as (_, client, groups):
-        for call in (info(groups), create(groups, "t")):
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await call
-            assert caught.value.details() == "Server Is Not Ready"
-        repaired = NewEvent(type="$PersistentConfig", data=last.data)
-        await append(client)
-        await client.append_to_stream(
-            "$persistentSubscriptionConfig", current_version=StreamState.ANY, events=[repaired]
-        )
-        await groups.RestartSubsystem(EMPTY)
-        assert (await info(groups)).event_source == "s"

@@ -26,6 +26,8 @@ from embedded.event_store_node import EventStoreNode
 
 UpdateReq = persistent_pb2.UpdateReq
 ALL_POSITION = CreateReq.Position(commit_position=10**9, prepare_position=10**9)
+HALF_END = CreateReq.Position(commit_position=2**64 - 1, prepare_position=5)
+PROTO = "EventStore.Client.PersistentSubscriptions."
 
 
 # Create
@@ -119,10 +121,10 @@ async def test_a_group_exists_already(client: AsyncEventStoreDBClient, groups: S
     [
         ("s", None, {"consumer_strategy": "Magic"}, "Consumer strategy Magic does not exist."),
         ("s", None, {"read_batch_size": 500}, "out of the range"),
-        ("s", {"revision": 2**64 - 2}, {}, "greater than or equal to -1"),
         ("", None, {}, "Bad stream name."),
         ("$all", None, {}, "only supported over gRPC"),
         (None, {"position": ALL_POSITION}, {}, "less than or equal to the last commit position"),
+        (None, {"position": HALF_END}, {}, "prepare position must be less than or equal to the commit position"),
     ],
 )
 async def test_a_group_that_cannot_be(
@@ -136,6 +138,37 @@ async def test_a_group_that_cannot_be(
     assert reason in trailers(caught.value)["reason"]
     name = "$all" if stream is None else stream
     assert caught.value.details().startswith(f"Subscription group g on stream {name} failed: '")
+
+
+@pytest.mark.parametrize(
+    ("stream", "start", "details"),
+    [
+        # Before the stream's name is looked at.
+        ("", {"revision": 2**64 - 2}, "Exception was thrown by handler."),
+        (None, {"position": CreateReq.Position(commit_position=2**63, prepare_position=0)}, "Exception was thrown"),
+        (None, {"position": CreateReq.Position(commit_position=1, prepare_position=2)}, "Exception was thrown"),
+        ("", {}, f"'None' is not a valid {PROTO}CreateReq+Types+StreamOptions+RevisionOptionOneofCase"),
+        (None, {}, f"'None' is not a valid {PROTO}CreateReq+Types+AllOptions+AllOptionOneofCase"),
+    ],
+)
+async def test_a_start_that_makes_no_sense(groups: Stub, stream: str | None, start: dict, details: str) -> None:
+    options = CreateReq.Options(group_name="g", settings=settings())
+    if stream is None:
+        options.all.CopyFrom(CreateReq.AllOptions(**start))
+    else:
+        options.stream.CopyFrom(CreateReq.StreamOptions(stream_identifier=stream_id(stream), **start))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await groups.Create(CreateReq(options=options))
+
+    assert details in caught.value.details()
+
+
+async def test_an_update_of_all_without_a_start(groups: Stub) -> None:
+    request = update_request(None)
+    request.options.all.ClearField("start")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await groups.Update(request)
+    assert caught.value.code() is grpc.StatusCode.UNKNOWN
 
 
 async def test_a_malformed_filter_is_refused(groups: Stub) -> None:
@@ -325,7 +358,7 @@ async def test_connections_are_described(client: AsyncEventStoreDBClient, groups
 
     (connection,) = got.connections
     assert (connection.in_flight_messages, connection.available_slots, connection.total_items) == (2, 3, 3)
-    assert (connection.username, connection.connection_name) == ("anonymous", "<unknown>")
+    assert (connection.username, connection.connection_name) == ("system", "<unknown>")
     assert [one.key for one in connection.observed_measurements][:4] == ["Mean", "Median", "Fastest", "Quintile 1"]
     assert (got.status, got.total_items, got.total_in_flight_messages) == ("Live", 3, 2)
     assert got.last_known_event_position == "2"

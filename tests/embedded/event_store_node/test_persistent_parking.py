@@ -7,8 +7,27 @@ import grpc
 import grpc.aio
 import pytest
 from esdbclient import AsyncEventStoreDBClient, StreamState
-from node_support import until
-from persistent_support import Consumer, Nack, Stub, append, consuming, create, info, replay, revisions, until_info
+from esdbclient.exceptions import NotFound
+from esdbclient.protos.Grpc import persistent_pb2
+from node_support import EMPTY, until
+from persistent_support import (
+    Consumer,
+    Nack,
+    Stub,
+    append,
+    consuming,
+    create,
+    info,
+    named,
+    replay,
+    revisions,
+    tick,
+    until_info,
+)
+
+from embedded.event_store_node import EventStoreNode
+from embedded.event_store_node.persistent import buffers, parking
+from embedded.event_store_node.persistent.message import message_id
 
 Client = AsyncEventStoreDBClient
 PARKED = "$persistentsubscription-s::g-parked"
@@ -55,8 +74,12 @@ async def test_replayed_messages_come_as_resolved_links(client: Client, groups: 
     assert [one.retry_count for one in again] == [0, 0, 0]
     await consumer.ack(*again)
     await until_info(groups, parked_message_count=0, outstanding_messages_count=0)
-    metadata, _ = await client.get_stream_metadata(PARKED)
-    assert metadata["$tb"] == 3
+
+    async def is_truncated() -> bool:
+        metadata, _ = await client.get_stream_metadata(PARKED)
+        return metadata.get("$tb") == 3
+
+    await until(is_truncated)
 
 
 async def test_a_replay_may_stop_earlier(groups: Stub, consumer: Consumer) -> None:
@@ -91,11 +114,77 @@ async def test_replaying_nothing(client: Client, groups: Stub) -> None:
     assert (await info(groups)).status == "Live"
 
 
+async def test_a_late_answer_parks_nothing_for_the_next_group(
+    node: EventStoreNode, client: Client, groups: Stub, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await append(client)
+    (last,) = await consumer.take(1)
+    group = node.persistent_subscriptions.group("s", "g")
+    # As with a consumer that takes its messages so slowly that it is not told yet, while its answers come.
+    monkeypatch.setattr(group, "disconnect", lambda consumer: None)
+    options = named(persistent_pb2.DeleteReq.Options)
+    await groups.Delete(persistent_pb2.DeleteReq(options=options))
+    group.park([message_id(last.event.id)], "too late")
+    await create(groups)
+
+    assert (await info(groups)).parked_message_count == 0
+
+
 async def test_deleting_the_parked_stream_forgets_the_messages(
     client: Client, groups: Stub, consumer: Consumer
 ) -> None:
     await client.delete_stream(PARKED, current_version=StreamState.ANY)
     assert (await info(groups)).parked_message_count == 0
+
+
+async def test_a_restart_parks_what_was_replayed_and_not_done_with(
+    node: EventStoreNode, groups: Stub, consumer: Consumer
+) -> None:
+    await replay(groups)
+    again = await consumer.take(3)
+    await consumer.ack(again[0], again[2])
+    await until_info(groups, parked_message_count=0, outstanding_messages_count=1)
+    tick(node)
+    await replay(groups)
+    await until_info(groups, parked_message_count=0, outstanding_messages_count=1, status="Live")
+    await groups.RestartSubsystem(EMPTY)
+
+    await until_info(groups, parked_message_count=2)
+    async with consuming(groups) as heir:
+        assert revisions(await heir.take(3)) == [0, 1, 2], "they were parked after the checkpoint"
+        await replay(groups)
+        last = await heir.take(2)
+        assert revisions(last) == [1, 2]
+        await heir.nack(Nack.Park, last[0])
+        await heir.ack(last[1])
+        await until_info(groups, parked_message_count=1)
+
+
+async def test_a_deleted_parked_stream_is_not_opened_again_by_its_replay(
+    client: Client, groups: Stub, consumer: Consumer
+) -> None:
+    await replay(groups, stop_at=2)
+    again = await consumer.take(2)
+    await client.delete_stream(PARKED, current_version=StreamState.ANY)
+    await consumer.ack(*again)
+    await until_info(groups, outstanding_messages_count=0)
+    await append(client, "barrier")
+
+    with pytest.raises(NotFound):
+        [one async for one in await client.read_stream(PARKED)]
+    assert (await info(groups)).parked_message_count == 0
+
+
+async def test_large_parked_messages_are_replayed_few_at_a_time(
+    node: EventStoreNode, groups: Stub, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buffers, "MAX_BUFFERED_BYTES", 1)
+    monkeypatch.setattr(parking, "_PAGE_EVENTS", 1)
+    await replay(groups)
+    assert revisions(await consumer.take(3)) == [0, 1, 2]
+    await until_info(groups, parked_message_count=0, status="Live")
+    consumer.cancel()
+    await until_info(groups, outstanding_messages_count=0, retry_buffer_count=3)
 
 
 async def test_the_client_replays(client: Client, groups: Stub, consumer: Consumer) -> None:

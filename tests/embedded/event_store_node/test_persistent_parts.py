@@ -115,7 +115,7 @@ def test_what_is_skipped_keeps_its_place_whatever_happens() -> None:
 
 
 async def test_what_timed_out_before_it_was_sent_is_not_sent() -> None:
-    consumer = Consumer(2, "name")
+    consumer = Consumer(2, "name", "user")
     first, second = message(0), message(1)
     consumer.push(first)
     consumer.push(second)
@@ -126,7 +126,7 @@ async def test_what_timed_out_before_it_was_sent_is_not_sent() -> None:
 
 
 async def test_a_waiting_consumer_is_dropped() -> None:
-    consumer = Consumer(1, "name")
+    consumer = Consumer(1, "name", "user")
     waiting = asyncio.ensure_future(consumer.take())
     await asyncio.sleep(0)
     consumer.drop(errors.dropped("s", "g"))
@@ -175,7 +175,7 @@ PLAIN = Settings(
     ],
 )
 def test_a_definition_is_read_as_it_was_written(definition: Definition) -> None:
-    assert configuration.read(configuration.document([definition])) == [definition]
+    assert configuration.read(configuration.document([definition], "ada")) == [definition]
 
 
 def test_a_document_of_the_server_itself_is_understood() -> None:

@@ -59,11 +59,12 @@ async def test_the_retry_count_is_always_there(client: Client, groups: Stub) -> 
     assert first.commit_position == first.event.commit_position == first.event.prepare_position == position
 
 
-async def test_structured_ids(client: Client, groups: Stub) -> None:
+@pytest.mark.parametrize("is_named", [True, False])
+async def test_structured_ids(client: Client, groups: Stub, is_named: bool) -> None:
     await create(groups)
     new = event()
     await client.append_to_stream("s", current_version=StreamState.ANY, events=[new])
-    async with consuming(groups, structured=EMPTY) as consumer:
+    async with consuming(groups, structured=EMPTY if is_named else None) as consumer:
         (first,) = await consumer.take(1)
         id_ = first.event.id.structured
         bits = (id_.most_significant_bits % 2**64) << 64 | id_.least_significant_bits % 2**64

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 import grpc
 import grpc.aio
 import pytest
-from esdbclient import AsyncEventStoreDBClient
+from esdbclient import AsyncEventStoreDBClient, NewEvent, StreamState
 from esdbclient.protos.Grpc import persistent_pb2
 from node_support import until
 from persistent_support import (
@@ -24,6 +24,10 @@ from persistent_support import (
 )
 
 from embedded.event_store_node import EventStoreNode
+from embedded.event_store_node.encoder import link_target
+from embedded.event_store_node.events import LoggedEvent
+from embedded.event_store_node.persistent import message
+from embedded.event_store_node.reader import Reader
 
 DiskFull = Callable[[], AbstractContextManager[None]]
 DELETE = persistent_pb2.DeleteReq(options=named(persistent_pb2.DeleteReq.Options))
@@ -83,6 +87,39 @@ async def test_what_cannot_be_parked_is_retried(
     assert again.retry_count == 1
 
 
+@pytest.mark.parametrize("is_live", [True, False])
+async def test_a_link_that_cannot_be_read_now_is_not_passed_over(
+    node: EventStoreNode,
+    client: AsyncEventStoreDBClient,
+    groups: Stub,
+    monkeypatch: pytest.MonkeyPatch,
+    is_live: bool,
+) -> None:
+    await append(client, "source", 4)
+    links = [NewEvent(type="$>", data=b"%d@source" % n, content_type="application/octet-stream") for n in range(4)]
+    tries = 0
+
+    def fails_at_first(reader: Reader, link: LoggedEvent) -> LoggedEvent | None:
+        nonlocal tries
+        tries += 1
+        if tries == 3:
+            raise sqlite3.OperationalError("disk I/O error")
+        return link_target(reader, link)
+
+    monkeypatch.setattr(message, "link_target", fails_at_first)
+    if is_live:
+        await create(groups, "links", resolve_links=True, max_checkpoint_count=1)
+    await client.append_to_stream("links", current_version=StreamState.ANY, events=links)
+    if not is_live:
+        await create(groups, "links", resolve_links=True, max_checkpoint_count=1)
+    async with consuming(groups, "links") as consumer:
+        tick(node)
+        taken = await consumer.take(4)
+        assert revisions(taken) == [0, 1, 2, 3]
+        await consumer.ack(*taken)
+        await until_info(groups, "links", last_checkpointed_event_position="3", total_items=4)
+
+
 async def test_a_checkpoint_is_written_once_there_is_room(
     node: EventStoreNode, client: AsyncEventStoreDBClient, groups: Stub, disk_full: DiskFull
 ) -> None:
@@ -100,3 +137,5 @@ async def test_a_checkpoint_is_written_once_there_is_room(
         assert (await info(groups)).last_checkpointed_event_position == ""
         tick(node)
         await until_info(groups, last_checkpointed_event_position="0")
+    metadata, _ = await client.get_stream_metadata("$persistentsubscription-s::g-checkpoint")
+    assert metadata["$maxCount"] == 2

@@ -161,7 +161,7 @@ async def test_many_streams_and_pages(client: AsyncEventStoreDBClient, projectio
 async def test_nothing_is_written_before_a_projection_is_enabled(client: AsyncEventStoreDBClient) -> None:
     await write(client, "order-1", event())
 
-    assert [e.stream_name async for e in await client.read_all(filter_exclude=())] == ["order-1"]
+    assert [e.stream_name async for e in await client.read_all(filter_exclude=())] == ["$$$scavenges", "order-1"]
 
 
 # A stream that the projection can't write to
@@ -213,3 +213,17 @@ async def test_a_deleted_target_goes_on(client: AsyncEventStoreDBClient, project
     await caught_up(projections, "$by_category")
 
     assert [(e.stream_position, e.data) for e in await read(client, "$ce-order")] == [(1, b"1@order-1")]
+
+
+async def test_an_event_that_utf8_cannot_say_stops_no_projection(
+    client: AsyncEventStoreDBClient, projections: ProjectionsStub
+) -> None:
+    """JSON may hold half a surrogate pair, escaped."""
+    await enable(projections, *NAMES)
+    await write(client, "order-1", event(metadata=b'{"$correlationId":"\\ud800"}'))
+    await caught_up(projections, *NAMES)
+
+    assert {details.status for details in await statistics(projections)} == {"Running"}
+    assert await links(client, "$bc-\ufffd") == ["0@order-1"]
+    (link,) = await read(client, "$ce-order")
+    assert json.loads(link.metadata)["$correlationId"] == "\ud800"
