@@ -76,14 +76,32 @@ def answer_http_exception(request: Request[Any, Any, Any], error: HTTPException)
     status = error.status_code
     title = {404: "There is nothing at this path", 413: "The request body is too large"}.get(status, error.detail)
     kind = _HTTP_KINDS.get(status, "malformed-request" if status < 500 else "internal-error")
-    problem = Problem(status, kind, title, "" if error.detail == title else error.detail, headers=error.headers or {})
+    problem = Problem(
+        status,
+        kind,
+        title,
+        "" if error.detail == title else error.detail,
+        errors=_pointed(error.extra),
+        headers=error.headers or {},
+    )
     return answer_problem(request, problem)
+
+
+def _pointed(extra: Any) -> list[PointedError]:
+    """What the framework says of single values: where each stands in the body or the query, and what is wrong there."""
+    faults = [one for one in extra if isinstance(one, Mapping)] if isinstance(extra, list) else []
+    return [PointedError(_pointer(str(one.get("key", "data"))), str(one.get("message", ""))) for one in faults]
 
 
 def answer_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The response to a bug: logged whole here, and told to the client without its insides."""
     log.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
     return answer_problem(request, Problem(500, "internal-error", "The service failed at this request"))
+
+
+def _pointer(key: str) -> str:
+    """The framework calls the whole body `data`."""
+    return "" if key == "data" else "/" + key.replace(".", "/")
 
 
 EXCEPTION_HANDLERS: dict[Any, Any] = {

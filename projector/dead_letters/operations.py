@@ -39,13 +39,22 @@ class Outcome(Struct, frozen=True):
 
 
 class DeadLetterOperations:
-    """`asked` is set for each request, for this process to see to it at once. `patience` is in seconds: how long the
-    owners may take. Methods raise what the store raises."""
+    """`views` are those there are; `asked` is set for each request, for this process to see to it at once. `patience`
+    is in seconds: how long the owners may take. Methods raise what the store raises."""
 
-    def __init__(self, store: DocumentStore, registry: ViewRegistry, asked: asyncio.Event, *, patience: float) -> None:
+    def __init__(
+        self,
+        store: DocumentStore,
+        registry: ViewRegistry,
+        views: Sequence[str],
+        asked: asyncio.Event,
+        *,
+        patience: float,
+    ) -> None:
         self._store = store
         self._registry = registry
         self._requests = ReplayRequests(store)
+        self._views = views
         self._asked = asked
         self._patience = patience
 
@@ -53,14 +62,22 @@ class DeadLetterOperations:
         self, view: str | None, key: str | None, *, after: int, limit: int
     ) -> tuple[list[ParkedEvent], bool]:
         """At most about `limit` dead letters after a position (those at one position stay together), and whether there
-        are more."""
-        where = {name: value for name, value in (("view", view), ("key", key)) if value is not None}
+        are more: those of the builds that are served or about to be, for the previous ones only repeat them."""
+        given = (("view", view), ("key", key))
+        where: dict[str, object] = {name: value for name, value in given if value is not None}
+        where["collection"] = {"$in": await self._collections()}
         page: list[ParkedEvent] = []
         async for document in everything(self._store, PARKED_EVENTS, where, by="position", after=after):
             if len(page) >= limit and document["position"] > page[-1].position:
                 return page, True
             page.append(parked_record(document))
         return page, False
+
+    async def _collections(self) -> list[str]:
+        records = (await self._registry.load(self._views)).values()
+        return sorted(
+            build.collection for record in records for build in (record.live, record.candidate) if build is not None
+        )
 
     async def retry(self, view: str, key: str | None) -> Outcome:
         """Replays what is parked of a view for a document or a stream, or for all.
@@ -108,8 +125,9 @@ class DeadLetterOperations:
             for one in await parked_records(self._store, collection)
             if one.key in {*request.documents, *request.streams}
         ]
-        gone = len(records) - len(remaining)
-        return Outcome(max(0, gone), len(remaining), sorted(set(_errors(answers))))
+        left = {(one.position, one.key) for one in remaining}
+        gone = {(record.position, record.key) for record in records} - left
+        return Outcome(len(gone), len(left), sorted(set(_errors(answers))))
 
     async def _answered(self, request: ReplayRequest, collections: set[str]) -> Sequence[ReplayAnswer]:
         """What every process concerned has answered, for every build that has something parked."""

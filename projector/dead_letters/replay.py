@@ -17,7 +17,7 @@ from projector.feeding.projection import Projection
 from projector.folding.decoding import Incoming, decode_batch
 from projector.folding.document_cache import ABSENT, Known
 from projector.folding.documents import write_of
-from projector.folding.folder import Step
+from projector.folding.folder import Step, describe
 from projector.ports import EventLog
 
 _EVENTS_AT_ONCE = 1000
@@ -88,10 +88,9 @@ class Replay:
             incoming = await self._event(record)
             if self._parking.discards.whole(incoming.stored.position):
                 continue
-            try:
-                keys = self._keys(incoming)
-            except Exception as fault:
-                first, error = incoming.stored.position, f"{type(fault).__name__}: {fault}"
+            keys, error = self._keys(incoming)
+            if error is not None:
+                first = incoming.stored.position
                 break
             readable.append(incoming.stored)
             for key in keys:
@@ -159,12 +158,16 @@ class Replay:
         few = [(step, tuple(key for key in step.keys if key in keys)) for step in steps]
         return [Step(step.stored, step.recorded, some) for step, some in few if some]
 
-    def _keys(self, incoming: Incoming) -> tuple[str, ...]:
-        if incoming.recorded is None:
-            raise ValueError(incoming.fault)
+    def _keys(self, incoming: Incoming) -> tuple[tuple[str, ...], str | None]:
+        """The documents of the share that an event touches, or why that can't be told."""
         view, share = self._projection.view, self._projection.share
+        if incoming.recorded is None:
+            return (), incoming.fault
         event = incoming.recorded.event
-        return share.of(view.keys(event)) if type(event) in view.events else ()
+        try:
+            return (share.of(view.keys(event)) if type(event) in view.events else ()), None
+        except Exception as error:
+            return (), describe(error)
 
     async def _event(self, record: ParkedEvent) -> Incoming:
         try:

@@ -34,7 +34,9 @@ class DiscardRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 def dead_letter_routes(engine: Engine, *, patience: float) -> list[Any]:
     """The routes over a running engine. `patience` is in seconds: how long the owners of partitions may take."""
-    operations = DeadLetterOperations(engine.store, engine.registry, engine.look_again, patience=patience)
+    operations = DeadLetterOperations(
+        engine.store, engine.registry, engine.view_names, engine.look_again, patience=patience
+    )
 
     def known(view: str) -> None:
         if view not in engine.records:

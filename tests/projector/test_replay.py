@@ -48,7 +48,7 @@ async def operating(log: ScriptedLog, store: MemoryReadStore, view: View, **othe
 
 
 def operations_of(engine: Engine) -> DeadLetterOperations:
-    return DeadLetterOperations(engine.store, engine.registry, engine.look_again, patience=10)
+    return DeadLetterOperations(engine.store, engine.registry, engine.view_names, engine.look_again, patience=10)
 
 
 def parked(store: MemoryReadStore) -> list[tuple[int, str, int]]:
@@ -116,7 +116,7 @@ class TestDocuments:
     async def test_when_nobody_folds_the_view_the_request_stands_and_is_done_later(self):
         log, store = ScriptedLog(orders_of("c1", "o1").events), MemoryReadStore()
         engine = await project_all(log, store, [refusing(ORDER_DETAILS, "o1")], projector_name="p")
-        nobody = DeadLetterOperations(engine.store, engine.registry, asyncio.Event(), patience=0.01)
+        nobody = DeadLetterOperations(engine.store, engine.registry, engine.view_names, asyncio.Event(), patience=0.01)
         with pytest.raises(NotAnswered):
             await nobody.retry("order_details", "o1")
         async with operating(log, store, ORDER_DETAILS), asyncio.timeout(10):
