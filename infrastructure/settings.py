@@ -59,7 +59,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 1
     view_grace: Annotated[
         float, Meta(description="how long the build before a switch is kept up, to go back to", ge=0, le=31_536_000)
-    ] = 86_400.0
+    ] = 3_600.0
     log_level: Annotated[
         str, Meta(description="debug, info, warning or error", pattern="^(debug|info|warning|error)$")
     ] = "info"

@@ -19,6 +19,7 @@ from infrastructure.view_registry import ViewRecord, ViewRegistry
 from projector import metrics
 from projector.builds.shards import Shard, ability, shards_of
 from projector.builds.stewardship import Stewardship, steward_of
+from projector.dead_letters.parked_events import COLLECTION as PARKED_EVENTS
 from projector.dead_letters.requests import ReplayRequests
 from projector.errors import Stopping
 from projector.feeding.checkpoint_writer import CheckpointWriter
@@ -39,6 +40,8 @@ log = structlog.get_logger(__name__)
 # After a switch, the build before it keeps still for so many seconds: longer than any query may still be answered
 # from it (a query API looks for the switch every half second, and a read ends within the read store's timeout).
 SETTLING = 5.0
+# Dead letters that operators have dealt with, here or elsewhere, are out of the count after so many seconds.
+_BETWEEN_COUNTS = 5.0
 
 
 class Engine:
@@ -92,7 +95,8 @@ class Engine:
         self._mine: frozenset[str] = frozenset()
         self._wanted: frozenset[str] = frozenset()
         self._switched: dict[str, tuple[int, float]] = {}
-        self._beaten = -1.0
+        self._beaten = False
+        self._counted = 0.0
 
     @property
     def view_names(self) -> list[str]:
@@ -189,9 +193,9 @@ class Engine:
 
     async def _look(self) -> None:
         """Finds out how things stand, and takes every one of its tasks one step further."""
-        if self._beaten < 0:
+        if not self._beaten:
             await self._beat()
-            self._beaten = monotonic()
+            self._beaten = True
         await self.heart.look()
         await self._look_at_records()
         shards = shards_of(self.records.values())
@@ -200,6 +204,12 @@ class Engine:
         self._fold(shards)
         for request in await self._requests.open():
             self.workers.replay(request, self._requests)
+        if monotonic() - self._counted > _BETWEEN_COUNTS:
+            self._counted = monotonic()
+            for projection in self.projections:
+                if projection.parking.count:
+                    where = {"collection": projection.collection}
+                    projection.parking.count = await self.store.count(PARKED_EVENTS, where)
         for record in self.records.values():
             if steward_of(record, self.leases) == self.heart.instance:
                 await self._stewardship.look_after(record, self.leases, self.heart.alive)

@@ -6,7 +6,7 @@ _PREFIX = "eventfold_projector"
 _VIEW = ("view",)
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-POSITION = Gauge(f"{_PREFIX}_position", "Commit position up to which the view has folded the log", _VIEW)
+POSITION = Gauge(f"{_PREFIX}_position", "Commit position of the live build's checkpoint; -1 before the first", _VIEW)
 LAG = Gauge(f"{_PREFIX}_lag_seconds", "Age of the oldest event received and not yet folded; 0 when none is", _VIEW)
 PARKED = Gauge(f"{_PREFIX}_parked_events", "Events set aside for the view", _VIEW)
 STOPPED = Gauge(f"{_PREFIX}_view_stopped", "1 when the view was stopped because its fold fails for everything", _VIEW)

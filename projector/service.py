@@ -11,10 +11,9 @@ from infrastructure.health import Probe
 from infrastructure.http_service import create_app
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
-from projector import metrics
 from projector.engine import Engine
+from projector.gauges import show_gauges
 from projector.http.routes import routes
-from projector.lag import lag_seconds
 from read_models.view import View
 from read_models.views import VIEWS
 
@@ -51,8 +50,7 @@ def create_projector(settings: Settings, views: Sequence[View] = VIEWS) -> Lites
         "read_store": read_store.ping,
         "views": views_run(engine),
     }
-    for view in views:
-        metrics.LAG.labels(view.name).set_function(lag_seconds(engine, view.name))
+    show_gauges(engine)
     return create_app(
         "Eventfold projector", routes(engine, patience=OWNERS_PATIENCE), probes, settings, lifespan=[running]
     )

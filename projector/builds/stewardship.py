@@ -23,7 +23,7 @@ from projector import metrics
 from projector.builds.shards import Shard, ability
 from projector.dead_letters.parked_events import COLLECTION as PARKED_EVENTS
 from projector.membership.leases import LEASES, NOBODY, Holding
-from projector.membership.member import Member
+from projector.membership.member import Hold, Member
 from projector.ports import DocumentStore, EventLog
 from read_models.view import View
 
@@ -94,7 +94,7 @@ class Stewardship:
             return
         hold = (record.view, record.holding)
         since = self._held_since.setdefault(hold, monotonic())
-        if _keeps_still(record, leases, alive):
+        if self._keeps_still(record, leases, alive, since):
             # Whatever a writer of the live build may still have in hand was in the log by now.
             if hold not in self._targets:
                 self._targets[hold] = await self._end()
@@ -105,6 +105,22 @@ class Stewardship:
             self._not_before[record.view] = monotonic() + _BETWEEN_HOLDS
             log.warning("the candidate did not come level in time; trying again", view=record.view)
             await self._registry.save(transitions.released(record))
+
+    def _keeps_still(
+        self, record: ViewRecord, leases: Mapping[str, Holding], alive: Mapping[str, Member], since: float
+    ) -> bool:
+        """Whether every process that may write the live build has said that it does not.
+
+        One that has just taken a partition over from the dead may not know of the hold yet: it is given time to.
+        """
+        for partition in range(record.partitions):
+            holding = leases.get(Shard(record.view, record.live, record.layout, partition).key)
+            owner = None if holding is None else alive.get(holding.owner)
+            if owner is None and monotonic() - since < self._quiet:
+                return False
+            if owner is not None and Hold(record.live.collection, record.holding) not in owner.holds:
+                return False
+        return True
 
     async def _hold_when_level(self, record: ViewRecord, reached: int) -> None:
         end, before = await self._end(), self._ends.get(record.view)
@@ -172,18 +188,6 @@ async def reached_by_builds(store: DocumentStore, record: ViewRecord) -> dict[st
 def _low(build: Build, record: ViewRecord, found: Mapping[str, Held]) -> int:
     low = low_watermark(build, record.layout, record.partitions, found)
     return -1 if low is None else low
-
-
-def _keeps_still(record: ViewRecord, leases: Mapping[str, Holding], alive: Mapping[str, Member]) -> bool:
-    """Whether every process that may write the live build has said that it does not."""
-    for partition in range(record.partitions):
-        holding = leases.get(Shard(record.view, record.live, record.layout, partition).key)
-        owner = None if holding is None else alive.get(holding.owner)
-        if owner is not None and not any(
-            hold.collection == record.live.collection and hold.number == record.holding for hold in owner.holds
-        ):
-            return False
-    return True
 
 
 def _now() -> int:

@@ -84,7 +84,6 @@ class Projection:
         self.folded = self.delivered = min(positions)
         self.position = None if self.folded < 0 else self.folded
         self.events = min((0 if one is None or one.fields is None else one.fields["events"]) for one in held.values())
-        metrics.PARKED.labels(self.view.name).set(self.parking.count)
 
     def deliver(self, batch: DecodedBatch) -> None:
         """Takes a batch in; what it has had already is left out."""
@@ -121,7 +120,6 @@ class Projection:
             await self._project(batch, self.folded)
         except ViewBroken as error:
             self.broken = str(error)
-            metrics.STOPPED.labels(self.view.name).set(1)
             log.critical("view stopped: its fault is not one event's", view=self.view.name, error=self.broken)
             return
         self.events += batch.considered
@@ -134,7 +132,6 @@ class Projection:
     def arrived(self, position: int) -> None:
         """The checkpoint stands at `position`."""
         self.position = position
-        metrics.POSITION.labels(self.view.name).set(position)
 
     async def apply(self, steps: Sequence[Step], known: dict[str, Known], parked: ParkedOfBatch) -> None:
         """Folds steps into the documents known, and writes what has changed; what fails is added to `parked`."""
@@ -155,7 +152,6 @@ class Projection:
     async def recount(self) -> None:
         """Counts the dead letters again, after some were replayed or discarded."""
         self.parking.count = await self.store.count(PARKED_EVENTS, {"collection": self.collection})
-        metrics.PARKED.labels(self.view.name).set(self.parking.count)
 
     async def _project(self, batch: DecodedBatch, after: int) -> None:
         parked = ParkedOfBatch(self.parking)
@@ -254,4 +250,3 @@ class Projection:
                     event_type=event.event_type,
                     error=event.error,
                 )
-        metrics.PARKED.labels(self.view.name).set(self.parking.count)

@@ -50,7 +50,7 @@ class Heartbeat:
         """Finds out who there is, and who of them is alive; forgets those who have been gone for long."""
         found = await self._found()
         self.members = {instance: member for instance, (_, member) in found.items()}
-        self.alive = self._roster.look(found, _now())
+        self.alive = self._roster.look(found)
         for instance, member in self.members.items():
             if instance not in self.alive and _now() - member.beat_at > 600_000:
                 await self._store.delete(MEMBERS, instance)

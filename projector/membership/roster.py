@@ -5,9 +5,6 @@ from time import monotonic
 
 from projector.membership.member import Member
 
-# A member this much out of date by the clock on the wall has died long ago; nothing depends on that clock being right.
-_LONG_DEAD = 60_000
-
 
 class Roster:
     """`lease` is in seconds: how long after its last beat a process still counts as alive."""
@@ -16,8 +13,8 @@ class Roster:
         self._lease = lease
         self._seen: dict[str, tuple[int, float]] = {}
 
-    def look(self, members: Mapping[str, tuple[int, Member]], now: int) -> dict[str, Member]:
-        """Those of `members` (by instance, each with its beat) that are alive. `now` is in epoch milliseconds."""
+    def look(self, members: Mapping[str, tuple[int, Member]]) -> dict[str, Member]:
+        """Those of `members` (by instance, each with its beat) that are alive."""
         moment = monotonic()
         self._seen = {
             instance: self._seen[instance] if self._seen.get(instance, (None,))[0] == beat else (beat, moment)
@@ -27,9 +24,7 @@ class Roster:
         return {
             instance: member
             for instance, (_, member) in members.items()
-            if moment - self._seen[instance][1] < self._lease
-            and newest[member.name] == instance
-            and now - member.beat_at < _LONG_DEAD
+            if moment - self._seen[instance][1] < self._lease and newest[member.name] == instance
         }
 
 

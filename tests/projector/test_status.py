@@ -7,9 +7,9 @@ import pytest
 
 from infrastructure.event_store import StoredEvent
 from projector.engine import Engine
+from projector.gauges import lag_seconds
 from projector.http.answers import PartitionStatus, ViewStatus
 from projector.http.status import status_of
-from projector.lag import lag_seconds
 from projector.service import NotReady, views_run
 from read_models.order_details import ORDER_DETAILS
 from read_models.views import VIEWS
@@ -70,7 +70,7 @@ async def test_caught_up():
     async with engine_over(log, MemoryReadStore()) as engine:
         await all_done(log, engine, len(VIEWS))
         status = await status_of(engine)
-        assert {lag_seconds(engine, view.name)() for view in VIEWS} == {0.0}
+        assert {lag_seconds(one) for one in engine.projections} == {0.0}
         (instance,) = status.instances
         assert (instance.instance, instance.alive, instance.partitions) == (engine.heart.instance, True, len(VIEWS))
     assert status.event_store.position == log.end
@@ -90,7 +90,7 @@ async def test_behind_by_the_age_of_the_oldest_event_not_yet_folded():
     async with engine_over(log, store) as engine:
         await held.reached.wait()
         status = await status_of(engine)
-        measured = lag_seconds(engine, "order_details")()
+        measured = max(lag_seconds(one) for one in engine.projections)
         held.let_go.set()
         await all_done(log, engine, len(VIEWS))
     view = status.views[0]
