@@ -6,6 +6,7 @@ records, the leases, the others' heartbeats.
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Mapping, Sequence
 from time import monotonic
 
@@ -95,7 +96,7 @@ class Engine:
         self._mine: frozenset[str] = frozenset()
         self._wanted: frozenset[str] = frozenset()
         self._switched: dict[str, tuple[int, float]] = {}
-        self._beaten = False
+        self._beaten = -math.inf
         self._counted = 0.0
 
     @property
@@ -156,12 +157,17 @@ class Engine:
     async def _beat_for_ever(self) -> None:
         """In a task of its own, so that nothing that takes long is taken for death."""
         while True:
-            with contextlib.suppress(ReadStoreUnavailable, ReadStoreRefused):
+            try:
                 await self._beat()
+            except (ReadStoreUnavailable, ReadStoreRefused) as error:
+                log.debug("no heartbeat", error=str(error))
+            except Exception:
+                log.exception("a heartbeat failed")
             await asyncio.sleep(self._interval)
 
     async def _beat(self) -> None:
         await self.heart.beat(self._holds(), self.workers.reports())
+        self._beaten = monotonic()
 
     async def _look_for_ever(self) -> None:
         pauses = self._delays()
@@ -193,9 +199,8 @@ class Engine:
 
     async def _look(self) -> None:
         """Finds out how things stand, and takes every one of its tasks one step further."""
-        if not self._beaten:
-            await self._beat()
-            self._beaten = True
+        if monotonic() - self._beaten > 2 * self._interval:
+            await self._beat()  # or this process, held up, would take itself for dead
         await self.heart.look()
         await self._look_at_records()
         shards = shards_of(self.records.values())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
+import structlog
 
 from infrastructure.read_store import Held, Write
 from infrastructure.view_registry import CHECKPOINTS, Checkpoint
@@ -13,6 +14,11 @@ from infrastructure.view_registry.checkpoints import checkpoint_key
 from projector.errors import Stopping
 from projector.folding.share import Share
 from projector.ports import DocumentStore
+
+
+log = structlog.get_logger(__name__)
+
+_AFTER_A_FAULT = 0.5
 
 
 class Advancing(Protocol):
@@ -60,9 +66,15 @@ class CheckpointWriter:
         try:
             while True:
                 await self._news.wait()
-                await self._write()
-        except Stopping:
-            return
+                try:
+                    await self._write()
+                except Stopping:
+                    return
+                except Exception:
+                    log.exception("checkpoints could not be written; trying again")
+                    self._noted = {**self._writing, **self._noted}
+                    self._news.set()
+                    await asyncio.sleep(_AFTER_A_FAULT)
         finally:
             self._ended = True
             async with self._written:
