@@ -15,7 +15,6 @@ from projector.errors import Stopping
 from projector.folding.share import Share
 from projector.ports import DocumentStore
 
-
 log = structlog.get_logger(__name__)
 
 _AFTER_A_FAULT = 0.5
