@@ -16,7 +16,7 @@ from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.read_store import Held, ReadStoreRefused, ReadStoreUnavailable
 from infrastructure.resilience import backoff
 from infrastructure.settings import Settings
-from infrastructure.view_registry import ViewRecord, ViewRegistry
+from infrastructure.view_registry import Build, ViewRecord, ViewRegistry
 from projector import metrics
 from projector.builds.shards import Shard, ability, shards_of
 from projector.builds.stewardship import Stewardship, steward_of
@@ -30,24 +30,26 @@ from projector.folding.share import Share
 from projector.membership.balance import balanced
 from projector.membership.heartbeat import Heartbeat
 from projector.membership.leases import NOBODY, Holding, Leases
-from projector.membership.member import Hold
+from projector.membership.member import Hold, ShardReport
 from projector.patience import Delays, PatientStore, pause
 from projector.ports import DocumentStore, EventLog
-from projector.workers import Limits, Workers
+from projector.workers import Limits, Wanted, Workers
 from read_models.view import View
 
 log = structlog.get_logger(__name__)
 
 # After a switch, the build before it keeps still for so many seconds: longer than any query may still be answered
-# from it (a query API looks for the switch every half second, and a read ends within the read store's timeout).
+# from it (a query API looks for the switch every half second, and a read ends within the read store's timeout). The new
+# one keeps still until every query API follows it, so that no two of them differ.
 SETTLING = 5.0
+FOLLOWING = 0.75
 # Dead letters that operators have dealt with, here or elsewhere, are out of the count after so many seconds.
 _BETWEEN_COUNTS = 5.0
 
 
 class Engine:
-    """Runs until `stop` is set. Times are in seconds: `idle_check` as in projector.feeding.feed.Feed, `settling` is how
-    long the build before a switch keeps still."""
+    """Runs until `stop` is set. Times are in seconds: `idle_check` as in projector.feeding.feed.Feed, `settling` and
+    `following` are how long the build before a switch and the one after it keep still."""
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class Engine:
         *,
         idle_check: float = 5.0,
         settling: float = SETTLING,
+        following: float = FOLLOWING,
         delays: Delays = backoff,
     ) -> None:
         self.views = {(view.name, view.version): view for view in views}
@@ -83,6 +86,7 @@ class Engine:
         self._stop = stop
         self._delays = delays
         self._settling = settling
+        self._following = following
         self._stewardship = Stewardship(
             store, event_log, self.registry, quiet=max(settings.projector_lease, settling), grace=settings.view_grace
         )
@@ -119,6 +123,15 @@ class Engine:
     def projections(self) -> list[Projection]:
         """What this process folds at the moment."""
         return self.workers.projections
+
+    def reports(self) -> list[ShardReport]:
+        """How each shard of this process does; held are those that keep still for a switch."""
+        still = [
+            ShardReport(shard.key, "held")
+            for shard in shards_of(self.records.values())
+            if shard.key in self._wanted and self._keeps_still(shard)
+        ]
+        return [*self.workers.reports(), *still]
 
     async def run(self) -> None:
         """Folds what falls to this process until `stop` is set; then finishes what is begun and gives up its leases."""
@@ -166,7 +179,7 @@ class Engine:
             await asyncio.sleep(self._interval)
 
     async def _beat(self) -> None:
-        await self.heart.beat(self._holds(), self.workers.reports())
+        await self.heart.beat(self._holds(), self.reports())
         self._beaten = monotonic()
 
     async def _look_for_ever(self) -> None:
@@ -271,23 +284,30 @@ class Engine:
             first = parts[0]
             partitions = self.records[first.view].partitions
             share = Share(first.build, first.layout, partitions, frozenset(shard.partition for shard in parts))
-            wanted[collection] = (self.views[first.view, first.build.version], share)
+            view = self.views[first.view, first.build.version]
+            wanted[collection] = Wanted(view, share, self._limit(first))
         self.workers.match(wanted)
 
     def _keeps_still(self, shard: Shard) -> bool:
         record = self.records[shard.view]
-        if shard.build == record.live:
-            return bool(record.holding)
-        if shard.build == record.previous:
-            return monotonic() - self._switched[shard.view][1] < self._settling
-        return False
+        if _is_held(record, shard.build):
+            return record.level < 0
+        since = monotonic() - self._switched[shard.view][1]
+        return (shard.build == record.live and since < self._following) or (
+            shard.build == record.previous and since < self._settling
+        )
+
+    def _limit(self, shard: Shard) -> int | None:
+        record = self.records[shard.view]
+        return record.level if _is_held(record, shard.build) else None
 
     def _holds(self) -> list[Hold]:
         """The builds that this process keeps still with, as the records ask it to."""
         return [
-            Hold(record.live.collection, record.holding)
+            Hold(build.collection, record.holding)
             for record in self.records.values()
-            if record.holding and not self.workers.runs(record.live.collection)
+            for build in record.builds
+            if _is_held(record, build) and not self.workers.runs(build.collection)
         ]
 
     def _folds(self, shard: Shard) -> bool:
@@ -318,3 +338,7 @@ class Engine:
                 shards = [shard for shard in shards_of(self.records.values()) if shard.key in self._mine]
                 await self._leases.pass_on(shards, self.leases, NOBODY)
                 await self.heart.leave()
+
+
+def _is_held(record: ViewRecord, build: Build) -> bool:
+    return bool(record.holding) and build in (record.live, record.candidate)

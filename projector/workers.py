@@ -36,10 +36,19 @@ class Limits(Struct, frozen=True):
     buffer: int
 
 
+class Wanted(Struct, frozen=True):
+    """What is to be folded here: a view's share of a build, and up to where at most (None: on and on)."""
+
+    view: View
+    share: Share
+    limit: int | None = None
+
+
 class Worker:
     """One projection. `stop` asks it to finish; `replayed` are the requests for a replay that it has dealt with."""
 
-    def __init__(self, projection: Projection, stop: asyncio.Event) -> None:
+    def __init__(self, wanted: Wanted, projection: Projection, stop: asyncio.Event) -> None:
+        self.wanted = wanted
         self.projection = projection
         self.stop = stop
         self.trouble: str | None = None
@@ -75,14 +84,13 @@ class Workers:
         """Those that run now."""
         return [worker.projection for worker in self._workers.values()]
 
-    def match(self, wanted: Mapping[str, tuple[View, Share]]) -> None:
+    def match(self, wanted: Mapping[str, Wanted]) -> None:
         """Starts what is wanted (by collection) and does not run, stops what runs otherwise than is wanted."""
         for collection, worker in self._workers.items():
-            _, share = wanted.get(collection, (None, None))
-            if worker.projection.share != share and not worker.stop.is_set():
+            if worker.wanted != wanted.get(collection) and not worker.stop.is_set():
                 worker.stop.set()
                 self._feeds.stop(worker.projection)
-        new = [self._worker(*wanted[collection]) for collection in wanted if collection not in self._workers]
+        new = [self._worker(wanted[collection]) for collection in wanted if collection not in self._workers]
         if new:
             self._workers |= {worker.projection.collection: worker for worker in new}
             self._spawn(self._start(new))
@@ -144,18 +152,19 @@ class Workers:
         rate = projection.rate.per_second
         return ("live" if feed.caught_up else "catching_up"), rate and round(rate, 1), None
 
-    def _worker(self, view: View, share: Share) -> Worker:
-        stop = asyncio.Event()
+    def _worker(self, wanted: Wanted) -> Worker:
+        view, stop = wanted.view, asyncio.Event()
         projection = Projection(
             view,
-            share,
+            wanted.share,
             PatientStore(self._store, stop, view.name, self._delays),
             self._checkpoints,
             capacity=self._limits.cache,
             buffer=self._limits.buffer,
             failure_limit=FAILURE_LIMIT,
+            limit=wanted.limit,
         )
-        return Worker(projection, stop)
+        return Worker(wanted, projection, stop)
 
     async def _start(self, workers: Sequence[Worker]) -> None:
         """Reads back where all of them left off, then feeds those that are near each other together."""

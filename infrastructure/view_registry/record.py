@@ -22,9 +22,10 @@ class ViewRecord(Struct, frozen=True, omit_defaults=True):
 
     `live` is what queries are answered from. `candidate` is to take its place once it has caught up: a rebuild, a new
     version, or (`returning`) the previous build that an operator wants back. While `holding` is not 0, whoever writes
-    the live build keeps still, so that the candidate can reach it and nobody sees an older document after the switch;
-    it names the hold, which those who keep still repeat. `previous` is kept up until `previous_until`, then removed.
-    `retired` builds are about to be removed.
+    the live build or the candidate keeps still; it names the hold, which those who keep still repeat. Then both are
+    folded up to `level` exactly (-1: it is yet to be told), so that at the switch they are equal and nobody sees an
+    older document after it. `previous` is kept up until `previous_until`, then removed. `retired` builds are about to
+    be removed.
 
     `layout` rises with every change of `partitions`: the checkpoints and leases of another layout mean nothing any
     more. `latest_version` is the highest version that was ever built, `builds_made` how many builds there were.
@@ -42,6 +43,7 @@ class ViewRecord(Struct, frozen=True, omit_defaults=True):
     candidate: Build | None = None
     returning: bool = False
     holding: int = 0
+    level: int = -1
     previous: Build | None = None
     previous_until: int = 0
     retired: list[Build] = []

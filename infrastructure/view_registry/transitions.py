@@ -53,14 +53,21 @@ def with_previous_as_candidate(record: ViewRecord) -> ViewRecord:
 
 
 def held(record: ViewRecord) -> ViewRecord:
-    """Tells whoever writes the live build to keep still. Raises NotPossible without a candidate."""
+    """Tells whoever writes the live build or the candidate to keep still. Raises NotPossible without a candidate."""
     _candidate(record)
-    return _next(record, holding=record.sequence + 1)
+    return _next(record, holding=record.sequence + 1, level=-1)
+
+
+def levelled(record: ViewRecord, level: int) -> ViewRecord:
+    """Lets both go on up to `level`, once they keep still. Raises NotPossible when they were not told to."""
+    if not record.holding:
+        raise NotPossible(f"{record.view} is not about to be switched")
+    return _next(record, level=level)
 
 
 def released(record: ViewRecord) -> ViewRecord:
     """Lets the live build go on; the candidate goes on catching up."""
-    return _next(record, holding=0)
+    return _next(record, holding=0, level=-1)
 
 
 def switched(record: ViewRecord, now: int, grace: int) -> ViewRecord:
@@ -76,6 +83,7 @@ def switched(record: ViewRecord, now: int, grace: int) -> ViewRecord:
         candidate=None,
         returning=False,
         holding=0,
+        level=-1,
         switched_at=now,
         previous=record.live,
         previous_until=now + grace,
@@ -90,8 +98,10 @@ def cancelled(record: ViewRecord, now: int, grace: int) -> ViewRecord:
     """
     candidate = _candidate(record)
     if record.returning:
-        return _next(record, candidate=None, returning=False, holding=0, previous=candidate, previous_until=now + grace)
-    return _next(record, candidate=None, holding=0, retired=[*record.retired, candidate])
+        return _next(
+            record, candidate=None, returning=False, holding=0, level=-1, previous=candidate, previous_until=now + grace
+        )
+    return _next(record, candidate=None, holding=0, level=-1, retired=[*record.retired, candidate])
 
 
 def without_previous(record: ViewRecord) -> ViewRecord:

@@ -49,7 +49,6 @@ class Stewardship:
         self._grace = int(grace * 1000)
         self._ends: dict[str, int] = {}
         self._held_since: dict[tuple[str, int], float] = {}
-        self._targets: dict[tuple[str, int], int] = {}
         self._not_before: dict[str, float] = {}
         self._retired_since: dict[str, float] = {}
         self._removed: dict[str, int] = {}
@@ -94,31 +93,65 @@ class Stewardship:
             return
         hold = (record.view, record.holding)
         since = self._held_since.setdefault(hold, monotonic())
-        if self._keeps_still(record, leases, alive, since):
-            # Whatever a writer of the live build may still have in hand was in the log by now.
-            if hold not in self._targets:
-                self._targets[hold] = await self._end()
-            if reached >= max(self._targets[hold], positions[record.live.collection]):
+        if record.level >= 0:
+            if await self._is_level(record, positions, leases, alive):
                 await self._switch(record)
                 return
+        elif self._keeps_still(record, record.live, leases, alive, since) and self._keeps_still(
+            record, candidate, leases, alive, since
+        ):
+            # Whatever a writer that died or hangs may still have in hand was in the log by now.
+            level = max(await self._end(), positions[record.live.collection], reached, 0)
+            await self._registry.save(transitions.levelled(record, level))
+            return
         if monotonic() - since > _LONGEST_HOLD:
             self._not_before[record.view] = monotonic() + _BETWEEN_HOLDS
             log.warning("the candidate did not come level in time; trying again", view=record.view)
             await self._registry.save(transitions.released(record))
 
-    def _keeps_still(
-        self, record: ViewRecord, leases: Mapping[str, Holding], alive: Mapping[str, Member], since: float
+    async def _is_level(
+        self,
+        record: ViewRecord,
+        positions: Mapping[str, int],
+        leases: Mapping[str, Holding],
+        alive: Mapping[str, Member],
     ) -> bool:
-        """Whether every process that may write the live build has said that it does not.
+        """Whether both builds hold all up to the level that was set; a live build that nobody can fold is let be."""
+        for build in (record.live, record.candidate):
+            if build is None or (build == record.live and not _is_folded(record, leases, alive)):
+                continue
+            reached = positions[build.collection]
+            if reached < record.level and await self._something_between(reached, record.level):
+                return False
+        return True
+
+    async def _something_between(self, position: int, level: int) -> bool:
+        events = self._log.read_all(None if position < 0 else position)
+        try:
+            async for event in events:
+                return event.position <= level
+        finally:
+            await events.aclose()  # type: ignore[attr-defined]
+        return False
+
+    def _keeps_still(
+        self,
+        record: ViewRecord,
+        build: Build,
+        leases: Mapping[str, Holding],
+        alive: Mapping[str, Member],
+        since: float,
+    ) -> bool:
+        """Whether every process that may write the build has said that it does not.
 
         One that has just taken a partition over from the dead may not know of the hold yet: it is given time to.
         """
         for partition in range(record.partitions):
-            holding = leases.get(Shard(record.view, record.live, record.layout, partition).key)
+            holding = leases.get(Shard(record.view, build, record.layout, partition).key)
             owner = None if holding is None else alive.get(holding.owner)
             if owner is None and monotonic() - since < self._quiet:
                 return False
-            if owner is not None and Hold(record.live.collection, record.holding) not in owner.holds:
+            if owner is not None and Hold(build.collection, record.holding) not in owner.holds:
                 return False
         return True
 
@@ -188,6 +221,14 @@ async def reached_by_builds(store: DocumentStore, record: ViewRecord) -> dict[st
 def _low(build: Build, record: ViewRecord, found: Mapping[str, Held]) -> int:
     low = low_watermark(build, record.layout, record.partitions, found)
     return -1 if low is None else low
+
+
+def _is_folded(record: ViewRecord, leases: Mapping[str, Holding], alive: Mapping[str, Member]) -> bool:
+    """Whether the live build is folded by living processes, all of it, and by its own fold's leave."""
+    shards = [Shard(record.view, record.live, record.layout, partition).key for partition in range(record.partitions)]
+    owners = [alive.get(leases[key].owner) if key in leases else None for key in shards]
+    stopped = {one.shard for owner in owners if owner is not None for one in owner.shards if one.state == "stopped"}
+    return None not in owners and not stopped & set(shards)
 
 
 def _now() -> int:

@@ -28,7 +28,8 @@ _MOST_ROUNDS = 100
 
 
 class Projection:
-    """Folds the log into one share of a build's documents. `capacity` bounds the documents kept in memory.
+    """Folds the log into one share of a build's documents. `capacity` bounds the documents kept in memory. Nothing
+    after the position `limit` is folded, if there is one.
 
     `position` is that of its checkpoint, None before the first; `folded` is that of its documents, `delivered` the last
     position that has come into its inbox; -1 is before the first event. `events` counts what it has considered since
@@ -45,8 +46,10 @@ class Projection:
         capacity: int,
         buffer: int,
         failure_limit: int,
+        limit: int | None = None,
     ) -> None:
         self.view = view
+        self.limit = limit
         self.view_name = view.name
         self.share = share
         self.store = store
@@ -87,15 +90,16 @@ class Projection:
 
     def deliver(self, batch: DecodedBatch) -> None:
         """Takes a batch in; what it has had already is left out."""
-        if batch.position < self.delivered:
+        position = batch.position if self.limit is None else min(batch.position, self.limit)
+        if position < self.delivered or self.delivered == self.limit:
             return
         events = batch.events
-        if events and events[0].stored.position <= self.delivered:
-            events = [one for one in events if one.stored.position > self.delivered]
+        if events and (events[0].stored.position <= self.delivered or events[-1].stored.position > position):
+            events = [one for one in events if self.delivered < one.stored.position <= position]
         if self.behind_since is None and events:
             self.behind_since = events[0].stored.recorded_at
-        self.delivered = batch.position
-        self.inbox.put(DecodedBatch(events, batch.position, batch.caught_up, batch.considered))
+        self.delivered = position
+        self.inbox.put(DecodedBatch(events, position, batch.caught_up, batch.considered))
 
     async def run(self) -> None:
         """Folds what is delivered, until the view's own fault stops it. Raises Stopping; a batch that was begun is

@@ -63,7 +63,8 @@ class ViewStatus(Struct, frozen=True):
     `lag_positions` the distance to the log's newest event; `lag_seconds` the age of the oldest event not folded. They
     are None while the event store can't be asked. `parked` counts dead letters.
 
-    `state` is starting, catching_up, live, waiting (a store is away), stopped (the view's own fault) or unowned (no
+    `state` is starting, catching_up, live, switching (it keeps still for a moment), waiting (a store is away), stopped
+    (the view's own fault) or unowned (no
     instance projects it, for want of one that knows its version); `trouble` says why.
     """
 

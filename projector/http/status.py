@@ -24,7 +24,7 @@ from projector.membership.member import ShardReport
 
 _PATIENCE = 1.5
 # The worst of a view's partitions gives the view its state.
-_WORST_FIRST = ("stopped", "waiting", "starting", "catching_up", "live")
+_WORST_FIRST = ("stopped", "waiting", "switching", "starting", "catching_up", "live")
 
 
 async def status_of(engine: Engine) -> Status:
@@ -62,7 +62,7 @@ class Facts:
         engine = self._engine
         for instance, member in engine.heart.alive.items():
             own = instance == engine.heart.instance
-            reports: Sequence[ShardReport] = engine.workers.reports() if own else member.shards
+            reports: Sequence[ShardReport] = engine.reports() if own else member.shards
             self._reports |= {report.shard: report for report in reports}
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -135,8 +135,8 @@ class Facts:
             for partition in range(record.partitions)
         ]
         known = [report for report in reports if report is not None]
-        states = {report.state for report in known}
-        if len(known) < len(reports) and not (record.holding and build == record.live):
+        states = {"switching" if report.state == "held" else report.state for report in known}
+        if len(known) < len(reports):
             states.add("starting" if self._somebody_can(record, build) else "unowned")
         trouble = next((report.trouble for report in known if report.trouble), self._trouble)
         if "unowned" in states:

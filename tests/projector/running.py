@@ -28,13 +28,16 @@ async def engine_over(
     views: Sequence[View] = VIEWS,
     *,
     idle_check: float = 5.0,
-    settling: float = 0.05,
+    settling: float = 0.1,
+    following: float = 0.05,
     **settings: Any,
 ) -> AsyncIterator[Engine]:
     """A running engine for the block; at its end it is stopped in an orderly way."""
     stop = asyncio.Event()
     given = Settings(**{"projector_lease": 0.6, **settings})
-    engine = Engine(log, store, views, given, stop, idle_check=idle_check, settling=settling, delays=at_once)
+    engine = Engine(
+        log, store, views, given, stop, idle_check=idle_check, settling=settling, following=following, delays=at_once
+    )
     task = asyncio.create_task(engine.run())
     try:
         yield engine
