@@ -90,6 +90,24 @@ class TestRebuild:
                 while store.documents("order_details_v1") != store.documents("order_details_v1_r2"):
                     await asyncio.sleep(0.001)
 
+    async def test_both_builds_are_equal_and_keep_still_until_every_query_api_follows_the_switch(self):
+        log, store = some_orders(), MemoryReadStore()
+        following = 0.2
+        async with up_to_date(log, store, following=following, settling=0.4) as engine:
+            await rebuild(engine, ORDER_DETAILS)
+            more = iter(some_orders(500).events[len(log.events) :])
+            while record_of(store, ORDER_DETAILS).live.number == 1:
+                log.append(next(more))
+                await asyncio.sleep(0.001)
+            loop = asyncio.get_running_loop()
+            switched, before = loop.time(), store.documents("order_details_v1")
+            while loop.time() < switched + following * 0.9:
+                log.append(next(more))
+                await asyncio.sleep(0.001)
+                assert store.documents("order_details_v1_r2") == store.documents("order_details_v1") == before
+            await folded_up_to(store, log.end, VIEWS)
+        assert_folded(store, log, VIEWS)
+
     async def test_a_second_one_is_refused_while_one_is_under_way(self):
         log, store = some_orders(), MemoryReadStore()
         async with up_to_date(log, store) as engine:
