@@ -71,7 +71,8 @@ def _said(answer: Answer) -> str:
     """A refusal's problem details as one sentence; whatever came, where it is something else."""
     try:
         problem = answer.json()
-        words = problem.get("detail") or problem["title"]
+        faults = [f"{one['pointer']}: {one['detail']}".removeprefix(": ") for one in problem.get("errors") or []]
+        words = problem.get("detail") or "; ".join(faults) or problem["title"]
         return str(words)
     except (msgspec.DecodeError, AttributeError, KeyError, TypeError):
         return f"it answers {answer.status} {answer.body[:300].decode(errors='replace')}".rstrip()
