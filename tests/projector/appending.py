@@ -1,0 +1,90 @@
+"""Orders that are appended all the time, some of them with events that no view can fold."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from infrastructure.event_codec import EventMetadata, encode_event, event_id
+from infrastructure.event_store import EventStore, NewEvent
+from tests.projector.logs import CREATED_V1, cancelled, confirmed, created, delivered, shipped
+
+UNREADABLE = [("OrderTeleported", b"{}"), ("OrderConfirmed", b'{"order_id": 7}'), ("OrderCreated", b"\xff\0")]
+
+
+class Appender:
+    """Appends one event after another. `prefix` begins the names of its orders and of a few of its customers.
+
+    `poison` is the share of events that can't be read, and of orders that begin with what no view can fold.
+    """
+
+    def __init__(self, log: EventStore, choose: random.Random, prefix: str, *, poison: float = 0.01) -> None:
+        self.appended = 0
+        self._log = log
+        self._choose = choose
+        self._prefix = prefix
+        self._poison = poison
+        self._orders: dict[str, list[Any]] = {}
+        self._revisions: dict[str, int] = {}
+
+    async def one(self) -> int:
+        """Appends one event; its position."""
+        choose = self._choose
+        if not self._orders or choose.random() < 0.4:
+            order = f"{self._prefix}-{self.appended}"
+            events = self._history(order)
+            self._orders[order] = events
+        order = choose.choice(list(self._orders))
+        if choose.random() < self._poison:
+            kind, data = choose.choice(UNREADABLE)
+            return await self._append(order, kind, data)
+        event = self._orders[order].pop(0)
+        if not self._orders[order]:
+            del self._orders[order]
+        if isinstance(event, bytes):
+            return await self._append(order, "OrderCreated", event)
+        new = encode_event(event, EventMetadata(), "")
+        return await self._append(order, new.type, new.data, new.metadata)
+
+    async def run(self) -> None:
+        """Appends until it is cancelled, at some 200 events a second at most: as many as leave the processes room to
+        start on two cores."""
+        while True:
+            await self.one()
+            await asyncio.sleep(0.005)
+
+    def _history(self, order: str) -> list[Any]:
+        choose = self._choose
+        first = created(order, f"{self._prefix}-c{choose.randrange(20)}", choose.randrange(1, 999), choose.randrange(9))
+        customer = first.customer_id
+        if choose.random() < self._poison:
+            # Nothing was created: the documents of the order can't be folded, and whatever follows stands behind it.
+            return [confirmed(order, customer), first, shipped(order, customer)]
+        if choose.random() < 0.05:
+            return [CREATED_V1 % order.encode(), confirmed(order), shipped(order)]
+        if choose.random() < 0.2:
+            return [first, cancelled(first)]
+        return [first, confirmed(order, customer), shipped(order, customer), delivered(order, customer)]
+
+    async def _append(self, order: str, kind: str, data: bytes, metadata: bytes = b"") -> int:
+        stream = f"order-{order}"
+        revision = self._revisions.get(stream, -1)
+        new = NewEvent(event_id(stream, str(revision), "", 0), kind, data, metadata)
+        appended = await self._log.append(stream, revision, [new])
+        self._revisions[stream] = appended.revision
+        self.appended += 1
+        return appended.position
+
+
+@asynccontextmanager
+async def appending(log: EventStore, choose: random.Random, prefix: str, **options: float) -> AsyncIterator[Appender]:
+    """An appender at work for the block."""
+    appender = Appender(log, choose, prefix, **options)
+    task = asyncio.create_task(appender.run())
+    try:
+        yield appender
+        assert not task.done() or task.result() is None
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
