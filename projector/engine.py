@@ -263,7 +263,8 @@ class Engine:
         record = self.records[shard.view]
         if shard.build == record.live:
             return bool(record.holding)
-        if shard.build == record.previous:
+        # The previous build may be wanted back before everybody has stopped reading it.
+        if shard.build == (record.candidate if record.returning else record.previous):
             return monotonic() - self._switched[shard.view][1] < self._settling
         return False
 
