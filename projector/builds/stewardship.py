@@ -23,7 +23,7 @@ from projector import metrics
 from projector.builds.shards import Shard, ability
 from projector.dead_letters.parked_events import COLLECTION as PARKED_EVENTS
 from projector.membership.leases import LEASES, NOBODY, Holding
-from projector.membership.member import Member
+from projector.membership.member import Hold, Member
 from projector.ports import DocumentStore, EventLog
 from read_models.view import View
 
@@ -94,7 +94,7 @@ class Stewardship:
             return
         hold = (record.view, record.holding)
         since = self._held_since.setdefault(hold, monotonic())
-        if _keeps_still(record, leases, alive):
+        if keeps_still(record, leases, alive):
             # Whatever a writer of the live build may still have in hand was in the log by now.
             if hold not in self._targets:
                 self._targets[hold] = await self._end()
@@ -174,16 +174,19 @@ def _low(build: Build, record: ViewRecord, found: Mapping[str, Held]) -> int:
     return -1 if low is None else low
 
 
-def _keeps_still(record: ViewRecord, leases: Mapping[str, Holding], alive: Mapping[str, Member]) -> bool:
-    """Whether every process that may write the live build has said that it does not."""
-    for partition in range(record.partitions):
-        holding = leases.get(Shard(record.view, record.live, record.layout, partition).key)
-        owner = None if holding is None else alive.get(holding.owner)
-        if owner is not None and not any(
-            hold.collection == record.live.collection and hold.number == record.holding for hold in owner.holds
-        ):
-            return False
-    return True
+def keeps_still(record: ViewRecord, leases: Mapping[str, Holding], alive: Mapping[str, Member]) -> bool:
+    """Whether every process that may write the live build has said that it does not.
+
+    That is whoever has a lease of it, and whoever still folds it in an earlier layout, not knowing of the present one.
+    """
+    build = record.live
+    keys = [Shard(record.view, build, record.layout, partition).key for partition in range(record.partitions)]
+    owners = {leases[key].owner for key in keys if key in leases}
+    return all(
+        Hold(build.collection, record.holding) in member.holds
+        for instance, member in alive.items()
+        if instance in owners or any(report.shard.startswith(f"{build.collection}:") for report in member.shards)
+    )
 
 
 def _now() -> int:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infrastructure.view_registry import NotPossible, ViewRecord, transitions
-from projector.builds.stewardship import reached_by_builds
+from projector.builds.stewardship import keeps_still, reached_by_builds
 from projector.engine import Engine
 from projector.http.status import status_of
+from projector.membership.leases import Holding
+from projector.membership.member import Hold, Member, ShardReport
 from read_models.customer_summary import CUSTOMER_SUMMARY
 from read_models.order_details import ORDER_DETAILS
 from read_models.view import View
@@ -244,6 +246,42 @@ class TestPartitions:
             async with asyncio.timeout(10):
                 while [one for one in store.documents("checkpoints").values() if one["layout"] not in (1, 6)]:
                     await asyncio.sleep(0.001)
+
+
+class TestHold:
+    """Whether the live build keeps still, so that the candidate may take its place."""
+
+    record = transitions.held(
+        transitions.with_candidate(
+            transitions.repartitioned(
+                transitions.first_record("orders", 1, 1, 0), partitions=1, reached={"orders_v1": 500}
+            ),
+            version=1,
+            now=0,
+        )
+    )
+    leases: ClassVar = {"orders_v1:2:0": Holding("owner", 1)}
+
+    def keeps_still(self, **members: tuple[list[Hold], list[str]]) -> bool:
+        """`members` by name: what they say they keep still with, and which shards they fold."""
+        alive = {
+            name: Member(name, name, 0, 0, [], holds, [ShardReport(shard, "live") for shard in shards])
+            for name, (holds, shards) in members.items()
+        }
+        return keeps_still(self.record, self.leases, alive)
+
+    def test_once_its_owner_says_so(self):
+        hold = Hold("orders_v1", self.record.holding)
+        assert not self.keeps_still(owner=([], []))
+        assert not self.keeps_still(owner=([Hold("orders_v1", self.record.holding - 1)], []))
+        assert self.keeps_still(owner=([hold], ["orders_v1_r2:2:0"]), other=([], ["customers_v1:1:0"]))
+
+    def test_when_its_owner_has_died(self):
+        assert self.keeps_still(other=([], []))
+
+    def test_not_while_somebody_folds_it_who_does_not_know_the_present_layout(self):
+        hold = Hold("orders_v1", self.record.holding)
+        assert not self.keeps_still(owner=([hold], []), late=([], ["orders_v1:1:0"]))
 
 
 class Reader:
