@@ -31,7 +31,8 @@ class NotAnswered(Exception):
 
 
 class Outcome(Struct, frozen=True):
-    """`replayed` events are folded now; `remaining` are still parked for the keys asked for, because of `errors`."""
+    """`replayed` events are folded now; `remaining` are still parked for the keys asked for, because of `errors`. An
+    event that is parked for several builds of the view counts once, and as long as any of them has it parked."""
 
     replayed: int
     remaining: int
@@ -102,14 +103,16 @@ class DeadLetterOperations:
         answers = await self._answered(request, {record.collection for record in records})
         await self._settle_streams(view, answers)
         await self._requests.withdraw(request.request)
-        remaining = [
-            one
-            for collection in {answer.collection for answer in answers}
+        built = {answer.collection for answer in answers}
+        asked = {*request.documents, *request.streams}
+        before = {(one.position, one.key) for one in records if one.collection in built}
+        remaining = {
+            (one.position, one.key)
+            for collection in built
             for one in await parked_records(self._store, collection)
-            if one.key in {*request.documents, *request.streams}
-        ]
-        gone = len(records) - len(remaining)
-        return Outcome(max(0, gone), len(remaining), sorted(set(_errors(answers))))
+            if one.key in asked
+        }
+        return Outcome(len(before - remaining), len(remaining), sorted(set(_errors(answers))))
 
     async def _answered(self, request: ReplayRequest, collections: set[str]) -> Sequence[ReplayAnswer]:
         """What every process concerned has answered, for every build that has something parked."""

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infrastructure.view_registry import transitions
 from projector.dead_letters.operations import DeadLetterOperations, NoSuchDeadLetter, NotAnswered
 from projector.engine import Engine
 from read_models.customer_summary import CUSTOMER_SUMMARY
@@ -104,6 +105,19 @@ class TestDocuments:
             "ZeroDivisionError: o2"
         )
         assert_folded(store, scripted, [half])
+
+    async def test_an_event_is_counted_once_however_many_builds_have_it_parked(self):
+        log, store = ScriptedLog(orders_of("c1", "o1", "o2").events), MemoryReadStore()
+        view = refusing(ORDER_DETAILS, "o1")
+        async with operating(log, store, view, view_grace=3600.0) as operations, asyncio.timeout(10):
+            for number in (2, 3):
+                await operations._registry.change("order_details", lambda one: transitions.with_candidate(one, 1, 0))
+                operations._asked.set()
+                while store.documents("view_records")["order_details"]["live"]["number"] != number:
+                    await asyncio.sleep(0.001)
+            assert len({one["collection"] for one in store.documents("parked_events").values()}) > 1
+            outcome = await operations.retry("order_details", None)
+            assert (outcome.replayed, outcome.remaining, len(outcome.errors)) == (0, 2, 1)
 
     async def test_nothing_to_retry(self):
         log, store = ScriptedLog(orders_of("c1", "o1").events), MemoryReadStore()
