@@ -62,7 +62,7 @@ class Fleet:
         answered: list[tuple[int, Any]] = []
 
         async def one_answers() -> bool:
-            for projector in self.projectors.values():
+            for projector in list(self.projectors.values()):
                 if projector.running and not answered:
                     try:
                         async with self.http.request(method, projector.url + path, json=body) as answer:
@@ -141,7 +141,7 @@ class Fleet:
 
     async def close(self) -> None:
         """Ends every process."""
-        for projector in self.projectors.values():
+        for projector in list(self.projectors.values()):
             await projector.kill()
         await self.http.close()
         await self.log.close()
