@@ -225,7 +225,7 @@ class Engine:
         """Takes the leases that fall to this process, and gives up those that fall to others."""
         me, alive = self.heart.instance, self.heart.alive
         owners = {key: holding.owner for key, holding in self.leases.items() if holding.owner in alive}
-        plan = balanced(shards, {instance: member.can for instance, member in alive.items()}, owners)
+        plan = balanced(shards, self.heart.able, owners)
         self._note_lost([shard for shard in shards if shard.key in self._mine and owners.get(shard.key) != me])
         free = [shard for shard in shards if plan.get(shard.key) == me and shard.key not in owners]
         leaving = [
