@@ -4,9 +4,9 @@ import platform
 
 import uvloop
 
-from benchmarks import catch_up, commands, lag, node_appends, node_reads, node_start, query_by_id
+from benchmarks import catch_up, commands, lag, node_appends, node_reads, node_start, query_by_id, takeover
 
-BENCHMARKS = (commands, catch_up, query_by_id, lag, node_appends, node_reads, node_start)
+BENCHMARKS = (commands, catch_up, query_by_id, lag, node_appends, node_reads, node_start, takeover)
 
 
 def main() -> None:
