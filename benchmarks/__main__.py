@@ -13,9 +13,10 @@ from benchmarks import (
     node_start,
     query_by_id,
     read_store_writes,
+    takeover,
 )
 
-BENCHMARKS = (commands, catch_up, read_store_writes, query_by_id, lag, node_appends, node_reads, node_start)
+BENCHMARKS = (commands, catch_up, read_store_writes, query_by_id, lag, node_appends, node_reads, node_start, takeover)
 
 
 def main() -> None:

@@ -253,7 +253,7 @@ class Engine:
         """Takes the leases that fall to this process, and gives up those that fall to others."""
         me, alive = self.heart.instance, self.heart.alive
         owners = {key: holding.owner for key, holding in self.leases.items() if holding.owner in alive}
-        plan = balanced(shards, {instance: member.can for instance, member in alive.items()}, owners)
+        plan = balanced(shards, self.heart.able, owners)
         self._note_lost([shard for shard in shards if shard.key in self._mine and owners.get(shard.key) != me])
         free = [shard for shard in shards if plan.get(shard.key) == me and shard.key not in owners]
         leaving = [
@@ -290,12 +290,13 @@ class Engine:
 
     def _keeps_still(self, shard: Shard) -> bool:
         record = self.records[shard.view]
+        since = monotonic() - self._switched[shard.view][1]
+        # The previous build may be wanted back before everybody has stopped reading it.
+        if shard.build == (record.candidate if record.returning else record.previous) and since < self._settling:
+            return True
         if _is_held(record, shard.build):
             return record.level < 0
-        since = monotonic() - self._switched[shard.view][1]
-        return (shard.build == record.live and since < self._following) or (
-            shard.build == record.previous and since < self._settling
-        )
+        return shard.build == record.live and since < self._following
 
     def _limit(self, shard: Shard) -> int | None:
         record = self.records[shard.view]

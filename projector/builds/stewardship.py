@@ -93,13 +93,13 @@ class Stewardship:
             return
         hold = (record.view, record.holding)
         since = self._held_since.setdefault(hold, monotonic())
+        # Whoever has taken a partition over from the dead knows of the hold by then.
+        known = monotonic() - since >= self._quiet
         if record.level >= 0:
             if await self._is_level(record, positions, leases, alive):
                 await self._switch(record)
                 return
-        elif self._keeps_still(record, record.live, leases, alive, since) and self._keeps_still(
-            record, candidate, leases, alive, since
-        ):
+        elif all(keeps_still(record, build, leases, alive, known=known) for build in (record.live, candidate)):
             # Whatever a writer that died or hangs may still have in hand was in the log by now.
             level = max(await self._end(), positions[record.live.collection], reached, 0)
             await self._registry.save(transitions.levelled(record, level))
@@ -133,27 +133,6 @@ class Stewardship:
         finally:
             await events.aclose()  # type: ignore[attr-defined]
         return False
-
-    def _keeps_still(
-        self,
-        record: ViewRecord,
-        build: Build,
-        leases: Mapping[str, Holding],
-        alive: Mapping[str, Member],
-        since: float,
-    ) -> bool:
-        """Whether every process that may write the build has said that it does not.
-
-        One that has just taken a partition over from the dead may not know of the hold yet: it is given time to.
-        """
-        for partition in range(record.partitions):
-            holding = leases.get(Shard(record.view, build, record.layout, partition).key)
-            owner = None if holding is None else alive.get(holding.owner)
-            if owner is None and monotonic() - since < self._quiet:
-                return False
-            if owner is not None and Hold(build.collection, record.holding) not in owner.holds:
-                return False
-        return True
 
     async def _hold_when_level(self, record: ViewRecord, reached: int) -> None:
         end, before = await self._end(), self._ends.get(record.view)
@@ -221,6 +200,29 @@ async def reached_by_builds(store: DocumentStore, record: ViewRecord) -> dict[st
 def _low(build: Build, record: ViewRecord, found: Mapping[str, Held]) -> int:
     low = low_watermark(build, record.layout, record.partitions, found)
     return -1 if low is None else low
+
+
+def keeps_still(
+    record: ViewRecord, build: Build, leases: Mapping[str, Holding], alive: Mapping[str, Member], *, known: bool
+) -> bool:
+    """Whether every process that may write the build has said that it does not.
+
+    That is whoever has a lease of it, and whoever still folds it in an earlier layout, not knowing of the present one.
+    Until `known`, somebody may also have taken over from the dead without having seen that it is to keep still.
+    """
+    keys = [Shard(record.view, build, record.layout, partition).key for partition in range(record.partitions)]
+    owners = {leases[key].owner if key in leases else NOBODY for key in keys}
+    if not known and not owners <= alive.keys():
+        return False
+    return all(
+        Hold(build.collection, record.holding) in member.holds
+        for instance, member in alive.items()
+        if instance in owners or _folds(member, build)
+    )
+
+
+def _folds(member: Member, build: Build) -> bool:
+    return any(one.shard.startswith(f"{build.collection}:") and one.state != "held" for one in member.shards)
 
 
 def _is_folded(record: ViewRecord, leases: Mapping[str, Holding], alive: Mapping[str, Member]) -> bool:

@@ -3,13 +3,14 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from infrastructure.read_store import Document, Write
 from infrastructure.view_registry import ViewRegistry
+from projector.builds.shards import shards_of
 from projector.dead_letters.discarded_events import COLLECTION as DISCARDED_EVENTS
 from projector.dead_letters.discarded_events import DiscardedEvent, discarded_write, discards_of
 from projector.dead_letters.parked_events import COLLECTION as PARKED_EVENTS
@@ -17,6 +18,7 @@ from projector.dead_letters.parked_events import ParkedEvent, readable
 from projector.dead_letters.requests import ReplayAnswer, ReplayRequest, ReplayRequests
 from projector.dead_letters.settling import parked_record, parked_records, settle
 from projector.everything import everything
+from projector.membership.leases import Holding, Leases
 from projector.ports import DocumentStore
 
 _BETWEEN_LOOKS = 0.05
@@ -31,7 +33,8 @@ class NotAnswered(Exception):
 
 
 class Outcome(Struct, frozen=True):
-    """`replayed` events are folded now; `remaining` are still parked for the keys asked for, because of `errors`."""
+    """`replayed` events are folded now; `remaining` are still parked for the keys asked for, because of `errors`. An
+    event that is parked for several builds of the view counts once, and as long as any of them has it parked."""
 
     replayed: int
     remaining: int
@@ -55,6 +58,7 @@ class DeadLetterOperations:
         self._registry = registry
         self._requests = ReplayRequests(store)
         self._views = views
+        self._leases = Leases(store)
         self._asked = asked
         self._patience = patience
 
@@ -107,45 +111,57 @@ class DeadLetterOperations:
         return await self._replay(view, [one async for one in _records(of_view) if one.key in of_keys])
 
     async def _replay(self, view: str, records: Sequence[ParkedEvent]) -> Outcome:
-        request = ReplayRequest(
-            secrets.token_hex(8),
-            view,
-            sorted({record.key for record in records if record.kind == "document"}),
-            sorted({record.key for record in records if record.kind == "stream"}),
-            time.time_ns() // 1_000_000,
-        )
-        await self._requests.ask(request)
-        self._asked.set()
-        answers = await self._answered(request, {record.collection for record in records})
-        await self._settle_streams(view, answers)
-        await self._requests.withdraw(request.request)
-        remaining = [
-            one
-            for collection in {answer.collection for answer in answers}
+        keys = {record.key for record in records}
+        try:
+            async with asyncio.timeout(self._patience):
+                answers = await self._replayed(view, records)
+        except TimeoutError:
+            raise NotAnswered(
+                f"not every process that folds {view} has answered within {self._patience:g} s; "
+                "the request stands, and a repeated one does no harm"
+            ) from None
+        built = {answer.collection for answer in answers}
+        before = {(one.position, one.key) for one in records if one.collection in built}
+        remaining = {
+            (one.position, one.key)
+            for collection in built
             for one in await parked_records(self._store, collection)
-            if one.key in {*request.documents, *request.streams}
-        ]
-        left = {(one.position, one.key) for one in remaining}
-        gone = {(record.position, record.key) for record in records} - left
-        return Outcome(len(gone), len(left), sorted(set(_errors(answers))))
+            if one.key in keys
+        }
+        return Outcome(len(before - remaining), len(remaining), sorted(set(_errors(answers))))
+
+    async def _replayed(self, view: str, records: Sequence[ParkedEvent]) -> Sequence[ReplayAnswer]:
+        """Asks for a replay and settles it; answers what the processes have answered.
+
+        A process that takes a partition over in the middle of it may have read what was parked before it was settled,
+        and take it for parked still. So where anything has changed hands, those who have it now are asked too.
+        """
+        while True:
+            request = _request(view, records)
+            hands = await self._hands(view)
+            await self._requests.ask(request)
+            self._asked.set()
+            answers = await self._answered(request, {record.collection for record in records})
+            await self._settle_streams(view, answers)
+            await self._requests.withdraw(request.request)
+            if await self._hands(view) == hands:
+                return answers
+
+    async def _hands(self, view: str) -> Mapping[str, Holding]:
+        """Who folds which partition of the view's builds, under which epoch."""
+        records = await self._registry.load([view])
+        return await self._leases.load(shards_of(records.values()))
 
     async def _answered(self, request: ReplayRequest, collections: set[str]) -> Sequence[ReplayAnswer]:
         """What every process concerned has answered, for every build that has something parked."""
-        try:
-            async with asyncio.timeout(self._patience):
-                while True:
-                    record = (await self._registry.load([request.view]))[request.view]
-                    wanted = {build.collection for build in record.builds} & collections
-                    answers = await self._requests.answers(request.request)
-                    done = {(one.collection, partition) for one in answers for partition in one.partitions}
-                    if all((one, partition) in done for one in wanted for partition in range(record.partitions)):
-                        return [answer for answer in answers if answer.collection in wanted]
-                    await asyncio.sleep(_BETWEEN_LOOKS)
-        except TimeoutError:
-            raise NotAnswered(
-                f"not every process that folds {request.view} has answered within {self._patience:g} s; "
-                "the request stands, and a repeated one does no harm"
-            ) from None
+        while True:
+            record = (await self._registry.load([request.view]))[request.view]
+            wanted = {build.collection for build in record.builds} & collections
+            answers = await self._requests.answers(request.request)
+            done = {(one.collection, partition) for one in answers for partition in one.partitions}
+            if all((one, partition) in done for one in wanted for partition in range(record.partitions)):
+                return [answer for answer in answers if answer.collection in wanted]
+            await asyncio.sleep(_BETWEEN_LOOKS)
 
     async def _settle_streams(self, view: str, answers: Sequence[ReplayAnswer]) -> None:
         """Several processes fold a stream's events into documents of their own; what all have replayed is settled."""
@@ -169,6 +185,16 @@ class DeadLetterOperations:
 async def _records(documents: AsyncIterator[Document]) -> AsyncIterator[ParkedEvent]:
     async for document in documents:
         yield parked_record(document)
+
+
+def _request(view: str, records: Sequence[ParkedEvent]) -> ReplayRequest:
+    return ReplayRequest(
+        secrets.token_hex(8),
+        view,
+        sorted({record.key for record in records if record.kind == "document"}),
+        sorted({record.key for record in records if record.kind == "stream"}),
+        time.time_ns() // 1_000_000,
+    )
 
 
 def _errors(answers: Sequence[ReplayAnswer]) -> Iterator[str]:

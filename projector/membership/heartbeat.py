@@ -59,6 +59,15 @@ class Heartbeat:
         page = await self._store.page(MEMBERS, {}, by="started_at", direction="descending", limit=_MOST_MEMBERS)
         return {document["_id"]: (document[POSITION], _member(document)) for document in page}
 
+    @property
+    def able(self) -> dict[str, list[str]]:
+        """What each process can fold that new work may be given to: this one, and those that are sure to be alive."""
+        return {
+            instance: member.can
+            for instance, member in self.alive.items()
+            if instance == self.instance or self._roster.has_beaten(instance)
+        }
+
     async def leave(self) -> None:
         """Tells the others that this process ends."""
         await self._store.delete(MEMBERS, self.instance)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infrastructure.view_registry import NotPossible, ViewRecord, transitions
-from projector.builds.stewardship import reached_by_builds
+from projector.builds.stewardship import keeps_still, reached_by_builds
 from projector.engine import Engine
 from projector.http.status import status_of
+from projector.membership.leases import Holding
+from projector.membership.member import Hold, Member, ShardReport
 from read_models.customer_summary import CUSTOMER_SUMMARY
 from read_models.order_details import ORDER_DETAILS
 from read_models.view import View
@@ -176,6 +178,22 @@ class TestRebuild:
             await folded_up_to(store, log.end, VIEWS)
         assert_folded(store, log, VIEWS)
 
+    async def test_what_may_still_be_read_keeps_still_also_when_it_is_wanted_back_at_once(self):
+        log, store = some_orders(), MemoryReadStore()
+        async with up_to_date(log, store, settling=0.5) as engine:
+            await rebuild(engine, ORDER_DETAILS)
+            await until(engine, store, ORDER_DETAILS, lambda one: one.live.number == 2)
+            before = store.documents("order_details_v1")
+            await engine.registry.change("order_details", transitions.with_previous_as_candidate)
+            for orders in range(6, 16):
+                engine.look_again.set()
+                log.append(*some_orders(orders).events[len(log.events) :])
+                await folded_up_to(store, log.end, VIEWS)
+            # Some query API may not know of the switch yet: it must not show more than what is served now.
+            assert store.documents("order_details_v1") == before
+            await until(engine, store, ORDER_DETAILS, lambda one: one.live.number == 1)
+        assert_folded(store, log, VIEWS)
+
     async def test_operators_see_it_coming(self):
         log, store = some_orders(50), MemoryReadStore()
         async with up_to_date(log, store) as engine:
@@ -249,6 +267,43 @@ class TestPartitions:
             async with asyncio.timeout(10):
                 while [one for one in store.documents("checkpoints").values() if one["layout"] not in (1, 6)]:
                     await asyncio.sleep(0.001)
+
+
+class TestHold:
+    """Whether the live build keeps still, so that the candidate may take its place."""
+
+    record = transitions.held(
+        transitions.with_candidate(
+            transitions.repartitioned(
+                transitions.first_record("orders", 1, 1, 0), partitions=1, reached={"orders_v1": 500}
+            ),
+            version=1,
+            now=0,
+        )
+    )
+    leases: ClassVar = {"orders_v1:2:0": Holding("owner", 1)}
+
+    def keeps_still(self, known: bool = False, **members: tuple[list[Hold], list[str]]) -> bool:
+        """`members` by name: what they say they keep still with, and which shards they fold."""
+        alive = {
+            name: Member(name, name, 0, 0, [], holds, [ShardReport(shard, "live") for shard in shards])
+            for name, (holds, shards) in members.items()
+        }
+        return keeps_still(self.record, self.record.live, self.leases, alive, known=known)
+
+    def test_once_its_owner_says_so(self):
+        hold = Hold("orders_v1", self.record.holding)
+        assert not self.keeps_still(owner=([], []))
+        assert not self.keeps_still(owner=([Hold("orders_v1", self.record.holding - 1)], []))
+        assert self.keeps_still(owner=([hold], ["orders_v1_r2:2:0"]), other=([], ["customers_v1:1:0"]))
+
+    def test_when_its_owner_has_died_and_nobody_can_have_followed_it_unknowing(self):
+        assert not self.keeps_still(other=([], []))
+        assert self.keeps_still(known=True, other=([], []))
+
+    def test_not_while_somebody_folds_it_who_does_not_know_the_present_layout(self):
+        hold = Hold("orders_v1", self.record.holding)
+        assert not self.keeps_still(owner=([hold], []), late=([], ["orders_v1:1:0"]))
 
 
 class Readers:

@@ -18,6 +18,7 @@ from infrastructure.event_store import EventStore, NewEvent, StoredEvent
 from infrastructure.read_store import ReadStore, ReadStoreUnavailable
 from read_models.views import VIEWS
 from tests.projector.logs import cancelled, confirmed, created, delivered, fold_of, shipped
+from tests.projector.verdict import assert_equal_to_a_fold
 from tests.support.read_store import ReadStoreDatabase, ReadStoreServer
 from tests.support.services import Service, node_uri, restart_node, running, start_node, until
 
@@ -94,19 +95,6 @@ async def reached(store: ReadStore, position: int) -> bool:
     return len(found) == len(VIEWS) and all(one.position >= position for one in found.values())
 
 
-async def assert_equal_to_a_fold(store: ReadStore, events: list[StoredEvent]) -> None:
-    """Every document and parked event is there, and is what a plain fold of the log comes to; nothing else is."""
-    for view in VIEWS:
-        documents, parked = fold_of(view, events)
-        found = await store.load(view.collection, list(documents))
-        whole = {key: {"_id": key, "_position": one.position, **(one.fields or {})} for key, one in found.items()}
-        assert whole == documents
-        assert await store.count(view.collection, {}) == len(documents)
-        where = {"collection": view.collection}
-        pages = await store.page("parked_events", where, by="position", direction="ascending", limit=10_000)
-        assert {one["position"] for one in pages} == parked
-
-
 class Kills:
     """Kills a projector again and again while it catches up, each time at another moment."""
 
@@ -166,10 +154,10 @@ async def test_a_zombie_that_wakes_up_behind_its_successor_does_no_harm(history,
     given = settings(history.node, read_store_database)
     async with running("projector", tmp_path, **given, projector_batch="100") as zombie:
         await until(lambda: reached(store, history.events[len(history.events) // 4].position), "on its way")
-        zombie._process.send_signal(signal.SIGSTOP)
+        zombie.signal(signal.SIGSTOP)
         async with running("projector", tmp_path, **(given | {"projector_name": "q"})) as successor:
             await until(lambda: reached(store, history.last), "caught up")
-            zombie._process.send_signal(signal.SIGCONT)
+            zombie.signal(signal.SIGCONT)
             await until(lambda: sees_both(zombie), "the zombie knows of its successor")
             await assert_equal_to_a_fold(store, history.events)
             await until(lambda: live(successor), "both are live")

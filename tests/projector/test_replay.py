@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infrastructure.view_registry import transitions
 from projector.dead_letters.operations import DeadLetterOperations, NoSuchDeadLetter, NotAnswered
 from projector.engine import Engine
 from read_models.customer_summary import CUSTOMER_SUMMARY
@@ -104,6 +105,47 @@ class TestDocuments:
             "ZeroDivisionError: o2"
         )
         assert_folded(store, scripted, [half])
+
+    async def test_an_event_is_counted_once_however_many_builds_have_it_parked(self):
+        log, store = ScriptedLog(orders_of("c1", "o1", "o2").events), MemoryReadStore()
+        view = refusing(ORDER_DETAILS, "o1")
+        async with operating(log, store, view, view_grace=3600.0) as operations, asyncio.timeout(10):
+            for number in (2, 3):
+                await operations._registry.change("order_details", lambda one: transitions.with_candidate(one, 1, 0))
+                operations._asked.set()
+                while store.documents("view_records")["order_details"]["live"]["number"] != number:
+                    await asyncio.sleep(0.001)
+            assert len({one["collection"] for one in store.documents("parked_events").values()}) > 1
+            outcome = await operations.retry("order_details", None)
+            assert (outcome.replayed, outcome.remaining, len(outcome.errors)) == (0, 2, 1)
+
+    @pytest.mark.parametrize("keys", [False, True], ids=["a document", "a stream"])
+    async def test_whoever_takes_over_in_the_middle_of_it_goes_on_with_them_too(self, keys):
+        log, store = ScriptedLog(orders_of("c1", "o1", "o2").events), MemoryReadStore()
+        await project_all(log, store, [refusing(ORDER_DETAILS, "o1", keys=keys)], projector_name="p")
+        later = log_event(log, shipped("o1"))
+        heirs_log = ScriptedLog(log.events)
+        async with contextlib.AsyncExitStack() as stack:
+            operations = await stack.enter_async_context(operating(log, store, ORDER_DETAILS))
+
+            async def succeeded(operation: str, collection: str) -> None:
+                """A process of the same name comes, and has read what is parked, just before that is removed; it does
+                not look around again for a second."""
+                if (operation, collection) == ("delete", "parked_events") and not heirs:
+                    heir = engine_over(heirs_log, store, [ORDER_DETAILS], projector_name="p", projector_lease=6.0)
+                    heirs.append(await stack.enter_async_context(heir))
+                    async with asyncio.timeout(10):
+                        while not heirs_log.subscribed_after:
+                            await asyncio.sleep(0)
+
+            heirs: list[Engine] = []
+            store.before = succeeded
+            outcome = await operations.retry("order_details", None)
+            assert (outcome.replayed, outcome.remaining, outcome.errors) == (2, 0, [])
+            heirs_log.append(later)
+            await folded_up_to(store, heirs_log.end, [ORDER_DETAILS])
+            assert parked(store) == []
+            assert_folded(store, heirs_log, [ORDER_DETAILS])
 
     async def test_nothing_to_retry(self):
         log, store = ScriptedLog(orders_of("c1", "o1").events), MemoryReadStore()

@@ -55,6 +55,11 @@ class Service:
     def running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the process."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def kill(self) -> None:
         """SIGKILL, and waits for the end."""
         assert self._process is not None
@@ -111,16 +116,21 @@ async def restart_node(node: Service) -> None:
     await until(ready, "the node answers")
 
 
-@asynccontextmanager
-async def running(name: str, directory: Path, path: str = "/health/live", **settings: str) -> AsyncIterator[Service]:
-    """An HTTP service (`command_api`, `query_api`, `projector`) with these EVENTFOLD_ settings, for the block."""
+def service(name: str, directory: Path, **settings: str) -> Service:
+    """An HTTP service (`command_api`, `query_api`, `projector`) with these EVENTFOLD_ settings, to be started."""
     port = free_port()
     environ = {f"EVENTFOLD_{key.upper()}": value for key, value in settings.items()}
     environ[f"EVENTFOLD_{name.upper()}_PORT"] = str(port)
-    service = Service(name, port, [f"{name}.main"], environ, directory / f"{name}-{port}.log")
-    await service.start()
+    return Service(name, port, [f"{name}.main"], environ, directory / f"{name}-{port}.log")
+
+
+@asynccontextmanager
+async def running(name: str, directory: Path, path: str = "/health/live", **settings: str) -> AsyncIterator[Service]:
+    """An HTTP service with these EVENTFOLD_ settings, for the block."""
+    started = service(name, directory, **settings)
+    await started.start()
     try:
-        await until(lambda: service.answers(path), f"{name} answers {path}")
-        yield service
+        await until(lambda: started.answers(path), f"{name} answers {path}")
+        yield started
     finally:
-        await service.kill()
+        await started.kill()
