@@ -109,6 +109,7 @@ class Readers:
         """The answer; None while a store is away."""
         if at_least is not None:
             path += f"{'&' if '?' in path else '?'}at_least={at_least}"
+        await asyncio.sleep(0.003)  # leaves the others some of two cores
         may_fail = self.outage
         async with http.get(self._url + path) as answer:
             body = await answer.json(content_type=None)

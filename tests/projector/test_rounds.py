@@ -214,7 +214,7 @@ async def rounds(folder: Path, number: int) -> None:
 
 
 async def test_a_few_rounds(tmp_path):
-    await rounds(tmp_path, 4)
+    await rounds(tmp_path, 3)
 
 
 @pytest.mark.slow

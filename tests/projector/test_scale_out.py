@@ -67,9 +67,9 @@ async def killed_all_the_time(
     print(f"\nseed {SEED}: {killing.number} kills of {processes} processes, {appender.appended} of {events} events")
 
 
-@pytest.mark.parametrize("processes", [2, 4])
-async def test_processes_are_killed_while_orders_come_in(node, read_store_database, tmp_path, processes):
-    await killed_all_the_time(tmp_path, node, read_store_database, processes, kills=8)
+@pytest.mark.parametrize(("processes", "kills"), [(2, 8), (4, 6)])
+async def test_processes_are_killed_while_orders_come_in(node, read_store_database, tmp_path, processes, kills):
+    await killed_all_the_time(tmp_path, node, read_store_database, processes, kills=kills)
 
 
 @pytest.mark.slow
