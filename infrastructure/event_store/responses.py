@@ -49,10 +49,15 @@ async def _by_http2(connection: Connection, target: Target, request: Any, in_a_h
     connection.calls.add(call)
     try:
         async for messages in call:
+            portion, failure = [], None
             try:
-                yield [parse(message) for message in messages]
+                for message in messages:
+                    portion.append(parse(message))
             except DecodeError as error:
-                raise internal(f"a message that is none: {error}") from error
+                failure = internal(f"a message that is none: {error}")
+            yield portion
+            if failure is not None:
+                raise failure
     finally:
         connection.calls.discard(call)
         call.cancel()

@@ -50,7 +50,7 @@ class ReadCall(asyncio.Protocol):
                 )
         except TimeoutError:
             raise unavailable(f"{target.authority}: no connection within {_CONNECT_SECONDS:g} s") from None
-        except (OSError, UnicodeError) as error:  # UnicodeError: a host name that can't be one
+        except (OSError, ValueError) as error:  # ValueError: certificates, or a host name, that can't be any
             raise unavailable(f"{target.authority}: {error}") from error
         return call
 
@@ -87,7 +87,7 @@ class ReadCall(asyncio.Protocol):
         self._keep_alive.start()
 
     def data_received(self, data: bytes) -> None:
-        self._keep_alive.heard = True
+        self._keep_alive.hear()
         self._exchange.receive(data)
         if self._exchange.is_over:
             self._close()

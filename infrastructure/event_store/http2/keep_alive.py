@@ -20,16 +20,25 @@ class KeepAlive:
     """
 
     def __init__(self, times: KeepAliveTimes, ping: Callable[[], None], on_loss: Callable[[], None]) -> None:
-        self.heard = False  # set with everything received
         self._times = times
+        self._heard = False
+        self._is_asked = False
         self._ping = ping
         self._on_loss = on_loss
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Begins to watch."""
+        self._is_asked = False
         if self._times.interval is not None:
             self._watch(self._times.interval, self._ask)
+
+    def hear(self) -> None:
+        """A sign of life: anything has been received."""
+        self._heard = True
+        if self._is_asked:
+            self.stop()
+            self.start()
 
     def stop(self) -> None:
         """Watches no more."""
@@ -38,20 +47,13 @@ class KeepAlive:
             self._timer = None
 
     def _ask(self) -> None:
-        assert self._times.interval is not None
-        if self.heard:
-            self._watch(self._times.interval, self._ask)
-        else:
-            self._ping()
-            self._watch(self._times.timeout, self._judge)
-
-    def _judge(self) -> None:
-        self._timer = None
-        if self.heard:
+        if self._heard:
             self.start()
         else:
-            self._on_loss()
+            self._is_asked = True
+            self._watch(self._times.timeout, self._on_loss)
+            self._ping()
 
     def _watch(self, seconds: float, then: Callable[[], None]) -> None:
-        self.heard = False
+        self._heard = False
         self._timer = asyncio.get_running_loop().call_later(seconds, then)

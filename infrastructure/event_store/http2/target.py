@@ -18,6 +18,7 @@ _KEEP_ALIVE = 10_000
 # gRPC core reads these, in lower case only; the first that is set counts.
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 _NO_PROXY = ("no_grpc_proxy", "no_proxy")
+# Read instead of gRPC's own root certificates, where the connection string names none.
 _ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
 
 
@@ -26,7 +27,11 @@ class Unsupported(Exception):
 
 
 class Target(Struct, frozen=True):
-    """A node and the call to make there. Certificates are PEM; `key_files` are the user's certificate and key."""
+    """A node and the call to make there.
+
+    `roots` are PEM; without them those of `roots_file` count, then the system's. `key_files` are the user's certificate
+    and key.
+    """
 
     host: str
     port: int
@@ -35,6 +40,7 @@ class Target(Struct, frozen=True):
     is_secure: bool
     verifies: bool = True
     roots: bytes | None = None
+    roots_file: str | None = None
     key_files: tuple[str, str] | None = None
 
     @property
@@ -43,12 +49,21 @@ class Target(Struct, frozen=True):
         return dict(self.headers)[":authority"]
 
     def tls(self) -> ssl.SSLContext | None:
-        """A TLS context for one connection; None where there is none. Raises OSError when a file is of no use."""
+        """A TLS context for one connection; None where there is none.
+
+        Raises OSError or ValueError when a file is of no use.
+        """
         if not self.is_secure:
             return None
-        context = ssl.create_default_context(cadata=self.roots.decode("ascii", "ignore") if self.roots else None)
-        # Python 3.13 refuses certificates without certain extensions, which OpenSSL and gRPC take.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        # Not ssl.create_default_context: an empty file would mean the system's roots there, and from Python 3.13 on
+        # certificates without certain extensions are refused, which gRPC takes.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self.roots is not None:
+            context.load_verify_locations(cadata=self.roots.decode("ascii", "ignore"))
+        elif self.roots_file is not None:
+            context.load_verify_locations(self.roots_file)
+        else:
+            context.load_default_certs()
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["h2"])
         if not self.verifies:
@@ -73,8 +88,6 @@ def target_of(client: Any, metadata: Sequence[tuple[str, str]]) -> Target:
     if not host or not port.isdigit() or "/" in address or host in ("dns", "unix", "ipv4", "ipv6", "xds"):
         raise Unsupported(f"the address {address}")
     _refuse_proxy(host)
-    if options.Tls and client.root_certificates is None and os.environ.get(_ROOTS):
-        raise Unsupported(f"root certificates in {_ROOTS}")
     if bool(options.UserCertFile) != bool(options.UserKeyFile):
         raise Unsupported("a user certificate without its key, or a key without its certificate")
     return Target(
@@ -85,6 +98,7 @@ def target_of(client: Any, metadata: Sequence[tuple[str, str]]) -> Target:
         is_secure=options.Tls,
         verifies=options.TlsVerifyCert,
         roots=client.root_certificates,
+        roots_file=os.environ.get(_ROOTS) or None,
         key_files=(options.UserCertFile, options.UserKeyFile) if options.UserCertFile else None,
     )
 
