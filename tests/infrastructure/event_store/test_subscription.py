@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import uvloop
 
 from embedded.event_store_node import EventStoreNode
 from embedded.event_store_node.security.security import Security, TlsFiles
@@ -187,6 +188,14 @@ async def test_tls_with_users(secrets, reader):
             await fails(f"esdb://admin:changeit@{at}?TlsCaFile={secrets / 'ca.crt'}", reader), EventStoreUnavailable
         )
         assert isinstance(await fails(f"esdb://{at}?Tls=false", reader), EventStoreUnavailable)
+
+
+def test_tls_on_the_loop_of_the_services(secrets, reader):
+    async def main() -> None:
+        async with EventStoreNode(security=Security(TlsFiles(secrets / "node.crt", secrets / "node.key"))) as node:
+            await follows(f"esdb://a:b@127.0.0.1:{node.port}?TlsCaFile={secrets / 'node.crt'}", reader)
+
+    uvloop.run(main())
 
 
 async def test_a_certificate_for_another_host(secrets, reader):
