@@ -88,8 +88,6 @@ def target_of(client: Any, metadata: Sequence[tuple[str, str]]) -> Target:
     if not host or not port.isdigit() or "/" in address or host in ("dns", "unix", "ipv4", "ipv6", "xds"):
         raise Unsupported(f"the address {address}")
     _refuse_proxy(host)
-    if bool(options.UserCertFile) != bool(options.UserKeyFile):
-        raise Unsupported("a user certificate without its key, or a key without its certificate")
     return Target(
         host=host,
         port=int(port),
@@ -99,7 +97,7 @@ def target_of(client: Any, metadata: Sequence[tuple[str, str]]) -> Target:
         verifies=options.TlsVerifyCert,
         roots=client.root_certificates,
         roots_file=os.environ.get(_ROOTS) or None,
-        key_files=(options.UserCertFile, options.UserKeyFile) if options.UserCertFile else None,
+        key_files=(options.UserCertFile, options.UserKeyFile) if options.UserCertFile and options.UserKeyFile else None,
     )
 
 

@@ -95,12 +95,6 @@ async def test_roots(monkeypatch, tmp_path):
     assert (await target("esdb://c:1?Tls=false")).tls() is None
 
 
-async def test_a_certificate_without_its_key_is_left_to_grpc(tmp_path):
-    cert, _ = certificate(tmp_path, "one")
-    with pytest.raises(Unsupported, match="without its key"):
-        await target(f"esdb://a:b@c:1?UserCertFile={cert}")
-
-
 async def test_an_empty_file_of_roots_trusts_nobody(tmp_path):
     empty = tmp_path / "empty.crt"
     empty.touch()
