@@ -13,10 +13,22 @@ from benchmarks import (
     node_start,
     query_by_id,
     read_store_writes,
+    readers,
     takeover,
 )
 
-BENCHMARKS = (commands, catch_up, read_store_writes, query_by_id, lag, node_appends, node_reads, node_start, takeover)
+BENCHMARKS = (
+    commands,
+    catch_up,
+    readers,
+    read_store_writes,
+    query_by_id,
+    lag,
+    takeover,
+    node_appends,
+    node_reads,
+    node_start,
+)
 
 
 def main() -> None:

@@ -44,7 +44,7 @@ async def run() -> None:
         read_store = ReadStoreServer(folder)
         await asyncio.to_thread(read_store.start)
         stack.callback(read_store.kill)
-        events, last = await _write_log(node_uri(node.port))
+        events, last = await write_log(node_uri(node.port))
         bare, caught_up, seconds = [], [], []
         for number in range(ROUNDS):
             bare.append(events / await _bare_read(node_uri(node.port)))
@@ -64,7 +64,7 @@ def _report(events: int, bare: list[float], caught_up: list[float], seconds: lis
         print(f"  CPU of {name:<12}{cpu:>8.2f} s   {cpu / events * 1e6:>5.0f} us per event")
 
 
-async def _write_log(uri: str) -> tuple[int, int]:
+async def write_log(uri: str, orders: int = ORDERS) -> tuple[int, int]:
     """Orders moved on while others are placed, as they come; answers the number of events and the last position."""
     store = EventStore(uri, patience=10)
     in_flight = asyncio.Semaphore(64)
@@ -76,16 +76,16 @@ async def _write_log(uri: str) -> tuple[int, int]:
             positions.append((await store.append(stream, revision - 1, [new])).position)
 
     try:
-        for wave in _waves():
+        for wave in _waves(orders):
             await asyncio.gather(*(append(f"order-{event.order_id}", revision, event) for revision, event in wave))
     finally:
         await store.close()
     return len(positions), max(positions)
 
 
-def _waves(size: int = 250) -> Iterator[list[tuple[int, Any]]]:
+def _waves(orders: int, size: int = 250) -> Iterator[list[tuple[int, Any]]]:
     """Appends that may be under way together: each wave places orders and moves on those of the three waves before."""
-    waves = [range(first, min(first + size, ORDERS)) for first in range(0, ORDERS, size)]
+    waves = [range(first, min(first + size, orders)) for first in range(0, orders, size)]
     for number in range(len(waves) + 3):
         for step in range(4):
             if 0 <= number - step < len(waves):

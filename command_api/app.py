@@ -14,7 +14,10 @@ from infrastructure.settings import Settings
 def command_api(settings: Settings) -> Litestar:
     """Built from the domain's list of aggregates; connects to the event store at the first command."""
     store = EventStore(
-        settings.eventstore_uri, patience=settings.eventstore_patience, deadline=settings.eventstore_deadline
+        settings.eventstore_uri,
+        patience=settings.eventstore_patience,
+        deadline=settings.eventstore_deadline,
+        reader=settings.eventstore_reader,
     )
     aggregates = Aggregates(store, settings.aggregate_cache_size)
     pipeline = Pipeline(store, aggregates, settings.conflict_retries)

@@ -1,7 +1,7 @@
 """What can be configured, read once from the environment (`EVENTFOLD_*`) and checked at the start."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -39,6 +39,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     eventstore_patience: Annotated[
         Seconds, Meta(description="how long a call is repeated while the event store is away, before a 503")
     ] = 2.0
+    eventstore_reader: Annotated[
+        Literal["http2", "grpc"], Meta(description="what receives subscriptions: http2 (fast) or grpc")
+    ] = "http2"
     readstore_timeout: Annotated[
         Seconds, Meta(description="how long one operation waits for the read store, before a 503")
     ] = 3.0

@@ -28,7 +28,10 @@ class NotReady(Exception):
 def create_projector(settings: Settings, views: Sequence[View] = VIEWS) -> Litestar:
     """The service: the engine starts and stops with the HTTP application."""
     event_store = EventStore(
-        settings.eventstore_uri, patience=settings.eventstore_patience, deadline=settings.eventstore_deadline
+        settings.eventstore_uri,
+        patience=settings.eventstore_patience,
+        deadline=settings.eventstore_deadline,
+        reader=settings.eventstore_reader,
     )
     read_store = ReadStore(settings.mongo_uri, settings.mongo_database, timeout=settings.readstore_timeout)
     stop = asyncio.Event()

@@ -21,7 +21,10 @@ class Sources:
         self._live_builds = LiveBuilds(reads, VIEWS)
         self.checkpoints = Checkpoints(reads, self._live_builds, VIEWS, timeout=settings.at_least_timeout)
         self.events = EventStore(
-            settings.eventstore_uri, patience=settings.eventstore_patience, deadline=settings.eventstore_deadline
+            settings.eventstore_uri,
+            patience=settings.eventstore_patience,
+            deadline=settings.eventstore_deadline,
+            reader=settings.eventstore_reader,
         )
 
     async def document(self, view: View, key: str, at_least: int | None) -> Held | None:

@@ -6,7 +6,7 @@ it is good at: connection strings, TLS, credentials and discovery of the leader.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import grpc
 import structlog
@@ -19,6 +19,7 @@ from infrastructure.event_store.errors import (
     EventStoreUnavailable,
     StreamDeleted,
 )
+from infrastructure.event_store.http2 import ReadCall, Target, Unsupported, target_of
 
 log = structlog.get_logger(__name__)
 
@@ -40,10 +41,19 @@ _TRANSIENT = {
 }
 
 
-class Connection:
-    """One connection, shared by every call of a process."""
+Reader = Literal["http2", "grpc"]
+"""What receives the answers of long reads: our own HTTP/2 reader (docs/decisions/0007) or grpcio."""
 
-    def __init__(self, uri: str) -> None:
+
+class Connection:
+    """One connection, shared by every call of a process, save for the calls of the HTTP/2 reader.
+
+    `calls` are those, each on a connection of its own; they end when this one does.
+    """
+
+    def __init__(self, uri: str, reader: Reader = "http2") -> None:
+        self.calls: set[ReadCall] = set()
+        self._reader = reader
         self._client = AsyncEventStoreDBClient(uri=uri)
         self._client.grpc_options += _RECONNECT_OPTIONS
         self._stub: Any = None
@@ -58,6 +68,16 @@ class Connection:
                 raise EventStoreUnavailable(f"no event store node can be found: {error}") from error
             self._stub = streams_pb2_grpc.StreamsStub(self._client._connection._grpc_channel)  # type: ignore[no-untyped-call]
         return self._stub
+
+    def read_target(self) -> Target | None:
+        """Where the HTTP/2 reader is to connect, once there is a stub; None when grpcio is to read."""
+        if self._reader == "http2":
+            try:
+                return target_of(self._client, self.call_options()["metadata"])
+            except Unsupported as error:
+                self._reader = "grpc"
+                log.warning("the HTTP/2 reader can't be used; reading by gRPC, which is slower", because=str(error))
+        return None
 
     def call_options(self, *, requires_leader: bool = False) -> dict[str, Any]:
         """Headers and credentials, as the client itself would send them."""
@@ -75,7 +95,8 @@ class Connection:
             return StreamDeleted(stream)
         not_leader = code is grpc.StatusCode.NOT_FOUND and details == "Leader info available"
         if code in _TRANSIENT or not_leader:
-            if self._several_nodes:
+            # Cancelled is what the calls of the old connection are, once another call has found it lost.
+            if self._several_nodes and code is not grpc.StatusCode.CANCELLED:
                 await self._forget()
             return EventStoreUnavailable(f"{code.name}: {details}")
         return AppendRefused(f"{code.name}: {details}")
@@ -84,10 +105,16 @@ class Connection:
         if self._stub is not None:
             self._stub = None
             log.info("looking for the leader of the event store again")
+            self._end_calls()
             await self._client._connection.close()
+
+    def _end_calls(self) -> None:
+        for call in list(self.calls):
+            call.cancel()
 
     async def close(self) -> None:
         """Closes the channel; calls under way are cancelled."""
+        self._end_calls()
         if self._stub is not None:
             self._stub = None
             await self._client.close()

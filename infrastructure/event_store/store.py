@@ -1,15 +1,17 @@
 """The event store as the services see it: append, read, subscribe."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import TypeVar
 
 import grpc
 
 from infrastructure.event_store.appender import Appender
-from infrastructure.event_store.connection import Connection
+from infrastructure.event_store.connection import Connection, Reader
 from infrastructure.event_store.errors import EventStoreUnavailable
 from infrastructure.event_store.events import Appended, NewEvent, StoredEvent
 from infrastructure.event_store.reads import all_request, stored_event, stream_request
+from infrastructure.event_store.responses import responses
 from infrastructure.event_store.subscription import Subscription
 from infrastructure.resilience import retrying
 
@@ -22,11 +24,11 @@ class EventStore:
     """An EventStoreDB (KurrentDB) cluster, a single node or the embedded node, behind a connection string.
 
     `patience` bounds in seconds how long a call is repeated while the store can't be reached; `deadline` bounds one
-    attempt. Nothing is connected before the first call.
+    attempt. `reader` receives what subscriptions and `read_all` answer. Nothing is connected before the first call.
     """
 
-    def __init__(self, uri: str, *, patience: float = 2.0, deadline: float = 5.0) -> None:
-        self._connection = Connection(uri)
+    def __init__(self, uri: str, *, patience: float = 2.0, deadline: float = 5.0, reader: Reader = "http2") -> None:
+        self._connection = Connection(uri, reader)
         self._appender = Appender(self._connection, deadline)
         self._patience = patience
         self._deadline = deadline
@@ -49,20 +51,18 @@ class EventStore:
 
     async def read_all(self, after: int | None = None) -> AsyncIterator[StoredEvent]:
         """Every event but the system's, in commit order, after a position. Raises EventStoreUnavailable."""
-        stub = await self._connection.stub()
-        call = stub.Read(all_request(after, _UNLIMITED), **self._connection.call_options())
         try:
-            async for response in call:
-                if response.WhichOneof("content") != "event":
-                    continue
-                # A read from a position begins with the event that stands there, a subscription after it.
-                event = stored_event(response.event)
-                if after is None or event.position > after:
-                    yield event
+            async with aclosing(await responses(self._connection, all_request(after, _UNLIMITED))) as portions:
+                async for portion in portions:
+                    for response in portion:
+                        if response.WhichOneof("content") != "event":
+                            continue
+                        # A read from a position begins with the event that stands there, a subscription after it.
+                        event = stored_event(response.event)
+                        if after is None or event.position > after:
+                            yield event
         except grpc.RpcError as error:
             raise await self._connection.failed(error) from error
-        finally:
-            call.cancel()
 
     async def last_position(self) -> int | None:
         """The commit position of the newest event that is not the system's; None on an empty log."""

@@ -1,10 +1,11 @@
 """A catch-up subscription to `$all`, handed out in batches that grow with the backlog.
 
-A task reads ahead while the caller works on the batch before; a full buffer stops the reading, and gRPC's flow control
-then stops the server, so memory is bounded whatever the log's size.
+A task reads ahead while the caller works on the batch before; a full buffer stops the reading, and HTTP/2's flow
+control then stops the server, so memory is bounded whatever the log's size.
 """
 
 import asyncio
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from infrastructure.event_store.connection import Connection
 from infrastructure.event_store.errors import EventStoreUnavailable
 from infrastructure.event_store.events import StoredEvent
 from infrastructure.event_store.reads import stored_event, subscription_request
+from infrastructure.event_store.responses import Portions, responses
 
 _MAX_BUFFERED_BYTES = 32 * 1024 * 1024
 # While there is a backlog, a batch waits for this part of the buffer to fill, but not longer than so many seconds: what
@@ -54,14 +56,12 @@ class Subscription:
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
-        self._call: Any = None
         self._reader: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
 
     async def __aenter__(self) -> Self:
-        stub = await self._connection.stub()
-        self._call = stub.Read(subscription_request(self._after), **self._connection.call_options())
-        self._reader = asyncio.create_task(self._read())
+        portions = await responses(self._connection, subscription_request(self._after), lambda: self._caught_up)
+        self._reader = asyncio.create_task(self._read(portions))
         return self
 
     async def __aexit__(
@@ -70,7 +70,6 @@ class Subscription:
         self._stop_timer()
         if self._reader is not None:
             self._reader.cancel()
-            self._call.cancel()
             await asyncio.gather(self._reader, return_exceptions=True)
 
     async def next_batch(self) -> Batch:
@@ -88,13 +87,15 @@ class Subscription:
         self._room.set()
         return batch
 
-    async def _read(self) -> None:
+    async def _read(self, portions: Portions) -> None:
         try:
-            async for response in self._call:
-                self._take(response)
-                if len(self._events) >= self._buffer or self._bytes >= _MAX_BUFFERED_BYTES:
-                    self._room.clear()
-                    await self._room.wait()
+            async with aclosing(portions):
+                async for portion in portions:
+                    for response in portion:
+                        self._take(response)
+                        if len(self._events) >= self._buffer or self._bytes >= _MAX_BUFFERED_BYTES:
+                            self._room.clear()
+                            await self._room.wait()
             self._failure = EventStoreUnavailable("the event store ended the subscription")
         except grpc.RpcError as error:
             self._failure = await self._connection.failed(error)

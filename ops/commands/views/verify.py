@@ -97,7 +97,10 @@ async def _verify(
     from ops.verification.verify import Verifier
 
     log = EventStore(
-        settings.eventstore_uri, patience=settings.eventstore_patience, deadline=settings.eventstore_deadline
+        settings.eventstore_uri,
+        patience=settings.eventstore_patience,
+        deadline=settings.eventstore_deadline,
+        reader=settings.eventstore_reader,
     )
     store = ReadStore(settings.mongo_uri, settings.mongo_database, timeout=settings.readstore_timeout)
     results = []

@@ -1,0 +1,63 @@
+"""The answers of a Read call, over either reader."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any
+
+from esdbclient.protos.Grpc import streams_pb2
+from google.protobuf.message import DecodeError
+
+from infrastructure.event_store.connection import Connection
+from infrastructure.event_store.http2 import ReadCall, Target
+from infrastructure.event_store.http2.status import internal
+
+Portions = AsyncGenerator[Sequence[Any], None]
+"""ReadResp messages in the portions in which they came."""
+
+
+def never_in_a_hurry() -> bool:
+    """For a read whose answers are worth more together than soon."""
+    return False
+
+
+async def responses(
+    connection: Connection, request: Any, in_a_hurry: Callable[[], bool] = never_in_a_hurry
+) -> Portions:
+    """A call, to be made by iterating and ended by closing what this returns.
+
+    `in_a_hurry` is asked now and then whether each message is wanted at once. Raises EventStoreUnavailable when no
+    leader can be found; iterating raises grpc.RpcError when the call fails.
+    """
+    stub = await connection.stub()
+    target = connection.read_target()
+    if target is None:
+        return _by_grpc(connection, stub, request)
+    return _by_http2(connection, target, request, in_a_hurry)
+
+
+async def _by_grpc(connection: Connection, stub: Any, request: Any) -> Portions:
+    call = stub.Read(request, **connection.call_options())
+    try:
+        async for response in call:
+            yield (response,)
+    finally:
+        call.cancel()
+
+
+async def _by_http2(connection: Connection, target: Target, request: Any, in_a_hurry: Callable[[], bool]) -> Portions:
+    parse = streams_pb2.ReadResp.FromString
+    call = await ReadCall.open(target, request.SerializeToString(), in_a_hurry)
+    connection.calls.add(call)
+    try:
+        async for messages in call:
+            portion, failure = [], None
+            try:
+                for message in messages:
+                    portion.append(parse(message))
+            except DecodeError as error:
+                failure = internal(f"a message that is none: {error}")
+            yield portion
+            if failure is not None:
+                raise failure
+    finally:
+        connection.calls.discard(call)
+        call.cancel()
