@@ -75,9 +75,13 @@ class Connection:
             try:
                 return target_of(self._client, self.call_options()["metadata"])
             except Unsupported as error:
-                self._reader = "grpc"
-                log.warning("the HTTP/2 reader can't be used; reading by gRPC, which is slower", because=str(error))
+                self.read_by_grpc(str(error))
         return None
+
+    def read_by_grpc(self, because: str) -> None:
+        """Lets grpcio read from now on: slower, and more used to all kinds of servers and what stands before them."""
+        self._reader = "grpc"
+        log.warning("the HTTP/2 reader can't be used; reading by gRPC, which is slower", because=because)
 
     def call_options(self, *, requires_leader: bool = False) -> dict[str, Any]:
         """Headers and credentials, as the client itself would send them."""

@@ -7,7 +7,7 @@ from esdbclient.protos.Grpc import streams_pb2
 from google.protobuf.message import DecodeError
 
 from infrastructure.event_store.connection import Connection
-from infrastructure.event_store.http2 import ReadCall, Target
+from infrastructure.event_store.http2 import NotUnderstood, ReadCall, Target
 from infrastructure.event_store.http2.status import internal
 
 Portions = AsyncGenerator[Sequence[Any], None]
@@ -58,6 +58,9 @@ async def _by_http2(connection: Connection, target: Target, request: Any, in_a_h
             yield portion
             if failure is not None:
                 raise failure
+    except NotUnderstood as error:
+        connection.read_by_grpc(error.details())
+        raise
     finally:
         connection.calls.discard(call)
         call.cancel()

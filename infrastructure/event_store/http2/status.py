@@ -54,6 +54,10 @@ class CallFailed(grpc.RpcError):
         return self._trailers
 
 
+class NotUnderstood(CallFailed):
+    """The server said what makes no sense to this reader."""
+
+
 def unavailable(details: str) -> CallFailed:
     """The connection could not be made, or was lost."""
     return CallFailed(_Code.UNAVAILABLE, details)
@@ -61,7 +65,7 @@ def unavailable(details: str) -> CallFailed:
 
 def internal(details: str) -> CallFailed:
     """The server said what makes no sense."""
-    return CallFailed(_Code.INTERNAL, details)
+    return NotUnderstood(_Code.INTERNAL, details)
 
 
 def of_trailers(trailers: Headers) -> CallFailed | None:
