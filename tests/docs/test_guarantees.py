@@ -11,7 +11,7 @@ def test_every_promise_names_a_test_and_every_test_named_exists():
     promises = [line for line in GUARANTEES.splitlines() if line.startswith("| ") and not line.startswith("| promise")]
     assert len(promises) > 10
     for promise in promises:
-        named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", promise)
+        named = re.findall(r"`(tests/[\w/]+\.py)(?:::(?:Test\w+::)?(\w+))?`", promise)
         assert named, promise
         for path, function in named:
             file = ROOT / path
