@@ -7,6 +7,7 @@ records, the leases, the others' heartbeats.
 import asyncio
 import contextlib
 import math
+import time
 from collections.abc import Mapping, Sequence
 from time import monotonic
 
@@ -43,6 +44,7 @@ log = structlog.get_logger(__name__)
 # one keeps still until every query API follows it, so that no two of them differ.
 SETTLING = 5.0
 FOLLOWING = 0.75
+_LONG_AGO = 60.0
 # Dead letters that operators have dealt with, here or elsewhere, are out of the count after so many seconds.
 _BETWEEN_COUNTS = 5.0
 
@@ -247,7 +249,7 @@ class Engine:
         self.records = {name: records[name] for name in self._newest if name in records}
         for name, record in self.records.items():
             if self._switched.get(name, (None, 0.0))[0] != record.switched_at:
-                self._switched[name] = (record.switched_at, monotonic())
+                self._switched[name] = (record.switched_at, monotonic() if _may_be_new(record) else -math.inf)
 
     async def _share_out(self, shards: Sequence[Shard]) -> None:
         """Takes the leases that fall to this process, and gives up those that fall to others."""
@@ -339,6 +341,11 @@ class Engine:
                 shards = [shard for shard in shards_of(self.records.values()) if shard.key in self._mine]
                 await self._leases.pass_on(shards, self.leases, NOBODY)
                 await self.heart.leave()
+
+
+def _may_be_new(record: ViewRecord) -> bool:
+    """Whether the last switch, first seen now, may have been a moment ago; clocks may differ by a minute."""
+    return record.previous is not None and time.time() - record.switched_at / 1000 < _LONG_AGO
 
 
 def _is_held(record: ViewRecord, build: Build) -> bool:
