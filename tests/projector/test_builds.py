@@ -180,7 +180,7 @@ class TestRebuild:
 
     async def test_what_may_still_be_read_keeps_still_also_when_it_is_wanted_back_at_once(self):
         log, store = some_orders(), MemoryReadStore()
-        async with up_to_date(log, store, settling=0.5) as engine:
+        async with up_to_date(log, store, settling=60.0) as engine:
             await rebuild(engine, ORDER_DETAILS)
             await until(engine, store, ORDER_DETAILS, lambda one: one.live.number == 2)
             before = store.documents("order_details_v1")
