@@ -345,7 +345,7 @@ class Engine:
 
 def _may_be_new(record: ViewRecord) -> bool:
     """Whether the last switch, first seen now, may have been a moment ago; clocks may differ by a minute."""
-    return record.previous is not None and time.time() - record.switched_at / 1000 < _LONG_AGO
+    return record.builds_made > 1 and time.time() - record.switched_at / 1000 < _LONG_AGO
 
 
 def _is_held(record: ViewRecord, build: Build) -> bool:
