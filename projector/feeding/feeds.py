@@ -42,12 +42,24 @@ class Feeds:
         return next((feed for feed in self._feeds if projection in feed.projections), None)
 
     def start(self, projections: Sequence[Projection]) -> None:
-        """Feeds them from where they are, those that are near each other together."""
+        """Feeds them from where they are, those that are near each other together, and near others that catch up."""
         for group in _near_each_other(projections):
+            group += self._taken_from_feeds_near(group[0].delivered)
             idle_check = self._idle_check if self._main is None else self._idle_check / 10
             feed = Feed(self._log, group, self._level, buffer=self._buffer, idle_check=idle_check, delays=self._delays)
             self._main = self._main or feed
             self._feeds[feed] = asyncio.create_task(self._run(feed))
+
+    def _taken_from_feeds_near(self, position: int) -> list[Projection]:
+        """What catches up near there, taken from its feeds: to read the log once more for it would cost more than to
+        skip a few events."""
+        taken = []
+        for feed in list(self._feeds):
+            if feed is not self._main and abs(feed.delivered - position) <= _FAR:
+                for projection in list(feed.projections):
+                    feed.detach(projection)
+                    taken.append(projection)
+        return taken
 
     def stop(self, projection: Projection) -> None:
         """Feeds it no more."""
