@@ -93,13 +93,14 @@ class Projection:
         position = batch.position if self.limit is None else min(batch.position, self.limit)
         if position < self.delivered or self.delivered == self.limit:
             return
-        events = batch.events
+        events, considered = batch.events, batch.considered
         if events and (events[0].stored.position <= self.delivered or events[-1].stored.position > position):
             events = [one for one in events if self.delivered < one.stored.position <= position]
+            considered = len(events)
         if self.behind_since is None and events:
             self.behind_since = events[0].stored.recorded_at
         self.delivered = position
-        self.inbox.put(DecodedBatch(events, position, batch.caught_up, batch.considered))
+        self.inbox.put(DecodedBatch(events, position, batch.caught_up, considered))
 
     async def run(self) -> None:
         """Folds what is delivered, until the view's own fault stops it. Raises Stopping; a batch that was begun is
