@@ -89,13 +89,19 @@ class ReadStore:
         chunks = [keys[start : start + _KEYS_PER_READ] for start in range(0, len(keys), _KEYS_PER_READ)]
         found: dict[str, Held] = {}
         for chunk in chunks:
-            where = {ID: chunk[0]} if len(chunk) == 1 else {ID: {"$in": list(chunk)}}
-            with _errors():
-                # One batch holds the whole chunk, as in `page`; a second one would also cost several times the first.
-                cursor = self._collection(collection).find(where).batch_size(len(chunk) + 1)
-                documents = await cursor.to_list(len(chunk))
+            documents = await self._load(collection, chunk)
             found.update((document[ID], held(document)) for document in documents)
         return found
+
+    async def _load(self, collection: str, keys: Sequence[str]) -> list[Document]:
+        with _errors():
+            if len(keys) == 1:  # as many a query: the driver makes less ado about it than about a cursor
+                document = await self._collection(collection).find_one({ID: keys[0]})
+                return [] if document is None else [document]
+            # One batch holds all of them, as in `page`; a second one would also cost several times the first.
+            cursor = self._collection(collection).find({ID: {"$in": list(keys)}}).batch_size(len(keys) + 1)
+            documents: list[Document] = await cursor.to_list(len(keys))
+        return documents
 
     async def write(self, collection: str, writes: Sequence[Write]) -> frozenset[str]:
         """Writes each document unless the stored one has folded as much or more; answers the keys that were refused.
