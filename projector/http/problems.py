@@ -31,3 +31,9 @@ def told_as_problems() -> Iterator[None]:
 def no_such_view(name: str, known: list[str]) -> Problem:
     """404 that says which views there are."""
     return Problem(404, "not-found", "Not found", f"there is no view {name!r}; there are {', '.join(known)}")
+
+
+def not_known_yet(name: str) -> Problem:
+    """503 of a process that has just started."""
+    detail = f"this process has yet to read how {name} stands"
+    return Problem(503, "starting", "The projector is starting", detail, headers={"Retry-After": "1"})

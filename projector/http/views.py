@@ -12,7 +12,7 @@ from infrastructure.view_registry.transitions import MOST_PARTITIONS
 from projector.builds.stewardship import reached_by_builds
 from projector.engine import Engine
 from projector.http.answers import Status, ViewStatus
-from projector.http.problems import no_such_view, told_as_problems
+from projector.http.problems import no_such_view, not_known_yet, told_as_problems
 from projector.http.status import status_of
 
 _TAGS = ["views"]
@@ -32,14 +32,16 @@ def view_routes(engine: Engine) -> list[Any]:
             try:
                 await engine.registry.change(name, transition)
             except KeyError:
-                raise no_such_view(name, sorted(engine.records)) from None
+                raise no_such_view(name, sorted(engine.view_names)) from None
         await engine.look()
         return await one(name)
 
     async def one(name: str) -> ViewStatus:
         found = [view for view in (await status_of(engine)).views if view.name == name]
+        if not found and name in engine.view_names:
+            raise not_known_yet(name)
         if not found:
-            raise no_such_view(name, sorted(engine.records))
+            raise no_such_view(name, sorted(engine.view_names))
         return found[0]
 
     @get(["/status", "/views"], summary="Every view: how far, how far behind, who projects it", tags=_TAGS)
@@ -76,7 +78,7 @@ def view_routes(engine: Engine) -> list[Any]:
         with told_as_problems():
             record = (await engine.registry.load([name])).get(name)
             if record is None:
-                raise no_such_view(name, sorted(engine.records))
+                raise no_such_view(name, sorted(engine.view_names))
             reached = await reached_by_builds(engine.store, record)
 
         def divide(record: ViewRecord) -> ViewRecord:
