@@ -10,9 +10,9 @@ from typing import Any
 from litestar import Litestar, MediaType, Response, get
 from motor.motor_asyncio import AsyncIOMotorClient
 
-from infrastructure.http_server import serve
+from infrastructure.http.server import serve
 from infrastructure.settings import Settings, load_settings
-from read_models.order_details import ORDER_DETAILS
+from read_models.ordering.order_details import ORDER_DETAILS
 
 _FIXED = b'{"order_id":"order-0","status":"pending","total":439}'
 

@@ -19,16 +19,18 @@ from typing import Any
 import uvloop
 from esdbclient import AsyncEventStoreDBClient
 
+from application import APPLICATION
 from domain.ordering.events import Line, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped
-from infrastructure.event_codec import EventMetadata, encode_event, event_id
+from infrastructure.event_codec import EventCodec, EventMetadata, event_id
 from infrastructure.event_store import EventStore
 from infrastructure.read_store import ReadStore
 from infrastructure.view_registry import CHECKPOINTS
 from infrastructure.view_registry.checkpoints import checkpoint_key
-from read_models.views import VIEWS
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import Service, node_uri, running, start_node
 
+VIEWS = APPLICATION.views
+CODEC = EventCodec(APPLICATION.aggregates)
 ORDERS = 6_000
 LINES = 9
 ROUNDS = 3
@@ -66,13 +68,13 @@ def _report(events: int, bare: list[float], caught_up: list[float], seconds: lis
 
 async def write_log(uri: str, orders: int = ORDERS) -> tuple[int, int]:
     """Orders moved on while others are placed, as they come; answers the number of events and the last position."""
-    store = EventStore(uri, patience=10)
+    store = EventStore(uri, retry_timeout=10)
     in_flight = asyncio.Semaphore(64)
     positions: list[int] = []
 
     async def append(stream: str, revision: int, event: Any) -> None:
         async with in_flight:
-            new = encode_event(event, EventMetadata(), event_id(stream, str(revision), "", 0))
+            new = CODEC.encode(event, EventMetadata(), event_id(stream, str(revision), "", 0))
             positions.append((await store.append(stream, revision - 1, [new])).position)
 
     try:

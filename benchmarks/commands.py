@@ -17,13 +17,15 @@ import msgspec
 import uvloop
 from esdbclient import AsyncEventStoreDBClient, NewEvent, StreamState
 
+from application import APPLICATION
 from benchmarks.http_load import load, request
-from domain.occasion import Occasion
+from domain.model.command_context import CommandContext
 from domain.ordering.aggregate import ORDER
 from domain.ordering.commands import OrderLine, PlaceOrder
-from infrastructure.event_codec import EventMetadata, encode_event
+from infrastructure.event_codec import EventCodec, EventMetadata
 from tests.support.services import Service, node_uri, running, start_node
 
+CODEC = EventCodec(APPLICATION.aggregates)
 ROUNDS = 5
 REQUESTS = {1: 1_000, 16: 4_000, 64: 4_000}
 COMMAND = PlaceOrder("customer-1", "USD", [OrderLine(f"sku-{n}", n + 1, 250, 5) for n in range(10)])
@@ -91,12 +93,12 @@ async def _bare_appends(client: AsyncEventStoreDBClient, in_flight: int) -> floa
 async def _appender(client: AsyncEventStoreDBClient, numbers: Iterator[int]) -> None:
     for _ in numbers:
         order_id = str(uuid.uuid4())
-        (event,) = ORDER.decide(COMMAND, None, Occasion(order_id, datetime.now(UTC)))
+        (event,) = ORDER.decide(COMMAND, None, CommandContext(order_id, datetime.now(UTC)))
         command_id = str(uuid.uuid4())
         metadata = EventMetadata(
             command_id=command_id, correlation_id=command_id, causation_id=command_id, actor="anonymous"
         )
-        ours = encode_event(event, metadata, str(uuid.uuid4()))
+        ours = CODEC.encode(event, metadata, str(uuid.uuid4()))
         theirs = NewEvent(type=ours.type, data=ours.data, metadata=ours.metadata)
         await client.append_to_stream(f"order-{order_id}", current_version=StreamState.NO_STREAM, events=[theirs])
 

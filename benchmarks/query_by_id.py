@@ -19,7 +19,7 @@ from benchmarks.http_load import LoadResult, load, request
 from infrastructure.read_store import ReadStore, Write
 from infrastructure.view_registry import ViewRegistry
 from infrastructure.view_registry.transitions import first_record
-from read_models.order_details import ORDER_DETAILS, DetailLine, OrderDetails
+from read_models.ordering.order_details import ORDER_DETAILS, DetailLine, OrderDetails
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import Service, free_port, until
 
@@ -32,7 +32,7 @@ HOST = "127.0.0.1"
 
 OURS, BARE, FIXED = "query API", "bare find_one", "fixed bytes"
 PROGRAMS = {
-    OURS: ["query_api.main"],
+    OURS: ["ops.cli", "query-api"],
     BARE: ["benchmarks.bare_routes", "find_one"],
     FIXED: ["benchmarks.bare_routes", "fixed"],
 }

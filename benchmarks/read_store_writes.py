@@ -1,7 +1,7 @@
 """What a document costs the embedded read store to write: its short ways against nx-27017's own (`--plain`).
 
 Both servers run at once and are written to in turns, a thousand documents a call as the projector does: order_details
-of nine lines, and customer_orders with its three indexes, inserted and then replaced three times under the guard. CPU
+of nine lines, and order_list with its three indexes, inserted and then replaced three times under the guard. CPU
 is the server's own.
 """
 
@@ -18,9 +18,9 @@ import uvloop
 
 from benchmarks.catch_up import cpu_seconds
 from infrastructure.read_store import ReadStore, Write
-from read_models.customer_orders import CUSTOMER_ORDERS, CustomerOrder
-from read_models.order_details import ORDER_DETAILS, DetailLine, OrderDetails
-from read_models.view import View
+from read_models.model.view import View
+from read_models.ordering.order_details import ORDER_DETAILS, DetailLine, OrderDetails
+from read_models.ordering.order_list import ORDER_LIST, ListedOrder
 from tests.support.read_store import ReadStoreServer
 
 DOCUMENTS = 6_000
@@ -44,7 +44,7 @@ async def run() -> None:
             stack.callback(servers[way].kill)
         for number in range(ROUNDS):
             for way, server in servers.items():
-                for view in (ORDER_DETAILS, CUSTOMER_ORDERS):
+                for view in (ORDER_DETAILS, ORDER_LIST):
                     await _measure(figures, way, server, view, f"round_{number}")
     print(f"{DOCUMENTS} documents a round, replaced {REPLACEMENTS} times, median of {ROUNDS} rounds")
     print(f"{'':<28}{SHORT:>26}{PLAIN:>26}{'ratio of CPU':>15}")
@@ -89,7 +89,7 @@ def _write(view: View, order: int, turn: int) -> Write:
     if view is ORDER_DETAILS:
         document = OrderDetails(order_id, customer_id, "USD", status, total, 45, lines, at, at, at, turn, position)
     else:
-        document = CustomerOrder(order_id, customer_id, status, "USD", total, 45, at, at, at, turn, position)
+        document = ListedOrder(order_id, customer_id, status, "USD", total, 45, at, at, at, turn, position)
     return Write(order_id, position + turn, msgspec.to_builtins(document), new=not turn)
 
 

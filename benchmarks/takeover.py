@@ -22,7 +22,7 @@ from tests.support.read_store import ReadStoreDatabase, ReadStoreServer
 from tests.support.services import start_node, until
 
 ROUNDS = 5
-LEASE = Settings().projector_lease
+LEASE = Settings().consumer_lease
 
 
 async def run() -> None:
@@ -35,7 +35,7 @@ async def run() -> None:
         await asyncio.to_thread(server.start)
         stack.callback(server.kill)
         database = ReadStoreDatabase(server.uri, "takeover")
-        given = {"projector_partitions": "4", "projector_lease": f"{LEASE:g}"}
+        given = {"consumer_partitions": "4", "consumer_lease": f"{LEASE:g}"}
         fleet = await stack.enter_async_context(fleet_over(folder, node, database, "a", **given))
         await stack.enter_async_context(appending(fleet.log, random.Random(1), "t"))
         await fleet.shared_out("a")

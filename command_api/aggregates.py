@@ -1,4 +1,4 @@
-"""Aggregates as the write side holds them: folded from their streams, and kept for the next command."""
+"""Aggregates as the write side holds them: folded from their streams, and cached for the next command."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -7,80 +7,80 @@ from typing import Any
 from msgspec import Struct
 from prometheus_client import Counter
 
-from domain.aggregate import Aggregate
-from infrastructure.event_codec import decode_event, decode_metadata
+from domain.model.aggregate import Aggregate
+from infrastructure.event_codec import EventCodec, decode_metadata
 from infrastructure.event_store import NO_STREAM, EventStore, StoredEvent
 
 _LOADS = Counter("eventfold_aggregate_loads_total", "Aggregates loaded, by where from", ["source"])
 _FROM_CACHE, _FROM_STREAM = _LOADS.labels("cache"), _LOADS.labels("stream")
 
 
-class Receipt(Struct, frozen=True, gc=False):
+class CommandResult(Struct, frozen=True, gc=False):
     """What a command was answered: its stream's revision and the commit position of its last event."""
 
     revision: int
     position: int
-    command_hash: str | None = None
+    command_hash: str = ""
 
 
-class Loaded(Struct, frozen=True):
-    """An aggregate at a revision (NO_STREAM: not there), with the receipts of the commands that brought it there.
+class LoadedAggregate(Struct, frozen=True):
+    """An aggregate at a revision (NO_STREAM: not there), with the results of the commands that brought it there.
 
     `fresh` says that the stream was read for the command at hand, so that a refusal may rest on it.
     """
 
     state: Any = None
     revision: int = NO_STREAM
-    receipts: Mapping[str, Receipt] = {}
+    results: Mapping[str, CommandResult] = {}
     fresh: bool = False
 
 
 class Aggregates:
-    """Loads aggregates, keeping the `capacity` most recently used. One per process; not shared between threads."""
+    """Loads aggregates, caching the `capacity` most recently used. One per process; not shared between threads."""
 
-    def __init__(self, store: EventStore, capacity: int) -> None:
+    def __init__(self, store: EventStore, codec: EventCodec, capacity: int) -> None:
         self._store = store
+        self._codec = codec
         self._capacity = capacity
-        self._kept: OrderedDict[str, Loaded] = OrderedDict()
+        self._cached: OrderedDict[str, LoadedAggregate] = OrderedDict()
 
-    def kept(self, stream: str) -> Loaded | None:
+    def cached(self, stream: str) -> LoadedAggregate | None:
         """The aggregate as it was last seen here, perhaps behind its stream."""
-        loaded = self._kept.get(stream)
+        loaded = self._cached.get(stream)
         if loaded is not None:
-            self._kept.move_to_end(stream)
+            self._cached.move_to_end(stream)
             _FROM_CACHE.inc()
         return loaded
 
-    async def load(self, aggregate: Aggregate, stream: str) -> Loaded:
-        """The aggregate as its stream has it now: what is kept, topped up from the stream's tail.
+    async def load(self, aggregate: Aggregate, stream: str) -> LoadedAggregate:
+        """The aggregate as its stream has it now: what is cached, topped up from the stream's tail.
 
         Raises EventStoreUnavailable or StreamDeleted; UnknownEventType or UndecodableEvent where the stream holds
         what this code can't read: it must not decide on half a history.
         """
-        base = self._kept.get(stream) or Loaded()
+        base = self._cached.get(stream) or LoadedAggregate()
         tail = await self._store.read_stream(stream, from_revision=base.revision + 1)
         _FROM_STREAM.inc()
-        loaded = _fold(aggregate, base, tail)
-        self.keep(stream, loaded)
-        return Loaded(loaded.state, loaded.revision, loaded.receipts, fresh=True)
+        loaded = self._fold(aggregate, base, tail)
+        self.cache(stream, loaded)
+        return LoadedAggregate(loaded.state, loaded.revision, loaded.results, fresh=True)
 
-    def keep(self, stream: str, loaded: Loaded) -> None:
-        """Keeps the aggregate unless a newer one is kept already."""
-        known = self._kept.get(stream)
+    def cache(self, stream: str, loaded: LoadedAggregate) -> None:
+        """Caches the aggregate unless a newer one is cached already."""
+        known = self._cached.get(stream)
         if loaded.revision == NO_STREAM or (known is not None and known.revision >= loaded.revision):
             return
-        self._kept[stream] = Loaded(loaded.state, loaded.revision, loaded.receipts)
-        self._kept.move_to_end(stream)
-        while len(self._kept) > self._capacity:
-            self._kept.popitem(last=False)
+        self._cached[stream] = LoadedAggregate(loaded.state, loaded.revision, loaded.results)
+        self._cached.move_to_end(stream)
+        while len(self._cached) > self._capacity:
+            self._cached.popitem(last=False)
 
-
-def _fold(aggregate: Aggregate, base: Loaded, tail: list[StoredEvent]) -> Loaded:
-    state, revision, receipts = base.state, base.revision, dict(base.receipts)
-    for stored in tail:
-        state = aggregate.evolve(state, decode_event(stored).event)
-        revision = stored.revision
-        metadata = decode_metadata(stored)
-        if metadata.command_id is not None:
-            receipts[metadata.command_id] = Receipt(revision, stored.position, metadata.command_hash)
-    return Loaded(state, revision, receipts)
+    def _fold(self, aggregate: Aggregate, base: LoadedAggregate, tail: list[StoredEvent]) -> LoadedAggregate:
+        state, revision, results = base.state, base.revision, dict(base.results)
+        for stored in tail:
+            state = aggregate.evolve(state, self._codec.decode(stored).event)
+            revision = stored.revision
+            metadata = decode_metadata(stored)
+            if metadata.command_id is not None:
+                results[metadata.command_id] = CommandResult(revision, stored.position, metadata.command_hash or "")
+        return LoadedAggregate(state, revision, results)

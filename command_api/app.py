@@ -5,25 +5,21 @@ from litestar import Litestar
 from command_api.aggregates import Aggregates
 from command_api.pipeline import Pipeline
 from command_api.routes import command_routes
-from domain.aggregates import AGGREGATES
+from infrastructure.application import Application
+from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
-from infrastructure.http_service import closing, create_app
+from infrastructure.http.service import closing, create_app
 from infrastructure.settings import Settings
 
 
-def command_api(settings: Settings) -> Litestar:
-    """Built from the domain's list of aggregates; connects to the event store at the first command."""
-    store = EventStore(
-        settings.eventstore_uri,
-        patience=settings.eventstore_patience,
-        deadline=settings.eventstore_deadline,
-        reader=settings.eventstore_reader,
-    )
-    aggregates = Aggregates(store, settings.aggregate_cache_size)
-    pipeline = Pipeline(store, aggregates, settings.conflict_retries)
+def command_api(application: Application, settings: Settings) -> Litestar:
+    """Built from the application's aggregates; connects to the event store at the first command."""
+    store, codec = EventStore.from_settings(settings), EventCodec(application.aggregates)
+    aggregates = Aggregates(store, codec, settings.aggregate_cache_size)
+    pipeline = Pipeline(store, codec, aggregates, settings.conflict_retries)
     return create_app(
         "Eventfold command API",
-        command_routes(AGGREGATES, pipeline),
+        command_routes(application.aggregates, pipeline),
         {"event_store": store.ping},
         settings,
         lifespan=[closing(store.close)],

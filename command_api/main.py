@@ -1,15 +1,12 @@
 """Starts the command API: `eventfold command-api`."""
 
-import sys
+from functools import partial
 
 from command_api.app import command_api
-from infrastructure.http_server import run_service
+from infrastructure.application import Application
+from infrastructure.http.server import run_service
 
 
-def main() -> int:
+def main(application: Application) -> int:
     """Serves until SIGTERM or SIGINT; answers the exit code."""
-    return run_service("command_api", command_api)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return run_service("command_api", partial(command_api, application))

@@ -15,8 +15,8 @@ from litestar.openapi.spec import (
     Schema,
 )
 
-from domain.aggregate import Aggregate, CommandType
-from infrastructure.problems import MEDIA_TYPE
+from domain.model.aggregate import Aggregate, CommandType
+from infrastructure.http.problems import MEDIA_TYPE
 
 _REFUSALS = {
     400: "Malformed, or it can never be right; `errors` points at each fault",

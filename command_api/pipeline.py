@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from prometheus_client import Counter
 
-from command_api.aggregates import Aggregates, Loaded, Receipt
+from command_api.aggregates import Aggregates, CommandResult, LoadedAggregate
 from command_api.requests import CommandRequest
-from domain.aggregate import Aggregate, CommandType
-from domain.errors import NoSuchAggregate, RuleViolation
-from domain.occasion import Occasion
-from infrastructure.event_codec import EventMetadata, encode_event, event_id
+from domain.model.aggregate import Aggregate, CommandType
+from domain.model.command_context import CommandContext
+from domain.model.errors import NoSuchAggregate, RuleViolation
+from infrastructure.event_codec import EventCodec, EventMetadata, event_id
 from infrastructure.event_store import EventStore, WrongExpectedRevision
 
 _CONFLICTS = Counter("eventfold_command_conflicts_total", "Appends that met a newer stream and were decided again")
@@ -43,32 +43,34 @@ class Pipeline:
     def __init__(
         self,
         store: EventStore,
+        codec: EventCodec,
         aggregates: Aggregates,
         conflict_retries: int,
         clock: Clock = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
+        self._codec = codec
         self._aggregates = aggregates
         self._conflict_retries = conflict_retries
         self._clock = clock
 
-    async def handle(self, aggregate: Aggregate, command_type: CommandType, request: CommandRequest) -> Receipt:
+    async def handle(self, aggregate: Aggregate, command_type: CommandType, request: CommandRequest) -> CommandResult:
         """Carries the command out, or finds that it has been already; answers where that left the stream.
 
         Raises InvalidCommand, RuleViolation, NoSuchAggregate, StaleVersion, KeyReused or Contended, and what the
         event store raises.
         """
         stream = aggregate.stream(request.aggregate_id)
-        loaded = self._aggregates.kept(stream)
+        loaded = self._aggregates.cached(stream)
         if loaded is None:
             # A creating command finds out on appending whether the stream is new; reading it first would tell less.
-            loaded = Loaded() if command_type.creates else await self._aggregates.load(aggregate, stream)
+            loaded = LoadedAggregate() if command_type.creates else await self._aggregates.load(aggregate, stream)
         conflicts = 0
         while True:
             try:
-                receipt = _earlier_receipt(loaded, request)
-                if receipt is not None:
-                    return receipt
+                result = _earlier_result(loaded, request)
+                if result is not None:
+                    return result
                 events = self._decide(aggregate, loaded, request)
             except (RuleViolation, NoSuchAggregate, StaleVersion):
                 if loaded.fresh:
@@ -86,10 +88,10 @@ class Pipeline:
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**conflicts))  # noqa: S311 - spreads writers out
             loaded = await self._aggregates.load(aggregate, stream)
 
-    def _decide(self, aggregate: Aggregate, loaded: Loaded, request: CommandRequest) -> Sequence[Struct]:
-        occasion = Occasion(request.aggregate_id, self._clock())
+    def _decide(self, aggregate: Aggregate, loaded: LoadedAggregate, request: CommandRequest) -> Sequence[Struct]:
+        context = CommandContext(request.aggregate_id, self._clock())
         try:
-            events = aggregate.decide(request.command, loaded.state, occasion)
+            events = aggregate.decide(request.command, loaded.state, context)
         except RuleViolation:
             _require_version(loaded, request)
             raise
@@ -100,44 +102,44 @@ class Pipeline:
         self,
         aggregate: Aggregate,
         stream: str,
-        loaded: Loaded,
+        loaded: LoadedAggregate,
         request: CommandRequest,
         events: Sequence[Struct],
-    ) -> Receipt:
+    ) -> CommandResult:
         metadata = EventMetadata(
             command_id=request.command_id,
-            command_hash=request.command_hash,
+            command_hash=request.command_hash or None,
             correlation_id=request.correlation_id,
             causation_id=request.command_id,
             actor=request.actor,
             traceparent=request.traceparent,
         )
         new_events = [
-            encode_event(event, metadata, event_id(stream, request.command_id, request.command_hash or "", index))
+            self._codec.encode(event, metadata, event_id(stream, request.command_id, request.command_hash, index))
             for index, event in enumerate(events)
         ]
         appended = await self._store.append(stream, loaded.revision, new_events)
-        receipt = Receipt(appended.revision, appended.position, request.command_hash)
+        result = CommandResult(appended.revision, appended.position, request.command_hash)
         # Under a client's key the store may have recognised an earlier run of this command, whose events can differ
         # from these in their times: then only the stream knows the state.
-        if request.command_hash is None:
+        if not request.has_client_key:
             state = loaded.state
             for event in events:
                 state = aggregate.evolve(state, event)
-            receipts = {**loaded.receipts, request.command_id: receipt}
-            self._aggregates.keep(stream, Loaded(state, appended.revision, receipts))
-        return receipt
+            results = {**loaded.results, request.command_id: result}
+            self._aggregates.cache(stream, LoadedAggregate(state, appended.revision, results))
+        return result
 
 
-def _earlier_receipt(loaded: Loaded, request: CommandRequest) -> Receipt | None:
-    if request.command_hash is None:
+def _earlier_result(loaded: LoadedAggregate, request: CommandRequest) -> CommandResult | None:
+    if not request.has_client_key:
         return None
-    receipt = loaded.receipts.get(request.command_id)
-    if receipt is not None and receipt.command_hash != request.command_hash:
+    result = loaded.results.get(request.command_id)
+    if result is not None and result.command_hash != request.command_hash:
         raise KeyReused(f"Idempotency-Key {request.command_id} was used before with another command")
-    return receipt
+    return result
 
 
-def _require_version(loaded: Loaded, request: CommandRequest) -> None:
+def _require_version(loaded: LoadedAggregate, request: CommandRequest) -> None:
     if request.if_match is not None and loaded.revision not in request.if_match:
         raise StaleVersion(loaded.revision)

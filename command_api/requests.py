@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from domain.aggregate import CommandType
-from infrastructure.problems import PointedError, Problem
+from domain.model.aggregate import CommandType
+from infrastructure.http.problems import PointedError, Problem
 
 _PRINTABLE_TOKEN = re.compile(r"[\x21-\x7e]{1,128}")
 _ETAG = re.compile(r'(W/)?"([^"]*)"')
@@ -21,14 +21,16 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 class CommandRequest(Struct, frozen=True):
     """A command on its way through the pipeline.
 
-    `command_hash` is None where the client gave no Idempotency-Key: the command's id is then new, so nothing can repeat
-    it. `if_match` is the set of versions that the client accepts, None for any.
+    `has_client_key` says that the client gave the command's id, by an Idempotency-Key, so that it may be repeated;
+    `command_hash` then tells the command from another one under the same key (it is empty otherwise). `if_match` is the
+    set of versions that the client accepts, None for any.
     """
 
     aggregate_id: str
     command: Struct
     command_id: str
-    command_hash: str | None
+    has_client_key: bool
+    command_hash: str
     if_match: frozenset[int] | None
     correlation_id: str
     actor: str
@@ -36,19 +38,28 @@ class CommandRequest(Struct, frozen=True):
 
 
 def command_request(
-    command_type: CommandType, aggregate_id: str, command: Struct, headers: Mapping[str, str]
+    command_type: CommandType,
+    aggregate_id: str,
+    command: Struct,
+    headers: Mapping[str, str],
+    traceparent: str | None = None,
 ) -> CommandRequest:
-    """Puts together what the pipeline needs. Raises Problem (400) when a header is malformed."""
+    """Puts together what the pipeline needs; `traceparent` is the trace that the command belongs to.
+
+    Raises Problem (400) when a header is malformed.
+    """
     key = _token(headers, "idempotency-key")
     command_id = key or str(uuid.uuid4())
     return CommandRequest(
         aggregate_id=aggregate_id,
         command=command,
         command_id=command_id,
-        command_hash=_hash(command_type, command) if key else None,
+        has_client_key=key is not None,
+        command_hash=_hash(command_type, command) if key else "",
         if_match=_if_match(headers.get("if-match")),
         correlation_id=_token(headers, "x-correlation-id") or command_id,
         actor=_token(headers, "eventfold-actor") or "anonymous",
+        traceparent=traceparent,
     )
 
 

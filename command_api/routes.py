@@ -13,11 +13,11 @@ from litestar import Request, Response, post, put
 from opentelemetry import trace
 from prometheus_client import Counter, Histogram
 
-from command_api.answers import REFUSALS, answer, problem
 from command_api.openapi import operation_for
 from command_api.pipeline import Pipeline
 from command_api.requests import command_request, decode_command, server_named_id
-from domain.aggregate import Aggregate, CommandType
+from command_api.responses import REFUSALS, problem, success
+from domain.model.aggregate import Aggregate, CommandType
 from infrastructure.telemetry import context_from, traceparent
 
 _OUTCOMES = Counter("eventfold_commands_total", "Commands answered, by HTTP status", ["command", "status"])
@@ -81,16 +81,16 @@ def _handler(
         headers = request.headers
         try:
             command = decode_command(decoder, await request.body(), headers.get("content-type", ""))
-            about = command_request(command_type, aggregate_id, command, headers)
             with _tracer.start_as_current_span(name, context=context_from(headers.get("traceparent"))):
-                about = msgspec.structs.replace(about, traceparent=traceparent() or headers.get("traceparent"))
-                receipt = await pipeline.handle(aggregate, command_type, about)
+                trace_context = traceparent() or headers.get("traceparent")
+                sent = command_request(command_type, aggregate_id, command, headers, trace_context)
+                result = await pipeline.handle(aggregate, command_type, sent)
         except REFUSALS as error:
             refused = problem(error)
             _OUTCOMES.labels(name, str(refused.details.status)).inc()
             raise refused from error
         succeeded.inc()
         seconds.observe(perf_counter() - started)
-        return answer(aggregate, command_type, aggregate_id, receipt, about.correlation_id)
+        return success(aggregate, command_type, aggregate_id, result, sent.correlation_id)
 
     return handle

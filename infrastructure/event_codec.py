@@ -1,13 +1,14 @@
 """The one decode path from stored bytes to domain events, for commands, projections and history alike; and back."""
 
 import uuid
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct
 
-from domain.aggregates import EVENT_TYPES
-from domain.event_types import UndecodableEvent
-from domain.recorded import Recorded
+from domain.model.aggregate import Aggregate, category_of
+from domain.model.event_types import EventTypes, UndecodableEvent
+from domain.model.recorded_event import RecordedEvent
 from infrastructure.event_store import NewEvent, StoredEvent
 
 _EVENT_IDS = uuid.UUID("5a1f6c1e-7f0e-5c0b-9b8e-6f2d1c3e4a57")
@@ -37,33 +38,39 @@ _metadata = msgspec.json.Decoder(EventMetadata)
 _encode = msgspec.json.Encoder().encode
 
 
-def event_id(stream: str, command_id: str, command_hash: str, index: int) -> str:
-    """The id of a command's n-th event: the same for a repeated command, another for another body under the same id.
+class EventCodec:
+    """Encodes and decodes the events of the aggregates given.
 
-    With the body's hash in it, the store's own idempotency can never mistake a different command for a repetition.
+    Raises ValueError when their event types contradict one another or lack an upcaster.
     """
-    return str(uuid.uuid5(_EVENT_IDS, f"{stream}|{command_id}|{command_hash}|{index}"))
 
+    def __init__(self, aggregates: Iterable[Aggregate]) -> None:
+        given = tuple(aggregates)
+        self._categories = frozenset(aggregate.category for aggregate in given)
+        self._types = EventTypes([event_type for aggregate in given for event_type in aggregate.events])
 
-def encode_event(event: Struct, metadata: EventMetadata, new_id: str) -> NewEvent:
-    """The event as it is appended; its schema version is written into the metadata."""
-    name, version, data = EVENT_TYPES.encode(event)
-    if version != 1:
-        metadata = msgspec.structs.replace(metadata, schema_version=version)
-    return NewEvent(new_id, name, data, _encode(metadata))
+    def is_ours(self, stored: StoredEvent) -> bool:
+        """Whether the event stands in a stream of one of the aggregates."""
+        return category_of(stored.stream) in self._categories
 
+    def encode(self, event: Struct, metadata: EventMetadata, new_id: str) -> NewEvent:
+        """The event as it is appended; its schema version is written into the metadata."""
+        name, version, data = self._types.encode(event)
+        if version != 1:
+            metadata = msgspec.structs.replace(metadata, schema_version=version)
+        return NewEvent(new_id, name, data, _encode(metadata))
 
-def decode_event(stored: StoredEvent) -> Recorded[Struct]:
-    """The domain event in its newest shape, with its place in the log.
+    def decode(self, stored: StoredEvent) -> RecordedEvent[Struct]:
+        """The domain event in its newest shape, with its place in the log.
 
-    Raises UnknownEventType or UndecodableEvent.
-    """
-    try:
-        version = _schema_version.decode(stored.metadata).schema_version if stored.metadata else 1
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise UndecodableEvent(f"{stored.type}: metadata: {error}") from error
-    event = EVENT_TYPES.decode(stored.type, version, stored.data)
-    return Recorded(event, stored.stream, stored.revision, stored.position, stored.recorded_at)
+        Raises UnknownEventType or UndecodableEvent.
+        """
+        try:
+            version = _schema_version.decode(stored.metadata).schema_version if stored.metadata else 1
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise UndecodableEvent(f"{stored.type}: metadata: {error}") from error
+        event = self._types.decode(stored.type, version, stored.data)
+        return RecordedEvent(event, stored.stream, stored.revision, stored.position, stored.recorded_at)
 
 
 def decode_metadata(stored: StoredEvent) -> EventMetadata:
@@ -72,3 +79,11 @@ def decode_metadata(stored: StoredEvent) -> EventMetadata:
         return _metadata.decode(stored.metadata) if stored.metadata else EventMetadata()
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UndecodableEvent(f"{stored.type}: metadata: {error}") from error
+
+
+def event_id(stream: str, command_id: str, command_hash: str, index: int) -> str:
+    """The id of a command's n-th event: the same for a repeated command, another for another body under the same id.
+
+    With the body's hash in it, the store's own idempotency can never mistake a different command for a repetition.
+    """
+    return str(uuid.uuid5(_EVENT_IDS, f"{stream}|{command_id}|{command_hash}|{index}"))

@@ -36,7 +36,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(description="how often a command is decided again after a conflict", ge=0, le=20)
     ] = 5
     eventstore_deadline: Annotated[Seconds, Meta(description="how long one call to the event store may take")] = 5.0
-    eventstore_patience: Annotated[
+    eventstore_retry_timeout: Annotated[
         Seconds, Meta(description="how long a call is repeated while the event store is away, before a 503")
     ] = 2.0
     eventstore_reader: Annotated[
@@ -47,18 +47,22 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 3.0
     at_least_timeout: Annotated[Seconds, Meta(description="how long a query waits for `at_least`, before a 503")] = 10.0
     shutdown_grace: Annotated[Seconds, Meta(description="how long requests under way may take to finish")] = 10.0
-    projector_batch: Annotated[
-        int, Meta(description="how many events the projector reads ahead at most", ge=1, le=1_000_000)
+    consumer_batch: Annotated[
+        int, Meta(description="how many events a consumer of the log reads ahead at most", ge=1, le=1_000_000)
     ] = 8192
     projector_cache: Annotated[int, Meta(description="documents kept in memory per view", ge=0)] = 20_000
-    projector_name: Annotated[
-        str, Meta(description="name of this projector, for a restart to take its own place at once", max_length=100)
+    consumer_name: Annotated[
+        str,
+        Meta(
+            description="name of this process among the consumers, for a restart to take its own place at once",
+            max_length=100,
+        ),
     ] = ""
-    projector_lease: Annotated[
-        Seconds, Meta(description="after how long without a heartbeat a projector's work is taken over")
+    consumer_lease: Annotated[
+        Seconds, Meta(description="after how long without a heartbeat a process's work is taken over")
     ] = 3.0
-    projector_partitions: Annotated[
-        int, Meta(description="into how many partitions a new view is divided", ge=1, le=64)
+    consumer_partitions: Annotated[
+        int, Meta(description="into how many partitions a new view or other consumer is divided", ge=1, le=64)
     ] = 1
     view_grace: Annotated[
         float, Meta(description="how long the build before a switch is kept up, to go back to", ge=0, le=31_536_000)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from infrastructure.version import installed_version
 from ops.commands import dead_letters, demo, load, services, status, up, version, views
 from ops.errors import CommandFailed
 
@@ -37,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"eventfold {version.installed()}")
+    parser.add_argument("--version", action="version", version=f"eventfold {installed_version()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     for module in (up, demo, load, status, views, dead_letters, services, version):
         module.add_parser(commands)

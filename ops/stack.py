@@ -83,7 +83,7 @@ def stages(
         f"{PREFIX}QUERY_API_PORT": str(ports.query_api),
         f"{PREFIX}PROJECTOR_PORT": str(ports.projector),
         # The supervisor runs one projector at a time, so one that is started again may take its own place at once.
-        f"{PREFIX}PROJECTOR_NAME": environment.get(f"{PREFIX}PROJECTOR_NAME") or PROJECTOR,
+        f"{PREFIX}CONSUMER_NAME": environment.get(f"{PREFIX}CONSUMER_NAME") or PROJECTOR,
     }
     load_settings(own_environment)
     services = [

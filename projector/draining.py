@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
-from infrastructure.read_store import Held
+from infrastructure.read_store import StoredDocument
 from infrastructure.view_registry import CHECKPOINTS, ViewRecord, checkpoint_keys, low_watermark
 from projector.engine import Engine
 
@@ -41,7 +41,7 @@ async def _has_come_to(engine: Engine, end: int | None) -> bool:
     return all(_level(record, found, end) or _stopped(record, stopped) for record in records.values())
 
 
-def _level(record: ViewRecord, found: Mapping[str, Held], end: int) -> bool:
+def _level(record: ViewRecord, found: Mapping[str, StoredDocument], end: int) -> bool:
     low = low_watermark(record.live, record.layout, record.partitions, found)
     return low is not None and low >= end
 

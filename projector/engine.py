@@ -13,8 +13,9 @@ from time import monotonic
 
 import structlog
 
+from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStoreUnavailable
-from infrastructure.read_store import Held, ReadStoreRefused, ReadStoreUnavailable
+from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable, StoredDocument
 from infrastructure.resilience import backoff
 from infrastructure.settings import Settings
 from infrastructure.view_registry import Build, ViewRecord, ViewRegistry
@@ -35,7 +36,7 @@ from projector.membership.member import Hold, ShardReport
 from projector.patience import Delays, PatientStore, pause
 from projector.ports import DocumentStore, EventLog
 from projector.workers import Limits, Wanted, Workers
-from read_models.view import View
+from read_models.model.view import View
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +59,7 @@ class Engine:
         event_log: EventLog,
         store: DocumentStore,
         views: Sequence[View],
+        codec: EventCodec,
         settings: Settings,
         stop: asyncio.Event,
         *,
@@ -72,33 +74,33 @@ class Engine:
         self.trouble: str | None = None
         self.records: Mapping[str, ViewRecord] = {}
         self.leases: Mapping[str, Holding] = {}
-        self.seen_checkpoints: Mapping[str, Held] = {}
+        self.seen_checkpoints: Mapping[str, StoredDocument] = {}
         self.registry = ViewRegistry(store)
         self.look_again = asyncio.Event()
         self.heart = Heartbeat(
             store,
-            settings.projector_name,
+            settings.consumer_name,
             [ability(view.name, view.version) for view in views],
-            settings.projector_lease,
+            settings.consumer_lease,
         )
         self._newest = {view.name: view for view in sorted(views, key=lambda view: view.version)}
         self._settings = settings
         self.grace = int(settings.view_grace * 1000)
-        self._interval = settings.projector_lease / 6
+        self._interval = settings.consumer_lease / 6
         self._stop = stop
         self._delays = delays
         self._settling = settling
         self._following = following
         self._stewardship = Stewardship(
-            store, event_log, self.registry, quiet=max(settings.projector_lease, settling), grace=settings.view_grace
+            store, event_log, self.registry, quiet=max(settings.consumer_lease, settling), grace=settings.view_grace
         )
         self._leases = Leases(store)
         self._requests = ReplayRequests(store)
         self._patient = PatientStore(store, stop, "checkpoints", delays)
         self._checkpoints = CheckpointWriter(self._patient, self.heart.instance)
-        self._feeds = Feeds(event_log, buffer=settings.projector_batch, idle_check=idle_check, delays=delays)
-        limits = Limits(settings.projector_cache, settings.projector_batch)
-        self.workers = Workers(store, event_log, self._feeds, self._checkpoints, limits, self.look_again, delays)
+        self._feeds = Feeds(event_log, codec, buffer=settings.consumer_batch, idle_check=idle_check, delays=delays)
+        limits = Limits(settings.projector_cache, settings.consumer_batch)
+        self.workers = Workers(store, event_log, codec, self._feeds, self._checkpoints, limits, self.look_again, delays)
         self._mine: frozenset[str] = frozenset()
         self._wanted: frozenset[str] = frozenset()
         self._switched: dict[str, tuple[int, float]] = {}
@@ -241,7 +243,7 @@ class Engine:
         abilities = {one for member in self.heart.alive.values() for one in member.can}
         for name, view in self._newest.items():
             if name not in records:
-                await self._stewardship.first_record(view, self._settings.projector_partitions)
+                await self._stewardship.first_record(view, self._settings.consumer_partitions)
             elif view.version > records[name].latest_version:
                 await self._stewardship.begin_new_version(records[name], view, sorted(abilities))
         if len(records) < len(self._newest):

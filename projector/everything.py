@@ -1,9 +1,9 @@
 """Reading all documents that meet a filter, a page at a time."""
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, Literal, Protocol
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
 
-from infrastructure.read_store import Document
+from infrastructure.read_store import Comparison, Page, StoredDocument, Where
 
 # A dead letter holds up to 128 KiB of text for people; a page of them should be one reply.
 PAGE = 100
@@ -12,27 +12,20 @@ PAGE = 100
 class Pages(Protocol):
     """What is needed of the read store; see infrastructure.read_store.ReadStore."""
 
-    async def page(
-        self,
-        collection: str,
-        where: Mapping[str, Any],
-        *,
-        by: str,
-        direction: Literal["ascending", "descending"],
-        limit: int,
-    ) -> list[Document]: ...
+    async def page(self, collection: str, page: Page) -> list[tuple[str, StoredDocument]]: ...
 
 
 async def everything(
-    store: Pages, collection: str, where: Mapping[str, Any], *, by: str, after: int = -1
-) -> AsyncIterator[Document]:
-    """Every document that meets `where`, in the order of its integer field `by`, which need not be unique.
+    store: Pages, collection: str, where: Where, *, by: str, after: int = -1
+) -> AsyncIterator[dict[str, Any]]:
+    """The fields of every document that meets `where`, ordered by its integer field `by`, which need not be unique.
 
     Raises what the store raises.
     """
     limit = PAGE
     while True:
-        page = await store.page(collection, {**where, by: {"$gt": after}}, by=by, direction="ascending", limit=limit)
+        found = await store.page(collection, Page({**where, by: Comparison(above=after)}, by, limit))
+        page = [document.fields for _, document in found if document.fields is not None]
         if len(page) < limit:
             for document in page:
                 yield document

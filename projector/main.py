@@ -1,16 +1,17 @@
 """Starts the projector: `eventfold projector`."""
 
 import gc
-import sys
+from functools import partial
 
-from infrastructure.http_server import run_service
+from infrastructure.application import Application
+from infrastructure.http.server import run_service
 from projector.service import create_projector
 
 
-def main() -> int:
+def main(application: Application) -> int:
     """Projects until SIGTERM or SIGINT; answers the exit code."""
     _collect_garbage_seldom()
-    return run_service("projector", create_projector)
+    return run_service("projector", partial(create_projector, application))
 
 
 def _collect_garbage_seldom() -> None:
@@ -18,7 +19,3 @@ def _collect_garbage_seldom() -> None:
     search of one would cost about a tenth of the time of catching up."""
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

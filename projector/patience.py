@@ -1,13 +1,13 @@
 """Waiting for a read store that is away: the operation at hand is repeated, and nothing else piles up behind it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TypeVar
 
 import structlog
 from msgspec import Struct
 
-from infrastructure.read_store import Document, Held, ReadStoreRefused, ReadStoreUnavailable, Write
+from infrastructure.read_store import Page, ReadStoreRefused, ReadStoreUnavailable, StoredDocument, Where, Write
 from infrastructure.resilience import backoff
 from projector import metrics
 from projector.errors import Stopping
@@ -43,26 +43,16 @@ class PatientStore:
     async def prepare(self, collection: str, struct: type[Struct], indexes: Sequence[tuple[str, ...]]) -> None:
         await self._patiently(lambda: self._store.prepare(collection, struct, indexes))
 
-    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
+    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, StoredDocument]:
         return await self._patiently(lambda: self._store.load(collection, keys))
 
     async def write(self, collection: str, writes: Sequence[Write]) -> frozenset[str]:
         return await self._patiently(lambda: self._store.write(collection, writes))
 
-    async def page(
-        self,
-        collection: str,
-        where: Mapping[str, Any],
-        *,
-        by: str,
-        direction: Literal["ascending", "descending"],
-        limit: int,
-    ) -> list[Document]:
-        return await self._patiently(
-            lambda: self._store.page(collection, where, by=by, direction=direction, limit=limit)
-        )
+    async def page(self, collection: str, page: Page) -> list[tuple[str, StoredDocument]]:
+        return await self._patiently(lambda: self._store.page(collection, page))
 
-    async def count(self, collection: str, where: Mapping[str, Any]) -> int:
+    async def count(self, collection: str, where: Where) -> int:
         return await self._patiently(lambda: self._store.count(collection, where))
 
     async def replace_exactly(self, collection: str, write: Write, position: int) -> bool:
@@ -71,7 +61,7 @@ class PatientStore:
     async def delete(self, collection: str, key: str) -> None:
         await self._patiently(lambda: self._store.delete(collection, key))
 
-    async def remove(self, collection: str, where: Mapping[str, Any]) -> None:
+    async def remove(self, collection: str, where: Where) -> None:
         await self._patiently(lambda: self._store.remove(collection, where))
 
     async def drop(self, collection: str) -> None:

@@ -1,13 +1,13 @@
 """What the engine needs of the event store and of the read store, and no more."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
 from infrastructure.event_store import Batch, StoredEvent
-from infrastructure.read_store import Document, Held, Write
+from infrastructure.read_store import Page, StoredDocument, Where, Write
 
 
 class Batches(Protocol):
@@ -33,26 +33,18 @@ class DocumentStore(Protocol):
 
     async def prepare(self, collection: str, struct: type[Struct], indexes: Sequence[tuple[str, ...]]) -> None: ...
 
-    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, Held]: ...
+    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, StoredDocument]: ...
 
     async def write(self, collection: str, writes: Sequence[Write]) -> frozenset[str]: ...
 
-    async def page(
-        self,
-        collection: str,
-        where: Mapping[str, Any],
-        *,
-        by: str,
-        direction: Literal["ascending", "descending"],
-        limit: int,
-    ) -> list[Document]: ...
+    async def page(self, collection: str, page: Page) -> list[tuple[str, StoredDocument]]: ...
 
-    async def count(self, collection: str, where: Mapping[str, Any]) -> int: ...
+    async def count(self, collection: str, where: Where) -> int: ...
 
     async def replace_exactly(self, collection: str, write: Write, position: int) -> bool: ...
 
     async def delete(self, collection: str, key: str) -> None: ...
 
-    async def remove(self, collection: str, where: Mapping[str, Any]) -> None: ...
+    async def remove(self, collection: str, where: Where) -> None: ...
 
     async def drop(self, collection: str) -> None: ...

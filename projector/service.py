@@ -1,21 +1,21 @@
 """Puts the projector together: stores, the engine, and the HTTP application around it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from litestar import Litestar
 
+from infrastructure.application import Application
+from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
-from infrastructure.health import Probe
-from infrastructure.http_service import create_app
+from infrastructure.http.health import Probe
+from infrastructure.http.service import create_app
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
 from projector.engine import Engine
 from projector.gauges import show_gauges
 from projector.http.routes import routes
-from read_models.view import View
-from read_models.views import VIEWS
 
 OWNERS_PATIENCE = 20.0
 """How long, in seconds, a retry of dead letters waits for the processes that fold the documents."""
@@ -25,17 +25,11 @@ class NotReady(Exception):
     """Why the projector can't do its work, for /health/ready."""
 
 
-def create_projector(settings: Settings, views: Sequence[View] = VIEWS) -> Litestar:
+def create_projector(application: Application, settings: Settings) -> Litestar:
     """The service: the engine starts and stops with the HTTP application."""
-    event_store = EventStore(
-        settings.eventstore_uri,
-        patience=settings.eventstore_patience,
-        deadline=settings.eventstore_deadline,
-        reader=settings.eventstore_reader,
-    )
-    read_store = ReadStore(settings.mongo_uri, settings.mongo_database, timeout=settings.readstore_timeout)
+    event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
     stop = asyncio.Event()
-    engine = Engine(event_store, read_store, views, settings, stop)
+    engine = Engine(event_store, read_store, application.views, EventCodec(application.aggregates), settings, stop)
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:

@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 import structlog
 from msgspec import Struct
 
+from infrastructure.event_codec import EventCodec
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
 from infrastructure.resilience import backoff
 from infrastructure.view_registry.checkpoints import checkpoint_key
@@ -21,7 +22,7 @@ from projector.folding.share import Share
 from projector.membership.member import ShardReport
 from projector.patience import Delays, PatientStore, pause
 from projector.ports import DocumentStore, EventLog
-from read_models.view import View
+from read_models.model.view import View
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +63,7 @@ class Workers:
         self,
         store: DocumentStore,
         event_log: EventLog,
+        codec: EventCodec,
         feeds: Feeds,
         checkpoints: CheckpointWriter,
         limits: Limits,
@@ -71,6 +73,7 @@ class Workers:
         self._store = store
         self._feeds = feeds
         self._log = event_log
+        self._codec = codec
         self._checkpoints = checkpoints
         self._limits = limits
         self._changed = changed
@@ -119,7 +122,7 @@ class Workers:
         # Its feed need not wait for it: it goes on by itself from where it stands when the replay is over.
         self._feeds.detach(projection)
         try:
-            keys, fault = await replay_all(projection, self._log, request)
+            keys, fault = await replay_all(projection, self._log, self._codec, request)
             owned = sorted(projection.share.owned)
             await requests.answer(ReplayAnswer(request.request, projection.collection, owned, keys, fault))
         except Stopping:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from litestar.types import Receive, Scope, Send
 
-from infrastructure.problems import MEDIA_TYPE, Problem
+from infrastructure.http.problems import MEDIA_TYPE, Problem
 
 _encode = msgspec.json.Encoder().encode
 

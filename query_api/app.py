@@ -2,16 +2,17 @@
 
 from litestar import Litestar
 
-from infrastructure.http_service import closing, create_app
+from infrastructure.application import Application
+from infrastructure.http.service import closing, create_app
 from infrastructure.settings import Settings
 from query_api.handlers import handler
 from query_api.routes import ROUTES
 from query_api.sources import Sources
 
 
-def query_api(settings: Settings) -> Litestar:
+def query_api(application: Application, settings: Settings) -> Litestar:
     """Built from the list of routes; connects to the stores at the first request."""
-    sources = Sources(settings)
+    sources = Sources(application, settings)
     return create_app(
         "Eventfold query API",
         [handler(route, sources) for route in ROUTES],

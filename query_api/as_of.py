@@ -6,16 +6,16 @@ from typing import Any
 
 import msgspec
 
-from domain.event_types import UndecodableEvent, UnknownEventType
+from domain.model.event_types import UndecodableEvent, UnknownEventType
 from domain.ordering.aggregate import ORDER
-from infrastructure.event_codec import decode_event
+from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import StoredEvent, StreamDeleted
-from infrastructure.problems import Problem
-from infrastructure.read_store import Held
+from infrastructure.http.problems import Problem
+from infrastructure.read_store import StoredDocument
 from query_api.parameters import MAX_POSITION, Parameter, malformed, whole_number
 from query_api.sources import Sources, not_found
 from query_api.times import epoch_millis
-from read_models.view import View
+from read_models.model.view import View
 
 AS_OF = Parameter(
     "as_of",
@@ -26,7 +26,7 @@ AS_OF = Parameter(
 _VERSION = re.compile(r"[0-9]+", re.ASCII)
 
 
-async def document_as_of(sources: Sources, view: View, order_id: str, moment: str) -> Held:
+async def document_as_of(sources: Sources, view: View, order_id: str, moment: str) -> StoredDocument:
     """The view's document of the order at a moment. Raises Problem when there was none."""
     stream = ORDER.stream(order_id)
     if _VERSION.fullmatch(moment):
@@ -39,7 +39,7 @@ async def document_as_of(sources: Sources, view: View, order_id: str, moment: st
         events = _until(await stream_events(sources, stream), recorded_until)
         if not events:
             raise not_found(f"order {order_id} at {moment}")
-    return fold(view, events)
+    return fold(sources.codec, view, events)
 
 
 async def stream_events(
@@ -52,20 +52,20 @@ async def stream_events(
         raise Problem(410, "deleted", "It has been deleted", str(error)) from error
 
 
-def fold(view: View, events: Iterable[StoredEvent]) -> Held:
+def fold(codec: EventCodec, view: View, events: Iterable[StoredEvent]) -> StoredDocument:
     """The document after the events. Raises Problem (500) when one can't be decoded: there is no right answer then."""
     document: Any = None
     position = -1
     for stored in events:
         try:
-            recorded = decode_event(stored)
+            recorded = codec.decode(stored)
         except (UnknownEventType, UndecodableEvent) as error:
             detail = f"event {stored.revision} of {stored.stream}: {error}; its history shows what is stored"
             raise Problem(500, "unreadable-history", "Its stream holds an event that can't be read", detail) from error
         if type(recorded.event) in view.events:
             document = view.fold(document, recorded)
             position = stored.position
-    return Held(position, msgspec.to_builtins(document))
+    return StoredDocument(position, msgspec.to_builtins(document))
 
 
 def _time(moment: str) -> int:

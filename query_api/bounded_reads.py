@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
-from infrastructure.read_store import POSITION, Held, ReadStore, ReadStoreUnavailable
+from infrastructure.read_store import Page, ReadStore, ReadStoreUnavailable, StoredDocument
 from infrastructure.view_registry import ViewRecord, ViewRegistry
 
 
@@ -21,7 +21,7 @@ class BoundedReads:
         self._registry = ViewRegistry(store)
         self._timeout = timeout
 
-    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
+    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, StoredDocument]:
         """The documents (and tombstones) of those keys that exist."""
         with self._unavailable_when_late():
             async with asyncio.timeout(self._timeout):
@@ -33,22 +33,12 @@ class BoundedReads:
             async with asyncio.timeout(self._timeout):
                 return await self._registry.load(views)
 
-    async def rows(
-        self,
-        collection: str,
-        where: Mapping[str, Any],
-        *,
-        by: str,
-        direction: Literal["ascending", "descending"],
-        limit: int,
-    ) -> list[dict[str, Any]]:
-        """The fields of at most `limit` documents that meet `where`, ordered by the field `by`."""
+    async def rows(self, collection: str, page: Page) -> list[dict[str, Any]]:
+        """The fields of a page's documents."""
         with self._unavailable_when_late():
             async with asyncio.timeout(self._timeout):
-                documents = await self._store.page(collection, where, by=by, direction=direction, limit=limit)
-        for document in documents:
-            del document["_id"], document[POSITION]
-        return documents
+                documents = await self._store.page(collection, page)
+        return [document.fields for _, document in documents if document.fields is not None]
 
     @contextmanager
     def _unavailable_when_late(self) -> Iterator[None]:

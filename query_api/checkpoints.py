@@ -6,13 +6,13 @@ from time import perf_counter
 
 from msgspec import Struct
 
-from infrastructure.problems import Problem
+from infrastructure.http.problems import Problem
 from infrastructure.view_registry import CHECKPOINTS
 from query_api.bounded_reads import BoundedReads
 from query_api.live_build import LiveBuild
 from query_api.live_builds import LiveBuilds
 from query_api.metrics import WaitMetrics
-from read_models.view import View
+from read_models.model.view import View
 
 
 class Reached(Struct, frozen=True):

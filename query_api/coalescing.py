@@ -6,7 +6,7 @@ At one request at a time nothing is put together and nothing waits; the busier i
 
 import asyncio
 
-from infrastructure.read_store import Held, ReadStoreUnavailable
+from infrastructure.read_store import ReadStoreUnavailable, StoredDocument
 from query_api.bounded_reads import BoundedReads
 
 _KEYS_PER_READ = 128
@@ -19,16 +19,16 @@ class CoalescedReads:
         self._reads = reads
         self._collection = collection
         self._busy = False
-        self._asked: list[tuple[str, asyncio.Future[Held | None]]] = []
+        self._asked: list[tuple[str, asyncio.Future[StoredDocument | None]]] = []
         self._reader: asyncio.Task[None] | None = None
 
-    async def get(self, key: str) -> Held | None:
+    async def get(self, key: str) -> StoredDocument | None:
         """The document (or tombstone) as it is after this call began; None when there is none.
 
         Others may be given the same object: it must be left as it is. Raises what BoundedReads.load raises.
         """
         if self._busy:
-            answer: asyncio.Future[Held | None] = asyncio.get_running_loop().create_future()
+            answer: asyncio.Future[StoredDocument | None] = asyncio.get_running_loop().create_future()
             self._asked.append((key, answer))
             return await answer
         self._busy = True
@@ -48,7 +48,7 @@ class CoalescedReads:
         taken, self._asked = self._asked[:_KEYS_PER_READ], self._asked[_KEYS_PER_READ:]
         self._reader = asyncio.create_task(self._read(taken))
 
-    async def _read(self, taken: list[tuple[str, asyncio.Future[Held | None]]]) -> None:
+    async def _read(self, taken: list[tuple[str, asyncio.Future[StoredDocument | None]]]) -> None:
         try:
             found = await self._reads.load(self._collection, list({key for key, _ in taken}))
             for key, answer in taken:
@@ -59,7 +59,7 @@ class CoalescedReads:
         finally:
             self._hand_over()
 
-    def _fail(self, taken: list[tuple[str, asyncio.Future[Held | None]]], error: Exception) -> None:
+    def _fail(self, taken: list[tuple[str, asyncio.Future[StoredDocument | None]]], error: Exception) -> None:
         """Tells those whose read failed, and when the store is away, those too who would wait just as long in vain."""
         if isinstance(error, ReadStoreUnavailable):
             taken, self._asked = taken + self._asked, []

@@ -7,7 +7,7 @@ from query_api.parameters import AT_LEAST, at_least, identifier
 from query_api.route import Route, path_parameter
 from query_api.shapes import Shape
 from query_api.sources import Sources, not_found
-from read_models.customer_summary import CUSTOMER_SUMMARY
+from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
 
 _SHAPE = Shape(CUSTOMER_SUMMARY)
 

@@ -7,11 +7,12 @@ from typing import Any
 from litestar.types import Scope
 from msgspec import Struct
 
+from infrastructure.read_store import Comparison, Page
 from query_api.answers import Answer, weak
 from query_api.parameters import AT_LEAST, Parameter, at_least, malformed
 from query_api.route import Route
 from query_api.sources import Sources
-from read_models.daily_sales import DAILY_SALES, day_number
+from read_models.ordering.daily_sales import DAILY_SALES, day_number
 
 MAX_DAYS = 366
 
@@ -37,8 +38,8 @@ async def list_daily_sales(sources: Sources, scope: Scope, query: dict[str, str]
     live = await sources.live(DAILY_SALES, at_least(query))
     if live is None:
         return weak(scope, {"items": []})
-    where = {"day": {"$gte": day_number(first), "$lte": day_number(last)}}
-    days = await live.rows(where, by="day", direction="ascending", limit=MAX_DAYS)
+    where = {"day": Comparison(at_least=day_number(first), at_most=day_number(last))}
+    days = await live.rows(Page(where, by="day", limit=MAX_DAYS))
     return weak(scope, {"items": [_show(day) for day in days]})
 
 

@@ -8,7 +8,7 @@ from litestar import Request, get
 from litestar.types import ASGIApp
 
 from infrastructure.event_store import EventStoreUnavailable
-from infrastructure.problems import Problem, unavailable
+from infrastructure.http.problems import Problem, unavailable
 from infrastructure.read_store import ReadStoreUnavailable
 from query_api.answers import Answer, refusal
 from query_api.metrics import RouteMetrics

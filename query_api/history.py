@@ -7,9 +7,9 @@ import msgspec
 from litestar.types import Scope
 from msgspec import UNSET, Struct, UnsetType
 
-from domain.event_types import UndecodableEvent, UnknownEventType
+from domain.model.event_types import UndecodableEvent, UnknownEventType
 from domain.ordering.aggregate import ORDER
-from infrastructure.event_codec import EventMetadata, decode_event, decode_metadata
+from infrastructure.event_codec import EventCodec, EventMetadata, decode_metadata
 from infrastructure.event_store import StoredEvent
 from query_api.answers import Answer, weak
 from query_api.as_of import stream_events
@@ -61,17 +61,17 @@ async def get_history(sources: Sources, scope: Scope, query: dict[str, str]) -> 
     events = await stream_events(sources, stream, first, limit + 1)
     if not events:
         raise not_found(f"order {order_id}" if first == 0 else f"event {first} of order {order_id}")
-    history = History(stream, [_entry(event) for event in events[:limit]])
+    history = History(stream, [_entry(sources.codec, event) for event in events[:limit]])
     if len(events) > limit:
         history.next = events[limit].revision
     return weak(scope, history)
 
 
-def _entry(stored: StoredEvent) -> HistoryEntry:
+def _entry(codec: EventCodec, stored: StoredEvent) -> HistoryEntry:
     entry = HistoryEntry(stored.type, stored.revision, stored.position, rfc3339(stored.recorded_at), stored.id)
     try:
         _add_metadata(entry, decode_metadata(stored))
-        entry.data = decode_event(stored).event
+        entry.data = codec.decode(stored).event
     except (UnknownEventType, UndecodableEvent) as error:
         entry.error = str(error)
         _add_stored(entry, stored.data)

@@ -1,9 +1,9 @@
 """The build of a view that queries are answered from, and the reads of it that all requests share."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
-from infrastructure.read_store import Held, ReadStoreUnavailable
+from infrastructure.read_store import Page, ReadStoreUnavailable, StoredDocument
 from infrastructure.view_registry import ViewRecord, checkpoint_keys, low_watermark
 from query_api.bounded_reads import BoundedReads
 from query_api.coalescing import CoalescedReads
@@ -39,17 +39,15 @@ class LiveBuild:
         self._layout, self._partitions = record.layout, record.partitions
         self._usable_until = known_at + USABLE_FOR
 
-    async def document(self, key: str) -> Held | None:
+    async def document(self, key: str) -> StoredDocument | None:
         """The document as it is now; None when there is none, or none any more. It must be left as it is."""
         held = await self._by_key.get(key)
         self._check_usable()
         return None if held is None or held.fields is None else held
 
-    async def rows(
-        self, where: Mapping[str, Any], *, by: str, direction: Literal["ascending", "descending"], limit: int
-    ) -> list[dict[str, Any]]:
-        """The fields of at most `limit` documents that meet `where`, ordered by the field `by`."""
-        found = await self._reads.rows(self.build.collection, where, by=by, direction=direction, limit=limit)
+    async def rows(self, page: Page) -> list[dict[str, Any]]:
+        """The fields of a page's documents."""
+        found = await self._reads.rows(self.build.collection, page)
         self._check_usable()
         return found
 
@@ -58,7 +56,7 @@ class LiveBuild:
         """The keys of the checkpoints of all its partitions."""
         return checkpoint_keys(self.build, self._layout, self._partitions)
 
-    def position(self, checkpoints: Mapping[str, Held]) -> int | None:
+    def position(self, checkpoints: Mapping[str, StoredDocument]) -> int | None:
         """Up to where every partition has folded the log, by its checkpoints; None before the first ones.
 
         It never falls: what has once been folded stays so, while the checkpoints of a new division begin lower.

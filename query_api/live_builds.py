@@ -10,7 +10,7 @@ from infrastructure.view_registry import ViewRecord
 from query_api.bounded_reads import BoundedReads
 from query_api.live_build import LiveBuild
 from query_api.metrics import follows_build
-from read_models.view import View
+from read_models.model.view import View
 
 log = structlog.get_logger(__name__)
 

@@ -1,15 +1,12 @@
 """Starts the query API: `eventfold query-api`."""
 
-import sys
+from functools import partial
 
-from infrastructure.http_server import run_service
+from infrastructure.application import Application
+from infrastructure.http.server import run_service
 from query_api.app import query_api
 
 
-def main() -> int:
+def main(application: Application) -> int:
     """Serves until SIGTERM or SIGINT; answers the exit code."""
-    return run_service("query_api", query_api)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return run_service("query_api", partial(query_api, application))

@@ -6,7 +6,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Operation, Schema
 from litestar.openapi.spec import Parameter as Described
 
-from infrastructure.problems import ProblemDetails
+from infrastructure.http.problems import ProblemDetails
 from query_api.route import Route
 
 _UNCHANGED = "The client has it already: its `If-None-Match` names the ETag"

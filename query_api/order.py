@@ -2,14 +2,14 @@
 
 from litestar.types import Scope
 
-from infrastructure.read_store import Held
+from infrastructure.read_store import StoredDocument
 from query_api.answers import Answer, versioned
 from query_api.as_of import AS_OF, document_as_of
 from query_api.parameters import AT_LEAST, at_least, identifier, malformed
 from query_api.route import Route, path_parameter
 from query_api.shapes import Shape
 from query_api.sources import Sources, not_found
-from read_models.order_details import ORDER_DETAILS
+from read_models.ordering.order_details import ORDER_DETAILS
 
 _SHAPE = Shape(ORDER_DETAILS)
 
@@ -17,7 +17,7 @@ _SHAPE = Shape(ORDER_DETAILS)
 async def get_order(sources: Sources, scope: Scope, query: dict[str, str]) -> Answer:
     """The order's document; its ETag is its version."""
     order_id = identifier(path_parameter(scope, "order_id"), "order_id")
-    held: Held | None
+    held: StoredDocument | None
     if "as_of" in query:
         if "at_least" in query:
             raise malformed("as_of reads the events themselves, so at_least can't be combined with it")

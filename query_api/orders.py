@@ -6,6 +6,8 @@ from litestar.types import Scope
 from msgspec import UNSET, Struct, UnsetType
 
 from domain.ordering.order import Status
+from infrastructure.read_store import Comparison
+from infrastructure.read_store import Page as StorePage
 from query_api.answers import Answer, weak
 from query_api.checkpoints import Reached
 from query_api.paging import CURSOR, LIMIT, Page, page_content, read_page
@@ -13,11 +15,11 @@ from query_api.parameters import AT_LEAST, Parameter, at_least, identifier, one_
 from query_api.route import Route, path_parameter
 from query_api.shapes import Shape
 from query_api.sources import Sources
-from read_models.customer_orders import CUSTOMER_ORDERS
+from read_models.ordering.order_list import ORDER_LIST
 
 STATUSES = tuple(status.value for status in Status)
 _BY = "placed_position"
-_SHAPE = Shape(CUSTOMER_ORDERS)
+_SHAPE = Shape(ORDER_LIST)
 
 
 class OrderPage(Struct):
@@ -48,7 +50,7 @@ async def list_customer_orders(sources: Sources, scope: Scope, query: dict[str, 
 async def _answer_page(sources: Sources, scope: Scope, query: dict[str, str], where: dict[str, Any]) -> Answer:
     listed = repr(sorted(where.items()))
     page = read_page(query, listed)
-    reached = await sources.live_with_position(CUSTOMER_ORDERS, at_least(query))
+    reached = await sources.live_with_position(ORDER_LIST, at_least(query))
     if reached is None:
         return weak(scope, {"items": []})
     rows = [_SHAPE.show(row) for row in await _read(reached, where, page)]
@@ -59,8 +61,8 @@ async def _read(reached: Reached, where: dict[str, Any], page: Page) -> list[dic
     # While a batch is being written, a newer row may be there before an older one. Rows up to the checkpoint are all
     # there, so pages that begin at it and go down neither miss a row nor show one twice. Rows have the same number in
     # every build, so the next page may come from another one.
-    bound = {"$lte": reached.position} if page.below is None else {"$lt": page.below}
-    return await reached.live.rows({**where, _BY: bound}, by=_BY, direction="descending", limit=page.limit + 1)
+    bound = Comparison(at_most=reached.position) if page.below is None else Comparison(below=page.below)
+    return await reached.live.rows(StorePage({**where, _BY: bound}, _BY, page.limit + 1, "descending"))
 
 
 _STATUS = Parameter("status", "Only orders with this status", {"type": "string", "enum": list(STATUSES)})

@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
-from domain.identifiers import identifier_faults
-from infrastructure.problems import Problem
+from domain.model.identifiers import identifier_faults
+from infrastructure.http.problems import Problem
 
 MAX_POSITION = 2**63 - 1
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)

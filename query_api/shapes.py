@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from query_api.times import rfc3339
-from read_models.view import View
+from read_models.model.view import View
 
 
 class Shape:

@@ -1,33 +1,30 @@
 """Where answers come from: the views' documents, how far the views are, and the log itself."""
 
+from infrastructure.application import Application
+from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
-from infrastructure.problems import Problem
-from infrastructure.read_store import Held, ReadStore
+from infrastructure.http.problems import Problem
+from infrastructure.read_store import ReadStore, StoredDocument
 from infrastructure.settings import Settings
 from query_api.bounded_reads import BoundedReads
 from query_api.checkpoints import Checkpoints, Reached
 from query_api.live_build import LiveBuild
 from query_api.live_builds import LiveBuilds
-from read_models.view import View
-from read_models.views import VIEWS
+from read_models.model.view import View
 
 
 class Sources:
     """What every route reads from; one per process. Nothing is connected before first use."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.read_store = ReadStore(settings.mongo_uri, settings.mongo_database, timeout=settings.readstore_timeout)
+    def __init__(self, application: Application, settings: Settings) -> None:
+        self.read_store = ReadStore.from_settings(settings)
+        self.codec = EventCodec(application.aggregates)
         reads = BoundedReads(self.read_store, settings.readstore_timeout)
-        self._live_builds = LiveBuilds(reads, VIEWS)
-        self.checkpoints = Checkpoints(reads, self._live_builds, VIEWS, timeout=settings.at_least_timeout)
-        self.events = EventStore(
-            settings.eventstore_uri,
-            patience=settings.eventstore_patience,
-            deadline=settings.eventstore_deadline,
-            reader=settings.eventstore_reader,
-        )
+        self._live_builds = LiveBuilds(reads, application.views)
+        self.checkpoints = Checkpoints(reads, self._live_builds, application.views, timeout=settings.at_least_timeout)
+        self.events = EventStore.from_settings(settings)
 
-    async def document(self, view: View, key: str, at_least: int | None) -> Held | None:
+    async def document(self, view: View, key: str, at_least: int | None) -> StoredDocument | None:
         """One document; None when there is none, or none any more.
 
         With `at_least`, one that has folded every event up to that position: either the document itself has got

@@ -1,7 +1,7 @@
 """The order as the other layers see it: its commands, its events and their versions."""
 
-from domain.aggregate import Aggregate, CommandType
-from domain.event_types import EventType
+from domain.model.aggregate import Aggregate, CommandType
+from domain.model.event_types import EventType
 from domain.ordering.commands import CancelOrder, ConfirmOrder, DeliverOrder, PlaceOrder, ShipOrder
 from domain.ordering.events import (
     OrderCancelled,

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from domain.identifiers import IDENTIFIER_PATTERN
-from domain.ordering.money import MAX_AMOUNT
+from domain.model.identifiers import IDENTIFIER_PATTERN
+from domain.model.money import MAX_AMOUNT
 
 MAX_LINES = 500
 MAX_QUANTITY = 1_000_000

@@ -6,8 +6,8 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.errors import AlreadyExists, NoSuchAggregate, RuleViolation
-from domain.occasion import Occasion
+from domain.model.command_context import CommandContext
+from domain.model.errors import AlreadyExists, NoSuchAggregate, RuleViolation
 from domain.ordering.commands import (
     CancelOrder,
     ConfirmOrder,
@@ -49,49 +49,49 @@ class Order(Struct, frozen=True, gc=False):
     status: Status
 
 
-def decide(command: OrderCommand, order: Order | None, occasion: Occasion) -> list[OrderEvent]:
+def decide(command: OrderCommand, order: Order | None, context: CommandContext) -> list[OrderEvent]:
     """The events that the command brings about.
 
     Raises InvalidCommand when the command can never be right, RuleViolation when the order's state forbids it,
     NoSuchAggregate when a command other than PlaceOrder meets no order.
     """
-    check(command, occasion)
+    check(command, context)
     if isinstance(command, PlaceOrder):
-        return [_place(command, order, occasion)]
+        return [_place(command, order, context)]
     if order is None:
-        raise NoSuchAggregate(f"there is no order {occasion.aggregate_id}")
+        raise NoSuchAggregate(f"there is no order {context.aggregate_id}")
     match command:
         case ConfirmOrder():
             _require(order, "confirmed", Status.PENDING)
-            return [OrderConfirmed(order.order_id, order.customer_id, occasion.at)]
+            return [OrderConfirmed(order.order_id, order.customer_id, context.at)]
         case ShipOrder(carrier, tracking_number):
             _require(order, "shipped", Status.CONFIRMED)
-            return [OrderShipped(order.order_id, order.customer_id, carrier, tracking_number, occasion.at)]
+            return [OrderShipped(order.order_id, order.customer_id, carrier, tracking_number, context.at)]
         case DeliverOrder():
             _require(order, "delivered", Status.SHIPPED)
-            return [OrderDelivered(order.order_id, order.customer_id, occasion.at)]
+            return [OrderDelivered(order.order_id, order.customer_id, context.at)]
         case CancelOrder(reason):
             _require(order, "cancelled", Status.PENDING, Status.CONFIRMED)
-            return [_cancel(order, reason, occasion)]
+            return [_cancel(order, reason, context)]
 
 
-def _place(command: PlaceOrder, order: Order | None, occasion: Occasion) -> OrderCreated:
+def _place(command: PlaceOrder, order: Order | None, context: CommandContext) -> OrderCreated:
     if order is not None:
         raise AlreadyExists("order-exists", f"order {order.order_id} has already been placed")
     lines = [Line(line.sku, line.quantity, line.unit_price, line.discount, line.total) for line in command.lines]
     return OrderCreated(
-        order_id=occasion.aggregate_id,
+        order_id=context.aggregate_id,
         customer_id=command.customer_id,
         currency=command.currency,
         lines=lines,
         item_count=sum(line.quantity for line in lines),
         total=sum(line.total for line in lines),
-        ordered_at=(command.ordered_at or occasion.at).astimezone(UTC),
-        created_at=occasion.at,
+        ordered_at=(command.ordered_at or context.at).astimezone(UTC),
+        created_at=context.at,
     )
 
 
-def _cancel(order: Order, reason: str, occasion: Occasion) -> OrderCancelled:
+def _cancel(order: Order, reason: str, context: CommandContext) -> OrderCancelled:
     return OrderCancelled(
         order_id=order.order_id,
         customer_id=order.customer_id,
@@ -99,7 +99,7 @@ def _cancel(order: Order, reason: str, occasion: Occasion) -> OrderCancelled:
         total=order.total,
         ordered_at=order.ordered_at,
         reason=reason,
-        cancelled_at=occasion.at,
+        cancelled_at=context.at,
     )
 
 

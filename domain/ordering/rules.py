@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime
 
-from domain.errors import Fault, InvalidCommand
-from domain.identifiers import identifier_faults, text_faults
-from domain.occasion import Occasion
+from domain.model.command_context import CommandContext
+from domain.model.currencies import CURRENCIES
+from domain.model.errors import Fault, InvalidCommand
+from domain.model.identifiers import identifier_faults, text_faults
+from domain.model.money import MAX_AMOUNT
 from domain.ordering.commands import (
     MAX_LINES,
     MAX_QUANTITY,
@@ -16,16 +18,14 @@ from domain.ordering.commands import (
     PlaceOrder,
     ShipOrder,
 )
-from domain.ordering.currencies import CURRENCIES
-from domain.ordering.money import MAX_AMOUNT
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-def check(command: OrderCommand, occasion: Occasion) -> None:
+def check(command: OrderCommand, context: CommandContext) -> None:
     """Raises InvalidCommand with every fault of the command, or of the order's id."""
-    faults = identifier_faults(occasion.aggregate_id, "/order_id")
+    faults = identifier_faults(context.aggregate_id, "/order_id")
     if isinstance(command, PlaceOrder):
         faults += _place_order_faults(command)
     elif isinstance(command, ShipOrder):

@@ -10,31 +10,31 @@ from infrastructure.event_store.connection import Connection
 from infrastructure.event_store.http2 import NotUnderstood, ReadCall, Target
 from infrastructure.event_store.http2.status import internal
 
-Portions = AsyncGenerator[Sequence[Any], None]
-"""ReadResp messages in the portions in which they came."""
+Chunks = AsyncGenerator[Sequence[Any], None]
+"""ReadResp messages in the chunks in which they came."""
 
 
-def never_in_a_hurry() -> bool:
+def never_low_latency() -> bool:
     """For a read whose answers are worth more together than soon."""
     return False
 
 
 async def responses(
-    connection: Connection, request: Any, in_a_hurry: Callable[[], bool] = never_in_a_hurry
-) -> Portions:
+    connection: Connection, request: Any, low_latency: Callable[[], bool] = never_low_latency
+) -> Chunks:
     """A call, to be made by iterating and ended by closing what this returns.
 
-    `in_a_hurry` is asked now and then whether each message is wanted at once. Raises EventStoreUnavailable when no
+    `low_latency` is asked now and then whether each message is wanted at once. Raises EventStoreUnavailable when no
     leader can be found; iterating raises grpc.RpcError when the call fails.
     """
     stub = await connection.stub()
     target = connection.read_target()
     if target is None:
         return _by_grpc(connection, stub, request)
-    return _by_http2(connection, target, request, in_a_hurry)
+    return _by_http2(connection, target, request, low_latency)
 
 
-async def _by_grpc(connection: Connection, stub: Any, request: Any) -> Portions:
+async def _by_grpc(connection: Connection, stub: Any, request: Any) -> Chunks:
     call = stub.Read(request, **connection.call_options())
     try:
         async for response in call:
@@ -43,19 +43,19 @@ async def _by_grpc(connection: Connection, stub: Any, request: Any) -> Portions:
         call.cancel()
 
 
-async def _by_http2(connection: Connection, target: Target, request: Any, in_a_hurry: Callable[[], bool]) -> Portions:
+async def _by_http2(connection: Connection, target: Target, request: Any, low_latency: Callable[[], bool]) -> Chunks:
     parse = streams_pb2.ReadResp.FromString
-    call = await ReadCall.open(target, request.SerializeToString(), in_a_hurry)
+    call = await ReadCall.open(target, request.SerializeToString(), low_latency)
     connection.calls.add(call)
     try:
         async for messages in call:
-            portion, failure = [], None
+            chunk, failure = [], None
             try:
                 for message in messages:
-                    portion.append(parse(message))
+                    chunk.append(parse(message))
             except DecodeError as error:
                 failure = internal(f"a message that is none: {error}")
-            yield portion
+            yield chunk
             if failure is not None:
                 raise failure
     except NotUnderstood as error:

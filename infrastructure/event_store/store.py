@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import grpc
 
@@ -14,6 +14,7 @@ from infrastructure.event_store.reads import all_request, stored_event, stream_r
 from infrastructure.event_store.responses import responses
 from infrastructure.event_store.subscription import Subscription
 from infrastructure.resilience import retrying
+from infrastructure.settings import Settings
 
 T = TypeVar("T")
 
@@ -23,15 +24,27 @@ _UNLIMITED = 2**63 - 1
 class EventStore:
     """An EventStoreDB (KurrentDB) cluster, a single node or the embedded node, behind a connection string.
 
-    `patience` bounds in seconds how long a call is repeated while the store can't be reached; `deadline` bounds one
+    `retry_timeout` bounds in seconds how long a call is repeated while the store can't be reached, `deadline` one
     attempt. `reader` receives what subscriptions and `read_all` answer. Nothing is connected before the first call.
     """
 
-    def __init__(self, uri: str, *, patience: float = 2.0, deadline: float = 5.0, reader: Reader = "http2") -> None:
+    def __init__(
+        self, uri: str, *, retry_timeout: float = 2.0, deadline: float = 5.0, reader: Reader = "http2"
+    ) -> None:
         self._connection = Connection(uri, reader)
         self._appender = Appender(self._connection, deadline)
-        self._patience = patience
+        self._retry_timeout = retry_timeout
         self._deadline = deadline
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The event store that the settings name."""
+        return cls(
+            settings.eventstore_uri,
+            retry_timeout=settings.eventstore_retry_timeout,
+            deadline=settings.eventstore_deadline,
+            reader=settings.eventstore_reader,
+        )
 
     async def append(self, stream: str, expected: int, events: Sequence[NewEvent]) -> Appended:
         """Appends `events` after revision `expected` (NO_STREAM: the stream must be new), all or none.
@@ -39,7 +52,7 @@ class EventStore:
         It is repeated while the store can't be reached: with the same ids and an exact revision that is idempotent.
         Raises WrongExpectedRevision, StreamDeleted, AppendRefused, or EventStoreUnavailable (outcome unknown).
         """
-        return await self._patiently(lambda: self._appender.append(stream, expected, events))
+        return await self._retrying(lambda: self._appender.append(stream, expected, events))
 
     async def read_stream(self, stream: str, from_revision: int = 0, limit: int = _UNLIMITED) -> list[StoredEvent]:
         """The stream's events from a revision on; none when there is no such stream.
@@ -47,14 +60,14 @@ class EventStore:
         Raises StreamDeleted or EventStoreUnavailable.
         """
         request = stream_request(stream, from_revision, limit)
-        return await self._patiently(lambda: self._read(request, stream))
+        return await self._retrying(lambda: self._read(request, stream))
 
     async def read_all(self, after: int | None = None) -> AsyncIterator[StoredEvent]:
         """Every event but the system's, in commit order, after a position. Raises EventStoreUnavailable."""
         try:
-            async with aclosing(await responses(self._connection, all_request(after, _UNLIMITED))) as portions:
-                async for portion in portions:
-                    for response in portion:
+            async with aclosing(await responses(self._connection, all_request(after, _UNLIMITED))) as chunks:
+                async for chunk in chunks:
+                    for response in chunk:
                         if response.WhichOneof("content") != "event":
                             continue
                         # A read from a position begins with the event that stands there, a subscription after it.
@@ -67,7 +80,7 @@ class EventStore:
     async def last_position(self) -> int | None:
         """The commit position of the newest event that is not the system's; None on an empty log."""
         request = all_request(None, 1, backwards=True)
-        events = await self._patiently(lambda: self._read(request, "$all"))
+        events = await self._retrying(lambda: self._read(request, "$all"))
         return events[0].position if events else None
 
     def subscribe(self, after: int | None, *, buffer: int = 8192) -> Subscription:
@@ -93,8 +106,8 @@ class EventStore:
         except grpc.RpcError as error:
             raise await self._connection.failed(error, stream) from error
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def _retrying(self, attempt: Callable[[], Awaitable[T]]) -> T:
         try:
             return await attempt()
         except EventStoreUnavailable:
-            return await retrying(attempt, on=EventStoreUnavailable, seconds=self._patience)
+            return await retrying(attempt, on=EventStoreUnavailable, seconds=self._retry_timeout)

@@ -16,7 +16,7 @@ from infrastructure.event_store.connection import Connection
 from infrastructure.event_store.errors import EventStoreUnavailable
 from infrastructure.event_store.events import StoredEvent
 from infrastructure.event_store.reads import stored_event, subscription_request
-from infrastructure.event_store.responses import Portions, responses
+from infrastructure.event_store.responses import Chunks, responses
 
 _MAX_BUFFERED_BYTES = 32 * 1024 * 1024
 # While there is a backlog, a batch waits for this part of the buffer to fill, but not longer than so many seconds: what
@@ -60,8 +60,8 @@ class Subscription:
         self._failure: Exception | None = None
 
     async def __aenter__(self) -> Self:
-        portions = await responses(self._connection, subscription_request(self._after), lambda: self._caught_up)
-        self._reader = asyncio.create_task(self._read(portions))
+        chunks = await responses(self._connection, subscription_request(self._after), lambda: self._caught_up)
+        self._reader = asyncio.create_task(self._read(chunks))
         return self
 
     async def __aexit__(
@@ -87,11 +87,11 @@ class Subscription:
         self._room.set()
         return batch
 
-    async def _read(self, portions: Portions) -> None:
+    async def _read(self, chunks: Chunks) -> None:
         try:
-            async with aclosing(portions):
-                async for portion in portions:
-                    for response in portion:
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    for response in chunk:
                         self._take(response)
                         if len(self._events) >= self._buffer or self._bytes >= _MAX_BUFFERED_BYTES:
                             self._room.clear()

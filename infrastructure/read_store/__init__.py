@@ -1,17 +1,20 @@
-"""The read store; the only package that imports motor."""
+"""The read store; the only package that imports motor, and the only one that knows MongoDB's operators."""
 
-from infrastructure.read_store.documents import POSITION, Held, Write
+from infrastructure.read_store.documents import StoredDocument, Write
 from infrastructure.read_store.errors import ReadStoreRefused, ReadStoreUnavailable, UnsafeForReadStore
-from infrastructure.read_store.store import Document, ReadStore, probe
+from infrastructure.read_store.page import Comparison, Page, Scalar, Where
+from infrastructure.read_store.store import ReadStore, probe
 
 __all__ = [
-    "POSITION",
-    "Document",
-    "Held",
+    "Comparison",
+    "Page",
     "ReadStore",
     "ReadStoreRefused",
     "ReadStoreUnavailable",
+    "Scalar",
+    "StoredDocument",
     "UnsafeForReadStore",
+    "Where",
     "Write",
     "probe",
 ]

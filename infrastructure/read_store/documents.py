@@ -9,7 +9,7 @@ POSITION = "_position"
 DELETED = "_deleted"
 
 
-class Held(Struct, frozen=True, gc=False):
+class StoredDocument(Struct, frozen=True, gc=False):
     """A document read back: the position of the last event folded into it, and its fields (None: it was deleted)."""
 
     position: int
@@ -35,8 +35,7 @@ def stored(write: Write) -> dict[str, Any]:
     return {ID: write.key, POSITION: write.position, **write.fields}
 
 
-def held(document: dict[str, Any]) -> Held:
-    """What a stored document says; it is taken apart, so the caller gives it up."""
-    del document[ID]
-    position = document.pop(POSITION)
-    return Held(position, None if DELETED in document else document)
+def read_back(document: dict[str, Any]) -> tuple[str, StoredDocument]:
+    """The key of a document and what it says; it is taken apart, so the caller gives it up."""
+    key, position = document.pop(ID), document.pop(POSITION)
+    return key, StoredDocument(position, None if DELETED in document else document)

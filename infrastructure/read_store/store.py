@@ -1,9 +1,9 @@
 """The read store as the services see it: guarded writes by key, reads by key, pages by one integer field."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Self
 
 from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 from bson.errors import InvalidDocument, InvalidStringData
@@ -20,9 +20,11 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from infrastructure.read_store.documents import DELETED, ID, POSITION, Held, Write, held, stored
+from infrastructure.read_store.documents import ID, POSITION, StoredDocument, Write, read_back, stored
 from infrastructure.read_store.errors import ReadStoreRefused, ReadStoreUnavailable, UnsafeForReadStore
-from infrastructure.read_store.subset import check_collection, check_document_type, check_filter, check_index
+from infrastructure.read_store.page import Page, Where
+from infrastructure.read_store.subset import check_collection, check_document_type, check_index, mongo_filter
+from infrastructure.settings import Settings
 
 _DUPLICATE_KEY = 11000
 # A chunk's documents must fit into one reply (16 MiB) even when each is an order of 500 lines (about 60 KiB).
@@ -34,7 +36,7 @@ _DOCUMENTS_PER_BATCH = 200
 # projector goes on from its checkpoint. (A flush per write costs the embedded store nine tenths of its throughput.)
 _ACKNOWLEDGED = WriteConcern("majority")
 
-Document = dict[str, Any]
+_Document = dict[str, Any]
 
 
 class _PlainIntegers(TypeDecoder):
@@ -46,7 +48,7 @@ class _PlainIntegers(TypeDecoder):
         return int(value)
 
 
-_CODEC_OPTIONS: "CodecOptions[Document]" = CodecOptions(type_registry=TypeRegistry([_PlainIntegers()]))
+_CODEC_OPTIONS: "CodecOptions[_Document]" = CodecOptions(type_registry=TypeRegistry([_PlainIntegers()]))
 
 
 class ReadStore:
@@ -70,6 +72,11 @@ class ReadStore:
         self._database = self._client.get_database(database, _CODEC_OPTIONS, write_concern=_ACKNOWLEDGED)
         self._collections: dict[str, AsyncIOMotorCollection[Any]] = {}
 
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The read store that the settings name."""
+        return cls(settings.mongo_uri, settings.mongo_database, timeout=settings.readstore_timeout)
+
     async def ping(self) -> None:
         """Raises ReadStoreUnavailable unless the store answers."""
         with _errors():
@@ -84,23 +91,23 @@ class ReadStore:
             with _errors():
                 await self._collection(collection).create_index([(field, ASCENDING) for field in fields])
 
-    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
+    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, StoredDocument]:
         """The documents (and tombstones) of those keys that exist."""
         chunks = [keys[start : start + _KEYS_PER_READ] for start in range(0, len(keys), _KEYS_PER_READ)]
-        found: dict[str, Held] = {}
+        found: dict[str, StoredDocument] = {}
         for chunk in chunks:
             documents = await self._load(collection, chunk)
-            found.update((document[ID], held(document)) for document in documents)
+            found.update(map(read_back, documents))
         return found
 
-    async def _load(self, collection: str, keys: Sequence[str]) -> list[Document]:
+    async def _load(self, collection: str, keys: Sequence[str]) -> list[_Document]:
         with _errors():
-            if len(keys) == 1:  # as many a query: the driver makes less ado about it than about a cursor
+            if len(keys) == 1:  # many a query has one key, and that is simpler for the driver than a cursor
                 document = await self._collection(collection).find_one({ID: keys[0]})
                 return [] if document is None else [document]
             # One batch holds all of them, as in `page`; a second one would also cost several times the first.
             cursor = self._collection(collection).find({ID: {"$in": list(keys)}}).batch_size(len(keys) + 1)
-            documents: list[Document] = await cursor.to_list(len(keys))
+            documents: list[_Document] = await cursor.to_list(len(keys))
         return documents
 
     async def write(self, collection: str, writes: Sequence[Write]) -> frozenset[str]:
@@ -122,34 +129,18 @@ class ReadStore:
             return {writes[index].key for index in conflicts.indexes}
         return set()
 
-    async def find(self, collection: str, key: str) -> Document | None:
-        """The document of a key with its `_position`, or None."""
-        with _errors():
-            document: Document | None = await self._collection(collection).find_one({ID: key})
-        return None if document is None or DELETED in document else document
-
-    async def page(
-        self,
-        collection: str,
-        where: Mapping[str, Any],
-        *,
-        by: str,
-        direction: Literal["ascending", "descending"],
-        limit: int,
-    ) -> list[Document]:
-        """At most `limit` documents that meet `where`, ordered by the field `by`."""
-        check_filter(where)
-        order = ASCENDING if direction == "ascending" else DESCENDING
+    async def page(self, collection: str, page: Page) -> list[tuple[str, StoredDocument]]:
+        """The documents of the page, each with its key."""
+        where, order = mongo_filter(page.where), ASCENDING if page.direction == "ascending" else DESCENDING
         with _errors():
             # One batch holds the whole page, so that no cursor is left for a restart of the store to forget.
-            cursor = self._collection(collection).find(dict(where)).sort(by, order).limit(limit).batch_size(limit + 1)
-            documents: list[Document] = await cursor.to_list(limit)
-        return documents
+            cursor = self._collection(collection).find(where).sort(page.by, order).limit(page.limit)
+            documents: list[_Document] = await cursor.batch_size(page.limit + 1).to_list(page.limit)
+        return [read_back(document) for document in documents]
 
-    async def count(self, collection: str, where: Mapping[str, Any]) -> int:
+    async def count(self, collection: str, where: Where) -> int:
         """How many documents meet `where`."""
-        check_filter(where)
-        pipeline: list[Document] = [{"$match": dict(where)}, {"$count": "documents"}]
+        pipeline: list[_Document] = [{"$match": mongo_filter(where)}, {"$count": "documents"}]
         with _errors():
             counted = await self._collection(collection).aggregate(pipeline).to_list(1)
         return int(counted[0]["documents"]) if counted else 0
@@ -168,20 +159,20 @@ class ReadStore:
             done = await self._collection(collection).replace_one({ID: write.key, POSITION: position}, stored(write))
         return bool(done.matched_count)
 
-    async def scan(self, collection: str) -> AsyncIterator[tuple[str, Held]]:
+    async def scan(self, collection: str) -> AsyncIterator[tuple[str, StoredDocument]]:
         """Every document (and tombstone) with its key, in no particular order.
 
         A store that restarts meanwhile may end it early without a word: compare what came with `count`.
         """
         with _errors():
             async for document in self._collection(collection).find({}).batch_size(_DOCUMENTS_PER_BATCH):
-                yield document[ID], held(document)
+                yield read_back(document)
 
-    async def remove(self, collection: str, where: Mapping[str, Any]) -> None:
+    async def remove(self, collection: str, where: Where) -> None:
         """Removes for good every document that meets `where`, guards and all; for bookkeeping, not for views."""
-        check_filter(where)
+        condition = mongo_filter(where)
         with _errors():
-            await self._collection(collection).delete_many(dict(where))
+            await self._collection(collection).delete_many(condition)
 
     async def drop(self, collection: str) -> None:
         """Removes a collection, its indexes too; none of that name is fine."""
@@ -201,7 +192,7 @@ class ReadStore:
         return self._collections[name]
 
 
-def _operation(write: Write) -> InsertOne[Document] | ReplaceOne[Document]:
+def _operation(write: Write) -> InsertOne[_Document] | ReplaceOne[_Document]:
     if write.new:
         return InsertOne(stored(write))
     return ReplaceOne({ID: write.key, POSITION: {"$lt": write.position}}, stored(write), upsert=True)
@@ -237,11 +228,11 @@ async def probe(uri: str, database: str) -> None:
     try:
         await store.ping()
         await store.write("readiness_probes", [Write("probe", 1, {"written": "yes"})])
-        found = await store.find("readiness_probes", "probe")
+        found = await store.load("readiness_probes", ["probe"])
         await store.delete("readiness_probes", "probe")
     except ReadStoreRefused as error:
         raise ReadStoreUnavailable(str(error)) from error
     finally:
         await store.close()
-    if found is None:
+    if not found:
         raise ReadStoreUnavailable("a write does not read back")

@@ -7,13 +7,13 @@ come from typed Structs, so checking the types once is enough.
 import re
 import types
 import typing
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from infrastructure.read_store.errors import UnsafeForReadStore
+from infrastructure.read_store.page import Comparison, Scalar, Where
 
 _COLLECTION = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -23,7 +23,6 @@ _SQL_KEYWORDS = frozenset(
     "table then to transaction union unique update using values view when where with".split()
 )
 _SCALARS = (str, int, float, bool)
-_OPERATORS = frozenset({"$in", "$nin", "$ne", "$lt", "$lte", "$gt", "$gte"})
 
 
 def check_collection(name: str) -> None:
@@ -69,13 +68,29 @@ def check_index(fields: tuple[str, ...], struct: type[Struct]) -> None:
             raise UnsafeForReadStore(f"{struct.__name__}.{name}: an index is on a scalar that is always there")
 
 
-def check_filter(where: Mapping[str, Any]) -> None:
-    """Raises UnsafeForReadStore unless the filter is equality or a plain comparison of scalars."""
-    for field, wanted in where.items():
-        if not _FIELD.fullmatch(field):
-            raise UnsafeForReadStore(f"filter on {field!r}")
-        comparisons = wanted if isinstance(wanted, Mapping) else {"$in": [wanted]}
-        for operator, operand in comparisons.items():
-            operands = operand if operator in ("$in", "$nin") else [operand]
-            if operator not in _OPERATORS or not all(type(one) in _SCALARS for one in operands):
-                raise UnsafeForReadStore(f"filter on {field!r}: {operator} {operand!r}")
+def mongo_filter(where: Where) -> dict[str, Any]:
+    """The filter in MongoDB's own words. Raises UnsafeForReadStore unless it compares plain scalars only."""
+    return {field: _condition(field, wanted) for field, wanted in where.items()}
+
+
+_OPERATORS = {"above": "$gt", "at_least": "$gte", "at_most": "$lte", "below": "$lt", "not_equal": "$ne"}
+
+
+def _condition(field: str, wanted: Scalar | Comparison) -> Any:
+    if not _FIELD.fullmatch(field):
+        raise UnsafeForReadStore(f"filter on {field!r}")
+    if not isinstance(wanted, Comparison):
+        return _scalar(field, wanted)
+    bounds = [(operator, getattr(wanted, name)) for name, operator in _OPERATORS.items()]
+    condition: dict[str, Any] = {operator: _scalar(field, bound) for operator, bound in bounds if bound is not None}
+    if wanted.one_of is not None:
+        condition["$in"] = [_scalar(field, one) for one in wanted.one_of]
+    if not condition:
+        raise UnsafeForReadStore(f"filter on {field!r}: a comparison without a bound")
+    return condition
+
+
+def _scalar(field: str, value: Any) -> Any:
+    if type(value) not in _SCALARS:
+        raise UnsafeForReadStore(f"filter on {field!r}: {value!r} is not str, int, float or bool")
+    return value

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from infrastructure.read_store import Held
+from infrastructure.read_store import StoredDocument
 from infrastructure.view_registry.record import Build
 
 CHECKPOINTS = "checkpoints"
@@ -37,7 +37,7 @@ def checkpoint_keys(build: Build, layout: int, partitions: int) -> list[str]:
     return [checkpoint_key(build.collection, layout, partition) for partition in range(partitions)]
 
 
-def low_watermark(build: Build, layout: int, partitions: int, found: Mapping[str, Held]) -> int | None:
+def low_watermark(build: Build, layout: int, partitions: int, found: Mapping[str, StoredDocument]) -> int | None:
     """Up to where every partition has folded the log: the position of the build. None when one has yet to begin."""
     keys = checkpoint_keys(build, layout, partitions)
     lowest = min(found[key].position if key in found else build.base for key in keys)

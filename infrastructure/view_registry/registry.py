@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
-from infrastructure.read_store import Held, Write
+from infrastructure.read_store import StoredDocument, Write
 from infrastructure.view_registry.record import ViewRecord
 
 VIEW_RECORDS = "view_records"
@@ -18,7 +18,7 @@ class RecordStore(Protocol):
 
     async def prepare(self, collection: str, struct: type[Struct], indexes: Sequence[tuple[str, ...]]) -> None: ...
 
-    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, Held]: ...
+    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, StoredDocument]: ...
 
     async def write(self, collection: str, writes: Sequence[Write]) -> frozenset[str]: ...
 

@@ -34,5 +34,7 @@ def run_node(args: argparse.Namespace) -> int:
 
 def run_service(args: argparse.Namespace) -> int:
     """Run the HTTP service that the sub-command names; only its own code is imported."""
+    from application import APPLICATION
+
     service = importlib.import_module(f"{args.command.replace('-', '_')}.main")
-    return int(service.main())
+    return int(service.main(APPLICATION))

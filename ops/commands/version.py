@@ -1,18 +1,11 @@
 """`eventfold version`."""
 
 import argparse
-from importlib import metadata
 from typing import Any
 
 from rich.console import Console
 
-
-def installed() -> str:
-    """The version of the installed distribution."""
-    try:
-        return metadata.version("eventfold")
-    except metadata.PackageNotFoundError:
-        return "unknown (not installed)"
+from infrastructure.version import installed_version
 
 
 def add_parser(commands: Any) -> None:
@@ -23,5 +16,5 @@ def add_parser(commands: Any) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """Print the version."""
-    Console(highlight=False).print(f"eventfold {installed()}")
+    Console(highlight=False).print(f"eventfold {installed_version()}")
     return 0

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 DOCUMENT = "(document)"
 EVENT = "(event)"
+POSITION = "_position"
 
 
 class Difference(Struct, frozen=True):

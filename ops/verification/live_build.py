@@ -13,7 +13,7 @@ from infrastructure.view_registry import (
     low_watermark,
 )
 from ops.verification.ports import DocumentSource
-from read_models.view import View
+from read_models.model.view import View
 
 
 class NotVerifiable(Exception):

@@ -1,10 +1,10 @@
 """What verifying needs of the event store and of the read store, and no more: it only reads."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
 from infrastructure.event_store import StoredEvent
-from infrastructure.read_store import Document, Held
+from infrastructure.read_store import Page, StoredDocument, Where
 
 
 class EventSource(Protocol):
@@ -16,18 +16,10 @@ class EventSource(Protocol):
 class DocumentSource(Protocol):
     """The read store; see infrastructure.read_store.ReadStore."""
 
-    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, Held]: ...
+    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, StoredDocument]: ...
 
-    def scan(self, collection: str) -> AsyncIterator[tuple[str, Held]]: ...
+    def scan(self, collection: str) -> AsyncIterator[tuple[str, StoredDocument]]: ...
 
-    async def count(self, collection: str, where: Mapping[str, Any]) -> int: ...
+    async def count(self, collection: str, where: Where) -> int: ...
 
-    async def page(
-        self,
-        collection: str,
-        where: Mapping[str, Any],
-        *,
-        by: str,
-        direction: Literal["ascending", "descending"],
-        limit: int,
-    ) -> list[Document]: ...
+    async def page(self, collection: str, page: Page) -> list[tuple[str, StoredDocument]]: ...

@@ -5,14 +5,13 @@ from typing import Any
 
 import msgspec
 
-from domain.aggregates import CATEGORIES, category_of
-from domain.recorded import Recorded
-from infrastructure.event_codec import decode_event
+from domain.model.recorded_event import RecordedEvent
+from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import StoredEvent
-from infrastructure.read_store import POSITION, Held
-from ops.verification.differences import DOCUMENT, EVENT, Difference, different_fields
+from infrastructure.read_store import StoredDocument
+from ops.verification.differences import DOCUMENT, EVENT, POSITION, Difference, different_fields
 from ops.verification.left_out import LeftOut
-from read_models.view import View
+from read_models.model.view import View
 
 
 class TooManyDocuments(Exception):
@@ -42,14 +41,16 @@ class Refold:
     def __init__(
         self,
         view: View,
+        codec: EventCodec,
         belongs: Callable[[str], bool],
-        held: Mapping[str, Held],
+        held: Mapping[str, StoredDocument],
         watermark: int,
         left_out: LeftOut,
         most: float,
     ) -> None:
         self.until = max([watermark, *(one.position for one in held.values())])
         self._view = view
+        self._codec = codec
         self._belongs = belongs
         self._held = held
         self._watermark = watermark
@@ -60,10 +61,10 @@ class Refold:
 
     def take(self, stored: StoredEvent) -> None:
         """Folds the next event. Raises TooManyDocuments."""
-        if category_of(stored.stream) not in CATEGORIES or self._left_out.event(stored.position):
+        if not self._codec.is_ours(stored) or self._left_out.event(stored.position):
             return
         try:
-            recorded = decode_event(stored)
+            recorded = self._codec.decode(stored)
             if type(recorded.event) not in self._view.events:
                 return
             keys = self._view.keys(recorded.event)
@@ -81,7 +82,7 @@ class Refold:
         for key in self._held.keys() | self._folded.keys():
             yield from self._differences(key, self._folded.get(key, nothing), self._held.get(key))
 
-    def _fold(self, key: str, recorded: Recorded[Any]) -> None:
+    def _fold(self, key: str, recorded: RecordedEvent[Any]) -> None:
         folded = self._folded.get(key)
         if folded is None:
             if len(self._folded) >= self._most:
@@ -111,7 +112,7 @@ class Refold:
             difference = Difference(stored.stream, EVENT, _must_be_parked(stored.position, error), None)
             self._faults.setdefault(stored.stream, difference)
 
-    def _differences(self, key: str, folded: _Folded, held: Held | None) -> Iterator[Difference]:
+    def _differences(self, key: str, folded: _Folded, held: StoredDocument | None) -> Iterator[Difference]:
         if folded.fault:
             yield Difference(key, EVENT, folded.fault, None)
             return

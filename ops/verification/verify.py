@@ -7,7 +7,8 @@ from math import ceil, inf
 
 from msgspec import Struct
 
-from infrastructure.read_store import Held
+from infrastructure.event_codec import EventCodec
+from infrastructure.read_store import StoredDocument
 from infrastructure.view_registry import partition_of
 from ops.verification.differences import Difference
 from ops.verification.left_out import left_out
@@ -15,7 +16,7 @@ from ops.verification.live_build import LiveBuild, NotVerifiable, live_build
 from ops.verification.patient_log import read_patiently
 from ops.verification.ports import DocumentSource, EventSource
 from ops.verification.refold import Refold, TooManyDocuments
-from read_models.view import View
+from read_models.model.view import View
 
 MOST_DOCUMENTS = 200_000
 """Documents of one slice, in memory twice: as they are stored, and as the log has them."""
@@ -47,6 +48,7 @@ class Verifier:
     def __init__(
         self,
         view: View,
+        codec: EventCodec,
         log: EventSource,
         store: DocumentSource,
         *,
@@ -58,6 +60,7 @@ class Verifier:
         self._view = view
         self._log = log
         self._store = store
+        self._codec = codec
         self._fixed = slices
         self._most: float = most if slices is None else inf
         self._confirmations = CONFIRMATIONS if confirmations is None else confirmations
@@ -118,12 +121,12 @@ class Verifier:
         build: LiveBuild,
         watermark: int,
         belongs: Callable[[str], bool],
-        held: Mapping[str, Held],
+        held: Mapping[str, StoredDocument],
         report: Callable[[float], None],
     ) -> list[Difference]:
         """The order matters: watermark, documents, what is left out, log. Each is at least as new as the one before."""
         skipped = await left_out(self._store, self._view.name, build.collection)
-        refold = Refold(self._view, belongs, held, watermark, skipped, self._most)
+        refold = Refold(self._view, self._codec, belongs, held, watermark, skipped, self._most)
         taken = 0
         async for stored in read_patiently(self._log, refold.until):
             refold.take(stored)
@@ -133,11 +136,11 @@ class Verifier:
                 await asyncio.sleep(0)
         return list(refold.differences())
 
-    async def _scan(self, build: LiveBuild, belongs: Callable[[str], bool]) -> dict[str, Held]:
+    async def _scan(self, build: LiveBuild, belongs: Callable[[str], bool]) -> dict[str, StoredDocument]:
         """The slice's documents. A scan that brings less than was there before it has been cut short: again, then."""
         for _ in range(_SCANS):
             there = await self._store.count(build.collection, {})
-            seen, held = 0, dict[str, Held]()
+            seen, held = 0, dict[str, StoredDocument]()
             async for key, one in self._store.scan(build.collection):
                 seen += 1
                 if belongs(key):

@@ -9,7 +9,7 @@ from time import monotonic, time
 
 import structlog
 
-from infrastructure.read_store import Held
+from infrastructure.read_store import Comparison, Scalar, StoredDocument
 from infrastructure.view_registry import (
     CHECKPOINTS,
     Build,
@@ -25,7 +25,7 @@ from projector.dead_letters.parked_events import COLLECTION as PARKED_EVENTS
 from projector.membership.leases import LEASES, NOBODY, Holding
 from projector.membership.member import Hold, Member
 from projector.ports import DocumentStore, EventLog
-from read_models.view import View
+from read_models.model.view import View
 
 log = structlog.get_logger(__name__)
 
@@ -170,7 +170,10 @@ class Stewardship:
         if swept or monotonic() - since < self._quiet:
             return
         for build in record.builds:
-            where = {"collection": build.collection, "layout": {"$lt": record.layout}}
+            where: dict[str, Scalar | Comparison] = {
+                "collection": build.collection,
+                "layout": Comparison(below=record.layout),
+            }
             for collection in (CHECKPOINTS, LEASES):
                 await self._store.remove(collection, where)
         self._layouts[record.view, record.layout] = (since, True)
@@ -197,7 +200,7 @@ async def reached_by_builds(store: DocumentStore, record: ViewRecord) -> dict[st
     return {build.collection: _low(build, record, found) for build in record.builds}
 
 
-def _low(build: Build, record: ViewRecord, found: Mapping[str, Held]) -> int:
+def _low(build: Build, record: ViewRecord, found: Mapping[str, StoredDocument]) -> int:
     low = low_watermark(build, record.layout, record.partitions, found)
     return -1 if low is None else low
 

@@ -4,11 +4,12 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from infrastructure.read_store import Document, Write
+from infrastructure.read_store import Comparison, Page, Scalar, Write
 from infrastructure.view_registry import ViewRegistry
 from projector.builds.shards import shards_of
 from projector.dead_letters.discarded_events import COLLECTION as DISCARDED_EVENTS
@@ -68,8 +69,8 @@ class DeadLetterOperations:
         """At most about `limit` dead letters after a position (those at one position stay together), and whether there
         are more: those of the builds that are served or about to be, for the previous ones only repeat them."""
         given = (("view", view), ("key", key))
-        where: dict[str, object] = {name: value for name, value in given if value is not None}
-        where["collection"] = {"$in": await self._collections()}
+        where: dict[str, Scalar | Comparison] = {name: value for name, value in given if value is not None}
+        where["collection"] = Comparison(one_of=tuple(await self._collections()))
         page: list[ParkedEvent] = []
         async for document in everything(self._store, PARKED_EVENTS, where, by="position", after=after):
             if len(page) >= limit and document["position"] > page[-1].position:
@@ -88,7 +89,7 @@ class DeadLetterOperations:
 
         Raises NoSuchDeadLetter, NotAnswered.
         """
-        where: dict[str, object] = {"view": view} if key is None else {"view": view, "key": key}
+        where: dict[str, Scalar | Comparison] = {"view": view} if key is None else {"view": view, "key": key}
         records = [parked_record(one) async for one in everything(self._store, PARKED_EVENTS, where, by="position")]
         if not records:
             raise NoSuchDeadLetter(f"nothing of {view} is parked" + (f" under {key}" if key else ""))
@@ -100,9 +101,8 @@ class DeadLetterOperations:
 
         Raises NoSuchDeadLetter, NotAnswered.
         """
-        where = {"view": view, "position": position}
-        page = await self._store.page(PARKED_EVENTS, where, by="position", direction="ascending", limit=1000)
-        records = [parked_record(document) for document in page]
+        page = Page({"view": view, "position": position}, by="position", limit=1000)
+        records = [parked_record(one.fields) for _, one in await self._store.page(PARKED_EVENTS, page) if one.fields]
         if not records:
             raise NoSuchDeadLetter(f"no event at {position} is parked for {view}")
         of_keys = {record.key: record for record in records}
@@ -182,7 +182,7 @@ class DeadLetterOperations:
             await settle(self._store, records, discards, upto, error)
 
 
-async def _records(documents: AsyncIterator[Document]) -> AsyncIterator[ParkedEvent]:
+async def _records(documents: AsyncIterator[dict[str, Any]]) -> AsyncIterator[ParkedEvent]:
     async for document in documents:
         yield parked_record(document)
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from infrastructure.event_store import StoredEvent
 from infrastructure.read_store import Write
-from read_models.view import View
+from read_models.model.view import View
 
 COLLECTION = "parked_events"
 _MAX_TEXT = 65_536

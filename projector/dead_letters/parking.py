@@ -10,7 +10,7 @@ from projector.dead_letters.discarded_events import Discards, discards_of
 from projector.dead_letters.parked_events import COLLECTION, INDEXES, ParkedEvent, parked_event, parked_write
 from projector.everything import everything
 from projector.ports import DocumentStore
-from read_models.view import View
+from read_models.model.view import View
 
 
 class Parking:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 
 from msgspec import Struct
 
+from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import StoredEvent, StreamDeleted
 from projector.dead_letters.discarded_events import discards_of
 from projector.dead_letters.parked_events import ParkedEvent
@@ -40,10 +41,11 @@ class Replay:
     """The replays of one projection. Every method raises what the stores raise, and then nothing is lost: the records
     of what was parked are still there."""
 
-    def __init__(self, projection: Projection, event_log: EventLog) -> None:
+    def __init__(self, projection: Projection, event_log: EventLog, codec: EventCodec) -> None:
         self._projection = projection
         self._parking = projection.parking
         self._log = event_log
+        self._codec = codec
 
     async def document(self, key: str) -> Replayed:
         """Replays what is parked for one document, which must be of the projection's share; removes the records."""
@@ -153,7 +155,7 @@ class Replay:
         yield piece
 
     def _steps(self, events: Iterable[StoredEvent], keys: frozenset[str], parked: ParkedOfBatch) -> list[Step]:
-        decoded = decode_batch(list(events), 0, caught_up=False)
+        decoded = decode_batch(self._codec, list(events), 0, caught_up=False)
         steps = self._projection.folder.select(decoded.events, -1, parked)
         few = [(step, tuple(key for key in step.keys if key in keys)) for step in steps]
         return [Step(step.stored, step.recorded, some) for step, some in few if some]
@@ -177,7 +179,7 @@ class Replay:
         if not found or found[0].position != record.position:
             gone = StoredEvent("", record.event_type, record.stream, record.revision, record.position, 0, b"", b"")
             return Incoming(gone, None, "the event is no longer in its stream; it can only be discarded")
-        return decode_batch(found, record.position, caught_up=False).events[0]
+        return decode_batch(self._codec, found, record.position, caught_up=False).events[0]
 
     def _left_out(self, incoming: Incoming, key: str) -> bool:
         return self._parking.discards.of_document(incoming.stored.position, key)

@@ -2,6 +2,7 @@
 
 import structlog
 
+from infrastructure.event_codec import EventCodec
 from projector.dead_letters.replay import Replay, Replayed
 from projector.dead_letters.requests import KeyAnswer, ReplayRequest
 from projector.errors import Stopping
@@ -12,14 +13,14 @@ log = structlog.get_logger(__name__)
 
 
 async def replay_all(
-    projection: Projection, event_log: EventLog, request: ReplayRequest
+    projection: Projection, event_log: EventLog, codec: EventCodec, request: ReplayRequest
 ) -> tuple[list[KeyAnswer], str | None]:
     """What came of each key, and why there was no more if something got in the way. Raises Stopping."""
     if projection.broken is not None:
         return [], f"the view is stopped: {projection.broken}"
     keys: list[KeyAnswer] = []
     async with projection.gate:
-        replay = Replay(projection, event_log)
+        replay = Replay(projection, event_log, codec)
         try:
             for key in projection.share.of(tuple(request.documents)):
                 keys.append(_answer("document", key, await replay.document(key)))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from infrastructure.read_store import POSITION, Write
+from infrastructure.read_store import Page, Write
 from projector.ports import DocumentStore
 
 REQUESTS = "dead_letter_requests"
@@ -67,8 +67,8 @@ class ReplayRequests:
 
     async def open(self) -> Sequence[ReplayRequest]:
         """What has been asked and not been withdrawn yet, the oldest first."""
-        page = await self._store.page(REQUESTS, {}, by="requested_at", direction="ascending", limit=_MOST_AT_ONCE)
-        requests = [msgspec.convert(document, ReplayRequest) for document in page]
+        page = await self._store.page(REQUESTS, Page({}, by="requested_at", limit=_MOST_AT_ONCE))
+        requests = [msgspec.convert(document.fields, ReplayRequest) for _, document in page]
         now = time.time_ns() // 1_000_000
         for request in requests:
             if now - request.requested_at > _FORGOTTEN_AFTER:
@@ -82,8 +82,8 @@ class ReplayRequests:
 
     async def answers(self, request: str) -> Sequence[ReplayAnswer]:
         """What has been done so far."""
-        page = await self._store.page(ANSWERS, {"request": request}, by=POSITION, direction="ascending", limit=1000)
-        return [msgspec.convert(document, ReplayAnswer) for document in page]
+        page = await self._store.page(ANSWERS, Page({"request": request}, by="collection", limit=1000))
+        return [msgspec.convert(document.fields, ReplayAnswer) for _, document in page]
 
     async def withdraw(self, request: str) -> None:
         """Removes a request and its answers."""

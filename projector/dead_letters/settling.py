@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from infrastructure.read_store import Document
 from projector.dead_letters.discarded_events import Discards
 from projector.dead_letters.parked_events import COLLECTION, ParkedEvent, parked_id, parked_write
 from projector.everything import everything
@@ -23,7 +22,7 @@ async def parked_records(
     return [parked_record(document) async for document in found if kind in (None, document["kind"])]
 
 
-def parked_record(document: Document) -> ParkedEvent:
+def parked_record(document: dict[str, Any]) -> ParkedEvent:
     """A record as it is read back."""
     return msgspec.convert(document, ParkedEvent)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from infrastructure.read_store import Held, Write
+from infrastructure.read_store import StoredDocument, Write
 from infrastructure.view_registry import CHECKPOINTS, Checkpoint
 from infrastructure.view_registry.checkpoints import checkpoint_key
 from projector.errors import Stopping
@@ -49,7 +49,7 @@ class CheckpointWriter:
         """Checks that checkpoints can be stored."""
         await self._store.prepare(CHECKPOINTS, Checkpoint, ())
 
-    async def load(self, share: Share) -> dict[int, Held | None]:
+    async def load(self, share: Share) -> dict[int, StoredDocument | None]:
         """What is stored for each partition of a share."""
         keys = {checkpoint_key(share.build.collection, share.layout, one): one for one in share.owned}
         found = await self._store.load(CHECKPOINTS, list(keys))

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
+from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import Batch, EventStoreUnavailable
 from infrastructure.resilience import backoff
 from projector import metrics
@@ -30,6 +31,7 @@ class Feed:
     def __init__(
         self,
         event_log: EventLog,
+        codec: EventCodec,
         projections: Iterable[Projection],
         on_delivery: Delivered,
         *,
@@ -46,6 +48,7 @@ class Feed:
         self.may_go_on.set()
         self._on_delivery = on_delivery
         self._log = event_log
+        self._codec = codec
         self._buffer = buffer
         self._idle_check = idle_check
         self._over = asyncio.Event()
@@ -108,7 +111,7 @@ class Feed:
         self.trouble, self._pauses = None, self._delays()
         metrics.BATCH_EVENTS.observe(len(batch.events))
         if batch.position is not None:
-            decoded = decode_batch(batch.events, batch.position, caught_up=batch.caught_up)
+            decoded = decode_batch(self._codec, batch.events, batch.position, caught_up=batch.caught_up)
             for projection in list(self.projections):
                 await projection.inbox.room()
             await self.may_go_on.wait()

@@ -7,6 +7,7 @@ then it joins them, and its own subscription ends. So nothing that is up to date
 import asyncio
 from collections.abc import Sequence
 
+from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.resilience import backoff
 from projector import metrics
@@ -24,8 +25,11 @@ _STAND_STILL = 1.0
 class Feeds:
     """`buffer` bounds the events that each feed reads ahead; `idle_check` is in seconds."""
 
-    def __init__(self, event_log: EventLog, *, buffer: int, idle_check: float, delays: Delays = backoff) -> None:
+    def __init__(
+        self, event_log: EventLog, codec: EventCodec, *, buffer: int, idle_check: float, delays: Delays = backoff
+    ) -> None:
         self._log = event_log
+        self._codec = codec
         self._buffer = buffer
         self._idle_check = idle_check
         self._delays = delays
@@ -46,7 +50,15 @@ class Feeds:
         for group in _near_each_other(projections):
             group += self._taken_from_feeds_near(group[0].delivered)
             idle_check = self._idle_check if self._main is None else self._idle_check / 10
-            feed = Feed(self._log, group, self._level, buffer=self._buffer, idle_check=idle_check, delays=self._delays)
+            feed = Feed(
+                self._log,
+                self._codec,
+                group,
+                self._level,
+                buffer=self._buffer,
+                idle_check=idle_check,
+                delays=self._delays,
+            )
             self._main = self._main or feed
             self._feeds[feed] = asyncio.create_task(self._run(feed))
 

@@ -19,7 +19,7 @@ from projector.folding.documents import known_from, write_of
 from projector.folding.folder import Folder, Step, park_keys, restricted
 from projector.folding.share import Share
 from projector.patience import PatientStore
-from read_models.view import View
+from read_models.model.view import View
 
 log = structlog.get_logger(__name__)
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from domain.aggregates import CATEGORIES, category_of
-from domain.recorded import Recorded
-from infrastructure.event_codec import decode_event
+from domain.model.recorded_event import RecordedEvent
+from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import StoredEvent
 
 
@@ -14,7 +13,7 @@ class Incoming(Struct, frozen=True, gc=False):
     """An event of one of our aggregates: decoded, or with the reason why it can't be."""
 
     stored: StoredEvent
-    recorded: Recorded[Struct] | None
+    recorded: RecordedEvent[Struct] | None
     fault: str = ""
 
 
@@ -30,14 +29,14 @@ class DecodedBatch(Struct, frozen=True):
     considered: int
 
 
-def decode_batch(events: Sequence[StoredEvent], position: int, *, caught_up: bool) -> DecodedBatch:
+def decode_batch(codec: EventCodec, events: Sequence[StoredEvent], position: int, *, caught_up: bool) -> DecodedBatch:
     """Every event of our categories, in order; nothing in an event can make this fail."""
-    ours = [_decode(stored) for stored in events if category_of(stored.stream) in CATEGORIES]
+    ours = [_decode(codec, stored) for stored in events if codec.is_ours(stored)]
     return DecodedBatch(ours, position, caught_up, len(events))
 
 
-def _decode(stored: StoredEvent) -> Incoming:
+def _decode(codec: EventCodec, stored: StoredEvent) -> Incoming:
     try:
-        return Incoming(stored, decode_event(stored))
+        return Incoming(stored, codec.decode(stored))
     except Exception as error:  # an upcaster may fail in any way on data that was never valid
         return Incoming(stored, None, f"{type(error).__name__}: {error}")

@@ -2,13 +2,13 @@
 
 import msgspec
 
-from infrastructure.read_store import Held, Write
+from infrastructure.read_store import StoredDocument, Write
 from projector.errors import ViewBroken
 from projector.folding.document_cache import ABSENT, Known
-from read_models.view import View
+from read_models.model.view import View
 
 
-def known_from(view: View, key: str, held: Held | None) -> Known:
+def known_from(view: View, key: str, held: StoredDocument | None) -> Known:
     """What the store's answer says of a document.
 
     Raises ViewBroken when what is stored is not the view's document: its shape changed, but not its version.

@@ -5,14 +5,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from domain.recorded import Recorded
+from domain.model.recorded_event import RecordedEvent
 from infrastructure.event_store import StoredEvent
 from projector.dead_letters.parking import ParkedOfBatch, Parking
 from projector.errors import ViewBroken
 from projector.folding.decoding import Incoming
 from projector.folding.document_cache import Known
 from projector.folding.share import Share
-from read_models.view import View
+from read_models.model.view import View
 
 BEHIND = "stands behind an event that is parked"
 
@@ -21,7 +21,7 @@ class Step(Struct, frozen=True, gc=False):
     """One event to be folded into the documents of `keys`."""
 
     stored: StoredEvent
-    recorded: Recorded[Any]
+    recorded: RecordedEvent[Any]
     keys: tuple[str, ...]
 
 
@@ -84,7 +84,9 @@ class Folder:
                     self._select(stored, recorded, steps, parked)
         return steps
 
-    def _select(self, stored: StoredEvent, recorded: Recorded[Any], steps: list[Step], parked: ParkedOfBatch) -> None:
+    def _select(
+        self, stored: StoredEvent, recorded: RecordedEvent[Any], steps: list[Step], parked: ParkedOfBatch
+    ) -> None:
         try:
             keys = self._view.keys(recorded.event)
         except Exception as error:

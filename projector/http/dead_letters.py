@@ -6,7 +6,8 @@ from litestar import get, post
 from litestar.params import Parameter
 from msgspec import Meta, Struct
 
-from infrastructure.problems import Problem
+from infrastructure.http.problems import Problem
+from infrastructure.read_store import Page
 from projector.dead_letters.operations import DeadLetterOperations
 from projector.dead_letters.parked_events import COLLECTION, ParkedEvent
 from projector.dead_letters.settling import parked_record
@@ -57,8 +58,8 @@ def dead_letter_routes(engine: Engine, *, patience: float) -> list[Any]:
     @get("/dead-letters/{view:str}/{position:int}", summary="One dead letter with its data", tags=_TAGS)
     async def dead_letter(view: str, position: int) -> DeadLetter:
         with told_as_problems():
-            where = {"view": view, "position": position}
-            found = await engine.store.page(COLLECTION, where, by="position", direction="ascending", limit=1)
+            page = Page({"view": view, "position": position}, by="position", limit=1)
+            found = [document.fields for _, document in await engine.store.page(COLLECTION, page) if document.fields]
         if not found:
             raise Problem(404, "not-found", "Not found", f"no event at {position} is parked for {view}")
         one = parked_record(found[0])

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from litestar import post
 from litestar.params import Parameter
 
-from infrastructure.problems import Problem
+from infrastructure.http.problems import Problem
 from projector.draining import drained
 from projector.engine import Engine
 from projector.http.answers import Drained

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from infrastructure.event_store import EventStoreUnavailable
-from infrastructure.problems import Problem, unavailable
+from infrastructure.http.problems import Problem, unavailable
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
 from infrastructure.view_registry import NotPossible
 from projector.dead_letters.operations import NoSuchDeadLetter, NotAnswered

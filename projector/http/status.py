@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from infrastructure.event_store import EventStoreUnavailable
-from infrastructure.read_store import Held, ReadStoreRefused, ReadStoreUnavailable
+from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable, StoredDocument
 from infrastructure.view_registry import CHECKPOINTS, Build, ViewRecord, checkpoint_keys, low_watermark
 from projector.builds.shards import Shard
 from projector.dead_letters.parked_events import COLLECTION as PARKED_EVENTS
@@ -52,7 +52,7 @@ class Facts:
         self.names = list(engine.records)
         self._engine = engine
         self._reports: dict[str, ShardReport] = {}
-        self._held: Mapping[str, Held] = engine.seen_checkpoints
+        self._held: Mapping[str, StoredDocument] = engine.seen_checkpoints
         self._parked: dict[str, int] = {}
         self._lags: Mapping[int | None, Lag] = {}
         self._trouble: str | None = engine.trouble

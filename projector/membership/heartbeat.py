@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from infrastructure.read_store import POSITION, Document, Write
+from infrastructure.read_store import Page, Write
 from projector.membership.member import MEMBERS, Hold, Member, ShardReport
 from projector.membership.roster import Roster
 from projector.ports import DocumentStore
@@ -56,8 +56,9 @@ class Heartbeat:
                 await self._store.delete(MEMBERS, instance)
 
     async def _found(self) -> dict[str, tuple[int, Member]]:
-        page = await self._store.page(MEMBERS, {}, by="started_at", direction="descending", limit=_MOST_MEMBERS)
-        return {document["_id"]: (document[POSITION], _member(document)) for document in page}
+        page = Page({}, by="started_at", limit=_MOST_MEMBERS, direction="descending")
+        found = await self._store.page(MEMBERS, page)
+        return {instance: (document.position, msgspec.convert(document.fields, Member)) for instance, document in found}
 
     @property
     def able(self) -> dict[str, list[str]]:
@@ -71,10 +72,6 @@ class Heartbeat:
     async def leave(self) -> None:
         """Tells the others that this process ends."""
         await self._store.delete(MEMBERS, self.instance)
-
-
-def _member(document: Document) -> Member:
-    return msgspec.convert(document, Member)
 
 
 def _now() -> int:

@@ -18,7 +18,7 @@ ORDER: dict[str, Any] = {"customer_id": "customer-1", "currency": "USD", "lines"
 
 async def streams(node: Service) -> Counter[str]:
     """How many events each order's stream holds, read from the log."""
-    store = EventStore(node_uri(node.port), patience=10)
+    store = EventStore(node_uri(node.port), retry_timeout=10)
     try:
         found: Counter[str] = Counter()
         async for event in store.read_all():
@@ -30,7 +30,7 @@ async def streams(node: Service) -> Counter[str]:
 
 async def test_while_the_event_store_is_away_clients_are_told_to_come_back(tmp_path):
     node = await start_node(tmp_path)
-    settings = {"eventstore_uri": node_uri(node.port), "eventstore_patience": "0.3"}
+    settings = {"eventstore_uri": node_uri(node.port), "eventstore_retry_timeout": "0.3"}
     async with running("command_api", tmp_path, **settings) as api, aiohttp.ClientSession(api.url) as http:
         async with http.put("/orders/o-1", json=ORDER) as placed:
             assert placed.status == 201
@@ -99,7 +99,7 @@ async def assert_all_there_once(node: Service, clients: list[Client]) -> None:
 
 async def rounds_of_kills(tmp_path: Path, rounds: int, victim: str) -> None:
     node = await start_node(tmp_path)
-    settings = {"eventstore_uri": node_uri(node.port), "eventstore_patience": "5"}
+    settings = {"eventstore_uri": node_uri(node.port), "eventstore_retry_timeout": "5"}
     clients: list[Client] = []
     async with running("command_api", tmp_path, **settings) as api, aiohttp.ClientSession(api.url) as http:
         for number in range(rounds):

@@ -8,11 +8,11 @@ import pytest
 from command_api.aggregates import Aggregates
 from command_api.pipeline import Contended, KeyReused, Pipeline, StaleVersion
 from command_api.requests import command_request
-from domain.errors import NoSuchAggregate, RuleViolation
+from domain.model.errors import NoSuchAggregate, RuleViolation
 from domain.ordering.aggregate import ORDER
 from domain.ordering.commands import CancelOrder, ConfirmOrder, DeliverOrder, ShipOrder
-from infrastructure.event_codec import decode_event
 from infrastructure.event_store import EventStoreUnavailable, WrongExpectedRevision
+from tests.support.bundled import CODEC
 from tests.support.decider import NOON
 from tests.support.memory_event_store import MemoryEventStore
 from tests.support.orders import PLACE
@@ -25,8 +25,8 @@ class Instance:
     """One command API process over a shared store."""
 
     def __init__(self, store: MemoryEventStore, *, capacity: int = 100, retries: int = 5, clock=lambda: NOON) -> None:
-        self.aggregates = Aggregates(store, capacity)
-        self.pipeline = Pipeline(store, self.aggregates, retries, clock)
+        self.aggregates = Aggregates(store, CODEC, capacity)
+        self.pipeline = Pipeline(store, CODEC, self.aggregates, retries, clock)
 
     async def __call__(self, command, order_id="o-1", **headers: str):
         given = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -45,9 +45,9 @@ def types(store):
 
 async def test_an_order_goes_its_way_without_reading_what_was_just_written(store):
     issue = Instance(store)
-    receipts = [await issue(command) for command in (PLACE, ConfirmOrder(), SHIP, DeliverOrder())]
-    assert [receipt.revision for receipt in receipts] == [0, 1, 2, 3]
-    assert [receipt.position for receipt in receipts] == [event.position for event in store.log]
+    results = [await issue(command) for command in (PLACE, ConfirmOrder(), SHIP, DeliverOrder())]
+    assert [result.revision for result in results] == [0, 1, 2, 3]
+    assert [result.position for result in results] == [event.position for event in store.log]
     assert types(store) == ["OrderCreated", "OrderConfirmed", "OrderShipped", "OrderDelivered"]
     assert store.reads == 0
 
@@ -93,8 +93,8 @@ async def test_a_key_with_another_body_is_refused_when_both_race(store):
 
 async def test_fifty_times_at_once_is_once(store):
     instances = [Instance(store) for _ in range(5)]
-    receipts = await asyncio.gather(*(instances[n % 5](PLACE, idempotency_key="k") for n in range(50)))
-    assert len({(receipt.revision, receipt.position) for receipt in receipts}) == 1
+    results = await asyncio.gather(*(instances[n % 5](PLACE, idempotency_key="k") for n in range(50)))
+    assert len({(result.revision, result.position) for result in results}) == 1
     assert types(store) == ["OrderCreated"]
 
 
@@ -112,7 +112,7 @@ async def test_a_repetition_does_not_leave_its_own_times_in_the_cache(store):
     await Instance(store)(PLACE, idempotency_key="k")
     await later(PLACE, idempotency_key="k")
     await later(CancelOrder("no"))
-    created, cancelled = (decode_event(event).event for event in store.log)
+    created, cancelled = (CODEC.decode(event).event for event in store.log)
     assert cancelled.ordered_at == created.ordered_at == NOON
 
 
@@ -196,6 +196,6 @@ async def test_the_cache_is_bounded_and_a_small_one_changes_nothing(store):
     issue = Instance(store, capacity=2)
     for n in range(5):
         await issue(PLACE, f"o-{n}")
-    assert len(issue.aggregates._kept) == 2
+    assert len(issue.aggregates._cached) == 2
     for n in range(5):
         assert (await issue(ConfirmOrder(), f"o-{n}")).revision == 1

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from domain.aggregates import EVENT_TYPES
-from domain.event_types import EventType, EventTypes, UndecodableEvent, UnknownEventType
+from domain.model.event_types import EventType, EventTypes, UndecodableEvent, UnknownEventType
 from domain.ordering.aggregate import ORDER
 from domain.ordering.events import Line, OrderCreated
+from tests.support.bundled import EVENT_TYPES
 from tests.support.decider import Given
 from tests.support.orders import CREATED_V1, HISTORIES, place_orders
 
@@ -22,7 +22,7 @@ def test_every_event_survives_encoding(history):
 
 @given(place_orders)
 def test_any_order_survives_encoding(command):
-    (created,) = ORDER.decide(command, None, Given(ORDER, "o-1").occasion)
+    (created,) = ORDER.decide(command, None, Given(ORDER, "o-1").context)
     assert EVENT_TYPES.decode(*EVENT_TYPES.encode(created)) == created
 
 

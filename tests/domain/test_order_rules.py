@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
-from domain.errors import NoSuchAggregate
+from domain.model.errors import NoSuchAggregate
 from domain.ordering.aggregate import ORDER
 from domain.ordering.commands import (
     CancelOrder,
@@ -76,7 +76,7 @@ ALLOWED = {
 def test_every_command_in_every_other_state_is_refused(status, action):
     command, allowed, code = ALLOWED[action]
     if status in allowed:
-        assert len(ORDER.decide(command, order(*HISTORIES[status]).state, order().occasion)) == 1
+        assert len(ORDER.decide(command, order(*HISTORIES[status]).state, order().context)) == 1
     else:
         refused = order(*HISTORIES[status]).when(command).then_violation(code)
         assert "o-1" in refused.detail
@@ -143,18 +143,18 @@ def test_an_id_must_be_safe_in_a_path_and_a_stream_name(order_id):
     ],
 )
 def test_the_limits_themselves_are_allowed(command):
-    (created,) = ORDER.decide(command, None, order().occasion)
+    (created,) = ORDER.decide(command, None, order().context)
     assert created.total == sum(line.quantity * line.unit_price - line.discount for line in command.lines)
 
 
 @given(place_orders)
 def test_the_total_is_the_sum_of_quantity_times_price_less_discount(command):
-    (created,) = ORDER.decide(command, None, order().occasion)
+    (created,) = ORDER.decide(command, None, order().context)
     assert created.total == sum(line.quantity * line.unit_price - line.discount for line in command.lines)
     assert created.item_count == sum(line.quantity for line in command.lines)
     assert created.ordered_at == (command.ordered_at or NOON)
 
 
 def test_a_cancellation_says_what_its_customer_and_its_day_lose():
-    (cancelled,) = ORDER.decide(CANCEL, order(CREATED).state, order().occasion)
+    (cancelled,) = ORDER.decide(CANCEL, order(CREATED).state, order().context)
     assert (cancelled.total, cancelled.currency, cancelled.ordered_at) == (TOTAL, "USD", CREATED.ordered_at)

@@ -25,7 +25,7 @@ class System:
         self.node = node
         self.read_store = read_store
         self.http = http
-        self.store = EventStore(node_uri(node.port), patience=10)
+        self.store = EventStore(node_uri(node.port), retry_timeout=10)
         self.commands: Service
         self.projector: Service
         self.queries: Service
@@ -87,7 +87,7 @@ async def system(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         system = System(node, read_store, http)
         stack.push_async_callback(system.store.close)
         settings = {"eventstore_uri": node_uri(node.port), "mongo_uri": read_store.uri}
-        settings |= {"eventstore_patience": "0.3", "readstore_timeout": "0.5"}
+        settings |= {"eventstore_retry_timeout": "0.3", "readstore_timeout": "0.5"}
         settings |= getattr(request.module, "SETTINGS", {})
         names = ("command_api", "projector", "query_api")
         services = [await stack.enter_async_context(running(name, tmp_path, **settings)) for name in names]

@@ -10,7 +10,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from infrastructure.read_store import Held, ReadStore, ReadStoreUnavailable, UnsafeForReadStore, Write, probe
+from infrastructure.read_store import (
+    Comparison,
+    Page,
+    ReadStore,
+    ReadStoreUnavailable,
+    StoredDocument,
+    UnsafeForReadStore,
+    Write,
+    probe,
+)
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import free_port
 
@@ -34,9 +43,8 @@ async def test_a_document_comes_back_as_it_was_written(store: ReadStore) -> None
         "by": {"USD": 3},
     }
     assert await store.write(DOCUMENTS, [Write("a", 7, fields)]) == frozenset()
-    assert await store.load(DOCUMENTS, ["a", "b"]) == {"a": Held(7, fields)}
-    assert await store.find(DOCUMENTS, "a") == {"_id": "a", "_position": 7, **fields}
-    assert await store.find(DOCUMENTS, "b") is None
+    assert await store.load(DOCUMENTS, ["a", "b"]) == {"a": StoredDocument(7, fields)}
+    assert await store.page(DOCUMENTS, Page({}, by="number", limit=9)) == [("a", StoredDocument(7, fields))]
     assert await store.load(DOCUMENTS, []) == {}
 
 
@@ -44,15 +52,15 @@ async def test_a_write_needs_a_higher_position_than_what_is_stored(store: ReadSt
     await store.write(DOCUMENTS, [Write("a", 5, {"value": "five"})])
     for position in (0, 4, 5):
         assert await store.write(DOCUMENTS, [Write("a", position, {"value": "late"})]) == {"a"}
-    assert await store.load(DOCUMENTS, ["a"]) == {"a": Held(5, {"value": "five"})}
+    assert await store.load(DOCUMENTS, ["a"]) == {"a": StoredDocument(5, {"value": "five"})}
     assert await store.write(DOCUMENTS, [Write("a", 6, {"value": "six"})]) == frozenset()
-    assert await store.load(DOCUMENTS, ["a"]) == {"a": Held(6, {"value": "six"})}
+    assert await store.load(DOCUMENTS, ["a"]) == {"a": StoredDocument(6, {"value": "six"})}
 
 
 async def test_a_replaced_document_keeps_nothing_of_the_old_one(store: ReadStore) -> None:
     await store.write(DOCUMENTS, [Write("a", 1, {"value": 1, "carrier": "DHL"})])
     await store.write(DOCUMENTS, [Write("a", 2, {"value": 2})])
-    assert await store.load(DOCUMENTS, ["a"]) == {"a": Held(2, {"value": 2})}
+    assert await store.load(DOCUMENTS, ["a"]) == {"a": StoredDocument(2, {"value": 2})}
 
 
 async def test_refused_writes_do_not_hold_up_the_others(store: ReadStore) -> None:
@@ -82,22 +90,21 @@ async def test_an_insert_of_what_is_there_is_refused_alone(store: ReadStore) -> 
     assert await store.write(DOCUMENTS, writes) == {"b"}
     held = await store.load(DOCUMENTS, list("abc"))
     assert held == {
-        "a": Held(5, {"value": "second"}),
-        "b": Held(1, {"value": "first"}),
-        "c": Held(5, {"value": "second"}),
+        "a": StoredDocument(5, {"value": "second"}),
+        "b": StoredDocument(1, {"value": "first"}),
+        "c": StoredDocument(5, {"value": "second"}),
     }
 
 
 async def test_a_deleted_document_still_guards_its_key(store: ReadStore) -> None:
     await store.write(DOCUMENTS, [Write("a", 1, {"value": 1})])
     assert await store.write(DOCUMENTS, [Write("a", 2, None)]) == frozenset()
-    assert await store.load(DOCUMENTS, ["a"]) == {"a": Held(2, None)}
-    assert await store.find(DOCUMENTS, "a") is None
-    assert await store.page(DOCUMENTS, {"value": {"$gte": 0}}, by="value", direction="ascending", limit=9) == []
+    assert await store.load(DOCUMENTS, ["a"]) == {"a": StoredDocument(2, None)}
+    assert await store.page(DOCUMENTS, Page({"value": Comparison(at_least=0)}, by="value", limit=9)) == []
     assert await store.write(DOCUMENTS, [Write("a", 2, {"value": 2})]) == {"a"}
     assert await store.write(DOCUMENTS, [Write("a", 2, {"value": 2}, new=True)]) == {"a"}
     assert await store.write(DOCUMENTS, [Write("a", 3, {"value": 3})]) == frozenset()
-    assert await store.load(DOCUMENTS, ["a"]) == {"a": Held(3, {"value": 3})}
+    assert await store.load(DOCUMENTS, ["a"]) == {"a": StoredDocument(3, {"value": 3})}
 
 
 async def test_more_than_one_calls_worth_of_writes_and_keys(store: ReadStore) -> None:
@@ -114,15 +121,15 @@ async def test_pages_are_ordered_filtered_and_bounded(store: ReadStore) -> None:
     await store.write(DOCUMENTS, [Write(f"k{n}", n, {"place": n, "kind": kind}) for n, kind in rows])
 
     async def places(where: dict[str, Any], direction: Any = "descending", limit: int = 100) -> list[int]:
-        page = await store.page(DOCUMENTS, where, by="place", direction=direction, limit=limit)
-        return [document["place"] for document in page]
+        page = await store.page(DOCUMENTS, Page(where, "place", limit, direction))
+        return [document.fields["place"] for _, document in page if document.fields]
 
     assert await places({}) == [10, 9, 6, 5, 4, 3, 2, 1]
     assert await places({}, "ascending", 3) == [1, 2, 3]
-    assert await places({"kind": "even", "place": {"$lt": 10}}, limit=2) == [6, 4]
-    assert await places({"place": {"$gte": 4, "$lte": 9}}) == [9, 6, 5, 4]
-    assert await places({"kind": {"$in": ["odd"]}}) == [9, 5, 3, 1]
-    assert await places({"kind": {"$ne": "odd"}}, limit=1) == [10]
+    assert await places({"kind": "even", "place": Comparison(below=10)}, limit=2) == [6, 4]
+    assert await places({"place": Comparison(at_least=4, at_most=9)}) == [9, 6, 5, 4]
+    assert await places({"kind": Comparison(one_of=("odd",))}) == [9, 5, 3, 1]
+    assert await places({"kind": Comparison(not_equal="odd")}, limit=1) == [10]
     assert await store.count(DOCUMENTS, {"kind": "odd"}) == 4
     assert await store.count("nothing_here", {}) == 0
 
@@ -144,7 +151,7 @@ collections = itertools.count()
 @given(batches=st.lists(WRITES, max_size=5))
 async def test_any_writes_leave_the_newest_of_each_key(store: ReadStore, batches: list[dict[str, Any]]) -> None:
     collection = f"documents_{next(collections)}"
-    model: dict[str, Held] = {}
+    model: dict[str, StoredDocument] = {}
     for batch in batches:
         writes, refused = [], set()
         for key, (position, value) in batch.items():
@@ -153,7 +160,7 @@ async def test_any_writes_leave_the_newest_of_each_key(store: ReadStore, batches
             if key in model and model[key].position >= position:
                 refused.add(key)
             else:
-                model[key] = Held(position, fields)
+                model[key] = StoredDocument(position, fields)
         assert await store.write(collection, writes) == refused
     assert await store.load(collection, list("abcd")) == model
 
@@ -197,9 +204,8 @@ async def test_a_store_that_is_not_there_is_unavailable_in_time() -> None:
     outcomes = await asyncio.gather(
         store.ping(),
         store.load(DOCUMENTS, ["a"]),
-        store.find(DOCUMENTS, "a"),
         store.write(DOCUMENTS, [Write("a", 1, {})]),
-        store.page(DOCUMENTS, {}, by="place", direction="ascending", limit=1),
+        store.page(DOCUMENTS, Page({}, by="place", limit=1)),
         store.count(DOCUMENTS, {}),
         return_exceptions=True,
     )

@@ -51,7 +51,7 @@ def test_an_unknown_variable_is_named(name: str) -> None:
         ("EVENTFOLD_LOG_FORMAT", "xml"),
         ("EVENTFOLD_TRACES", "everywhere"),
         ("EVENTFOLD_MAX_BODY_BYTES", "1"),
-        ("EVENTFOLD_PROJECTOR_BATCH", "0"),
+        ("EVENTFOLD_CONSUMER_BATCH", "0"),
     ],
 )
 def test_a_wrong_value_is_named_by_its_variable(name: str, value: str) -> None:

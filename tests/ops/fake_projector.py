@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from msgspec.structs import replace
 
-from infrastructure.problems import MEDIA_TYPE
+from infrastructure.http.problems import MEDIA_TYPE
 from projector.http.answers import (
     DeadLetter,
     DeadLetters,

@@ -6,14 +6,14 @@ from typing import Any
 
 import msgspec
 
-from infrastructure.event_codec import decode_event
 from infrastructure.event_store import StoredEvent
 from infrastructure.view_registry import CHECKPOINTS, VIEW_RECORDS, checkpoint_keys
 from infrastructure.view_registry.transitions import first_record
 from ops.verification.left_out import DISCARDED_EVENTS, PARKED_EVENTS
 from projector.dead_letters.parked_events import parked_id
-from read_models.view import View
+from read_models.model.view import View
 from tests.projector.memory_read_store import MemoryReadStore
+from tests.support.bundled import CODEC
 
 PARTITIONS = 2
 
@@ -44,7 +44,7 @@ class Projected:
 
     def _project(self, stored: StoredEvent) -> None:
         try:
-            recorded = decode_event(stored)
+            recorded = CODEC.decode(stored)
             if type(recorded.event) not in self._view.events:
                 return
             if stored.stream in self._streams:

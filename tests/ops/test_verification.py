@@ -15,13 +15,13 @@ from ops.verification.differences import DOCUMENT, EVENT, Difference, different_
 from ops.verification.left_out import PARKED_EVENTS
 from ops.verification.live_build import NotVerifiable
 from ops.verification.verify import Verified, Verifier
-from read_models.customer_summary import CUSTOMER_SUMMARY
-from read_models.view import View
-from read_models.views import VIEWS
+from read_models.model.view import View
+from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
 from tests.ops.plain_projection import MemoryReadStore, PlainProjector, Projected
 from tests.projector.logs import LogBuilder, confirmed, created, logs, random_log
 from tests.projector.scripted_log import ScriptedLog
 from tests.projector.touchy_view import TOUCHY
+from tests.support.bundled import CODEC, VIEWS
 
 AT_ONCE = (0.0, 0.0, 0.0)
 
@@ -34,7 +34,7 @@ randoms = st.randoms(use_true_random=False)
 async def verify(
     view: View, log: Any, store: MemoryReadStore, *, most: int = 1000, slices: int | None = None
 ) -> Verified:
-    return await Verifier(view, log, store, most=most, slices=slices, confirmations=AT_ONCE).run()
+    return await Verifier(view, CODEC, log, store, most=most, slices=slices, confirmations=AT_ONCE).run()
 
 
 def projected(view: View, events: Sequence[StoredEvent], number: int | None = None) -> PlainProjector:

@@ -11,14 +11,15 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from infrastructure.event_codec import EventMetadata, decode_event, encode_event, event_id
+from infrastructure.event_codec import EventMetadata, event_id
 from infrastructure.event_store import NO_STREAM, EventStore, StoredEvent
 from infrastructure.read_store import ReadStore, Write
 from infrastructure.view_registry import CHECKPOINTS, ViewRegistry, checkpoint_keys
 from infrastructure.view_registry.transitions import first_record
 from ops.cli import main
-from read_models.customer_summary import CUSTOMER_SUMMARY as VIEW
+from read_models.ordering.customer_summary import CUSTOMER_SUMMARY as VIEW
 from tests.projector.logs import created
+from tests.support.bundled import CODEC
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import node_uri, start_node
 
@@ -41,11 +42,11 @@ class Traffic:
         number, self.placed = self.placed, self.placed + 1
         event = created(f"o{number}", f"c{number % CUSTOMERS}", 100 + number)
         stream = f"order-o{number}"
-        new = encode_event(event, EventMetadata(), event_id(stream, "place", "", 0))
+        new = CODEC.encode(event, EventMetadata(), event_id(stream, "place", "", 0))
         appended = await self.log.append(stream, NO_STREAM, [new])
         stored = StoredEvent(new.id, new.type, stream, 0, appended.position, 0, new.data, new.metadata)
         key = event.customer_id
-        self._documents[key] = VIEW.fold(self._documents.get(key), decode_event(stored))
+        self._documents[key] = VIEW.fold(self._documents.get(key), CODEC.decode(stored))
         fields = msgspec.to_builtins(self._documents[key])
         await self.store.write(VIEW.collection, [Write(key, appended.position, fields)])
         if number % 10 == 9:
@@ -139,7 +140,7 @@ def test_names_are_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     for arguments in (["no_such_view"], [], ["daily_sales", "--all"]):
         assert main(["views", "verify", *arguments, "--data-dir", str(tmp_path)]) == 1
     text = capsys.readouterr().err
-    assert "the views are: order_details, customer_orders, customer_summary, daily_sales" in text
+    assert "the views are: order_details, order_list, customer_summary, daily_sales" in text
     assert text.count("say --all") == 2
 
 

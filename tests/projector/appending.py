@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from infrastructure.event_codec import EventMetadata, encode_event, event_id
+from infrastructure.event_codec import EventMetadata, event_id
 from infrastructure.event_store import NO_STREAM, Appended, EventStore, NewEvent
 from tests.projector.logs import CREATED_V1, cancelled, confirmed, created, delivered, shipped
+from tests.support.bundled import CODEC
 
 UNREADABLE = [("OrderTeleported", b"{}"), ("OrderConfirmed", b'{"order_id": 7}'), ("OrderCreated", b"\xff\0")]
 
@@ -95,7 +96,7 @@ class Appender:
 def _encoded(event: Any) -> tuple[str, bytes, bytes]:
     if isinstance(event, bytes):
         return "OrderCreated", event, b""
-    new = encode_event(event, EventMetadata(), "")
+    new = CODEC.encode(event, EventMetadata(), "")
     return new.type, new.data, new.metadata
 
 

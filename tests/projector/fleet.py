@@ -11,13 +11,13 @@ import aiohttp
 import msgspec
 
 from infrastructure.event_store import EventStore, StoredEvent
-from infrastructure.read_store import Held, ReadStore
+from infrastructure.read_store import Page, ReadStore, StoredDocument
 from infrastructure.view_registry import CHECKPOINTS, ViewRecord, ViewRegistry, checkpoint_keys
 from projector.builds.shards import shards_of
 from projector.membership.leases import LEASES
 from projector.membership.member import MEMBERS
-from read_models.views import VIEWS
 from tests.projector.verdict import LeftOut, assert_equal_to_a_fold
+from tests.support.bundled import VIEWS
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import Service, node_uri, service, until
 
@@ -27,19 +27,19 @@ class Fleet:
 
     def __init__(self, folder: Path, node: Service, database: ReadStoreDatabase, **settings: str) -> None:
         self.node = node
-        self.log = EventStore(node_uri(node.port), patience=30)
+        self.log = EventStore(node_uri(node.port), retry_timeout=30)
         self.store = ReadStore(database.uri, database.name)
         self.projectors: dict[str, Service] = {}
         self.registry = ViewRegistry(self.store)
         self._folder = folder
         given = {"eventstore_uri": node_uri(node.port), "mongo_uri": database.uri, "mongo_database": database.name}
-        self._settings = {**given, "projector_lease": "1", **settings}
+        self._settings = {**given, "consumer_lease": "1", **settings}
 
     async def start(self, *names: str) -> None:
         """Starts a process of each name; a second time on the same port."""
         for name in names:
             if name not in self.projectors:
-                self.projectors[name] = service("projector", self._folder, **self._settings, projector_name=name)
+                self.projectors[name] = service("projector", self._folder, **self._settings, consumer_name=name)
             await self.projectors[name].start()
 
     async def kill(self, name: str) -> None:
@@ -84,7 +84,7 @@ class Fleet:
         """The records of those views that have one."""
         return dict(await self.registry.load([view.name for view in VIEWS]))
 
-    async def checkpoints(self) -> dict[str, Held]:
+    async def checkpoints(self) -> dict[str, StoredDocument]:
         """Those of all partitions of all builds, in the present layouts."""
         keys = [
             key
@@ -94,7 +94,7 @@ class Fleet:
         ]
         return await self.store.load(CHECKPOINTS, keys)
 
-    async def advanced(self, before: dict[str, Held]) -> bool:
+    async def advanced(self, before: dict[str, StoredDocument]) -> bool:
         """Whether anything has been folded since `before`."""
         now = await self.checkpoints()
         return any(key not in before or held.position > before[key].position for key, held in now.items())
@@ -118,8 +118,8 @@ class Fleet:
 
     async def members(self) -> set[str]:
         """The names of all processes that have not left, alive or not."""
-        page = await self.store.page(MEMBERS, {}, by="started_at", direction="ascending", limit=500)
-        return {str(one["name"]) for one in page}
+        page = await self.store.page(MEMBERS, Page({}, by="started_at", limit=500))
+        return {str(one.fields["name"]) for _, one in page if one.fields}
 
     async def events(self) -> list[StoredEvent]:
         """The whole log."""

@@ -9,9 +9,10 @@ import msgspec
 from hypothesis import strategies as st
 
 from domain.ordering.events import Line, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped
-from infrastructure.event_codec import EventMetadata, decode_event, encode_event
+from infrastructure.event_codec import EventMetadata
 from infrastructure.event_store import StoredEvent
-from read_models.view import View
+from read_models.model.view import View
+from tests.support.bundled import CODEC
 
 START = datetime(2026, 3, 14, 12, tzinfo=UTC)
 
@@ -25,7 +26,7 @@ class LogBuilder:
 
     def add(self, stream: str, event: Any) -> StoredEvent:
         """A domain event."""
-        new = encode_event(event, EventMetadata(), "00000000-0000-0000-0000-000000000000")
+        new = CODEC.encode(event, EventMetadata(), "00000000-0000-0000-0000-000000000000")
         return self.add_raw(stream, new.type, new.data, new.metadata)
 
     def add_raw(self, stream: str, event_type: str, data: bytes, metadata: bytes = b"") -> StoredEvent:
@@ -130,7 +131,7 @@ def fold_of(
         if not stored.stream.startswith("order-") or (stored.position, stored.stream) in left_out:
             continue
         try:
-            recorded = decode_event(stored)
+            recorded = CODEC.decode(stored)
         except Exception:
             streams.add(stored.stream)
             parked.add(stored.position)

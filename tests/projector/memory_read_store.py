@@ -8,9 +8,17 @@ from typing import Any
 
 import bson
 
-from infrastructure.read_store import Document, Held, ReadStoreUnavailable, UnsafeForReadStore, Write
-from infrastructure.read_store.documents import held, stored
-from infrastructure.read_store.subset import check_collection, check_document_type, check_filter, check_index
+from infrastructure.read_store import (
+    Comparison,
+    Page,
+    ReadStoreUnavailable,
+    StoredDocument,
+    UnsafeForReadStore,
+    Where,
+    Write,
+)
+from infrastructure.read_store.documents import read_back, stored
+from infrastructure.read_store.subset import check_collection, check_document_type, check_index, mongo_filter
 
 Hook = Callable[[str, str], Awaitable[None]]
 
@@ -43,10 +51,10 @@ class MemoryReadStore:
             check_index(fields, struct)
         await self._operation("prepare", collection, lambda: None)
 
-    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
-        def read() -> dict[str, Held]:
+    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, StoredDocument]:
+        def read() -> dict[str, StoredDocument]:
             documents = self.documents(collection)
-            return {key: held(documents[key]) for key in keys if key in documents}
+            return dict(read_back(documents[key]) for key in keys if key in documents)
 
         return await self._operation("load", collection, read, len(keys))
 
@@ -67,30 +75,25 @@ class MemoryReadStore:
         kept[write.key] = document
         return True
 
-    async def page(
-        self, collection: str, where: Mapping[str, Any], *, by: str, direction: str, limit: int
-    ) -> list[Document]:
-        def read() -> list[Document]:
-            found = [document for document in self.documents(collection).values() if _meets(document, where)]
-            return sorted(found, key=lambda one: one[by], reverse=direction == "descending")[:limit]
+    async def page(self, collection: str, page: Page) -> list[tuple[str, StoredDocument]]:
+        def read() -> list[tuple[str, StoredDocument]]:
+            found = [document for document in self.documents(collection).values() if _meets(document, page.where)]
+            ordered = sorted(found, key=lambda one: one[page.by], reverse=page.direction == "descending")
+            return [read_back(document) for document in ordered[: page.limit]]
 
-        check_filter(where)
+        mongo_filter(page.where)
         return await self._operation("page", collection, read)
 
-    async def count(self, collection: str, where: Mapping[str, Any]) -> int:
-        check_filter(where)
+    async def count(self, collection: str, where: Where) -> int:
+        mongo_filter(where)
         matching = lambda: sum(_meets(one, where) for one in self.documents(collection).values())  # noqa: E731
         return await self._operation("count", collection, matching)
 
-    async def find(self, collection: str, key: str) -> Document | None:
-        found = await self.load(collection, [key])
-        return None if key not in found or found[key].fields is None else self.documents(collection)[key]
-
-    async def scan(self, collection: str) -> AsyncIterator[tuple[str, Held]]:
+    async def scan(self, collection: str) -> AsyncIterator[tuple[str, StoredDocument]]:
         """The documents one by one, each as it is by then."""
         for key in list(self.collections.get(collection, {})):
             await self._operation("scan", collection, lambda: None)
-            yield key, held(bson.decode(self.collections[collection][key]))
+            yield read_back(bson.decode(self.collections[collection][key]))
 
     def put(self, collection: str, document: dict[str, Any]) -> None:
         """Writes a document as it is, whatever is there."""
@@ -111,13 +114,13 @@ class MemoryReadStore:
     async def delete(self, collection: str, key: str) -> None:
         await self._operation("delete", collection, lambda: self.collections.get(collection, {}).pop(key, None))
 
-    async def remove(self, collection: str, where: Mapping[str, Any]) -> None:
+    async def remove(self, collection: str, where: Where) -> None:
         def apply() -> None:
             kept = self.collections.get(collection, {})
             for key in [key for key, one in self.documents(collection).items() if _meets(one, where)]:
                 del kept[key]
 
-        check_filter(where)
+        mongo_filter(where)
         await self._operation("remove", collection, apply)
 
     async def drop(self, collection: str) -> None:
@@ -139,11 +142,12 @@ class MemoryReadStore:
 
 
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "$gt": operator.gt,
-    "$gte": operator.ge,
-    "$lt": operator.lt,
-    "$lte": operator.le,
-    "$in": lambda value, among: value in among,
+    "above": operator.gt,
+    "at_least": operator.ge,
+    "below": operator.lt,
+    "at_most": operator.le,
+    "not_equal": operator.ne,
+    "one_of": lambda value, among: value in among,
 }
 
 
@@ -167,10 +171,11 @@ def _encode(write: Write) -> bytes:
         raise UnsafeForReadStore(str(error)) from error
 
 
-def _meets(document: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
+def _meets(document: Mapping[str, Any], where: Where) -> bool:
     for field, wanted in where.items():
-        if isinstance(wanted, Mapping):
-            if not all(_COMPARISONS[name](document[field], operand) for name, operand in wanted.items()):
+        if isinstance(wanted, Comparison):
+            bounds = {name: bound for name in _COMPARISONS if (bound := getattr(wanted, name)) is not None}
+            if not all(_COMPARISONS[name](document[field], bound) for name, bound in bounds.items()):
                 return False
         elif document.get(field) != wanted:
             return False

@@ -9,11 +9,11 @@ from typing import Any
 from infrastructure.settings import Settings
 from projector.engine import Engine
 from projector.feeding.projection import Projection
-from read_models.view import View
-from read_models.views import VIEWS
+from read_models.model.view import View
 from tests.projector.logs import fold_of
 from tests.projector.memory_read_store import MemoryReadStore
 from tests.projector.scripted_log import ScriptedLog
+from tests.support.bundled import CODEC, VIEWS
 
 
 def at_once() -> Iterator[float]:
@@ -34,9 +34,18 @@ async def engine_over(
 ) -> AsyncIterator[Engine]:
     """A running engine for the block; at its end it is stopped in an orderly way."""
     stop = asyncio.Event()
-    given = Settings(**{"projector_lease": 0.6, **settings})
+    given = Settings(**{"consumer_lease": 0.6, **settings})
     engine = Engine(
-        log, store, views, given, stop, idle_check=idle_check, settling=settling, following=following, delays=at_once
+        log,
+        store,
+        views,
+        CODEC,
+        given,
+        stop,
+        idle_check=idle_check,
+        settling=settling,
+        following=following,
+        delays=at_once,
     )
     task = asyncio.create_task(engine.run())
     try:

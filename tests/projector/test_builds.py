@@ -17,9 +17,9 @@ from projector.engine import Engine
 from projector.http.status import status_of
 from projector.membership.leases import Holding
 from projector.membership.member import Hold, Member, ShardReport
-from read_models.customer_summary import CUSTOMER_SUMMARY
-from read_models.order_details import ORDER_DETAILS
-from read_models.view import View
+from read_models.model.view import View
+from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
+from read_models.ordering.order_details import ORDER_DETAILS
 from tests.projector.logs import LogBuilder, confirmed, created, random_log
 from tests.projector.memory_read_store import MemoryReadStore
 from tests.projector.running import assert_folded, engine_over, folded_up_to, project_all
@@ -62,7 +62,7 @@ async def rebuild(engine: Engine, view: View) -> None:
 async def up_to_date(
     log: ScriptedLog, store: MemoryReadStore, views: tuple[View, ...] = VIEWS, **others: Any
 ) -> AsyncIterator[Engine]:
-    async with engine_over(log, store, views, **({"projector_name": "p", "projector_lease": 0.12} | others)) as engine:
+    async with engine_over(log, store, views, **({"consumer_name": "p", "consumer_lease": 0.12} | others)) as engine:
         await folded_up_to(store, log.end, views)
         yield engine
 
@@ -152,7 +152,7 @@ class TestRebuild:
                     stuck.set()
 
         store.after = fifth_event
-        async with engine_over(log, store, VIEWS, projector_name="p", projector_lease=0.12):
+        async with engine_over(log, store, VIEWS, consumer_name="p", consumer_lease=0.12):
             await asyncio.wait_for(stuck.wait(), 10)
         reached = store.documents("checkpoints")["order_details_v1_r2:1:0"]["_position"]
         store.operations.clear()
@@ -228,10 +228,10 @@ class TestRebuild:
 class TestVersions:
     async def test_a_new_version_is_built_beside_the_old_one_and_takes_its_place(self):
         log, store = some_orders(), MemoryReadStore()
-        await project_all(log, store, VIEWS, projector_name="p")
+        await project_all(log, store, VIEWS, consumer_name="p")
         views = (second_version(ORDER_DETAILS), CUSTOMER_SUMMARY)
         again = ScriptedLog(log.events)
-        async with engine_over(again, store, views, projector_name="p", projector_lease=0.12) as engine:
+        async with engine_over(again, store, views, consumer_name="p", consumer_lease=0.12) as engine:
             record = await until(engine, store, ORDER_DETAILS, lambda one: one.live.version == 2)
             assert (record.live.collection, record.latest_version) == ("order_details_v2", 2)
             await folded_up_to(store, log.end, views)
@@ -239,7 +239,7 @@ class TestVersions:
 
     async def test_both_versions_are_kept_up_while_both_are_known(self):
         log, store = some_orders(), MemoryReadStore()
-        await project_all(log, store, VIEWS, projector_name="p")
+        await project_all(log, store, VIEWS, consumer_name="p")
         log = ScriptedLog(log.events)
         async with up_to_date(log, store, (*VIEWS, second_version(ORDER_DETAILS))) as engine:
             await until(engine, store, ORDER_DETAILS, lambda one: one.live.version == 2)
@@ -253,12 +253,12 @@ class TestVersions:
 
     async def test_back_to_the_old_version_with_the_old_code(self):
         log, store = some_orders(), MemoryReadStore()
-        await project_all(log, store, VIEWS, projector_name="p")
+        await project_all(log, store, VIEWS, consumer_name="p")
         newer = (second_version(ORDER_DETAILS), CUSTOMER_SUMMARY)
-        async with engine_over(ScriptedLog(log.events), store, newer, projector_name="p") as engine:
+        async with engine_over(ScriptedLog(log.events), store, newer, consumer_name="p") as engine:
             await until(engine, store, ORDER_DETAILS, lambda one: one.live.version == 2)
         log = ScriptedLog(some_orders(8).events)
-        async with engine_over(log, store, VIEWS, projector_name="p", projector_lease=0.12) as engine:
+        async with engine_over(log, store, VIEWS, consumer_name="p", consumer_lease=0.12) as engine:
             async with asyncio.timeout(10):
                 while not engine.records:
                     await asyncio.sleep(0.001)
@@ -369,7 +369,7 @@ async def rebuilds_under_load(seed: int) -> None:
     async with contextlib.AsyncExitStack() as stack:
         engines = []
         for number, log in enumerate(logs):
-            given = {"projector_name": f"p{number}", "projector_lease": 0.12, "projector_partitions": 2}
+            given = {"consumer_name": f"p{number}", "consumer_lease": 0.12, "consumer_partitions": 2}
             engines.append(await stack.enter_async_context(engine_over(log, store, VIEWS, **given)))
         readers = [Readers(store, view, 2) for view in VIEWS]
         reading = [asyncio.create_task(reader.run()) for reader in readers]

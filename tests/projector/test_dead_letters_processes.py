@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from infrastructure.event_codec import EventMetadata, encode_event
+from infrastructure.event_codec import EventMetadata
 from infrastructure.event_store import NO_STREAM, NewEvent
-from read_models.views import VIEWS
 from tests.projector.appending import appending
 from tests.projector.fleet import Fleet, fleet_over
 from tests.projector.logs import cancelled, confirmed, created, delivered, shipped
+from tests.support.bundled import CODEC, VIEWS
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import start_node, until
 
@@ -28,7 +28,7 @@ class Desk:
         """Appends domain events, or the name of a type and bytes, to a new order; their positions."""
         stream = f"order-{order}"
         for revision, event in enumerate(events, start=NO_STREAM):
-            new = NewEvent("", *event, b"") if isinstance(event, tuple) else encode_event(event, EventMetadata(), "")
+            new = NewEvent("", *event, b"") if isinstance(event, tuple) else CODEC.encode(event, EventMetadata(), "")
             await self.fleet.log.append(stream, revision, [NewEvent(_uuid(), new.type, new.data, new.metadata)])
         return [event.position for event in await self.fleet.log.read_stream(stream)]
 
@@ -48,7 +48,7 @@ class Desk:
         return (await self.fleet.records())["order_details"].live.number == 2
 
     async def document(self, collection: str, key: str) -> Any:
-        return await self.fleet.store.find(collection, key)
+        return (await self.fleet.store.load(collection, [key]))[key].fields
 
 
 def _uuid() -> str:
@@ -59,7 +59,7 @@ def _uuid() -> str:
 async def desk(read_store_database: ReadStoreDatabase, tmp_path: Any) -> AsyncIterator[Desk]:
     node = await start_node(tmp_path)
     try:
-        async with fleet_over(tmp_path, node, read_store_database, "a", "b", projector_partitions="3") as fleet:
+        async with fleet_over(tmp_path, node, read_store_database, "a", "b", consumer_partitions="3") as fleet:
             yield Desk(fleet)
     finally:
         await node.kill()
@@ -100,7 +100,7 @@ async def test_listed_shown_retried_and_discarded(desk):
     left_out = {"order_details": {(at[2], "order-o1")}}
     await desk.fleet.assert_folded(left_out)
     assert await desk.parked("order_details", "order-o1") == []
-    assert len(await desk.parked("customer_orders", "order-o1")) == 3, "the other views were not asked about"
+    assert len(await desk.parked("order_list", "order-o1")) == 3, "the other views were not asked about"
     status, _ = await desk.fleet.request("POST", "/dead-letters/discard", asked)
     assert status == 404, "it is no dead letter any more"
 

@@ -13,7 +13,7 @@ async def test_when_it_answers_every_view_has_folded_all(read_store_database, tm
     node = await start_node(tmp_path)
     try:
         names = ("a", "b")
-        async with fleet_over(tmp_path, node, read_store_database, *names, projector_partitions="2") as fleet:
+        async with fleet_over(tmp_path, node, read_store_database, *names, consumer_partitions="2") as fleet:
             assert await fleet.request("POST", "/drain") == (200, {"position": None}), "the log is empty"
             appender = Appender(fleet.log, random.Random(1), "d", poison=0.05)
             for number in range(25):
@@ -33,7 +33,7 @@ async def test_when_it_answers_every_view_has_folded_all(read_store_database, tm
 async def test_it_says_so_when_time_is_up(read_store_database, tmp_path):
     node = await start_node(tmp_path)
     try:
-        given = {"projector_partitions": "2", "projector_lease": "12"}
+        given = {"consumer_partitions": "2", "consumer_lease": "12"}
         async with fleet_over(tmp_path, node, read_store_database, "a", "b", **given) as fleet:
             appender = Appender(fleet.log, random.Random(1), "t", poison=0)
             await appender.one()

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable, Write
-from read_models.customer_summary import CUSTOMER_SUMMARY
-from read_models.order_details import ORDER_DETAILS
-from read_models.views import VIEWS
+from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
+from read_models.ordering.order_details import ORDER_DETAILS
 from tests.projector.logs import CREATED_V1, LogBuilder, cancelled, confirmed, created, delivered, fold_of, shipped
 from tests.projector.memory_read_store import MemoryReadStore, outage
 from tests.projector.running import all_done, assert_folded, engine_over, project_all
 from tests.projector.scripted_log import ScriptedLog
+from tests.support.bundled import VIEWS
 
 
 def orders(number: int, first: int = 0) -> LogBuilder:

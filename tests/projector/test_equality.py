@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from infrastructure.event_store import StoredEvent
 from infrastructure.settings import Settings
 from projector.engine import Engine
-from read_models.views import VIEWS as BUNDLED
 from tests.projector.logs import logs
 from tests.projector.memory_read_store import MemoryReadStore, outage
 from tests.projector.running import all_done, assert_folded, at_once, engine_over, folded_up_to, project_all
 from tests.projector.scripted_log import ScriptedLog
 from tests.projector.touchy_view import TOUCHY
+from tests.support.bundled import CODEC
+from tests.support.bundled import VIEWS as BUNDLED
 
 VIEWS = (*BUNDLED, TOUCHY)
 
@@ -57,8 +58,8 @@ async def crashing_life(events: Sequence[StoredEvent], store: MemoryReadStore, c
     choose.shuffle(hooks)
     store.before, store.after = hooks
     log = scripted(events, choose)
-    configured = Settings(projector_cache=choose.choice([0, 1, 3, 1000]), projector_name="p", projector_lease=0.6)
-    engine = Engine(log, store, VIEWS, configured, asyncio.Event(), delays=at_once)
+    configured = Settings(projector_cache=choose.choice([0, 1, 3, 1000]), consumer_name="p", consumer_lease=0.6)
+    engine = Engine(log, store, VIEWS, CODEC, configured, asyncio.Event(), delays=at_once)
     task = asyncio.create_task(engine.run())
     done, died = asyncio.create_task(all_done(log, engine, len(VIEWS))), asyncio.create_task(crash.came.wait())
     await asyncio.wait({done, died, task}, return_when=asyncio.FIRST_COMPLETED)
@@ -89,9 +90,9 @@ async def cuts_crashes_outages_and_repetitions(events: Sequence[StoredEvent], ch
         log,
         store,
         VIEWS,
-        projector_name="p",
+        consumer_name="p",
         projector_cache=choose.choice([0, 2, 1000]),
-        projector_batch=choose.choice([1, 7, 8192]),
+        consumer_batch=choose.choice([1, 7, 8192]),
     )
     assert_folded(store, log, VIEWS)
 
@@ -122,7 +123,7 @@ def test_with_two_projectors_at_once(events, seed):
         partitions = choose.choice([1, 1, 3])
         async with contextlib.AsyncExitStack() as stack:
             for number, log in enumerate(logs):
-                given = {"projector_name": f"p{number or ''}", "projector_partitions": partitions}
+                given = {"consumer_name": f"p{number or ''}", "consumer_partitions": partitions}
                 cache = choose.choice([0, 2, 1000])
                 await stack.enter_async_context(engine_over(log, store, VIEWS, projector_cache=cache, **given))
             await folded_up_to(store, logs[0].end, VIEWS)

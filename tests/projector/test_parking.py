@@ -11,15 +11,15 @@ from msgspec.structs import replace
 from infrastructure.event_store import StoredEvent
 from projector.dead_letters.parked_events import readable
 from projector.dead_letters.parking import ParkedOfBatch, Parking
-from read_models.customer_summary import CUSTOMER_SUMMARY
-from read_models.daily_sales import DAILY_SALES
-from read_models.order_details import ORDER_DETAILS
-from read_models.view import View
-from read_models.views import VIEWS
+from read_models.model.view import View
+from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
+from read_models.ordering.daily_sales import DAILY_SALES
+from read_models.ordering.order_details import ORDER_DETAILS
 from tests.projector.logs import LogBuilder, confirmed, created, delivered, shipped
 from tests.projector.memory_read_store import MemoryReadStore
 from tests.projector.running import all_done, assert_folded, engine_over, project_all, projection_of
 from tests.projector.scripted_log import ScriptedLog
+from tests.support.bundled import VIEWS
 
 ALL = {view.collection for view in VIEWS}
 
@@ -119,7 +119,7 @@ class TestStreams:
         assert "bad" not in store.documents("order_details_v1")
         assert counts == {
             "order_details": 3,
-            "customer_orders": 3,
+            "order_list": 3,
             "customer_summary": 2,
             "daily_sales": 2,
         }

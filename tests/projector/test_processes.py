@@ -13,12 +13,12 @@ import pytest
 import pytest_asyncio
 from msgspec import Struct
 
-from infrastructure.event_codec import EventMetadata, encode_event, event_id
+from infrastructure.event_codec import EventMetadata, event_id
 from infrastructure.event_store import EventStore, NewEvent, StoredEvent
 from infrastructure.read_store import ReadStore, ReadStoreUnavailable
-from read_models.views import VIEWS
 from tests.projector.logs import cancelled, confirmed, created, delivered, fold_of, shipped
 from tests.projector.verdict import assert_equal_to_a_fold
+from tests.support.bundled import CODEC, VIEWS
 from tests.support.read_store import ReadStoreDatabase, ReadStoreServer
 from tests.support.services import Service, node_uri, restart_node, running, start_node, until
 
@@ -45,14 +45,14 @@ async def append(store: EventStore, order: int) -> None:
         rest.append(delivered(order_id, customer))
     stream = f"order-{order_id}"
     for revision, event in enumerate([first, *rest]):
-        new = encode_event(event, EventMetadata(), event_id(stream, str(revision), "", 0))
+        new = CODEC.encode(event, EventMetadata(), event_id(stream, str(revision), "", 0))
         if order % 40 == 3 and revision == 1:
             new = NewEvent(new.id, "OrderTeleported", b"{}", b"")
         await store.append(stream, revision - 1, [new])
 
 
 async def append_orders(node: Service, orders: range) -> None:
-    store = EventStore(node_uri(node.port), patience=20)
+    store = EventStore(node_uri(node.port), retry_timeout=20)
     in_flight = asyncio.Semaphore(64)
 
     async def one(order: int) -> None:
@@ -66,7 +66,7 @@ async def append_orders(node: Service, orders: range) -> None:
 
 
 async def all_events(node: Service) -> list[StoredEvent]:
-    store = EventStore(node_uri(node.port), patience=20)
+    store = EventStore(node_uri(node.port), retry_timeout=20)
     try:
         return [event async for event in store.read_all()]
     finally:
@@ -83,7 +83,7 @@ async def history(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[His
 
 def settings(node: Service, database: ReadStoreDatabase, **others: str) -> dict[str, str]:
     given = {"eventstore_uri": node_uri(node.port), "mongo_uri": database.uri, "mongo_database": database.name}
-    return {**given, "projector_name": "p", **others}
+    return {**given, "consumer_name": "p", **others}
 
 
 async def reached(store: ReadStore, position: int) -> bool:
@@ -119,7 +119,7 @@ class Kills:
 async def kills(history: History, database: ReadStoreDatabase, folder: Path, rounds: int) -> None:
     store = ReadStore(database.uri, database.name)
     # Small batches, so that there is a catch-up to be killed in however fast the machine is.
-    async with running("projector", folder, **settings(history.node, database, projector_batch="40")) as projector:
+    async with running("projector", folder, **settings(history.node, database, consumer_batch="40")) as projector:
         await projector.kill()
         lives = Kills(projector, store, history.last)
         for number in range(rounds):
@@ -153,10 +153,10 @@ async def get(url: str) -> tuple[int, Any]:
 async def test_a_zombie_that_wakes_up_behind_its_successor_does_no_harm(history, read_store_database, tmp_path):
     store = ReadStore(read_store_database.uri, read_store_database.name)
     given = settings(history.node, read_store_database)
-    async with running("projector", tmp_path, **given, projector_batch="100") as zombie:
+    async with running("projector", tmp_path, **given, consumer_batch="100") as zombie:
         await until(lambda: reached(store, history.events[len(history.events) // 4].position), "on its way")
         zombie.signal(signal.SIGSTOP)
-        async with running("projector", tmp_path, **(given | {"projector_name": "q"})) as successor:
+        async with running("projector", tmp_path, **(given | {"consumer_name": "q"})) as successor:
             await until(lambda: reached(store, history.last), "caught up")
             zombie.signal(signal.SIGCONT)
             await until(lambda: sees_both(zombie), "the zombie knows of its successor")

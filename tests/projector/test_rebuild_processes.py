@@ -11,10 +11,10 @@ import pytest
 
 from infrastructure.read_store import ReadStoreUnavailable
 from infrastructure.view_registry import CHECKPOINTS, ViewRecord, checkpoint_keys, low_watermark
-from read_models.views import VIEWS
 from tests.projector.appending import Appender, appending
 from tests.projector.fleet import Fleet, fleet_over
 from tests.projector.readers import Readers, reading
+from tests.support.bundled import VIEWS
 from tests.support.read_store import ReadStoreDatabase, ReadStoreServer
 from tests.support.services import Service, node_uri, running, start_node, until
 
@@ -145,7 +145,7 @@ async def switches(folder: Path, database: ReadStoreDatabase, *back_to: int) -> 
     """A rebuild, so many switches back, a rebuild that is cancelled, new partitions, and one more rebuild."""
     node = await start_node(folder)
     try:
-        async with shop(folder, node, database, "a", "b", orders=50, projector_partitions="2") as one:
+        async with shop(folder, node, database, "a", "b", orders=50, consumer_partitions="2") as one:
             await one.change("POST", "rebuild")
             await one.live(2)
             for number in back_to:
@@ -176,7 +176,7 @@ async def test_a_rebuild_goes_on_where_it_was(tmp_path):
     async with (
         stores(tmp_path) as (node, server),
         # Small batches, so that there is a middle to be killed in.
-        shop(tmp_path, node, ReadStoreDatabase(server.uri, "shop"), "a", orders=700, projector_batch="20") as one,
+        shop(tmp_path, node, ReadStoreDatabase(server.uri, "shop"), "a", orders=700, consumer_batch="20") as one,
     ):
         length = max(position for position, _ in one.appender.last.values())
         progress = CandidateProgress(one.fleet)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from infrastructure.view_registry import transitions
 from projector.dead_letters.operations import DeadLetterOperations, NoSuchDeadLetter, NotAnswered
 from projector.engine import Engine
-from read_models.customer_summary import CUSTOMER_SUMMARY
-from read_models.order_details import ORDER_DETAILS
-from read_models.view import View
+from read_models.model.view import View
+from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
+from read_models.ordering.order_details import ORDER_DETAILS
 from tests.projector.logs import LogBuilder, cancelled, confirmed, created, delivered, fold_of, random_log, shipped
 from tests.projector.memory_read_store import MemoryReadStore
 from tests.projector.running import assert_folded, engine_over, folded_up_to, project_all
@@ -43,7 +43,7 @@ def refusing(view: View, *orders: str, keys: bool = False) -> View:
 @contextlib.asynccontextmanager
 async def operating(log: ScriptedLog, store: MemoryReadStore, view: View, **others: Any) -> AsyncIterator[Any]:
     """An engine over one view that is up to date, and the operations on its dead letters."""
-    async with engine_over(log, store, [view], projector_name="p", **others) as engine:
+    async with engine_over(log, store, [view], consumer_name="p", **others) as engine:
         await folded_up_to(store, log.end, [view])
         yield operations_of(engine)
 
@@ -70,7 +70,7 @@ def orders_of(customer: str, *orders: str) -> LogBuilder:
 class TestDocuments:
     async def test_after_a_fix_a_retry_replays_them_in_order(self):
         log, store = ScriptedLog(orders_of("c1", "o1", "o2").events), MemoryReadStore()
-        await project_all(log, store, [refusing(ORDER_DETAILS, "o1")], projector_name="p")
+        await project_all(log, store, [refusing(ORDER_DETAILS, "o1")], consumer_name="p")
         assert len(parked(store)) == 2
         async with operating(log, store, ORDER_DETAILS) as operations:
             outcome = await operations.retry("order_details", "o1")
@@ -83,7 +83,7 @@ class TestDocuments:
     async def test_without_a_fix_they_stay_parked_and_nothing_changes(self):
         log, store = ScriptedLog(orders_of("c1", "o1", "o2").events), MemoryReadStore()
         view = refusing(CUSTOMER_SUMMARY, "o2")
-        await project_all(log, store, [view], projector_name="p")
+        await project_all(log, store, [view], consumer_name="p")
         before = store.documents("customer_summary_v1")
         async with operating(log, store, view) as operations:
             outcome = await operations.retry("customer_summary", None)
@@ -95,7 +95,7 @@ class TestDocuments:
     async def test_one_that_fails_further_on_leads_the_key_from_there(self):
         log, store = orders_of("c1", "o1", "o2", "o3"), MemoryReadStore()
         scripted = ScriptedLog(log.events)
-        await project_all(scripted, store, [refusing(CUSTOMER_SUMMARY, "o1", "o2")], projector_name="p")
+        await project_all(scripted, store, [refusing(CUSTOMER_SUMMARY, "o1", "o2")], consumer_name="p")
         half = refusing(CUSTOMER_SUMMARY, "o2")
         async with operating(scripted, store, half) as operations:
             outcome = await operations.retry("customer_summary", "c1")
@@ -122,7 +122,7 @@ class TestDocuments:
     @pytest.mark.parametrize("keys", [False, True], ids=["a document", "a stream"])
     async def test_whoever_takes_over_in_the_middle_of_it_goes_on_with_them_too(self, keys):
         log, store = ScriptedLog(orders_of("c1", "o1", "o2").events), MemoryReadStore()
-        await project_all(log, store, [refusing(ORDER_DETAILS, "o1", keys=keys)], projector_name="p")
+        await project_all(log, store, [refusing(ORDER_DETAILS, "o1", keys=keys)], consumer_name="p")
         later = log_event(log, shipped("o1"))
         heirs_log = ScriptedLog(log.events)
         async with contextlib.AsyncExitStack() as stack:
@@ -132,7 +132,7 @@ class TestDocuments:
                 """A process of the same name comes, and has read what is parked, just before that is removed; it does
                 not look around again for a second."""
                 if (operation, collection) == ("delete", "parked_events") and not heirs:
-                    heir = engine_over(heirs_log, store, [ORDER_DETAILS], projector_name="p", projector_lease=6.0)
+                    heir = engine_over(heirs_log, store, [ORDER_DETAILS], consumer_name="p", consumer_lease=6.0)
                     heirs.append(await stack.enter_async_context(heir))
                     async with asyncio.timeout(10):
                         while not heirs_log.subscribed_after:
@@ -157,7 +157,7 @@ class TestDocuments:
 
     async def test_when_nobody_folds_the_view_the_request_stands_and_is_done_later(self):
         log, store = ScriptedLog(orders_of("c1", "o1").events), MemoryReadStore()
-        engine = await project_all(log, store, [refusing(ORDER_DETAILS, "o1")], projector_name="p")
+        engine = await project_all(log, store, [refusing(ORDER_DETAILS, "o1")], consumer_name="p")
         nobody = DeadLetterOperations(engine.store, engine.registry, engine.view_names, asyncio.Event(), patience=0.01)
         with pytest.raises(NotAnswered):
             await nobody.retry("order_details", "o1")
@@ -181,7 +181,7 @@ class TestStreams:
         for order in ("o1", "o2", "o3"):
             log.add(f"order-{order}", created(order, "c1", amount=int(order[1]) * 100))
         store, scripted = MemoryReadStore(), ScriptedLog(log.events)
-        await project_all(scripted, store, [refusing(CUSTOMER_SUMMARY, "o2", keys=True)], projector_name="p")
+        await project_all(scripted, store, [refusing(CUSTOMER_SUMMARY, "o2", keys=True)], consumer_name="p")
         assert store.documents("customer_summary_v1")["c1"]["orders"] == 2
         async with operating(scripted, store, CUSTOMER_SUMMARY) as operations:
             outcome = await operations.retry("customer_summary", "order-o2")
@@ -209,7 +209,7 @@ class TestStreams:
         (record,) = store.documents("discarded_events").values()
         assert (record["position"], record["reason"]) == (bad.position, "a test of teleportation")
         del store.collections["order_details_v1"], store.collections["checkpoints"]
-        await project_all(scripted, store, [ORDER_DETAILS], projector_name="p")
+        await project_all(scripted, store, [ORDER_DETAILS], consumer_name="p")
         assert store.documents("order_details_v1")["o1"]["status"] == "delivered", "later folds heed it too"
         assert store.documents("parked_events") == {}
 
@@ -221,7 +221,7 @@ class TestStreams:
         log.add("order-o2", cancelled(first))
         store, scripted = MemoryReadStore(), ScriptedLog(log.events)
         worst = refusing(refusing(CUSTOMER_SUMMARY, "o2", keys=True), "o3")
-        await project_all(scripted, store, [worst], projector_name="p")
+        await project_all(scripted, store, [worst], consumer_name="p")
         better = refusing(CUSTOMER_SUMMARY, "o3")
         async with operating(scripted, store, better) as operations:
             outcome = await operations.retry("customer_summary", "order-o2")
@@ -244,7 +244,7 @@ async def discards_and_retries(seed: int, length: int) -> None:
     left_out: set[tuple[int, str]] = set()
     async with contextlib.AsyncExitStack() as stack:
         for number in range(engines):
-            given = {"projector_name": f"p{number}", "projector_partitions": choose.choice([1, 3])}
+            given = {"consumer_name": f"p{number}", "consumer_partitions": choose.choice([1, 3])}
             one = await stack.enter_async_context(engine_over(ScriptedLog(events), store, [view], **given))
         await folded_up_to(store, log.end, [view])
         operations = operations_of(one)

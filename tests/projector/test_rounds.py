@@ -14,10 +14,10 @@ import aiohttp
 import pytest
 
 from infrastructure.event_store import NewEvent, WrongExpectedRevision
-from read_models.views import VIEWS
 from tests.projector.appending import UNREADABLE, Appender
 from tests.projector.commands import Customers
 from tests.projector.fleet import Fleet, fleet_over
+from tests.support.bundled import VIEWS
 from tests.support.read_store import ReadStoreDatabase, ReadStoreServer
 from tests.support.services import Service, node_uri, restart_node, running, start_node, until
 
@@ -191,7 +191,7 @@ async def world(folder: Path, seed: int) -> AsyncIterator[World]:
         database = ReadStoreDatabase(server.uri, "world")
         given = {"eventstore_uri": node_uri(node.port), "mongo_uri": server.uri, "mongo_database": database.name}
         async with (
-            fleet_over(folder, node, database, "p0", "p1", projector_partitions="2") as fleet,
+            fleet_over(folder, node, database, "p0", "p1", consumer_partitions="2") as fleet,
             running("command_api", folder, **given) as commands,
             running("query_api", folder, **given) as queries,
         ):

@@ -10,6 +10,7 @@ from time import monotonic
 import pytest
 import pytest_asyncio
 
+from infrastructure.read_store import Comparison
 from projector.membership.leases import LEASES
 from tests.projector.appending import appending
 from tests.projector.fleet import Fleet, fleet_over
@@ -57,7 +58,7 @@ async def killed_all_the_time(
     choose = random.Random(SEED)
     names = [f"p{number}" for number in range(processes)]
     partitions = str(2 * processes)
-    async with fleet_over(folder, node, database, *names, projector_partitions=partitions) as fleet:
+    async with fleet_over(folder, node, database, *names, consumer_partitions=partitions) as fleet:
         async with appending(fleet.log, choose, f"k{processes}") as appender:
             killing, began = Kills(fleet, choose), monotonic()
             while killing.number < kills or monotonic() - began < seconds:
@@ -80,7 +81,7 @@ async def test_processes_are_killed_for_a_minute(node, read_store_database, tmp_
 
 
 async def test_processes_join_leave_and_die(node, read_store_database, tmp_path):
-    given = {"projector_partitions": "4", "projector_lease": "2"}
+    given = {"consumer_partitions": "4", "consumer_lease": "2"}
     async with fleet_over(tmp_path, node, read_store_database, "a", **given) as fleet:
         async with appending(fleet.log, random.Random(SEED), "j"):
             await fleet.shared_out("a")
@@ -100,7 +101,7 @@ async def test_processes_join_leave_and_die(node, read_store_database, tmp_path)
 
 async def test_a_process_thought_dead_wakes_up(node, read_store_database, tmp_path):
     choose = random.Random(SEED)
-    async with fleet_over(tmp_path, node, read_store_database, "zombie", "heir", projector_partitions="3") as fleet:
+    async with fleet_over(tmp_path, node, read_store_database, "zombie", "heir", consumer_partitions="3") as fleet:
         async with appending(fleet.log, choose, "z"):
             for _ in range(3):
                 await fleet.shared_out("zombie", "heir")
@@ -134,5 +135,5 @@ async def test_views_are_divided_anew_while_orders_come_in(node, read_store_data
 async def nothing_is_left_of_earlier_layouts(fleet: Fleet) -> bool:
     layouts = {record.layout for record in (await fleet.records()).values()}
     assert layouts == {5}
-    counts = [await fleet.store.count(one, {"layout": {"$lt": 5}}) for one in ("checkpoints", LEASES)]
+    counts = [await fleet.store.count(one, {"layout": Comparison(below=5)}) for one in ("checkpoints", LEASES)]
     return counts == [0, 0]

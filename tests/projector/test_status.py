@@ -11,12 +11,12 @@ from projector.gauges import lag_seconds
 from projector.http.answers import PartitionStatus, ViewStatus
 from projector.http.status import status_of
 from projector.service import NotReady, views_run
-from read_models.order_details import ORDER_DETAILS
-from read_models.views import VIEWS
+from read_models.ordering.order_details import ORDER_DETAILS
 from tests.projector.logs import LogBuilder, created
 from tests.projector.memory_read_store import MemoryReadStore, outage
 from tests.projector.running import all_done, engine_over, project_all
 from tests.projector.scripted_log import ScriptedLog
+from tests.support.bundled import VIEWS
 
 
 def log_of(number: int, *, seconds_ago: int = 0) -> list[StoredEvent]:

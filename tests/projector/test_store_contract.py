@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from infrastructure.read_store import Held, ReadStore, UnsafeForReadStore, Write
+from infrastructure.read_store import Comparison, Page, ReadStore, StoredDocument, UnsafeForReadStore, Write
 from projector.dead_letters.parked_events import COLLECTION, INDEXES, ParkedEvent
 from projector.ports import DocumentStore
 from tests.projector.memory_read_store import MemoryReadStore
@@ -32,8 +32,8 @@ def write(key: str, position: int, value: int | None, *, new: bool = False) -> W
     return Write(key, position, None if value is None else {"value": value, "lines": [{"n": value}]}, new)
 
 
-def held(position: int, value: int) -> Held:
-    return Held(position, {"value": value, "lines": [{"n": value}]})
+def held(position: int, value: int) -> StoredDocument:
+    return StoredDocument(position, {"value": value, "lines": [{"n": value}]})
 
 
 async def test_what_is_written_is_loaded(store):
@@ -65,7 +65,7 @@ async def test_a_write_is_refused_unless_it_is_newer(store, position, refused):
 async def test_a_tombstone_keeps_its_position(store):
     await store.write("things", [write("a", 5, 50)])
     await store.write("things", [write("a", 7, None)])
-    assert await store.load("things", ["a"]) == {"a": Held(7, None)}
+    assert await store.load("things", ["a"]) == {"a": StoredDocument(7, None)}
     assert await store.write("things", [write("a", 6, 60)]) == {"a"}
     assert await store.write("things", [write("a", 8, 80)]) == frozenset()
 
@@ -92,6 +92,6 @@ async def test_parked_events_are_counted_and_paged(store):
     ]
     await store.write(COLLECTION, writes)
     assert await store.count(COLLECTION, {"collection": "x"}) == 10
-    where = {"collection": "x", "first": 1, "position": {"$gt": 3}}
-    page = await store.page(COLLECTION, where, by="position", direction="ascending", limit=2)
-    assert [one["position"] for one in page] == [9, 15]
+    where = {"collection": "x", "first": 1, "position": Comparison(above=3)}
+    page = await store.page(COLLECTION, Page(where, by="position", limit=2))
+    assert [one.fields["position"] for _, one in page] == [9, 15]

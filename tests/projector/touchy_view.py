@@ -2,9 +2,9 @@
 
 from msgspec import Struct
 
+from domain.model.recorded_event import RecordedEvent
 from domain.ordering.events import OrderCancelled, OrderConfirmed, OrderCreated
-from domain.recorded import Recorded
-from read_models.view import View
+from read_models.model.view import View
 
 
 class Tally(Struct, frozen=True):
@@ -20,7 +20,7 @@ def keys(event: OrderCreated | OrderConfirmed | OrderCancelled) -> tuple[str, ..
     return (event.customer_id, "everybody", f"{event.customer_id}:{event.order_id[-1]}")
 
 
-def fold(tally: Tally | None, recorded: Recorded[OrderCreated | OrderConfirmed | OrderCancelled]) -> Tally | None:
+def fold(tally: Tally | None, recorded: RecordedEvent[OrderCreated | OrderConfirmed | OrderCancelled]) -> Tally | None:
     event = recorded.event
     if isinstance(event, OrderCreated) and event.total % 7 == 0 and tally is not None and tally.events % 2:
         raise ValueError("a total that 7 divides, at an odd place")

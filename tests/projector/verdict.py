@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from infrastructure.event_store import StoredEvent
-from infrastructure.read_store import Held, ReadStore
+from infrastructure.read_store import ReadStore, StoredDocument
 from infrastructure.view_registry import ViewRegistry
 from projector.everything import everything
-from read_models.views import VIEWS
 from tests.projector.logs import fold_of
+from tests.support.bundled import VIEWS
 
 LeftOut = Mapping[str, Collection[tuple[int, str]]]
 """For each view the position and key of every event that operators have discarded."""
@@ -30,6 +30,6 @@ async def assert_equal_to_a_fold(
         assert [one["position"] for one in set_aside] == sorted(parked), f"parked of {collection}"
 
 
-def _whole(key: str, held: Held) -> dict[str, Any]:
+def _whole(key: str, held: StoredDocument) -> dict[str, Any]:
     fields = {"_deleted": 1} if held.fields is None else held.fields
     return {"_id": key, "_position": held.position, **fields}

@@ -30,7 +30,7 @@ def settings(read_store_database: ReadStoreDatabase) -> Settings:
     """Of a query API whose event store is away."""
     return Settings(
         eventstore_uri=NOBODY_THERE,
-        eventstore_patience=0.1,
+        eventstore_retry_timeout=0.1,
         mongo_uri=read_store_database.uri,
         mongo_database=read_store_database.name,
         at_least_timeout=0.4,

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
-from infrastructure.read_store import Held, ReadStoreUnavailable
+from infrastructure.read_store import ReadStoreUnavailable, StoredDocument
 from infrastructure.view_registry import CHECKPOINTS, Build, ViewRecord
 from infrastructure.view_registry.checkpoints import checkpoint_key
 from infrastructure.view_registry.transitions import first_record, switched, with_candidate
-from read_models.view import View
+from read_models.model.view import View
 
 RECORDS = "records"
 
@@ -31,7 +31,7 @@ class MemoryReads:
     def __init__(self, *views: View) -> None:
         self.by_view = {view.name: first_record(view.name, view.version, 1, 1) for view in views}
         self.positions: dict[str, int] = {}
-        self.documents: dict[str, dict[str, Held]] = {}
+        self.documents: dict[str, dict[str, StoredDocument]] = {}
         self.reads: list[tuple[str, list[str]]] = []
         self.away = False
         self._open = asyncio.Event()
@@ -68,11 +68,11 @@ class MemoryReads:
         await self._read(RECORDS, views)
         return {view: self.by_view[view] for view in views if view in self.by_view}
 
-    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, Held]:
+    async def load(self, collection: str, keys: Sequence[str]) -> dict[str, StoredDocument]:
         await self._read(collection, keys)
         kept = self.documents.get(collection, {})
         if collection == CHECKPOINTS:
-            kept = {key: Held(position, {}) for key, position in self.positions.items()}
+            kept = {key: StoredDocument(position, {}) for key, position in self.positions.items()}
         return {key: kept[key] for key in keys if key in kept}
 
     async def _read(self, collection: str, keys: Sequence[str]) -> None:

@@ -8,12 +8,12 @@ from infrastructure.read_store import ReadStore, Write
 from infrastructure.view_registry import CHECKPOINTS, Build, Checkpoint, ViewRecord, ViewRegistry
 from infrastructure.view_registry.checkpoints import checkpoint_key
 from infrastructure.view_registry.transitions import first_record, switched, with_candidate
-from read_models.customer_orders import CUSTOMER_ORDERS, CustomerOrder
-from read_models.customer_summary import CUSTOMER_SUMMARY, CustomerSummary
-from read_models.daily_sales import DAILY_SALES, DailySales
-from read_models.order_details import ORDER_DETAILS, DetailLine, OrderDetails
-from read_models.view import View
-from read_models.views import VIEWS
+from read_models.model.view import View
+from read_models.ordering.customer_summary import CUSTOMER_SUMMARY, CustomerSummary
+from read_models.ordering.daily_sales import DAILY_SALES, DailySales
+from read_models.ordering.order_details import ORDER_DETAILS, DetailLine, OrderDetails
+from read_models.ordering.order_list import ORDER_LIST, ListedOrder
+from tests.support.bundled import VIEWS
 
 PLACED_AT = 1_773_489_600_123
 PLACED_AT_TEXT = "2026-03-14T12:00:00.123Z"
@@ -84,11 +84,11 @@ class Shelf:
         """Rows of the list of orders: id and position."""
         writes = []
         for order_id, position in rows:
-            row = CustomerOrder(
+            row = ListedOrder(
                 order_id, customer_id, status, "USD", 140, 3, PLACED_AT, PLACED_AT, PLACED_AT, 0, position
             )
             writes.append(Write(order_id, position, msgspec.to_builtins(row)))
-        await self.store.write((build or self.live(CUSTOMER_ORDERS)).collection, writes)
+        await self.store.write((build or self.live(ORDER_LIST)).collection, writes)
 
     async def customer(self, customer_id: str, position: int, build: Build | None = None) -> None:
         """A customer's summary."""

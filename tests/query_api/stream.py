@@ -7,8 +7,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from infrastructure.event_codec import EventMetadata, encode_event
+from infrastructure.event_codec import EventMetadata
 from infrastructure.event_store import EventStore, NewEvent, StoredEvent
+from tests.support.bundled import CODEC
 from tests.support.services import until
 
 CREATED_V1 = {
@@ -29,7 +30,7 @@ class OrderStream:
 
     async def happened(self, event: Struct, **metadata: Any) -> StoredEvent:
         """An event of today's schema."""
-        return await self._append(encode_event(event, EventMetadata(**metadata), str(uuid.uuid4())))
+        return await self._append(CODEC.encode(event, EventMetadata(**metadata), str(uuid.uuid4())))
 
     async def raw(self, name: str, data: bytes, metadata: bytes = b"") -> StoredEvent:
         """An event as it stands."""

@@ -7,28 +7,28 @@ from functools import partial
 import pytest
 from msgspec.structs import replace
 
-from infrastructure.problems import Problem
+from infrastructure.http.problems import Problem
 from infrastructure.read_store import ReadStoreUnavailable
 from infrastructure.settings import Settings
 from infrastructure.view_registry import CHECKPOINTS
 from infrastructure.view_registry.transitions import repartitioned
 from query_api.checkpoints import Checkpoints
 from query_api.live_builds import LiveBuilds
-from read_models.customer_orders import CUSTOMER_ORDERS
-from read_models.customer_summary import CUSTOMER_SUMMARY
-from read_models.daily_sales import DAILY_SALES
-from read_models.order_details import ORDER_DETAILS
-from read_models.view import View
-from read_models.views import VIEWS
+from read_models.model.view import View
+from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
+from read_models.ordering.daily_sales import DAILY_SALES
+from read_models.ordering.order_details import ORDER_DETAILS
+from read_models.ordering.order_list import ORDER_LIST
 from tests.query_api.memory_reads import Clock, MemoryReads, turns
 from tests.query_api.shelf import Shelf
+from tests.support.bundled import VIEWS
 from tests.support.served import Client, served
 from tests.support.services import until
 
 VIEW_QUERIES = [
     (ORDER_DETAILS, "/orders/o-1?"),
-    (CUSTOMER_ORDERS, "/orders?"),
-    (CUSTOMER_ORDERS, "/customers/ada/orders?"),
+    (ORDER_LIST, "/orders?"),
+    (ORDER_LIST, "/customers/ada/orders?"),
     (CUSTOMER_SUMMARY, "/customers/ada?"),
     (DAILY_SALES, "/daily-sales?from=2026-03-01&to=2026-03-31&"),
 ]

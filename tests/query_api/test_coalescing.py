@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from infrastructure.read_store import Held, ReadStoreRefused, ReadStoreUnavailable
+from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable, StoredDocument
 from query_api.coalescing import CoalescedReads
 
 
@@ -15,12 +15,12 @@ class Gate:
         self.reads: list[list[str]] = []
         self._open: list[asyncio.Future[None]] = []
 
-    async def load(self, _collection: str, keys: list[str]) -> dict[str, Held]:
+    async def load(self, _collection: str, keys: list[str]) -> dict[str, StoredDocument]:
         number = len(self.reads)
         self.reads.append(sorted(keys))
         self._open.append(asyncio.get_running_loop().create_future())
         await self._open[number]
-        return {key: Held(number, {"key": key}) for key in keys if key != "missing"}
+        return {key: StoredDocument(number, {"key": key}) for key in keys if key != "missing"}
 
     async def end(self, number: int, error: Exception | None = None) -> None:
         while len(self._open) <= number:
@@ -31,7 +31,7 @@ class Gate:
             self._open[number].set_exception(error)
 
 
-async def asked(reads: CoalescedReads, *keys: str) -> list[asyncio.Task[Held | None]]:
+async def asked(reads: CoalescedReads, *keys: str) -> list[asyncio.Task[StoredDocument | None]]:
     tasks = [asyncio.create_task(reads.get(key)) for key in keys]
     await asyncio.sleep(0)
     return tasks
@@ -64,7 +64,7 @@ async def test_it_reads_at_once_again_when_nobody_asks() -> None:
     for number in range(3):
         (task,) = await asked(reads, "a")
         await gate.end(number)
-        assert (await task) == Held(number, {"key": "a"})
+        assert (await task) == StoredDocument(number, {"key": "a"})
 
 
 async def test_a_read_has_at_most_128_keys() -> None:
@@ -87,7 +87,7 @@ async def test_an_answer_of_the_store_fails_only_those_who_share_it() -> None:
     with pytest.raises(ReadStoreRefused):
         await first
     await gate.end(1)
-    assert await second == Held(1, {"key": "b"})
+    assert await second == StoredDocument(1, {"key": "b"})
 
 
 async def test_when_the_store_is_away_those_who_wait_are_told_at_once() -> None:
@@ -101,7 +101,7 @@ async def test_when_the_store_is_away_those_who_wait_are_told_at_once() -> None:
             await task
     (next_one,) = await asked(reads, "d")
     await gate.end(1)
-    assert await next_one == Held(1, {"key": "d"})
+    assert await next_one == StoredDocument(1, {"key": "d"})
 
 
 async def test_one_who_gives_up_does_not_stop_the_others() -> None:
@@ -112,4 +112,4 @@ async def test_one_who_gives_up_does_not_stop_the_others() -> None:
     second.cancel()
     await asyncio.sleep(0)
     await gate.end(1)
-    assert await third == Held(1, {"key": "c"})
+    assert await third == StoredDocument(1, {"key": "c"})

@@ -10,9 +10,9 @@ from time import perf_counter
 import pytest
 
 from infrastructure.settings import Settings
-from read_models.views import VIEWS
 from tests.query_api.conftest import NOBODY_THERE
 from tests.query_api.shelf import Shelf
+from tests.support.bundled import VIEWS
 from tests.support.read_store import ReadStoreServer
 from tests.support.served import Client, served
 from tests.support.services import until

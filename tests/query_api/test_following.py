@@ -13,13 +13,13 @@ from infrastructure.settings import Settings
 from infrastructure.view_registry import Build
 from infrastructure.view_registry.transitions import held, repartitioned
 from query_api.live_builds import MAX_AGE
-from read_models.customer_orders import CUSTOMER_ORDERS
-from read_models.customer_summary import CUSTOMER_SUMMARY
-from read_models.daily_sales import DAILY_SALES
-from read_models.order_details import ORDER_DETAILS
-from read_models.view import View
-from read_models.views import VIEWS
+from read_models.model.view import View
+from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
+from read_models.ordering.daily_sales import DAILY_SALES
+from read_models.ordering.order_details import ORDER_DETAILS
+from read_models.ordering.order_list import ORDER_LIST
 from tests.query_api.shelf import Shelf
+from tests.support.bundled import VIEWS
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.served import Client, Reply, served
 from tests.support.services import until
@@ -39,7 +39,7 @@ class Projected:
 
     async def fold(self, position: int, build_of: Callable[[View], Build]) -> None:
         """One event: an order more, and changes of what is there."""
-        details, rows = build_of(ORDER_DETAILS), build_of(CUSTOMER_ORDERS)
+        details, rows = build_of(ORDER_DETAILS), build_of(ORDER_LIST)
         await self.shelf.order("o-1", position, status=MARKS[details.number - 1], build=details)
         await self.shelf.rows((f"o-{position}", position), status=MARKS[rows.number - 1], build=rows)
         await self.shelf.customer("ada", position, build_of(CUSTOMER_SUMMARY))
@@ -173,7 +173,7 @@ async def test_who_waits_through_a_switch_is_answered_from_the_new_build(
     async with served(replace(settings, at_least_timeout=30.0)) as api:
         waits = [asyncio.create_task(api.get(path)) for path, _ in paths]
         await until(partial(_waiting, api, ORDER_DETAILS, 2), "they wait")
-        await until(partial(_waiting, api, CUSTOMER_ORDERS, 1), "they wait")
+        await until(partial(_waiting, api, ORDER_LIST, 1), "they wait")
         await projected.rebuild()
         assert not any(wait.done() for wait in waits)
         await projected.go_on(2)
@@ -192,7 +192,7 @@ async def test_a_page_goes_on_in_the_build_that_took_over(api: Client, projected
     first = (await api.get("/orders?limit=2")).json
     await projected.rebuild()
     await projected.go_on(2)
-    await until(partial(_is_live, api, CUSTOMER_ORDERS, 2), "the API follows")
+    await until(partial(_is_live, api, ORDER_LIST, 2), "the API follows")
     second = (await api.get(f"/orders?limit=4&cursor={first['next']}")).json
     assert [row["order_id"] for row in first["items"]] == ["o-6", "o-5"]
     assert [row["order_id"] for row in second["items"]] == ["o-4", "o-3", "o-2", "o-1"]
@@ -207,24 +207,24 @@ async def _is_live(api: Client, view: View, number: int) -> bool:
 
 
 async def test_lists_end_at_the_slowest_partition(api: Client, shelf: Shelf) -> None:
-    await shelf.save(repartitioned(shelf.records["customer_orders"], 3, {"customer_orders_v1": -1}))
+    await shelf.save(repartitioned(shelf.records["order_list"], 3, {"order_list_v1": -1}))
     await shelf.rows(("a", 10), ("b", 20), ("c", 30))
     for partition, position in enumerate((30, 20)):
-        await shelf.checkpoint(CUSTOMER_ORDERS, position, partition)
+        await shelf.checkpoint(ORDER_LIST, position, partition)
     assert (await api.get("/orders")).json == {"items": []}
-    await shelf.checkpoint(CUSTOMER_ORDERS, 25, 2)
+    await shelf.checkpoint(ORDER_LIST, 25, 2)
     reply = await api.get("/orders")
     assert ([row["order_id"] for row in reply.json["items"]], at(reply)) == (["b", "a"], 20)
-    (await api.get("/orders?at_least=21")).refused(503, "customer_orders is at 20, not yet at 21")
+    (await api.get("/orders?at_least=21")).refused(503, "order_list is at 20, not yet at 21")
     await shelf.order("o-1", 900)
     assert (await api.get("/orders/o-1?at_least=900")).status == 200, "its own position is enough"
 
 
 async def test_a_view_divided_anew_shows_no_shorter_list(api: Client, shelf: Shelf) -> None:
     await shelf.rows(("a", 10), ("b", 20))
-    await shelf.checkpoint(CUSTOMER_ORDERS, 20)
+    await shelf.checkpoint(ORDER_LIST, 20)
     before = await api.get("/orders")
-    await shelf.save(repartitioned(shelf.records["customer_orders"], 2, {"customer_orders_v1": 15}))
+    await shelf.save(repartitioned(shelf.records["order_list"], 2, {"order_list_v1": 15}))
     await shelf.store.remove("checkpoints", {"layout": 1})
     for _ in range(3):
         assert (await api.get("/orders")).body == before.body

@@ -7,13 +7,13 @@ import weakref
 import pytest
 from msgspec.structs import replace
 
-from infrastructure.read_store import Held, ReadStoreUnavailable
+from infrastructure.read_store import ReadStoreUnavailable, StoredDocument
 from infrastructure.view_registry.transitions import first_record, held, repartitioned, with_candidate
 from query_api.live_builds import LiveBuilds
-from read_models.customer_orders import CUSTOMER_ORDERS
-from read_models.order_details import ORDER_DETAILS
-from read_models.views import VIEWS
+from read_models.ordering.order_details import ORDER_DETAILS
+from read_models.ordering.order_list import ORDER_LIST
 from tests.query_api.memory_reads import RECORDS, Clock, MemoryReads, turns
+from tests.support.bundled import VIEWS
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def test_the_age_counts_from_before_the_read(reads: MemoryReads, builds: L
 
 async def test_a_view_without_a_record_is_looked_up_until_it_has_one(reads: MemoryReads, builds: LiveBuilds) -> None:
     del reads.by_view["order_details"]
-    assert await builds.of(CUSTOMER_ORDERS) is not None
+    assert await builds.of(ORDER_LIST) is not None
     assert await builds.of(ORDER_DETAILS) is None
     reads.by_view["order_details"] = first_record("order_details", 1, 1, 5)
     assert await live_number(builds) == 1
@@ -154,7 +154,7 @@ async def test_a_database_that_was_emptied_begins_again_although_names_are_the_s
 ) -> None:
     before = await builds.of(ORDER_DETAILS)
     assert before is not None
-    assert before.position({before.checkpoint_keys[0]: Held(10, {})}) == 10
+    assert before.position({before.checkpoint_keys[0]: StoredDocument(10, {})}) == 10
     reads.by_view["order_details"] = first_record("order_details", 1, 1, 999)
     clock.now += 1
     after = await builds.of(ORDER_DETAILS)
@@ -168,30 +168,30 @@ async def test_a_request_that_began_before_a_switch_goes_on_with_its_build(
 ) -> None:
     live = await builds.of(ORDER_DETAILS)
     assert live is not None
-    reads.documents["order_details_v1"] = {"o-1": Held(7, {"of": "the old one"})}
+    reads.documents["order_details_v1"] = {"o-1": StoredDocument(7, {"of": "the old one"})}
     reads.switch(ORDER_DETAILS)
     clock.now += 1
     assert await live_number(builds) == 2
-    assert await live.document("o-1") == Held(7, {"of": "the old one"})
+    assert await live.document("o-1") == StoredDocument(7, {"of": "the old one"})
 
 
 async def test_a_read_that_ends_when_the_old_build_may_go_on_is_refused(
     reads: MemoryReads, builds: LiveBuilds, clock: Clock
 ) -> None:
-    reads.documents["order_details_v1"] = {"o-1": Held(7, {})}
+    reads.documents["order_details_v1"] = {"o-1": StoredDocument(7, {})}
     live = await builds.of(ORDER_DETAILS)
     assert live is not None
     clock.now += 4.9
-    assert await live.document("o-1") == Held(7, {})
+    assert await live.document("o-1") == StoredDocument(7, {})
     clock.now += 0.2
     with pytest.raises(ReadStoreUnavailable, match="order_details_v1 may no longer be served"):
         await live.document("o-1")
     assert await builds.of(ORDER_DETAILS) is live
-    assert await live.document("o-1") == Held(7, {}), "known to be live again"
+    assert await live.document("o-1") == StoredDocument(7, {}), "known to be live again"
 
 
 async def test_a_deleted_document_is_none(reads: MemoryReads, builds: LiveBuilds) -> None:
-    reads.documents["order_details_v1"] = {"o-1": Held(7, None)}
+    reads.documents["order_details_v1"] = {"o-1": StoredDocument(7, None)}
     live = await builds.of(ORDER_DETAILS)
     assert live is not None
     assert (await live.document("o-1"), await live.document("o-2")) == (None, None)
@@ -205,12 +205,12 @@ async def test_the_position_is_the_lowest_of_the_partitions_and_never_falls(
     assert live is not None
     keys = live.checkpoint_keys
     assert keys == [f"order_details_v1:1:{partition}" for partition in range(3)]
-    assert live.position({key: Held(10, {}) for key in keys[:2]}) is None
-    assert live.position({key: Held(10 + at, {}) for at, key in enumerate(keys)}) == 10
+    assert live.position({key: StoredDocument(10, {}) for key in keys[:2]}) is None
+    assert live.position({key: StoredDocument(10 + at, {}) for at, key in enumerate(keys)}) == 10
 
     reads.by_view["order_details"] = repartitioned(record, 2, {"order_details_v1": 8})
     clock.now += 1
     assert await builds.of(ORDER_DETAILS) is live
     assert live.checkpoint_keys == ["order_details_v1:2:0", "order_details_v1:2:1"]
     assert live.position({}) == 10, "the new partitions begin lower, but what was folded is folded"
-    assert live.position({key: Held(12, {}) for key in live.checkpoint_keys}) == 12
+    assert live.position({key: StoredDocument(12, {}) for key in live.checkpoint_keys}) == 12

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from read_models.customer_orders import CUSTOMER_ORDERS
-from read_models.order_details import ORDER_DETAILS
+from read_models.ordering.order_details import ORDER_DETAILS
+from read_models.ordering.order_list import ORDER_LIST
 from tests.query_api.shelf import PLACED_AT, PLACED_AT_TEXT, Shelf
 from tests.support.served import Client
 
@@ -37,7 +37,7 @@ async def test_an_order_is_shown_with_times_as_text_and_nothing_of_the_store(api
 async def test_numbers_beyond_32_bits_are_numbers_too(api: Client, shelf: Shelf) -> None:
     await shelf.order("o-1", 2**40, total=2**53, item_count=2**31, version=2**31)
     await shelf.rows(("o-1", 2**40))
-    await shelf.checkpoint(CUSTOMER_ORDERS, 2**62)
+    await shelf.checkpoint(ORDER_LIST, 2**62)
 
     order = await api.get("/orders/o-1")
     assert (order.json["total"], order.json["item_count"]) == (2**53, 2**31)

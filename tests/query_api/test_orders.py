@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from read_models.customer_orders import CUSTOMER_ORDERS
+from read_models.ordering.order_list import ORDER_LIST
 from tests.query_api.shelf import PLACED_AT_TEXT, Shelf
 from tests.support.served import Client
 
@@ -19,7 +19,7 @@ async def test_orders_come_newest_first_by_status_and_by_customer(api: Client, s
     await shelf.rows(("a", 10), ("c", 30), ("b", 20))
     await shelf.rows(("d", 40), customer_id="bob")
     await shelf.rows(("e", 50), status="shipped")
-    await shelf.checkpoint(CUSTOMER_ORDERS, 60)
+    await shelf.checkpoint(ORDER_LIST, 60)
 
     assert ids((await api.get("/orders")).json) == ["e", "d", "c", "b", "a"]
     assert ids((await api.get("/orders?status=shipped")).json) == ["e"]
@@ -32,7 +32,7 @@ async def test_orders_come_newest_first_by_status_and_by_customer(api: Client, s
 
 async def test_a_row_is_shown_whole_and_without_the_stores_fields(api: Client, shelf: Shelf) -> None:
     await shelf.rows(("a", 10))
-    await shelf.checkpoint(CUSTOMER_ORDERS, 15)
+    await shelf.checkpoint(ORDER_LIST, 15)
 
     reply = await api.get("/orders")
 
@@ -58,13 +58,13 @@ async def test_a_row_is_shown_whole_and_without_the_stores_fields(api: Client, s
 
 async def test_a_list_that_has_not_changed_is_304(api: Client, shelf: Shelf) -> None:
     await shelf.rows(("a", 10))
-    await shelf.checkpoint(CUSTOMER_ORDERS, 10)
+    await shelf.checkpoint(ORDER_LIST, 10)
     first = await api.get("/orders")
     assert first.headers["etag"].startswith('W/"')
 
     assert (await api.get("/orders", {"If-None-Match": first.headers["etag"]})).status == 304
     await shelf.rows(("b", 20))
-    await shelf.checkpoint(CUSTOMER_ORDERS, 20)
+    await shelf.checkpoint(ORDER_LIST, 20)
     assert (await api.get("/orders", {"If-None-Match": first.headers["etag"]})).status == 200
 
 
@@ -72,16 +72,16 @@ async def test_a_row_beyond_the_checkpoint_waits_for_those_before_it(api: Client
     assert (await api.get("/orders")).json == {"items": []}
     await shelf.rows(("a", 10), ("c", 30))
     assert (await api.get("/orders")).json == {"items": []}
-    await shelf.checkpoint(CUSTOMER_ORDERS, 10)
+    await shelf.checkpoint(ORDER_LIST, 10)
     assert ids((await api.get("/orders")).json) == ["a"]
     await shelf.rows(("b", 20))
-    await shelf.checkpoint(CUSTOMER_ORDERS, 30)
+    await shelf.checkpoint(ORDER_LIST, 30)
     assert ids((await api.get("/orders")).json) == ["c", "b", "a"]
 
 
 async def test_the_last_page_has_no_next(api: Client, shelf: Shelf) -> None:
     await shelf.rows(*((f"o-{number}", number) for number in range(1, 7)))
-    await shelf.checkpoint(CUSTOMER_ORDERS, 10)
+    await shelf.checkpoint(ORDER_LIST, 10)
 
     first = (await api.get("/orders?limit=3")).json
     last = (await api.get(f"/orders?limit=3&cursor={first['next']}")).json
@@ -92,7 +92,7 @@ async def test_the_last_page_has_no_next(api: Client, shelf: Shelf) -> None:
 
 async def test_the_default_and_the_largest_page(api: Client, shelf: Shelf) -> None:
     await shelf.rows(*((f"o-{number}", number) for number in range(1, 251)))
-    await shelf.checkpoint(CUSTOMER_ORDERS, 250)
+    await shelf.checkpoint(ORDER_LIST, 250)
     assert len((await api.get("/orders")).json["items"]) == 50
     assert len((await api.get("/orders?limit=200")).json["items"]) == 200
 
@@ -130,7 +130,7 @@ async def test_a_customers_list_is_of_that_customer_only(api: Client) -> None:
 
 async def test_a_cursor_fits_its_own_list_only(api: Client, shelf: Shelf) -> None:
     await shelf.rows(*((f"o-{number}", number) for number in range(1, 5)))
-    await shelf.checkpoint(CUSTOMER_ORDERS, 10)
+    await shelf.checkpoint(ORDER_LIST, 10)
     cursor = (await api.get("/orders?status=pending&limit=1")).json["next"]
     assert (await api.get(f"/orders?status=pending&limit=3&cursor={cursor}")).status == 200
     (await api.get(f"/orders?status=shipped&cursor={cursor}")).refused(400, "cursor")
@@ -159,7 +159,7 @@ async def test_pages_neither_repeat_nor_miss_a_row_while_orders_arrive(
         batch = [(f"o-{position}", position) for position in itertools.islice(Log.positions, count)]
         if batch:
             await shelf.rows(*reversed(batch), customer_id=customer)
-            await shelf.checkpoint(CUSTOMER_ORDERS, batch[-1][1])
+            await shelf.checkpoint(ORDER_LIST, batch[-1][1])
         return [order_id for order_id, _ in reversed(batch)]
 
     expected = await arrive(before)

@@ -16,12 +16,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from infrastructure.http_server import listen
+from application import APPLICATION
+from infrastructure.http.server import listen
 from infrastructure.settings import Settings
 from query_api.main import main
 from query_api.route import Route
 from query_api.routes import ROUTES
-from read_models.order_details import ORDER_DETAILS
+from read_models.ordering.order_details import ORDER_DETAILS
 from tests.query_api.shelf import Shelf
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.served import Client, served
@@ -103,7 +104,7 @@ def test_a_wrong_setting_is_named(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(name, value)
-    assert main() == 2
+    assert main(APPLICATION) == 2
     assert name in capsys.readouterr().err
 
 
@@ -111,7 +112,7 @@ def test_a_port_that_is_taken_is_said_with_the_setting_that_chooses_another() ->
     with listen("127.0.0.1", 0) as listener:
         listener.listen()
         ended = subprocess.run(
-            [sys.executable, "-m", "query_api.main"],
+            [sys.executable, "-m", "ops.cli", "query-api"],
             env={
                 **os.environ,
                 "PYTHONPATH": str(ROOT),

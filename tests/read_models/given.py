@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from read_models.view import View
+from read_models.model.view import View
 from tests.projector.logs import LogBuilder, fold_of
 from tests.projector.memory_read_store import MemoryReadStore
 from tests.projector.running import project_all

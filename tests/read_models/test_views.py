@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from msgspec.structs import replace
 
-from domain.recorded import Recorded
+from domain.model.recorded_event import RecordedEvent
 from infrastructure.read_store.subset import check_collection, check_document_type, check_index
-from read_models.customer_orders import CUSTOMER_ORDERS
-from read_models.customer_summary import CUSTOMER_SUMMARY
-from read_models.daily_sales import DAILY_SALES
-from read_models.order_details import ORDER_DETAILS
-from read_models.view import View, millis
-from read_models.views import VIEWS
+from read_models.model.view import View, millis
+from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
+from read_models.ordering.daily_sales import DAILY_SALES
+from read_models.ordering.order_details import ORDER_DETAILS
+from read_models.ordering.order_list import ORDER_LIST
 from tests.read_models.given import Given
+from tests.support.bundled import VIEWS
 from tests.support.orders import CANCELLED, CONFIRMED, CREATED, DELIVERED, HISTORIES, NOON, SHIPPED, TOTAL
 
 NOON_MS = 1_773_489_600_000
@@ -90,12 +90,12 @@ ROW = {
 class TestCustomerOrders:
     @pytest.mark.parametrize("history", HISTORIES)
     async def test_an_order_in_each_status(self, history):
-        given = Given(CUSTOMER_ORDERS, *HISTORIES[history])
+        given = Given(ORDER_LIST, *HISTORIES[history])
         row = ROW | {"status": history, "version": len(HISTORIES[history]) - 1}
         await given.then(**{"o-1": row | {"placed_position": given.positions[0]}})
 
     async def test_a_row_for_each_order(self):
-        given = Given(CUSTOMER_ORDERS, CREATED, OTHER, CONFIRMED)
+        given = Given(ORDER_LIST, CREATED, OTHER, CONFIRMED)
         first, second, _ = given.positions
         other = {"order_id": "o-2", "total": 1_000, "item_count": 1, "placed_position": second}
         await given.then(
@@ -172,14 +172,14 @@ class TestDailySales:
     ("view", "event"),
     [
         (ORDER_DETAILS, CONFIRMED),
-        (CUSTOMER_ORDERS, SHIPPED),
+        (ORDER_LIST, SHIPPED),
         (CUSTOMER_SUMMARY, CANCELLED),
         (DAILY_SALES, CANCELLED),
     ],
 )
 def test_an_event_before_the_creation_of_its_order_is_an_error_not_a_guess(view: View, event):
     with pytest.raises(ValueError, match="o-1"):
-        view.fold(None, Recorded(event, "order-o-1", 0, 7, 0))
+        view.fold(None, RecordedEvent(event, "order-o-1", 0, 7, 0))
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)

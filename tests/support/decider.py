@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from domain.aggregate import Aggregate
-from domain.errors import InvalidCommand, RuleViolation
-from domain.occasion import Occasion
+from domain.model.aggregate import Aggregate
+from domain.model.command_context import CommandContext
+from domain.model.errors import InvalidCommand, RuleViolation
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 
@@ -18,7 +18,7 @@ class Given:
 
     def __init__(self, aggregate: Aggregate, aggregate_id: str, *events: Any) -> None:
         self.aggregate = aggregate
-        self.occasion = Occasion(aggregate_id, NOON)
+        self.context = CommandContext(aggregate_id, NOON)
         self.state: Any = None
         for event in events:
             self.state = aggregate.evolve(self.state, event)
@@ -33,7 +33,7 @@ class When:
         self.command = command
 
     def _decide(self) -> Sequence[Any]:
-        return self.given.aggregate.decide(self.command, self.given.state, self.given.occasion)
+        return self.given.aggregate.decide(self.command, self.given.state, self.given.context)
 
     def then(self, *events: Any) -> None:
         assert list(self._decide()) == list(events)

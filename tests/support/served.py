@@ -10,7 +10,8 @@ import uvicorn
 from msgspec import Struct
 from yarl import URL
 
-from infrastructure.http_server import listen
+from application import APPLICATION
+from infrastructure.http.server import listen
 from infrastructure.settings import Settings
 from query_api.app import query_api
 
@@ -57,7 +58,9 @@ class Client:
 async def served(settings: Settings) -> AsyncIterator[Client]:
     """The query API with these settings, on a free port, for the block."""
     listener = listen("127.0.0.1", 0)
-    config = uvicorn.Config(query_api(settings), http="httptools", ws="none", lifespan="on", log_config=None)
+    config = uvicorn.Config(
+        query_api(APPLICATION, settings), http="httptools", ws="none", lifespan="on", log_config=None
+    )
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)

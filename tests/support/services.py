@@ -121,7 +121,7 @@ def service(name: str, directory: Path, **settings: str) -> Service:
     port = free_port()
     environ = {f"EVENTFOLD_{key.upper()}": value for key, value in settings.items()}
     environ[f"EVENTFOLD_{name.upper()}_PORT"] = str(port)
-    return Service(name, port, [f"{name}.main"], environ, directory / f"{name}-{port}.log")
+    return Service(name, port, ["ops.cli", name.replace("_", "-")], environ, directory / f"{name}-{port}.log")
 
 
 @asynccontextmanager

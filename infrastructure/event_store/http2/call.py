@@ -13,8 +13,8 @@ from infrastructure.event_store.http2.target import Target
 _CONNECT_SECONDS = 10.0
 # A server that makes us answer but does not read the answers (pings, settings) must not fill the memory.
 _MAX_UNSENT_BYTES = 1024 * 1024
-# While nobody is in a hurry, the socket is read again only so many seconds after it gave little: a wake-up of the event
-# loop costs more than the event that it brings.
+# While no message is wanted at once, the socket is read again only so many seconds after it gave little: a wake-up of
+# the event loop costs more than the event that it brings.
 _PAUSE = 0.002
 _LITTLE_BYTES = 64 * 1024
 
@@ -23,22 +23,22 @@ class ReadCall(asyncio.Protocol):
     """The messages of one server-streaming call, each item all that has come since the one before.
 
     Iterating raises CallFailed, after the last message, when the call ends with another status than OK or the
-    connection is lost. `in_a_hurry` says whether each message is wanted at once, or what comes may be gathered for two
+    connection is lost. `low_latency` says whether each message is wanted at once, or what comes may be gathered for two
     milliseconds.
     """
 
-    def __init__(self, exchange: Exchange, target: Target, in_a_hurry: Callable[[], bool]) -> None:
+    def __init__(self, exchange: Exchange, target: Target, low_latency: Callable[[], bool]) -> None:
         self._exchange = exchange
-        self._in_a_hurry = in_a_hurry
+        self._low_latency = low_latency
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._pause: asyncio.TimerHandle | None = None
         self._keep_alive = KeepAlive(target.keep_alive, self._ping, self._on_silence)
 
     @classmethod
-    async def open(cls, target: Target, request: bytes, in_a_hurry: Callable[[], bool]) -> Self:
+    async def open(cls, target: Target, request: bytes, low_latency: Callable[[], bool]) -> Self:
         """Connects and sends the request. Raises CallFailed when there is no connection."""
-        call = cls(Exchange(target.headers, request), target, in_a_hurry)
+        call = cls(Exchange(target.headers, request), target, low_latency)
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await asyncio.get_running_loop().create_connection(
@@ -100,7 +100,7 @@ class ReadCall(asyncio.Protocol):
             elif not waiter.done():
                 waiter.set_result(None)
         self._send()
-        if len(data) < _LITTLE_BYTES and not self._in_a_hurry():
+        if len(data) < _LITTLE_BYTES and not self._low_latency():
             self._pause_reading()
 
     def connection_lost(self, error: Exception | None) -> None:

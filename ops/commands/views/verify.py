@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from infrastructure.settings import Settings
     from ops.verification.verify import Verified
-    from read_models.view import View
+    from read_models.model.view import View
 
 DESCRIPTION = """\
 Fold the whole log afresh in this process and compare every document of the live build with it, while the system goes
@@ -78,37 +78,34 @@ _WHERE = "`eventfold up` starts the stores; EVENTFOLD_EVENTSTORE_URI and EVENTFO
 
 
 def _views(names: "Sequence[str]") -> "Sequence[View]":
-    from read_models.views import VIEWS
+    from application import APPLICATION
 
-    known = {view.name: view for view in VIEWS}
+    known = {view.name: view for view in APPLICATION.views}
     for name in names:
         if name not in known:
             raise CommandFailed(f"there is no view {name}", f"the views are: {', '.join(known)}")
-    return [known[name] for name in dict.fromkeys(names)] if names else VIEWS
+    return [known[name] for name in dict.fromkeys(names)] if names else APPLICATION.views
 
 
 async def _verify(
     console: "Console", views: "Sequence[View]", settings: "Settings", slices: int | None, show: Any
 ) -> "list[Verified]":
+    from application import APPLICATION
+    from infrastructure.event_codec import EventCodec
     from infrastructure.event_store import EventStore
     from infrastructure.read_store import ReadStore
     from ops.verification.display import progress
     from ops.verification.live_build import NotVerifiable
     from ops.verification.verify import Verifier
 
-    log = EventStore(
-        settings.eventstore_uri,
-        patience=settings.eventstore_patience,
-        deadline=settings.eventstore_deadline,
-        reader=settings.eventstore_reader,
-    )
-    store = ReadStore(settings.mongo_uri, settings.mongo_database, timeout=settings.readstore_timeout)
+    log, store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
+    codec = EventCodec(APPLICATION.aggregates)
     results = []
     try:
         for view in views:
             try:
                 with progress(console, view.name) as report:
-                    verified = await Verifier(view, log, store, slices=slices, report=report).run()
+                    verified = await Verifier(view, codec, log, store, slices=slices, report=report).run()
             except NotVerifiable as error:
                 raise CommandFailed(f"{view.name} can't be verified: {error}") from error
             results.append(verified)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.read_store import ReadStore, Write
+from infrastructure.read_store import Page, ReadStore, Write
 from tests.support.read_store import ReadStoreServer
 
 CLIENTS = 6
@@ -63,8 +63,8 @@ async def test_what_the_services_say_has_a_short_way(tmp_path: Path):
         assert await store.write("things", [Write("other", 2, None)]) == {"other"}
         assert len(await store.load("things", KEYS)) == len(KEYS)
         assert await store.load("things", ["other"])
-        assert await store.find("things", "other")
-        assert await store.page("things", {"value": 2}, by="value", direction="ascending", limit=1)
+        assert await store.load("things", ["other"])
+        assert await store.page("things", Page({"value": 2}, by="value", limit=1))
     finally:
         await store.close()
         server.kill()

@@ -10,7 +10,7 @@ import pytest
 from pymongo import InsertOne, MongoClient, ReplaceOne
 from pymongo.errors import PyMongoError
 
-from infrastructure.read_store import Held, ReadStore, Write
+from infrastructure.read_store import Page, ReadStore, StoredDocument, Write
 from tests.support.read_store import ReadStoreServer
 
 WRITERS = 3
@@ -89,16 +89,16 @@ async def test_a_data_directory_serves_both_ways(tmp_path: Path, first: list[str
         store = ReadStore(server.uri, "shared")
         try:
             if number:
-                before = {key: Held(number, {**fields, "value": number}) for key in ("a", "b")}
-                assert await store.load("things", ["a", "b", "gone"]) == before | {"gone": Held(number, None)}
+                before = {key: StoredDocument(number, {**fields, "value": number}) for key in ("a", "b")}
+                assert await store.load("things", ["a", "b", "gone"]) == before | {"gone": StoredDocument(number, None)}
                 assert await store.count("things", {"value": number}) == 2
                 stale = [Write("a", number, fields), Write("b", number, fields, new=True)]
                 assert await store.write("things", stale) == {"a", "b"}
             written = {**fields, "value": number + 1}
             await store.write("things", [Write(key, number + 1, written) for key in ("a", "b")])
             await store.write("things", [Write("gone", number + 1, None)])
-            page = await store.page("things", {"value": number + 1}, by="value", direction="ascending", limit=5)
-            assert {one["_id"] for one in page} == {"a", "b"}
+            page = await store.page("things", Page({"value": number + 1}, by="value", limit=5))
+            assert {key for key, _ in page} == {"a", "b"}
         finally:
             await store.close()
             server.kill()

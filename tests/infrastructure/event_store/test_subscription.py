@@ -34,7 +34,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Service]:
 
 @pytest.fixture
 async def store(node: Service, reader: Reader) -> AsyncIterator[EventStore]:
-    store = EventStore(node_uri(node.port), patience=10, reader=reader)
+    store = EventStore(node_uri(node.port), retry_timeout=10, reader=reader)
     yield store
     await store.close()
 
@@ -120,7 +120,9 @@ async def test_several_at_once(store):
 
 @pytest.mark.parametrize("scheme", ["esdb", "esdb+discover"])
 async def test_the_node_is_killed_and_comes_back(node, reader, scheme):
-    store = EventStore(f"{scheme}://127.0.0.1:{node.port}?Tls=false&DiscoveryInterval=10", patience=20, reader=reader)
+    store = EventStore(
+        f"{scheme}://127.0.0.1:{node.port}?Tls=false&DiscoveryInterval=10", retry_timeout=20, reader=reader
+    )
     there = await write(store, 20)
     positions: list[int] = []
     async with store.subscribe(None) as subscription:
@@ -154,7 +156,7 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def follows(uri: str, reader: Reader) -> None:
-    store = EventStore(uri, patience=5, reader=reader)
+    store = EventStore(uri, retry_timeout=5, reader=reader)
     try:
         there = await write(store, 30, stream=str(uuid4()))
         async with store.subscribe(None) as subscription:

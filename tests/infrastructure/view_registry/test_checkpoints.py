@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from infrastructure.read_store import Held
+from infrastructure.read_store import StoredDocument
 from infrastructure.view_registry import Build, checkpoint_keys, low_watermark
 from infrastructure.view_registry.checkpoints import checkpoint_key
 
@@ -12,10 +12,10 @@ BUILD = Build("sales_v1", 1, 1, 100)
 POSITIONS = st.lists(st.none() | st.integers(0, 2**62), min_size=1, max_size=64)
 
 
-def found(positions: list[int | None], layout: int = 1) -> dict[str, Held]:
+def found(positions: list[int | None], layout: int = 1) -> dict[str, StoredDocument]:
     """The checkpoints of those partitions that have one."""
     return {
-        checkpoint_key(BUILD.collection, layout, partition): Held(position, {})
+        checkpoint_key(BUILD.collection, layout, partition): StoredDocument(position, {})
         for partition, position in enumerate(positions)
         if position is not None
     }
@@ -40,7 +40,7 @@ def test_checkpoints_of_other_layouts_builds_and_partitions_mean_nothing(
 ) -> None:
     count = len(positions)
     beyond: list[int | None] = [*positions, *others]
-    strangers = {f"sales_v2:1:{partition}": Held(0, {}) for partition in range(count)}
+    strangers = {f"sales_v2:1:{partition}": StoredDocument(0, {}) for partition in range(count)}
     everything = {**found(others, layout=2), **strangers, **found(beyond)}
     assert low_watermark(BUILD, 1, count, everything) == low_watermark(BUILD, 1, count, found(positions))
 

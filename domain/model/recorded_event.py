@@ -7,7 +7,7 @@ from msgspec import Struct
 E = TypeVar("E")
 
 
-class Recorded(Struct, Generic[E], frozen=True, gc=False):
+class RecordedEvent(Struct, Generic[E], frozen=True, gc=False):
     """A decoded event with its place in the log.
 
     `revision` counts from 0 within the stream; `position` is the commit position in `$all`, monotonic with gaps;

@@ -2,7 +2,7 @@
 
 import re
 
-from domain.errors import Fault
+from domain.model.errors import Fault
 
 MAX_IDENTIFIER_LENGTH = 64
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"

@@ -6,12 +6,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from domain.recorded import Recorded
+from domain.model.recorded_event import RecordedEvent
 
 Keys = Callable[[Any], tuple[str, ...]]
 """keys(event) -> the keys of the documents that the event changes; known from the event alone, so nothing is joined."""
 
-Fold = Callable[[Any, Recorded[Any]], Any]
+Fold = Callable[[Any, RecordedEvent[Any]], Any]
 """fold(document or None, recorded event) -> the document after it, or None when it is to be deleted."""
 
 Index = tuple[str, ...]

@@ -3,13 +3,13 @@
 import msgspec
 from litestar import Response
 
-from command_api.aggregates import Receipt
+from command_api.aggregates import CommandResult
 from command_api.pipeline import Contended, KeyReused, StaleVersion
-from domain.aggregate import Aggregate, CommandType
-from domain.errors import InvalidCommand, NoSuchAggregate, RuleViolation
-from domain.event_types import UndecodableEvent, UnknownEventType
+from domain.model.aggregate import Aggregate, CommandType
+from domain.model.errors import InvalidCommand, NoSuchAggregate, RuleViolation
+from domain.model.event_types import UndecodableEvent, UnknownEventType
 from infrastructure.event_store import EventStoreUnavailable, StreamDeleted
-from infrastructure.problems import PointedError, Problem, unavailable
+from infrastructure.http.problems import PointedError, Problem, unavailable
 
 _encode = msgspec.json.Encoder().encode
 
@@ -27,14 +27,14 @@ REFUSALS = (
 )
 
 
-def answer(
-    aggregate: Aggregate, command_type: CommandType, aggregate_id: str, receipt: Receipt, correlation_id: str
+def success(
+    aggregate: Aggregate, command_type: CommandType, aggregate_id: str, result: CommandResult, correlation_id: str
 ) -> Response[bytes]:
     """201 or 200 with the aggregate's id, its version and the read-your-writes position."""
-    body = {aggregate.id_field: aggregate_id, "version": receipt.revision, "position": receipt.position}
+    body = {aggregate.id_field: aggregate_id, "version": result.revision, "position": result.position}
     headers = {
-        "ETag": f'"{receipt.revision}"',
-        "Eventfold-Position": str(receipt.position),
+        "ETag": f'"{result.revision}"',
+        "Eventfold-Position": str(result.position),
         "X-Correlation-ID": correlation_id,
     }
     if command_type.creates:

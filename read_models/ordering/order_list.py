@@ -3,6 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.recorded_event import RecordedEvent
 from domain.ordering.events import (
     OrderCancelled,
     OrderConfirmed,
@@ -11,11 +12,10 @@ from domain.ordering.events import (
     OrderEvent,
     OrderShipped,
 )
-from domain.recorded import Recorded
-from read_models.view import View, millis
+from read_models.model.view import View, millis
 
 
-class CustomerOrder(Struct, frozen=True, gc=False):
+class ListedOrder(Struct, frozen=True, gc=False):
     """One row. `placed_position` is unique and rising: the key that pages are cut by."""
 
     order_id: str
@@ -36,12 +36,12 @@ def keys(event: OrderEvent) -> tuple[str, ...]:
     return (event.order_id,)
 
 
-def fold(row: CustomerOrder | None, recorded: Recorded[OrderEvent]) -> CustomerOrder:
+def fold(row: ListedOrder | None, recorded: RecordedEvent[OrderEvent]) -> ListedOrder:
     """The order's row after the event."""
     event = recorded.event
     if isinstance(event, OrderCreated):
         created_at = millis(event.created_at)
-        return CustomerOrder(
+        return ListedOrder(
             order_id=event.order_id,
             customer_id=event.customer_id,
             status="pending",
@@ -68,10 +68,10 @@ def fold(row: CustomerOrder | None, recorded: Recorded[OrderEvent]) -> CustomerO
     return replace(row, status=status, updated_at=millis(at), version=recorded.revision)
 
 
-CUSTOMER_ORDERS = View(
-    name="customer_orders",
+ORDER_LIST = View(
+    name="order_list",
     version=1,
-    document=CustomerOrder,
+    document=ListedOrder,
     events=frozenset({OrderCreated, OrderConfirmed, OrderShipped, OrderDelivered, OrderCancelled}),
     keys=keys,
     fold=fold,

@@ -10,9 +10,10 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import ScalarRenderPlugin, SwaggerRenderPlugin
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from infrastructure.health import Probe, Readiness, readiness
-from infrastructure.problems import EXCEPTION_HANDLERS
+from infrastructure.http.health import Probe, Readiness, readiness
+from infrastructure.http.problems import EXCEPTION_HANDLERS
 from infrastructure.settings import Settings
+from infrastructure.version import installed_version
 
 ON_STOP = "on_stop"
 """Where the application's state holds what is to be called when the service is asked to stop."""
@@ -28,7 +29,6 @@ def create_app(
     *,
     lifespan: Sequence[Lifespan] = (),
     on_stop: Sequence[Callable[[], None]] = (),
-    version: str = "0.1.0",
 ) -> Litestar:
     """A Litestar application with the handlers given, /health/live, /health/ready, /metrics and OpenAPI at /schema.
 
@@ -41,7 +41,7 @@ def create_app(
         state=State({ON_STOP: tuple(on_stop)}),
         request_max_body_size=settings.max_body_bytes,
         openapi_config=OpenAPIConfig(
-            title=title, version=version, render_plugins=[ScalarRenderPlugin(), SwaggerRenderPlugin()]
+            title=title, version=installed_version(), render_plugins=[ScalarRenderPlugin(), SwaggerRenderPlugin()]
         ),
         logging_config=None,
         etag=None,

@@ -10,7 +10,7 @@ import structlog
 import uvicorn
 from litestar import Litestar
 
-from infrastructure.http_service import ON_STOP
+from infrastructure.http.service import ON_STOP
 from infrastructure.settings import PREFIX, InvalidSettings, Settings, load_settings
 from infrastructure.telemetry import start_telemetry
 

@@ -3,6 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.recorded_event import RecordedEvent
 from domain.ordering.events import (
     OrderCancelled,
     OrderConfirmed,
@@ -11,8 +12,7 @@ from domain.ordering.events import (
     OrderEvent,
     OrderShipped,
 )
-from domain.recorded import Recorded
-from read_models.view import View, millis
+from read_models.model.view import View, millis
 
 
 class DetailLine(Struct, frozen=True, gc=False):
@@ -54,7 +54,7 @@ def keys(event: OrderEvent) -> tuple[str, ...]:
     return (event.order_id,)
 
 
-def fold(document: OrderDetails | None, recorded: Recorded[OrderEvent]) -> OrderDetails:
+def fold(document: OrderDetails | None, recorded: RecordedEvent[OrderEvent]) -> OrderDetails:
     """The order's document after the event."""
     event = recorded.event
     if isinstance(event, OrderCreated):
@@ -92,7 +92,7 @@ def fold(document: OrderDetails | None, recorded: Recorded[OrderEvent]) -> Order
             )
 
 
-def _created(event: OrderCreated, recorded: Recorded[OrderEvent]) -> OrderDetails:
+def _created(event: OrderCreated, recorded: RecordedEvent[OrderEvent]) -> OrderDetails:
     created_at = millis(event.created_at)
     return OrderDetails(
         order_id=event.order_id,

@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.recorded_event import RecordedEvent
 from domain.ordering.events import OrderCancelled, OrderCreated
-from domain.recorded import Recorded
-from read_models.amounts import added
-from read_models.view import View
+from read_models.model.amounts import added
+from read_models.model.view import View
 
 
 class DailySales(Struct, frozen=True, gc=False):
@@ -31,7 +31,7 @@ def keys(event: OrderCreated | OrderCancelled) -> tuple[str, ...]:
     return (event.ordered_at.astimezone(UTC).date().isoformat(),)
 
 
-def fold(sales: DailySales | None, recorded: Recorded[OrderCreated | OrderCancelled]) -> DailySales:
+def fold(sales: DailySales | None, recorded: RecordedEvent[OrderCreated | OrderCancelled]) -> DailySales:
     """The day's figures after the event."""
     event = recorded.event
     if isinstance(event, OrderCreated):

@@ -5,11 +5,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from domain.event_types import EventType
-from domain.occasion import Occasion
+from domain.model.command_context import CommandContext
+from domain.model.event_types import EventType
 
-Decide = Callable[[Any, Any, Occasion], Sequence[Struct]]
-"""decide(command, state or None, occasion) -> events; raises InvalidCommand, RuleViolation or NoSuchAggregate."""
+Decide = Callable[[Any, Any, CommandContext], Sequence[Struct]]
+"""decide(command, state or None, context) -> events; raises InvalidCommand, RuleViolation or NoSuchAggregate."""
 
 Evolve = Callable[[Any, Any], Any]
 """evolve(state or None, event) -> state."""
@@ -43,3 +43,8 @@ class Aggregate(Struct, frozen=True):
     def stream(self, aggregate_id: str) -> str:
         """The stream of one instance."""
         return f"{self.category}-{aggregate_id}"
+
+
+def category_of(stream: str) -> str:
+    """What stands before the first hyphen of a stream's name, as EventStoreDB's `$by_category` has it."""
+    return stream.partition("-")[0]

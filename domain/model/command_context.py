@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 
-class Occasion(Struct, frozen=True):
+class CommandContext(Struct, frozen=True):
     """Which aggregate a command is for and when it was received (aware, UTC)."""
 
     aggregate_id: str

@@ -3,10 +3,10 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.recorded_event import RecordedEvent
 from domain.ordering.events import OrderCancelled, OrderCreated
-from domain.recorded import Recorded
-from read_models.amounts import added
-from read_models.view import View, millis
+from read_models.model.amounts import added
+from read_models.model.view import View, millis
 
 
 class CustomerSummary(Struct, frozen=True, gc=False):
@@ -27,7 +27,7 @@ def keys(event: OrderCreated | OrderCancelled) -> tuple[str, ...]:
     return (event.customer_id,)
 
 
-def fold(summary: CustomerSummary | None, recorded: Recorded[OrderCreated | OrderCancelled]) -> CustomerSummary:
+def fold(summary: CustomerSummary | None, recorded: RecordedEvent[OrderCreated | OrderCancelled]) -> CustomerSummary:
     """The customer's figures after the event."""
     event = recorded.event
     if isinstance(event, OrderCreated):

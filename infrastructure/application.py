@@ -1,0 +1,30 @@
+"""What the engines are given: every list of the domain as one value, composed in one place and passed in."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from domain.model.aggregate import Aggregate
+from read_models.model.view import View
+
+
+class Application(Struct, frozen=True):
+    """The aggregates that take commands and the views that are folded from their events.
+
+    Raises ValueError when two of them have the same name, which would share streams, routes or documents.
+    """
+
+    aggregates: tuple[Aggregate, ...]
+    views: tuple[View, ...] = ()
+
+    def __post_init__(self) -> None:
+        _unique("aggregates have the category", (aggregate.category for aggregate in self.aggregates))
+        _unique("aggregates have the plural", (aggregate.plural for aggregate in self.aggregates))
+        _unique("views are named", (f"{view.name}, version {view.version}" for view in self.views))
+
+
+def _unique(what: str, names: Iterable[str]) -> None:
+    repeated = [name for name, times in Counter(names).items() if times > 1]
+    if repeated:
+        raise ValueError(f"two {what} {repeated[0]}")
