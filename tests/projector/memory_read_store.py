@@ -54,7 +54,7 @@ class MemoryReadStore:
     async def load(self, collection: str, keys: Sequence[str]) -> dict[str, StoredDocument]:
         def read() -> dict[str, StoredDocument]:
             documents = self.documents(collection)
-            return dict(read_back(documents[key]) for key in keys if key in documents)
+            return {key: read_back(documents[key])[1] for key in keys if key in documents}
 
         return await self._operation("load", collection, read, len(keys))
 
