@@ -21,11 +21,10 @@ from esdbclient import AsyncEventStoreDBClient
 
 from application import APPLICATION
 from domain.ordering.events import Line, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped
+from infrastructure.checkpoints import CHECKPOINTS
 from infrastructure.event_codec import EventCodec, EventMetadata, event_id
 from infrastructure.event_store import EventStore
 from infrastructure.read_store import ReadStore
-from infrastructure.view_registry import CHECKPOINTS
-from infrastructure.view_registry.checkpoints import checkpoint_key
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import Service, node_uri, running, start_node
 
@@ -147,7 +146,7 @@ async def _catch_up(
 
 
 async def _until_reached(store: ReadStore, last: int) -> None:
-    keys = [checkpoint_key(view.collection, 1, 0) for view in VIEWS]
+    keys = [f"{view.collection}:1:0" for view in VIEWS]
     async with asyncio.timeout(300):
         while True:
             reached = await store.load(CHECKPOINTS, keys)

@@ -1,76 +1,65 @@
-"""Puts the projector together: stores, the engine, and the HTTP application around it."""
+"""The projector as a service: stores, the process that folds the views, and the HTTP application around it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from typing import Any
 
 from litestar import Litestar
 
 from infrastructure.application import Application
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
-from infrastructure.http.health import Probe
 from infrastructure.http.service import create_app
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
-from projector.engine import Engine
-from projector.gauges import show_gauges
-from projector.http.routes import routes
-
-OWNERS_PATIENCE = 20.0
-"""How long, in seconds, a retry of dead letters waits for the processes that fold the documents."""
-
-
-class NotReady(Exception):
-    """Why the projector can't do its work, for /health/ready."""
+from projector.builds.catalogue import ViewCatalogue
+from projector.http.status import ViewStatusReader
+from projector.http.views import view_routes
+from projector.process import ProjectorProcess, create_projector_process
+from subscriptions.coordination.plain_workload import ConsumerRecords
+from subscriptions.http.consumers import consumer_routes
+from subscriptions.http.dead_letters import dead_letter_routes
+from subscriptions.http.drain import drain_route
+from subscriptions.operating.dead_letters import DeadLetterOperations
+from subscriptions.operating.draining import Draining
+from subscriptions.operating.gauges import show_gauges
+from subscriptions.operating.plain_catalogue import PlainCatalogue
+from subscriptions.operating.status import StatusReader
+from subscriptions.ports import DocumentStore, EventLog
+from subscriptions.process import REPLAY_TIMEOUT, consumers_run, running
 
 
 def create_projector(application: Application, settings: Settings) -> Litestar:
-    """The service: the engine starts and stops with the HTTP application."""
+    """The service: the process starts and stops with the HTTP application."""
     event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
-    stop = asyncio.Event()
-    engine = Engine(event_store, read_store, application.views, EventCodec(application.aggregates), settings, stop)
-
-    @asynccontextmanager
-    async def running(_app: Litestar) -> AsyncIterator[None]:
-        task = asyncio.create_task(engine.run())
-        try:
-            yield
-        finally:
-            stop.set()
-            await _finish(task, settings.shutdown_grace)
-            await event_store.close()
-            await read_store.close()
-
-    probes: dict[str, Probe] = {
-        "event_store": event_store.ping,
-        "read_store": read_store.ping,
-        "views": views_run(engine),
-    }
-    show_gauges(engine)
+    stop, codec = asyncio.Event(), EventCodec(application.aggregates)
+    process = create_projector_process(event_store, codec, read_store, application.views, settings, stop)
+    show_gauges(process.workload.names, process.live)
     return create_app(
-        "Eventfold projector", routes(engine, patience=OWNERS_PATIENCE), probes, settings, lifespan=[running]
+        "Eventfold projector",
+        projector_routes(process, event_store, read_store, settings, replay_timeout=REPLAY_TIMEOUT),
+        {
+            "event_store": event_store.ping,
+            "read_store": read_store.ping,
+            "views": consumers_run(process.coordinator),
+        },
+        settings,
+        lifespan=[running(process.coordinator, stop, settings.shutdown_grace, event_store.close, read_store.close)],
     )
 
 
-async def _finish(task: "asyncio.Task[None]", grace: float) -> None:
-    """Lets the batch at hand be finished, within `grace` seconds: what is cut off is done again at the next start."""
-    await asyncio.wait({task}, timeout=grace)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-def views_run(engine: Engine) -> Probe:
-    """Fails while a view is stopped by its own fault, or waits for a store."""
-
-    async def probe() -> None:
-        if engine.trouble is None and not engine.records:
-            raise NotReady("the projector has yet to find out what it is to fold")
-        stopped = [f"{one.view.name} is stopped: {one.broken}" for one in engine.projections if one.broken]
-        if stopped:
-            raise NotReady("; ".join(stopped))
-        waiting = [f"{report.shard}: {report.trouble}" for report in engine.workers.reports() if report.trouble]
-        if waiting or engine.trouble:
-            raise NotReady("; ".join(waiting) or engine.trouble)
-
-    return probe
+def projector_routes(
+    process: ProjectorProcess, event_log: EventLog, store: DocumentStore, settings: Settings, *, replay_timeout: float
+) -> list[Any]:
+    """Every route of the projector over a running process. `replay_timeout` is in seconds: how long a retry of dead
+    letters waits for other processes."""
+    workload, coordinator = process.workload, process.coordinator
+    others = PlainCatalogue(ConsumerRecords(store))
+    catalogue = ViewCatalogue(workload.registry, workload.names, others)
+    reader = StatusReader(coordinator, store, event_log)
+    grace = int(settings.view_grace * 1000)
+    return [
+        *view_routes(coordinator, workload, ViewStatusReader(workload, reader, others), store, grace),
+        *consumer_routes(reader, others),
+        *dead_letter_routes(DeadLetterOperations(store, catalogue, coordinator.changed, timeout=replay_timeout)),
+        drain_route(Draining(coordinator, catalogue, store, event_log)),
+    ]

@@ -6,8 +6,8 @@ from time import perf_counter
 
 from msgspec import Struct
 
+from infrastructure.checkpoints import CHECKPOINTS
 from infrastructure.http.problems import Problem
-from infrastructure.view_registry import CHECKPOINTS
 from query_api.bounded_reads import BoundedReads
 from query_api.live_build import LiveBuild
 from query_api.live_builds import LiveBuilds

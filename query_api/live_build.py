@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from infrastructure.checkpoints import low_watermark
 from infrastructure.read_store import Page, ReadStoreUnavailable, StoredDocument
-from infrastructure.view_registry import ViewRecord, checkpoint_keys, low_watermark
+from infrastructure.view_registry import ViewRecord
 from query_api.bounded_reads import BoundedReads
 from query_api.coalescing import CoalescedReads
 
@@ -36,7 +37,7 @@ class LiveBuild:
     def confirm(self, record: ViewRecord, known_at: float) -> None:
         """`record`, whose read began at `known_at`, names this build as the live one."""
         self.build = record.live
-        self._layout, self._partitions = record.layout, record.partitions
+        self._target = record.target(record.live)
         self._usable_until = known_at + USABLE_FOR
 
     async def document(self, key: str) -> StoredDocument | None:
@@ -54,14 +55,14 @@ class LiveBuild:
     @property
     def checkpoint_keys(self) -> list[str]:
         """The keys of the checkpoints of all its partitions."""
-        return checkpoint_keys(self.build, self._layout, self._partitions)
+        return self._target.keys
 
     def position(self, checkpoints: Mapping[str, StoredDocument]) -> int | None:
         """Up to where every partition has folded the log, by its checkpoints; None before the first ones.
 
         It never falls: what has once been folded stays so, while the checkpoints of a new division begin lower.
         """
-        lowest = low_watermark(self.build, self._layout, self._partitions, checkpoints)
+        lowest = low_watermark(self._target, checkpoints)
         if lowest is not None and lowest > self._furthest:
             self._furthest = lowest
         return None if self._furthest < 0 else self._furthest

@@ -2,12 +2,14 @@
 
 from msgspec import Struct
 
+from infrastructure.checkpoints import Target
+
 
 class Build(Struct, frozen=True, omit_defaults=True):
     """One collection of a view's documents, made by folding the log with one version of the view.
 
     `number` counts the view's builds from 1. `base` is the position from which a partition starts that has no
-    checkpoint in the present layout; -1 is before the first event. `created_at` is in epoch milliseconds.
+    checkpoint in the present partition epoch; -1 is before the first event. `created_at` is in epoch milliseconds.
     """
 
     collection: str
@@ -21,29 +23,29 @@ class ViewRecord(Struct, frozen=True, omit_defaults=True):
     """One document a view, replaced whole: every change of it is one write that either happens or does not.
 
     `live` is what queries are answered from. `candidate` is to take its place once it has caught up: a rebuild, a new
-    version, or (`returning`) the previous build that an operator wants back. While `holding` is not 0, whoever writes
-    the live build or the candidate keeps still; it names the hold, which those who keep still repeat. Then both are
-    folded up to `level` exactly (-1: it is yet to be told), so that at the switch they are equal and nobody sees an
-    older document after it. `previous` is kept up until `previous_until`, then removed. `retired` builds are about to
-    be removed.
+    version, or (`returning`) the previous build that an operator wants back. While `paused` is not 0, whoever writes
+    the live build or the candidate waits for the switch; it numbers the pause, which those who wait repeat. Then both
+    are folded up to `cutover_position` exactly (-1: it is yet to be told), so that at the switch they are equal and
+    nobody sees an older document after it. `previous` is kept up until `previous_until`, then removed. `retired` builds
+    are about to be removed.
 
-    `layout` rises with every change of `partitions`: the checkpoints and leases of another layout mean nothing any
-    more. `latest_version` is the highest version that was ever built, `builds_made` how many builds there were.
-    `sequence` rises with every change. Times are in epoch milliseconds.
+    `partition_epoch` rises with every change of `partitions`, as in Target. `latest_version` is the highest version
+    that was ever built, `builds_made` how many there were. `sequence` rises with every change. Times are in epoch
+    milliseconds.
     """
 
     view: str
     live: Build
     partitions: int
-    layout: int
+    partition_epoch: int
     latest_version: int
     builds_made: int
     sequence: int
     switched_at: int
     candidate: Build | None = None
     returning: bool = False
-    holding: int = 0
-    level: int = -1
+    paused: int = 0
+    cutover_position: int = -1
     previous: Build | None = None
     previous_until: int = 0
     retired: list[Build] = []
@@ -52,3 +54,7 @@ class ViewRecord(Struct, frozen=True, omit_defaults=True):
     def builds(self) -> tuple[Build, ...]:
         """Every build that is to be brought up to date."""
         return tuple(build for build in (self.live, self.candidate, self.previous) if build is not None)
+
+    def target(self, build: Build) -> Target:
+        """A build of the view as something that follows the log."""
+        return Target(self.view, build.collection, build.version, self.partitions, self.partition_epoch, build.base)

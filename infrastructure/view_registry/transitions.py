@@ -14,14 +14,14 @@ class NotPossible(Exception):
     """What was asked can't be done in the view's present state; the message says why, in words for operators."""
 
 
-def first_record(view: str, version: int, partitions: int, now: int, *, base: int = -1) -> ViewRecord:
-    """A view that has not been projected before. Its first build is served from the start; `base` as in Build."""
-    live = Build(f"{view}_v{version}", version, 1, now, base)
+def first_record(view: str, version: int, partitions: int, now: int) -> ViewRecord:
+    """A view that has not been projected before. Its first build is served from the start."""
+    live = Build(f"{view}_v{version}", version, 1, now)
     return ViewRecord(
         view=view,
         live=live,
         partitions=partitions,
-        layout=1,
+        partition_epoch=1,
         latest_version=version,
         builds_made=1,
         sequence=1,
@@ -52,22 +52,25 @@ def with_previous_as_candidate(record: ViewRecord) -> ViewRecord:
     return _next(record, candidate=record.previous, returning=True, previous=None, previous_until=0)
 
 
-def held(record: ViewRecord) -> ViewRecord:
-    """Tells whoever writes the live build or the candidate to keep still. Raises NotPossible without a candidate."""
+def paused(record: ViewRecord) -> ViewRecord:
+    """Tells whoever writes the live build or the candidate to wait for the switch.
+
+    Raises NotPossible without a candidate.
+    """
     _candidate(record)
-    return _next(record, holding=record.sequence + 1, level=-1)
+    return _next(record, paused=record.sequence + 1, cutover_position=-1)
 
 
-def levelled(record: ViewRecord, level: int) -> ViewRecord:
-    """Lets both go on up to `level`, once they keep still. Raises NotPossible when they were not told to."""
-    if not record.holding:
+def with_cutover(record: ViewRecord, position: int) -> ViewRecord:
+    """Lets both go on up to `position`, once all of them wait. Raises NotPossible when they were not told to."""
+    if not record.paused:
         raise NotPossible(f"{record.view} is not about to be switched")
-    return _next(record, level=level)
+    return _next(record, cutover_position=position)
 
 
-def released(record: ViewRecord) -> ViewRecord:
+def resumed(record: ViewRecord) -> ViewRecord:
     """Lets the live build go on; the candidate goes on catching up."""
-    return _next(record, holding=0, level=-1)
+    return _next(record, paused=0, cutover_position=-1)
 
 
 def switched(record: ViewRecord, now: int, grace: int) -> ViewRecord:
@@ -82,8 +85,8 @@ def switched(record: ViewRecord, now: int, grace: int) -> ViewRecord:
         live=candidate,
         candidate=None,
         returning=False,
-        holding=0,
-        level=-1,
+        paused=0,
+        cutover_position=-1,
         switched_at=now,
         previous=record.live,
         previous_until=now + grace,
@@ -99,9 +102,15 @@ def cancelled(record: ViewRecord, now: int, grace: int) -> ViewRecord:
     candidate = _candidate(record)
     if record.returning:
         return _next(
-            record, candidate=None, returning=False, holding=0, level=-1, previous=candidate, previous_until=now + grace
+            record,
+            candidate=None,
+            returning=False,
+            paused=0,
+            cutover_position=-1,
+            previous=candidate,
+            previous_until=now + grace,
         )
-    return _next(record, candidate=None, holding=0, level=-1, retired=[*record.retired, candidate])
+    return _next(record, candidate=None, paused=0, cutover_position=-1, retired=[*record.retired, candidate])
 
 
 def without_previous(record: ViewRecord) -> ViewRecord:
@@ -124,7 +133,7 @@ def repartitioned(record: ViewRecord, partitions: int, reached: Mapping[str, int
     """
     if not 1 <= partitions <= MOST_PARTITIONS:
         raise NotPossible(f"a view has 1 to {MOST_PARTITIONS} partitions, not {partitions}")
-    if record.holding:
+    if record.paused:
         raise NotPossible(f"{record.view} is being switched; try again in a few seconds")
 
     def moved(build: Build | None) -> Build | None:
@@ -133,7 +142,7 @@ def repartitioned(record: ViewRecord, partitions: int, reached: Mapping[str, int
     return _next(
         record,
         partitions=partitions,
-        layout=record.layout + 1,
+        partition_epoch=record.partition_epoch + 1,
         live=moved(record.live),
         candidate=moved(record.candidate),
         previous=moved(record.previous),

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ops.verification.ports import DocumentSource
-from projector.dead_letters.discarded_events import COLLECTION as DISCARDED_EVENTS
-from projector.dead_letters.parked_events import COLLECTION as PARKED_EVENTS
-from projector.everything import everything
+from subscriptions.parking.discarded_events import COLLECTION as DISCARDED_EVENTS
+from subscriptions.parking.parked_events import COLLECTION as PARKED_EVENTS
+from subscriptions.store.scan import scan_pages
 
 
 class LeftOut:
@@ -30,9 +30,9 @@ async def left_out(store: DocumentSource, view: str, collection: str) -> LeftOut
     """What the build in a collection leaves out at this moment. Raises what the store raises."""
     events: set[int] = set()
     keys: dict[int, set[str]] = {}
-    async for parked in everything(store, PARKED_EVENTS, {"collection": collection}, by="position"):
+    async for parked in scan_pages(store, PARKED_EVENTS, {"target": collection}, by="position"):
         _leave_out(parked, events, keys)
-    async for discarded in everything(store, DISCARDED_EVENTS, {"view": view}, by="position"):
+    async for discarded in scan_pages(store, DISCARDED_EVENTS, {"consumer": view}, by="position"):
         _leave_out(discarded, events, keys)
     return LeftOut(events, keys)
 

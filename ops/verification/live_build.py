@@ -1,17 +1,9 @@
 """The build that is served, and how far it is."""
 
-from collections.abc import Sequence
-
 import msgspec
 
-from infrastructure.view_registry import (
-    CHECKPOINTS,
-    VIEW_RECORDS,
-    Build,
-    ViewRecord,
-    checkpoint_keys,
-    low_watermark,
-)
+from infrastructure.checkpoints import CHECKPOINTS, low_watermark
+from infrastructure.view_registry import VIEW_RECORDS, Build, ViewRecord
 from ops.verification.ports import DocumentSource
 from read_models.model.view import View
 
@@ -38,9 +30,8 @@ class LiveBuild:
             raise NotVerifiable(
                 f"{record.live.collection} took the place of {self.collection} meanwhile; verify it again"
             )
-        layout, partitions = record.layout, record.partitions
-        keys: Sequence[str] = checkpoint_keys(record.live, layout, partitions)
-        reached = low_watermark(record.live, layout, partitions, await self._store.load(CHECKPOINTS, keys))
+        target = record.target(record.live)
+        reached = low_watermark(target, await self._store.load(CHECKPOINTS, target.keys))
         return -1 if reached is None else reached
 
 

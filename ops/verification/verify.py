@@ -7,9 +7,9 @@ from math import ceil, inf
 
 from msgspec import Struct
 
+from infrastructure.checkpoints import partition_of
 from infrastructure.event_codec import EventCodec
 from infrastructure.read_store import StoredDocument
-from infrastructure.view_registry import partition_of
 from ops.verification.differences import Difference
 from ops.verification.left_out import left_out
 from ops.verification.live_build import LiveBuild, NotVerifiable, live_build

@@ -1,1 +1,1 @@
-"""From events to documents, in memory and pure but for what is parked."""
+"""A view as a consumer of the log: from events to documents."""

@@ -1,4 +1,4 @@
-"""The documents that a view's projection knows without asking the store."""
+"""The documents of a build that are known without asking the store."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 
-class Known(Struct, frozen=True, gc=False):
+class CachedDocument(Struct, frozen=True, gc=False):
     """A document as of `position`, the last event folded into it; `document` is None when it was deleted.
 
     `new` says that the store holds nothing under the key yet.
@@ -16,8 +16,13 @@ class Known(Struct, frozen=True, gc=False):
     document: Any
     new: bool = False
 
+    @property
+    def written(self) -> "CachedDocument":
+        """The same once the store has it."""
+        return CachedDocument(self.position, self.document)
 
-ABSENT = Known(-1, None, new=True)
+
+ABSENT = CachedDocument(-1, None, new=True)
 
 
 class DocumentCache:
@@ -25,26 +30,26 @@ class DocumentCache:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._known: dict[str, Known] = {}
+        self._cached: dict[str, CachedDocument] = {}
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._cached)
 
-    def get(self, key: str) -> Known | None:
+    def get(self, key: str) -> CachedDocument | None:
         """What is known of the key; None when the store must be asked. Does not count as use: see `keep`."""
-        return self._known.get(key)
+        return self._cached.get(key)
 
-    def keep(self, used: Mapping[str, Known]) -> None:
+    def keep(self, used: Mapping[str, CachedDocument]) -> None:
         """Takes in what a batch used and wrote."""
-        for key, known in used.items():
-            self._known.pop(key, None)
-            self._known[key] = known
-        excess = len(self._known) - self._capacity
+        for key, cached in used.items():
+            self._cached.pop(key, None)
+            self._cached[key] = cached
+        excess = len(self._cached) - self._capacity
         if excess > 0:
-            for key in [key for key, _ in zip(self._known, range(excess), strict=False)]:
-                del self._known[key]
+            for key in [key for key, _ in zip(self._cached, range(excess), strict=False)]:
+                del self._cached[key]
 
     def forget(self, keys: Iterable[str]) -> None:
         """The store must be asked for these again."""
         for key in keys:
-            self._known.pop(key, None)
+            self._cached.pop(key, None)

@@ -3,30 +3,30 @@
 import msgspec
 
 from infrastructure.read_store import StoredDocument, Write
-from projector.errors import ViewBroken
-from projector.folding.document_cache import ABSENT, Known
+from projector.folding.document_cache import ABSENT, CachedDocument
 from read_models.model.view import View
+from subscriptions.errors import ConsumerBroken
 
 
-def known_from(view: View, key: str, held: StoredDocument | None) -> Known:
+def cached_from(view: View, collection: str, key: str, stored: StoredDocument | None) -> CachedDocument:
     """What the store's answer says of a document.
 
-    Raises ViewBroken when what is stored is not the view's document: its shape changed, but not its version.
+    Raises ConsumerBroken when what is stored is not the view's document: its shape changed, but not its version.
     """
-    if held is None:
+    if stored is None:
         return ABSENT
-    if held.fields is None:
-        return Known(held.position, None)
+    if stored.fields is None:
+        return CachedDocument(stored.position, None)
     try:
-        return Known(held.position, msgspec.convert(held.fields, view.document))
+        return CachedDocument(stored.position, msgspec.convert(stored.fields, view.document))
     except msgspec.ValidationError as error:
-        raise ViewBroken(f"document {key} of {view.collection} can't be read: {error}") from error
+        raise ConsumerBroken(f"document {key} of {collection} can't be read: {error}") from error
 
 
-def write_of(key: str, known: Known) -> Write:
-    """The guarded write that brings the store up to `known`.
+def write_of(key: str, cached: CachedDocument) -> Write:
+    """The guarded write that brings the store up to `cached`.
 
     Where the fold came to nothing a tombstone is written, even if nothing was there: it keeps late writers out.
     """
-    fields = None if known.document is None else msgspec.to_builtins(known.document)
-    return Write(key, known.position, fields, new=known.new)
+    fields = None if cached.document is None else msgspec.to_builtins(cached.document)
+    return Write(key, cached.position, fields, new=cached.new)

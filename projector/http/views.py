@@ -1,19 +1,22 @@
 """Views over HTTP: status, rebuild, cancel, switch back, partitions."""
 
-import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
 from litestar import delete, get, post, put
 from msgspec import Meta, Struct
 
-from infrastructure.view_registry import ViewRecord, transitions
+from infrastructure.clock import now_millis
+from infrastructure.http.problems import Problem
+from infrastructure.view_registry import NotPossible, ViewRecord, transitions
 from infrastructure.view_registry.transitions import MOST_PARTITIONS
-from projector.builds.stewardship import reached_by_builds
-from projector.engine import Engine
-from projector.http.answers import Status, ViewStatus
-from projector.http.problems import no_such_view, not_known_yet, told_as_problems
-from projector.http.status import status_of
+from projector.builds.lifecycle import reached_by_builds
+from projector.builds.workload import ViewWorkload
+from projector.http.responses import Status, ViewStatus
+from projector.http.status import ViewStatusReader
+from subscriptions.coordination.coordinator import Coordinator
+from subscriptions.http.problems import told_as_problems
+from subscriptions.ports import DocumentStore
 
 _TAGS = ["views"]
 
@@ -24,29 +27,34 @@ class Partitioning(Struct, frozen=True, forbid_unknown_fields=True):
     partitions: Annotated[int, Meta(ge=1, le=MOST_PARTITIONS)]
 
 
-def view_routes(engine: Engine) -> list[Any]:
-    """The routes over a running engine."""
+def view_routes(
+    coordinator: Coordinator, workload: ViewWorkload, reader: ViewStatusReader, store: DocumentStore, grace: int
+) -> list[Any]:
+    """The routes over a running coordinator. `grace` is in milliseconds: how long a previous build is kept."""
 
     async def change(name: str, transition: Callable[[ViewRecord], ViewRecord]) -> ViewStatus:
         with told_as_problems():
             try:
-                await engine.registry.change(name, transition)
+                await workload.registry.change(name, transition)
             except KeyError:
-                raise no_such_view(name, sorted(engine.view_names)) from None
-        await engine.look()
+                raise _no_such_view(name, sorted(workload.names)) from None
+            except NotPossible as error:
+                raise Problem(409, "not-possible", "Not possible now", str(error)) from error
+        await workload.reread()
+        coordinator.changed.set()
         return await one(name)
 
     async def one(name: str) -> ViewStatus:
-        found = [view for view in (await status_of(engine)).views if view.name == name]
-        if not found and name in engine.view_names:
-            raise not_known_yet(name)
+        found = [view for view in (await reader.read()).views if view.name == name]
+        if not found and name in workload.names:
+            raise _not_known_yet(name)
         if not found:
-            raise no_such_view(name, sorted(engine.view_names))
+            raise _no_such_view(name, sorted(workload.names))
         return found[0]
 
     @get(["/status", "/views"], summary="Every view: how far, how far behind, who projects it", tags=_TAGS)
     async def status() -> Status:
-        return await status_of(engine)
+        return await reader.read()
 
     @get("/views/{name:str}", summary="One view", tags=_TAGS)
     async def view(name: str) -> ViewStatus:
@@ -54,16 +62,16 @@ def view_routes(engine: Engine) -> list[Any]:
 
     @post("/views/{name:str}/rebuild", summary="Build a view anew beside the live build", tags=_TAGS, status_code=202)
     async def rebuild(name: str) -> ViewStatus:
-        version = engine.newest_version(name)
+        version = workload.newest_version(name)
 
         def begin(record: ViewRecord) -> ViewRecord:
-            return transitions.with_candidate(record, version or record.live.version, _now())
+            return transitions.with_candidate(record, version or record.live.version, now_millis())
 
         return await change(name, begin)
 
     @delete("/views/{name:str}/rebuild", summary="Cancel what is under way", tags=_TAGS, status_code=200)
     async def cancel(name: str) -> ViewStatus:
-        return await change(name, lambda record: transitions.cancelled(record, _now(), engine.grace))
+        return await change(name, lambda record: transitions.cancelled(record, now_millis(), grace))
 
     @post("/views/{name:str}/switch-back", summary="Go back to the previous build", tags=_TAGS, status_code=202)
     async def switch_back(name: str) -> ViewStatus:
@@ -76,14 +84,14 @@ def view_routes(engine: Engine) -> list[Any]:
     @put("/views/{name:str}/partitions", summary="Divide a view anew", tags=_TAGS)
     async def partition(name: str, data: Partitioning) -> ViewStatus:
         with told_as_problems():
-            record = (await engine.registry.load([name])).get(name)
+            record = (await workload.registry.load([name])).get(name)
             if record is None:
-                raise no_such_view(name, sorted(engine.view_names))
-            reached = await reached_by_builds(engine.store, record)
+                raise _no_such_view(name, sorted(workload.names))
+            reached = await reached_by_builds(store, record)
 
         def divide(record: ViewRecord) -> ViewRecord:
             if set(reached) != {build.collection for build in record.builds}:
-                raise transitions.NotPossible(f"{name} has just been switched or rebuilt; try again")
+                raise NotPossible(f"{name} has just been switched or rebuilt; try again")
             return transitions.repartitioned(record, data.partitions, reached)
 
         return await change(name, divide)
@@ -91,5 +99,11 @@ def view_routes(engine: Engine) -> list[Any]:
     return [status, view, rebuild, cancel, switch_back, drop_previous, partition]
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
+def _no_such_view(name: str, known: list[str]) -> Problem:
+    return Problem(404, "not-found", "Not found", f"there is no view {name!r}; there are {', '.join(known)}")
+
+
+def _not_known_yet(name: str) -> Problem:
+    """A process that has just started."""
+    detail = f"this process has yet to read how {name} stands"
+    return Problem(503, "starting", "The projector is starting", detail, headers={"Retry-After": "1"})

@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 
+from infrastructure.checkpoints import CHECKPOINTS
 from infrastructure.event_store import StoredEvent
-from infrastructure.view_registry import CHECKPOINTS, VIEW_RECORDS, checkpoint_keys
+from infrastructure.view_registry import VIEW_RECORDS
 from infrastructure.view_registry.transitions import first_record
 from ops.verification.left_out import DISCARDED_EVENTS, PARKED_EVENTS
-from projector.dead_letters.parked_events import parked_id
 from read_models.model.view import View
-from tests.projector.memory_read_store import MemoryReadStore
+from subscriptions.parking.parked_events import parked_id
+from tests.subscriptions.memory_read_store import MemoryReadStore
 from tests.support.bundled import CODEC
 
 PARTITIONS = 2
@@ -95,7 +96,7 @@ class PlainProjector:
         self.done = 0
         self.discarded: set[tuple[int, str]] = set()
         record = first_record(view.name, view.version, PARTITIONS, 0)
-        self._checkpoint_keys = checkpoint_keys(record.live, record.layout, PARTITIONS)
+        self._checkpoint_keys = record.target(record.live).keys
         fields = msgspec.to_builtins(record)
         store.put(VIEW_RECORDS, {"_id": view.name, "_position": record.sequence, **fields})
 

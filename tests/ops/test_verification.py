@@ -19,8 +19,8 @@ from read_models.model.view import View
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
 from tests.ops.plain_projection import MemoryReadStore, PlainProjector, Projected
 from tests.projector.logs import LogBuilder, confirmed, created, logs, random_log
-from tests.projector.scripted_log import ScriptedLog
 from tests.projector.touchy_view import TOUCHY
+from tests.subscriptions.scripted_log import ScriptedLog
 from tests.support.bundled import CODEC, VIEWS
 
 AT_ONCE = (0.0, 0.0, 0.0)

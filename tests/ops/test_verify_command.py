@@ -11,10 +11,11 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from infrastructure.checkpoints import CHECKPOINTS
 from infrastructure.event_codec import EventMetadata, event_id
 from infrastructure.event_store import NO_STREAM, EventStore, StoredEvent
 from infrastructure.read_store import ReadStore, Write
-from infrastructure.view_registry import CHECKPOINTS, ViewRegistry, checkpoint_keys
+from infrastructure.view_registry import ViewRegistry
 from infrastructure.view_registry.transitions import first_record
 from ops.cli import main
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY as VIEW
@@ -36,7 +37,7 @@ class Traffic:
         self._documents: dict[str, Any] = {}
         record = first_record(VIEW.name, VIEW.version, 1, 0)
         self.record = record
-        (self._checkpoint,) = checkpoint_keys(record.live, record.layout, 1)
+        (self._checkpoint,) = record.target(record.live).keys
 
     async def place(self) -> None:
         number, self.placed = self.placed, self.placed + 1

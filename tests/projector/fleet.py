@@ -10,12 +10,12 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from infrastructure.checkpoints import CHECKPOINTS
 from infrastructure.event_store import EventStore, StoredEvent
 from infrastructure.read_store import Page, ReadStore, StoredDocument
-from infrastructure.view_registry import CHECKPOINTS, ViewRecord, ViewRegistry, checkpoint_keys
-from projector.builds.shards import shards_of
-from projector.membership.leases import LEASES
-from projector.membership.member import MEMBERS
+from infrastructure.view_registry import ViewRecord, ViewRegistry
+from subscriptions.membership.leases import LEASES
+from subscriptions.membership.member import MEMBERS
 from tests.projector.verdict import LeftOut, assert_equal_to_a_fold
 from tests.support.bundled import VIEWS
 from tests.support.read_store import ReadStoreDatabase
@@ -90,7 +90,7 @@ class Fleet:
             key
             for record in (await self.records()).values()
             for build in record.builds
-            for key in checkpoint_keys(build, record.layout, record.partitions)
+            for key in record.target(build).keys
         ]
         return await self.store.load(CHECKPOINTS, keys)
 
@@ -101,9 +101,10 @@ class Fleet:
 
     async def shares(self) -> Counter[str]:
         """How many partitions each process (by name) owns by the leases; "" counts those that nobody does."""
-        shards = shards_of((await self.records()).values())
-        found = await self.store.load(LEASES, [shard.key for shard in shards])
-        owners = [(found[shard.key].fields or {})["owner"] if shard.key in found else "" for shard in shards]
+        records = (await self.records()).values()
+        keys = [key for record in records for build in record.builds for key in record.target(build).keys]
+        found = await self.store.load(LEASES, keys)
+        owners = [(found[key].fields or {})["owner"] if key in found else "" for key in keys]
         return Counter(owner.rpartition("-")[0] for owner in owners)
 
     async def is_shared_out(self, names: Collection[str]) -> bool:

@@ -2,23 +2,79 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from infrastructure.settings import Settings
-from projector.engine import Engine
-from projector.feeding.projection import Projection
+from infrastructure.view_registry import ViewRecord
+from projector.builds.catalogue import ViewCatalogue
+from projector.builds.workload import SwitchTimes
+from projector.http.responses import Status
+from projector.http.status import ViewStatusReader
+from projector.process import ProjectorProcess, create_projector_process
 from read_models.model.view import View
+from subscriptions.coordination.plain_workload import ConsumerRecords
+from subscriptions.following.follower import Follower
+from subscriptions.operating.dead_letters import DeadLetterOperations
+from subscriptions.operating.plain_catalogue import PlainCatalogue
+from subscriptions.operating.status import StatusReader
 from tests.projector.logs import fold_of
-from tests.projector.memory_read_store import MemoryReadStore
-from tests.projector.scripted_log import ScriptedLog
+from tests.subscriptions.memory_read_store import MemoryReadStore
+from tests.subscriptions.scripted_log import ScriptedLog
 from tests.support.bundled import CODEC, VIEWS
 
 
 def at_once() -> Iterator[float]:
     """No pause between attempts."""
     return itertools.repeat(0.0)
+
+
+class RunningProjector:
+    """A process of the projector over stores in memory, and what tests ask of it."""
+
+    def __init__(self, process: ProjectorProcess, log: ScriptedLog, store: Any) -> None:
+        self.process = process
+        self.coordinator = process.coordinator
+        self.registry = process.workload.registry
+        self.changed = process.coordinator.changed
+        self.heart = process.coordinator.heart
+        self.log = log
+        self.store = store
+
+    @property
+    def followers(self) -> list[Follower]:
+        """What folds builds at the moment."""
+        return self.coordinator.followers.running
+
+    @property
+    def records(self) -> Mapping[str, ViewRecord]:
+        """The views' records as they were read last."""
+        return self.process.workload.records
+
+    @property
+    def view_names(self) -> Sequence[str]:
+        """The views that it knows."""
+        return self.process.workload.names
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps the coordinator from its work."""
+        return self.coordinator.trouble
+
+    async def status(self) -> Status:
+        """What operators are told."""
+        reader = StatusReader(self.coordinator, self.store, self.log)
+        return await ViewStatusReader(self.process.workload, reader, self._others).read()
+
+    def dead_letters(self, *, timeout: float = 10, asked: asyncio.Event | None = None) -> DeadLetterOperations:
+        """The operators' operations on what is parked."""
+        catalogue = ViewCatalogue(self.registry, self.view_names, self._others)
+        return DeadLetterOperations(self.store, catalogue, asked or self.changed, timeout=timeout)
+
+    @property
+    def _others(self) -> PlainCatalogue:
+        return PlainCatalogue(ConsumerRecords(self.store))
 
 
 @asynccontextmanager
@@ -31,45 +87,37 @@ async def engine_over(
     settling: float = 0.1,
     following: float = 0.05,
     **settings: Any,
-) -> AsyncIterator[Engine]:
-    """A running engine for the block; at its end it is stopped in an orderly way."""
+) -> AsyncIterator[RunningProjector]:
+    """A running process for the block; at its end it is stopped in an orderly way."""
     stop = asyncio.Event()
     given = Settings(**{"consumer_lease": 0.6, **settings})
-    engine = Engine(
-        log,
-        store,
-        views,
-        CODEC,
-        given,
-        stop,
-        idle_check=idle_check,
-        settling=settling,
-        following=following,
-        delays=at_once,
+    times = SwitchTimes(settling=settling, following=following)
+    process = create_projector_process(
+        log, CODEC, store, views, given, stop, times=times, idle_check=idle_check, delays=at_once
     )
-    task = asyncio.create_task(engine.run())
+    task = asyncio.create_task(process.coordinator.run())
     try:
-        yield engine
+        yield RunningProjector(process, log, store)
     finally:
         stop.set()
         await asyncio.wait_for(task, 10)
 
 
-async def project_all(log: ScriptedLog, store: Any, views: Sequence[View] = VIEWS, **options: Any) -> Engine:
+async def project_all(log: ScriptedLog, store: Any, views: Sequence[View] = VIEWS, **options: Any) -> RunningProjector:
     """Runs until every event of the log has been dealt with, or every view was stopped; then stops."""
     async with engine_over(log, store, views, **options) as engine:
         await all_done(log, engine, len(views))
     return engine
 
 
-async def all_done(log: ScriptedLog, engine: Engine, views: int) -> None:
+async def all_done(log: ScriptedLog, engine: RunningProjector, views: int) -> None:
     """Waits until every view of the engine has come to the end of the log, or was stopped by its own fault."""
     async with asyncio.timeout(10):
         while not (
-            len(engine.projections) >= views
+            len(engine.followers) >= views
             and all(
                 one.broken is not None or (one.is_level and one.delivered >= log.end and log.is_drained)
-                for one in engine.projections
+                for one in engine.followers
             )
         ):
             await asyncio.sleep(0)
@@ -87,13 +135,15 @@ def _level(store: MemoryReadStore, view: View, end: int) -> bool:
     if record is None or end < 0:
         return record is not None
     checkpoints = store.documents("checkpoints")
-    keys = [f"{record['live']['collection']}:{record['layout']}:{number}" for number in range(record["partitions"])]
+    keys = [
+        f"{record['live']['collection']}:{record['partition_epoch']}:{number}" for number in range(record["partitions"])
+    ]
     return all(key in checkpoints and checkpoints[key]["_position"] >= end for key in keys)
 
 
-def projection_of(engine: Engine, view: View) -> Projection:
+def projection_of(engine: RunningProjector, view: View) -> Follower:
     """What the engine folds for the view's live build."""
-    return next(one for one in engine.projections if one.collection == view.collection)
+    return next(one for one in engine.followers if one.target == view.collection)
 
 
 def assert_folded(store: MemoryReadStore, log: ScriptedLog, views: Sequence[View] = VIEWS) -> None:
@@ -106,7 +156,9 @@ def assert_folded(store: MemoryReadStore, log: ScriptedLog, views: Sequence[View
         record = records[view.name]
         collection = record["live"]["collection"]
         assert store.documents(collection) == documents
-        assert {one["position"] for one in parked.values() if one["collection"] == collection} == positions
+        assert {one["position"] for one in parked.values() if one["target"] == collection} == positions
         if log.events:
-            keys = [f"{collection}:{record['layout']}:{partition}" for partition in range(record["partitions"])]
+            keys = [
+                f"{collection}:{record['partition_epoch']}:{partition}" for partition in range(record["partitions"])
+            ]
             assert {checkpoints[key]["_position"] for key in keys} == {log.events[-1].position}

@@ -12,18 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infrastructure.view_registry import NotPossible, ViewRecord, transitions
-from projector.builds.stewardship import keeps_still, reached_by_builds
-from projector.engine import Engine
-from projector.http.status import status_of
-from projector.membership.leases import Holding
-from projector.membership.member import Hold, Member, ShardReport
+from projector.builds.lifecycle import reached_by_builds
+from projector.builds.pausing import all_wait
 from read_models.model.view import View
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
 from read_models.ordering.order_details import ORDER_DETAILS
+from subscriptions.membership.leases import LeaseState
+from subscriptions.membership.member import Member, PartitionReport, PauseAck
 from tests.projector.logs import LogBuilder, confirmed, created, random_log
-from tests.projector.memory_read_store import MemoryReadStore
-from tests.projector.running import assert_folded, engine_over, folded_up_to, project_all
-from tests.projector.scripted_log import ScriptedLog
+from tests.projector.running import RunningProjector, assert_folded, engine_over, folded_up_to, project_all
+from tests.subscriptions.memory_read_store import MemoryReadStore
+from tests.subscriptions.scripted_log import ScriptedLog
 
 VIEWS = (ORDER_DETAILS, CUSTOMER_SUMMARY)
 
@@ -40,7 +39,9 @@ def record_of(store: MemoryReadStore, view: View) -> ViewRecord:
     return msgspec.convert(store.documents("view_records")[view.name], ViewRecord)
 
 
-async def until(engine: Engine, store: MemoryReadStore, view: View, met: Callable[[ViewRecord], bool]) -> ViewRecord:
+async def until(
+    engine: RunningProjector, store: MemoryReadStore, view: View, met: Callable[[ViewRecord], bool]
+) -> ViewRecord:
     """Waits until the view's record is as wanted."""
     async with asyncio.timeout(20):
         while not met(record := record_of(store, view)):
@@ -53,15 +54,15 @@ def now() -> int:
     return 0
 
 
-async def rebuild(engine: Engine, view: View) -> None:
+async def rebuild(engine: RunningProjector, view: View) -> None:
     await engine.registry.change(view.name, lambda record: transitions.with_candidate(record, view.version, now()))
-    engine.look_again.set()
+    engine.changed.set()
 
 
 @contextlib.asynccontextmanager
 async def up_to_date(
     log: ScriptedLog, store: MemoryReadStore, views: tuple[View, ...] = VIEWS, **others: Any
-) -> AsyncIterator[Engine]:
+) -> AsyncIterator[RunningProjector]:
     async with engine_over(log, store, views, **({"consumer_name": "p", "consumer_lease": 0.12} | others)) as engine:
         await folded_up_to(store, log.end, views)
         yield engine
@@ -117,12 +118,12 @@ class TestRebuild:
             for view in VIEWS:
                 await rebuild(engine, view)
                 async with asyncio.timeout(10):
-                    while f"{view.collection}_r2" not in {one.collection for one in engine.projections}:
+                    while f"{view.collection}_r2" not in {one.target for one in engine.followers}:
                         await asyncio.sleep(0.001)
-                    while engine._feeds.of(engine.projections[-1]) is None:
+                    while engine.coordinator.followers._feeds.of(engine.followers[-1]) is None:
                         await asyncio.sleep(0.001)
-            rebuilt = [one for one in engine.projections if one.collection.endswith("_r2")]
-            assert len({engine._feeds.of(one) for one in rebuilt}) == 1
+            rebuilt = [one for one in engine.followers if one.target.endswith("_r2")]
+            assert len({engine.coordinator.followers._feeds.of(one) for one in rebuilt}) == 1
             log.silent = False
             log.append()
             for view in VIEWS:
@@ -171,7 +172,7 @@ class TestRebuild:
             await engine.registry.change("order_details", lambda record: transitions.cancelled(record, now(), 1000))
             await until(engine, store, ORDER_DETAILS, lambda one: one.retired == [] and one.candidate is None)
         assert "order_details_v1_r2" not in store.collections
-        for collection in ("checkpoints", "parked_events", "projector_leases"):
+        for collection in ("checkpoints", "parked_events", "leases"):
             assert not [key for key in store.documents(collection) if "_r2" in key]
 
     async def test_the_previous_build_is_removed_after_its_grace(self):
@@ -205,7 +206,7 @@ class TestRebuild:
             before = store.documents("order_details_v1")
             await engine.registry.change("order_details", transitions.with_previous_as_candidate)
             for orders in range(6, 9):
-                engine.look_again.set()
+                engine.changed.set()
                 log.append(*some_orders(orders).events[len(log.events) :])
                 await folded_up_to(store, log.end, VIEWS)
             # Some query API may not know of the switch yet: it must not show more than what is served now.
@@ -219,7 +220,7 @@ class TestRebuild:
             log.silent = True
             await rebuild(engine, ORDER_DETAILS)
             async with asyncio.timeout(10):
-                while not (view := (await status_of(engine)).views[0]).rebuild:
+                while not (view := (await engine.status()).views[0]).rebuild:
                     await asyncio.sleep(0.001)
             assert (view.rebuild.kind, view.rebuild.state, view.rebuild.fraction) == ("rebuild", "catching_up", 0.0)
             assert (view.rebuild.collection, view.collection) == ("order_details_v1_r2", "order_details_v1")
@@ -262,7 +263,7 @@ class TestVersions:
             async with asyncio.timeout(10):
                 while not engine.records:
                     await asyncio.sleep(0.001)
-            assert (await status_of(engine)).views[0].state == "unowned", "nobody knows version 2"
+            assert (await engine.status()).views[0].state == "unowned", "nobody knows version 2"
             await engine.registry.change("order_details", transitions.with_previous_as_candidate)
             await until(engine, store, ORDER_DETAILS, lambda one: one.live.version == 1)
             await folded_up_to(store, log.end, VIEWS)
@@ -284,14 +285,14 @@ class TestPartitions:
                 await folded_up_to(store, log.end, VIEWS)
             assert_folded(store, log, VIEWS)
             async with asyncio.timeout(10):
-                while [one for one in store.documents("checkpoints").values() if one["layout"] not in (1, 6)]:
+                while [one for one in store.documents("checkpoints").values() if one["partition_epoch"] not in (1, 6)]:
                     await asyncio.sleep(0.001)
 
 
 class TestHold:
     """Whether the live build keeps still, so that the candidate may take its place."""
 
-    record = transitions.held(
+    record = transitions.paused(
         transitions.with_candidate(
             transitions.repartitioned(
                 transitions.first_record("orders", 1, 1, 0), partitions=1, reached={"orders_v1": 500}
@@ -300,29 +301,29 @@ class TestHold:
             now=0,
         )
     )
-    leases: ClassVar = {"orders_v1:2:0": Holding("owner", 1)}
+    leases: ClassVar = {"orders_v1:2:0": LeaseState("owner", 1)}
 
-    def keeps_still(self, known: bool = False, **members: tuple[list[Hold], list[str]]) -> bool:
-        """`members` by name: what they say they keep still with, and which shards they fold."""
+    def all_wait(self, known: bool = False, **members: tuple[list[PauseAck], list[str]]) -> bool:
+        """`members` by name: what they say they wait with, and which partitions they fold."""
         alive = {
-            name: Member(name, name, 0, 0, [], holds, [ShardReport(shard, "live") for shard in shards])
-            for name, (holds, shards) in members.items()
+            name: Member(name, name, "projector", 0, 0, [], acks, [PartitionReport(key, "live") for key in keys])
+            for name, (acks, keys) in members.items()
         }
-        return keeps_still(self.record, self.record.live, self.leases, alive, known=known)
+        return all_wait(self.record, self.record.live, self.leases, alive, known=known)
 
     def test_once_its_owner_says_so(self):
-        hold = Hold("orders_v1", self.record.holding)
-        assert not self.keeps_still(owner=([], []))
-        assert not self.keeps_still(owner=([Hold("orders_v1", self.record.holding - 1)], []))
-        assert self.keeps_still(owner=([hold], ["orders_v1_r2:2:0"]), other=([], ["customers_v1:1:0"]))
+        ack = PauseAck("orders_v1", self.record.paused)
+        assert not self.all_wait(owner=([], []))
+        assert not self.all_wait(owner=([PauseAck("orders_v1", self.record.paused - 1)], []))
+        assert self.all_wait(owner=([ack], ["orders_v1_r2:2:0"]), other=([], ["customers_v1:1:0"]))
 
     def test_when_its_owner_has_died_and_nobody_can_have_followed_it_unknowing(self):
-        assert not self.keeps_still(other=([], []))
-        assert self.keeps_still(known=True, other=([], []))
+        assert not self.all_wait(other=([], []))
+        assert self.all_wait(known=True, other=([], []))
 
     def test_not_while_somebody_folds_it_who_does_not_know_the_present_layout(self):
-        hold = Hold("orders_v1", self.record.holding)
-        assert not self.keeps_still(owner=([hold], []), late=([], ["orders_v1:1:0"]))
+        ack = PauseAck("orders_v1", self.record.paused)
+        assert not self.all_wait(owner=([ack], []), late=([], ["orders_v1:1:0"]))
 
 
 class Readers:
@@ -391,7 +392,7 @@ async def rebuilds_under_load(seed: int) -> None:
         assert all(reader.reads > 50 for reader in readers)
 
 
-async def something(engine: Engine, view: View, choose: random.Random) -> None:
+async def something(engine: RunningProjector, view: View, choose: random.Random) -> None:
     """One of the things that operators do."""
     record = (await engine.registry.load([view.name]))[view.name]
     reached = await reached_by_builds(engine.store, record)

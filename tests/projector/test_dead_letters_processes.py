@@ -40,7 +40,7 @@ class Desk:
 
     async def parked(self, view: str, key: str) -> list[tuple[int, bool]]:
         """Position of what is parked under a key, and whether it is what stands in the way."""
-        found = (await self.ask("GET", f"/dead-letters?view={view}&key={key}"))["dead_letters"]
+        found = (await self.ask("GET", f"/dead-letters?consumer={view}&key={key}"))["dead_letters"]
         return [(one["position"], one["first"]) for one in found]
 
     async def rebuilt(self) -> bool:
@@ -86,16 +86,16 @@ async def test_listed_shown_retried_and_discarded(desk):
     assert shown["summary"]["error"].startswith("UnknownEventType")
     assert shown["summary"]["keys"] == ["order-o1"]
 
-    told = await desk.ask("POST", "/dead-letters/retry", {"view": "order_details", "key": "order-o1"})
+    told = await desk.ask("POST", "/dead-letters/retry", {"consumer": "order_details", "key": "order-o1"})
     assert (told["replayed"], told["remaining"]) == (0, 3)
     assert told["errors"][0].startswith(f"stream order-o1 at {at[2]}: ")
     assert "UnknownEventType" in told["errors"][0]
     assert (await desk.document("order_details_v1", "o1"))["status"] == "confirmed"
     await desk.fleet.assert_folded()
 
-    asked = {"view": "order_details", "position": at[2], "reason": "nobody can be teleported"}
+    asked = {"consumer": "order_details", "position": at[2], "reason": "nobody can be teleported"}
     told = await desk.ask("POST", "/dead-letters/discard", asked)
-    assert told == {"view": "order_details", "replayed": 2, "discarded": 1, "remaining": 0, "errors": []}
+    assert told == {"consumer": "order_details", "replayed": 2, "discarded": 1, "remaining": 0, "errors": []}
     assert (await desk.document("order_details_v1", "o1"))["status"] == "delivered"
     left_out = {"order_details": {(at[2], "order-o1")}}
     await desk.fleet.assert_folded(left_out)
@@ -121,7 +121,7 @@ async def test_what_stood_behind_goes_into_documents_of_several_processes(desk):
     await desk.fleet.assert_folded()
     left_out = {}
     for view in ("customer_summary", "daily_sales"):
-        asked = {"view": view, "position": at[1], "reason": "in the way"}
+        asked = {"consumer": view, "position": at[1], "reason": "in the way"}
         told = await desk.ask("POST", "/dead-letters/discard", asked)
         assert (told["discarded"], told["remaining"], told["errors"]) == (1, 0, [])
         left_out[view] = {(at[1], "order-many")}
@@ -135,12 +135,12 @@ async def test_a_document_that_begins_with_what_it_cannot_take(desk):
     at = await desk.append("o1", confirmed("o1"), created("o1"), shipped("o1"))
     await desk.fleet.assert_folded()
     assert await desk.parked("order_details", "o1") == [(at[0], True), (at[1], False), (at[2], False)]
-    told = await desk.ask("POST", "/dead-letters/retry", {"view": "order_details"})
+    told = await desk.ask("POST", "/dead-letters/retry", {"consumer": "order_details"})
     assert told["errors"] == [
-        f"document o1 at {at[0]}: ValueError: OrderConfirmed of order o1 stands before its OrderCreated"
+        f"key o1 at {at[0]}: ValueError: OrderConfirmed of order o1 stands before its OrderCreated"
     ]
     told = await desk.ask(
-        "POST", "/dead-letters/discard", {"view": "order_details", "position": at[0], "reason": "too early"}
+        "POST", "/dead-letters/discard", {"consumer": "order_details", "position": at[0], "reason": "too early"}
     )
     assert (told["replayed"], told["discarded"], told["remaining"]) == (2, 1, 0)
     assert (await desk.document("order_details_v1", "o1"))["status"] == "shipped"
@@ -159,7 +159,7 @@ class Clerk:
 
     async def one(self, view: str) -> bool:
         """Discards one event; whether there was any."""
-        status, answer = await self._fleet.request("GET", f"/dead-letters?view={view}&limit=500")
+        status, answer = await self._fleet.request("GET", f"/dead-letters?consumer={view}&limit=500")
         assert status == 200, answer
         first = [one for one in answer["dead_letters"] if one["first"]]
         if not first:
@@ -167,7 +167,7 @@ class Clerk:
             return False
         one = self._choose.choice(first)
         self.left_out[view] |= {(one["position"], key) for key in one["keys"]}
-        asked = {"view": view, "position": one["position"], "reason": "in the way"}
+        asked = {"consumer": view, "position": one["position"], "reason": "in the way"}
         status, answer = await self._fleet.request("POST", "/dead-letters/discard", asked)
         # 503: who folds the documents was killed before it answered. 404: who was asked before was killed after it
         # had all done. Asked again, it comes right.

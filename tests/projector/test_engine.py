@@ -9,9 +9,9 @@ from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable, Wr
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
 from read_models.ordering.order_details import ORDER_DETAILS
 from tests.projector.logs import CREATED_V1, LogBuilder, cancelled, confirmed, created, delivered, fold_of, shipped
-from tests.projector.memory_read_store import MemoryReadStore, outage
 from tests.projector.running import all_done, assert_folded, engine_over, project_all
-from tests.projector.scripted_log import ScriptedLog
+from tests.subscriptions.memory_read_store import MemoryReadStore, outage
+from tests.subscriptions.scripted_log import ScriptedLog
 from tests.support.bundled import VIEWS
 
 
@@ -80,7 +80,7 @@ class TestWriting:
         store.before = slow
         async with engine_over(log, store) as engine:
             await reached.wait()
-            while not all(one.folded >= log.end for one in engine.projections):
+            while not all(one.handled >= log.end for one in engine.followers):
                 await asyncio.sleep(0)
             let_go.set()
             await all_done(log, engine, len(VIEWS))
@@ -100,7 +100,7 @@ class TestWriting:
         async with engine_over(log, store) as engine:
             await all_done(log, engine, len(VIEWS))
             log.advance(9_000)
-            while {one.position for one in engine.projections} != {9_000}:
+            while {one.position for one in engine.followers} != {9_000}:
                 await asyncio.sleep(0)
         assert checkpoint(store, CUSTOMER_SUMMARY) == 9_000
 
@@ -292,7 +292,7 @@ class TestStopping:
     async def test_leases_are_given_up_and_the_heartbeat_ends(self):
         store, log = MemoryReadStore(), ScriptedLog(orders(3).events)
         await project_all(log, store)
-        assert {lease["owner"] for lease in store.documents("projector_leases").values()} == {""}
+        assert {lease["owner"] for lease in store.documents("leases").values()} == {""}
         assert store.documents("projector_members") == {}
 
     async def test_a_fault_of_our_own_starts_again_from_the_checkpoints(self):

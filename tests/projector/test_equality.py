@@ -12,12 +12,20 @@ from hypothesis import strategies as st
 
 from infrastructure.event_store import StoredEvent
 from infrastructure.settings import Settings
-from projector.engine import Engine
+from projector.process import create_projector_process
 from tests.projector.logs import logs
-from tests.projector.memory_read_store import MemoryReadStore, outage
-from tests.projector.running import all_done, assert_folded, at_once, engine_over, folded_up_to, project_all
-from tests.projector.scripted_log import ScriptedLog
+from tests.projector.running import (
+    RunningProjector,
+    all_done,
+    assert_folded,
+    at_once,
+    engine_over,
+    folded_up_to,
+    project_all,
+)
 from tests.projector.touchy_view import TOUCHY
+from tests.subscriptions.memory_read_store import MemoryReadStore, outage
+from tests.subscriptions.scripted_log import ScriptedLog
 from tests.support.bundled import CODEC
 from tests.support.bundled import VIEWS as BUNDLED
 
@@ -59,8 +67,9 @@ async def crashing_life(events: Sequence[StoredEvent], store: MemoryReadStore, c
     store.before, store.after = hooks
     log = scripted(events, choose)
     configured = Settings(projector_cache=choose.choice([0, 1, 3, 1000]), consumer_name="p", consumer_lease=0.6)
-    engine = Engine(log, store, VIEWS, CODEC, configured, asyncio.Event(), delays=at_once)
-    task = asyncio.create_task(engine.run())
+    process = create_projector_process(log, CODEC, store, VIEWS, configured, asyncio.Event(), delays=at_once)
+    engine = RunningProjector(process, log, store)
+    task = asyncio.create_task(process.coordinator.run())
     done, died = asyncio.create_task(all_done(log, engine, len(VIEWS))), asyncio.create_task(crash.came.wait())
     await asyncio.wait({done, died, task}, return_when=asyncio.FIRST_COMPLETED)
     assert not task.done()

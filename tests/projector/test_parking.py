@@ -8,25 +8,28 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from infrastructure.checkpoints import Target
 from infrastructure.event_store import StoredEvent
-from projector.dead_letters.parked_events import readable
-from projector.dead_letters.parking import ParkedOfBatch, Parking
 from read_models.model.view import View
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
 from read_models.ordering.daily_sales import DAILY_SALES
 from read_models.ordering.order_details import ORDER_DETAILS
+from subscriptions.parking.parked_events import readable
+from subscriptions.parking.parking import Parking
+from subscriptions.parking.set_aside import SetAside
 from tests.projector.logs import LogBuilder, confirmed, created, delivered, shipped
-from tests.projector.memory_read_store import MemoryReadStore
 from tests.projector.running import all_done, assert_folded, engine_over, project_all, projection_of
-from tests.projector.scripted_log import ScriptedLog
+from tests.subscriptions.memory_read_store import MemoryReadStore
+from tests.subscriptions.scripted_log import ScriptedLog
 from tests.support.bundled import VIEWS
 
+TARGET = Target("order_details", "order_details_v1", 1, 1)
 ALL = {view.collection for view in VIEWS}
 
 
 def parked(store: MemoryReadStore, collection: str = "order_details_v1") -> list[dict[str, Any]]:
     """What is parked for a view, in order of position."""
-    found = [one for one in store.documents("parked_events").values() if one["collection"] == collection]
+    found = [one for one in store.documents("parked_events").values() if one["target"] == collection]
     return sorted(found, key=lambda one: one["position"])
 
 
@@ -74,13 +77,13 @@ class TestStreams:
         bad, after = log.events[1], log.add("order-bad", confirmed("bad"))
         store = MemoryReadStore()
         await project_all(ScriptedLog(log.events), store)
-        assert {one["collection"] for one in store.documents("parked_events").values()} == ALL
+        assert {one["target"] for one in store.documents("parked_events").values()} == ALL
         first, second = parked(store)
         assert first | {"parked_at": 0, "error": ""} == {
             "_id": f"order_details_v1:{bad.position:020}",
             "_position": bad.position,
-            "view": "order_details",
-            "collection": "order_details_v1",
+            "consumer": "order_details",
+            "target": "order_details_v1",
             "kind": "stream",
             "key": "order-bad",
             "first": 1,
@@ -114,7 +117,7 @@ class TestStreams:
         log.add("order-bad", confirmed("bad"))
         async with engine_over(scripted := ScriptedLog(log.events), store) as engine:
             await all_done(scripted, engine, len(VIEWS))
-            counts = {one.view.name: one.parking.count for one in engine.projections}
+            counts = {one.consumer.name: one.parking.count for one in engine.followers}
         assert [one["first"] for one in parked(store)] == [1, 0, 0]
         assert "bad" not in store.documents("order_details_v1")
         assert counts == {
@@ -165,7 +168,7 @@ class TestDocuments:
             "OrderShipped",
             "OrderDelivered",
         ]
-        assert {(one["kind"], one["key"]) for one in found} == {("document", "o1")}
+        assert {(one["kind"], one["key"]) for one in found} == {("key", "o1")}
         assert [one["first"] for one in found] == [1, 0, 0, 0]
         assert found[0]["error"] == "ZeroDivisionError: no sums today for o1"
         assert found[0]["data"].startswith('{"order_id":"o1"')
@@ -190,7 +193,7 @@ class TestDocuments:
         del store.collections["checkpoints"]
         async with engine_over(scripted := ScriptedLog(log.events), store, views) as engine:
             await all_done(scripted, engine, 1)
-            assert engine.projections[0].parking.count == 2
+            assert engine.followers[0].parking.count == 2
         assert store.documents("parked_events") == before
 
     async def test_a_document_that_no_store_can_hold_is_parked_and_the_others_are_written(self):
@@ -209,18 +212,17 @@ class TestDocuments:
         assert set(store.documents("daily_sales_v1")) == {"2026-03-14", "2026-03-16"}
 
     async def test_an_event_that_is_behind_for_one_key_can_be_the_first_for_another(self):
-        view = msgspec.structs.replace(ORDER_DETAILS, keys=lambda event: ("a", "b"))
-        parking = Parking(view, view.collection)
-        batch = ParkedOfBatch(parking)
+        parking = Parking(TARGET, 100)
+        batch = SetAside(parking)
         first, second = log_with().events
-        batch.park_key(first, "a", "no")
-        batch.park_key(second, "a", "behind")
-        batch.park_key(second, "b", "no")
+        batch.key(first, "a", "no")
+        batch.key(second, "a", "behind")
+        batch.key(second, "b", "no")
         told = [(one.key, one.position, one.first) for one in batch.events()]
         assert told == [("a", first.position, 1), ("a", second.position, 0), ("b", second.position, 1)]
         store = MemoryReadStore()
-        await store.write("parked_events", batch.writes())
-        restarted = Parking(view, view.collection)
+        await batch.record(store)
+        restarted = Parking(TARGET, 100)
         await restarted.load(store)
         for one in (parking, restarted):
             assert one.holds_key("a", first.position)
@@ -228,12 +230,12 @@ class TestDocuments:
             assert one.holds_key("b", second.position)
 
     async def test_more_parked_keys_than_a_page_are_read_back(self, monkeypatch):
-        monkeypatch.setattr("projector.everything.PAGE", 3)
+        monkeypatch.setattr("subscriptions.store.scan.PAGE", 3)
         log, store = LogBuilder(), MemoryReadStore()
         for number in range(10):
             log.add_raw(f"order-{number}", "OrderTeleported", b"{}")
         await project_all(ScriptedLog(log.events), store)
-        parking = Parking(ORDER_DETAILS, ORDER_DETAILS.collection)
+        parking = Parking(TARGET, 100)
         await parking.load(store)
         assert all(parking.holds_stream(event.stream, event.position) for event in log.events)
         assert parking.count == 10
@@ -265,9 +267,9 @@ class TestViewWideFault:
         events, store = self.orders(150), MemoryReadStore()
         log = ScriptedLog(events, cuts=[100])
         async with engine_over(log, store, [failing(ORDER_DETAILS, *(f"o{n}" for n in range(1000)))]) as engine:
-            while not (engine.projections and engine.projections[0].broken):
+            while not (engine.followers and engine.followers[0].broken):
                 await asyncio.sleep(0)
-            while engine.workers.reports()[0].state != "stopped":
+            while engine.coordinator.followers.reports()[0].state != "stopped":
                 await asyncio.sleep(0)
         assert log.subscribed_after == [None]
 

@@ -187,22 +187,22 @@ async def test_what_operators_see_and_an_orderly_end(history, read_store_databas
         assert body["views"][0]["parked"] == len(parked) > 0
         assert (await get(f"{projector.url}/health/ready"))[0] == 200
 
-        status, body = await get(f"{projector.url}/dead-letters?view=order_details&limit=500")
+        status, body = await get(f"{projector.url}/dead-letters?consumer=order_details&limit=500")
         assert status == 200
         assert [one["position"] for one in body["dead_letters"]] == sorted(parked)
         first = body["dead_letters"][0]
         assert (first["kind"], first["keys"], first["event_type"]) == ("stream", [first["stream"]], "OrderTeleported")
         assert first["error"].startswith("UnknownEventType")
-        three = (await get(f"{projector.url}/dead-letters?view=order_details&limit=3"))[1]
+        three = (await get(f"{projector.url}/dead-letters?consumer=order_details&limit=3"))[1]
         assert [one["position"] for one in three["dead_letters"]] == sorted(parked)[:3]
-        rest = (await get(f"{projector.url}/dead-letters?view=order_details&after={three['next']}"))[1]
+        rest = (await get(f"{projector.url}/dead-letters?consumer=order_details&after={three['next']}"))[1]
         assert rest["dead_letters"][0]["position"] == sorted(parked)[3]
         assert (await get(f"{projector.url}/dead-letters?limit=0"))[0] == 400
 
         async with aiohttp.ClientSession() as http, http.get(f"{projector.url}/metrics") as answer:
             metrics = await answer.text()
-        assert f'eventfold_projector_parked_events{{view="order_details"}} {len(parked)}.0' in metrics
-        assert f'eventfold_projector_position{{view="daily_sales"}} {float(history.last)}' in metrics
+        assert f'eventfold_consumer_parked_events{{consumer="order_details"}} {len(parked)}.0' in metrics
+        assert f'eventfold_consumer_position{{consumer="daily_sales"}} {float(history.last)}' in metrics
         assert await projector.stop() == 0
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from infrastructure.checkpoints import CHECKPOINTS, low_watermark
 from infrastructure.read_store import ReadStoreUnavailable
-from infrastructure.view_registry import CHECKPOINTS, ViewRecord, checkpoint_keys, low_watermark
+from infrastructure.view_registry import ViewRecord
 from tests.projector.appending import Appender, appending
 from tests.projector.fleet import Fleet, fleet_over
 from tests.projector.readers import Readers, reading
@@ -122,7 +123,7 @@ class CandidateProgress:
         build = record.candidate
         if build is None:
             return None
-        keys = checkpoint_keys(build, record.layout, record.partitions)
+        keys = record.target(build).keys
         # What was seen before this read began: two that overlap may end in any order.
         before = {key: self._furthest.get(key, -1) for key in keys}
         found = await self._fleet.store.load(CHECKPOINTS, keys)
@@ -130,7 +131,7 @@ class CandidateProgress:
             position = found[key].position if key in found else -1
             assert position >= before[key], f"{key} went back from {before[key]} to {position}"
             self._furthest[key] = max(position, self._furthest.get(key, -1))
-        return low_watermark(build, record.layout, record.partitions, found) or 0
+        return low_watermark(record.target(build), found) or 0
 
     async def past(self, position: int) -> None:
         """Waits until all builds under way are further than that, and not done yet."""

@@ -12,16 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infrastructure.view_registry import transitions
-from projector.dead_letters.operations import DeadLetterOperations, NoSuchDeadLetter, NotAnswered
-from projector.engine import Engine
 from read_models.model.view import View
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
 from read_models.ordering.order_details import ORDER_DETAILS
+from subscriptions.operating.dead_letters import DeadLetterOperations, NoSuchDeadLetter, NotAnswered
 from tests.projector.logs import LogBuilder, cancelled, confirmed, created, delivered, fold_of, random_log, shipped
-from tests.projector.memory_read_store import MemoryReadStore
-from tests.projector.running import assert_folded, engine_over, folded_up_to, project_all
-from tests.projector.scripted_log import ScriptedLog
+from tests.projector.running import RunningProjector, assert_folded, engine_over, folded_up_to, project_all
 from tests.projector.touchy_view import TOUCHY
+from tests.subscriptions.memory_read_store import MemoryReadStore
+from tests.subscriptions.scripted_log import ScriptedLog
 
 
 def refusing(view: View, *orders: str, keys: bool = False) -> View:
@@ -48,8 +47,8 @@ async def operating(log: ScriptedLog, store: MemoryReadStore, view: View, **othe
         yield operations_of(engine)
 
 
-def operations_of(engine: Engine) -> DeadLetterOperations:
-    return DeadLetterOperations(engine.store, engine.registry, engine.view_names, engine.look_again, patience=10)
+def operations_of(engine: RunningProjector) -> DeadLetterOperations:
+    return engine.dead_letters()
 
 
 def parked(store: MemoryReadStore) -> list[tuple[int, str, int]]:
@@ -88,7 +87,7 @@ class TestDocuments:
         async with operating(log, store, view) as operations:
             outcome = await operations.retry("customer_summary", None)
         assert (outcome.replayed, outcome.remaining) == (0, 1)
-        assert outcome.errors == [f"document c1 at {log.events[1].position}: ZeroDivisionError: o2"]
+        assert outcome.errors == [f"key c1 at {log.events[1].position}: ZeroDivisionError: o2"]
         assert store.documents("customer_summary_v1") == before
         assert_folded(store, log, [view])
 
@@ -111,11 +110,13 @@ class TestDocuments:
         view = refusing(ORDER_DETAILS, "o1")
         async with operating(log, store, view, view_grace=3600.0) as operations, asyncio.timeout(10):
             for number in (2, 3):
-                await operations._registry.change("order_details", lambda one: transitions.with_candidate(one, 1, 0))
+                await operations._catalogue._registry.change(
+                    "order_details", lambda one: transitions.with_candidate(one, 1, 0)
+                )
                 operations._asked.set()
                 while store.documents("view_records")["order_details"]["live"]["number"] != number:
                     await asyncio.sleep(0.001)
-            assert len({one["collection"] for one in store.documents("parked_events").values()}) > 1
+            assert len({one["target"] for one in store.documents("parked_events").values()}) > 1
             outcome = await operations.retry("order_details", None)
             assert (outcome.replayed, outcome.remaining, len(outcome.errors)) == (0, 2, 1)
 
@@ -138,7 +139,7 @@ class TestDocuments:
                         while not heirs_log.subscribed_after:
                             await asyncio.sleep(0)
 
-            heirs: list[Engine] = []
+            heirs: list[RunningProjector] = []
             store.before = succeeded
             outcome = await operations.retry("order_details", None)
             assert (outcome.replayed, outcome.remaining, outcome.errors) == (2, 0, [])
@@ -158,7 +159,7 @@ class TestDocuments:
     async def test_when_nobody_folds_the_view_the_request_stands_and_is_done_later(self):
         log, store = ScriptedLog(orders_of("c1", "o1").events), MemoryReadStore()
         engine = await project_all(log, store, [refusing(ORDER_DETAILS, "o1")], consumer_name="p")
-        nobody = DeadLetterOperations(engine.store, engine.registry, engine.view_names, asyncio.Event(), patience=0.01)
+        nobody = engine.dead_letters(timeout=0.01, asked=asyncio.Event())
         with pytest.raises(NotAnswered):
             await nobody.retry("order_details", "o1")
         async with operating(log, store, ORDER_DETAILS), asyncio.timeout(10):

@@ -105,7 +105,7 @@ class World:
     async def _retry(self) -> None:
         """Nothing has been mended, so nothing comes of it."""
         view = self._choose.choice(NAMES)
-        status, answer = await self._fleet.request("POST", "/dead-letters/retry", {"view": view})
+        status, answer = await self._fleet.request("POST", "/dead-letters/retry", {"consumer": view})
         assert status in (200, 404, 409, 503), answer
         assert status != 200 or answer["replayed"] == 0, answer
 
@@ -154,14 +154,14 @@ class World:
         if self._choose.random() < 0.7:
             return
         view = self._choose.choice(NAMES)
-        status, answer = await self._fleet.request("GET", f"/dead-letters?view={view}&limit=500")
+        status, answer = await self._fleet.request("GET", f"/dead-letters?consumer={view}&limit=500")
         assert status == 200, answer
         live = (await self._fleet.records())[view].live.collection
-        first = [one for one in answer["dead_letters"] if one["first"] and one["collection"] == live]
+        first = [one for one in answer["dead_letters"] if one["first"] and one["target"] == live]
         if not first:
             return
         one = self._choose.choice(first)
-        asked = {"view": view, "position": one["position"], "reason": "in the way"}
+        asked = {"consumer": view, "position": one["position"], "reason": "in the way"}
         status, answer = await self._fleet.request("POST", "/dead-letters/discard", asked)
         assert (status, answer.get("discarded")) == (200, 1), answer
         self.done["discarded"] += 1

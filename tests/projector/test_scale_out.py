@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from infrastructure.read_store import Comparison
-from projector.membership.leases import LEASES
+from subscriptions.membership.leases import LEASES
 from tests.projector.appending import appending
 from tests.projector.fleet import Fleet, fleet_over
 from tests.support.read_store import ReadStoreDatabase
@@ -133,7 +133,7 @@ async def test_views_are_divided_anew_while_orders_come_in(node, read_store_data
 
 
 async def nothing_is_left_of_earlier_layouts(fleet: Fleet) -> bool:
-    layouts = {record.layout for record in (await fleet.records()).values()}
+    layouts = {record.partition_epoch for record in (await fleet.records()).values()}
     assert layouts == {5}
-    counts = [await fleet.store.count(one, {"layout": Comparison(below=5)}) for one in ("checkpoints", LEASES)]
+    counts = [await fleet.store.count(one, {"partition_epoch": Comparison(below=5)}) for one in ("checkpoints", LEASES)]
     return counts == [0, 0]

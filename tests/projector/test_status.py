@@ -6,16 +6,15 @@ import time
 import pytest
 
 from infrastructure.event_store import StoredEvent
-from projector.engine import Engine
-from projector.gauges import lag_seconds
-from projector.http.answers import PartitionStatus, ViewStatus
-from projector.http.status import status_of
-from projector.service import NotReady, views_run
+from projector.http.responses import ViewStatus
 from read_models.ordering.order_details import ORDER_DETAILS
+from subscriptions.operating.gauges import lag_seconds
+from subscriptions.operating.status import PartitionStatus
+from subscriptions.process import NotReady, consumers_run
 from tests.projector.logs import LogBuilder, created
-from tests.projector.memory_read_store import MemoryReadStore, outage
-from tests.projector.running import all_done, engine_over, project_all
-from tests.projector.scripted_log import ScriptedLog
+from tests.projector.running import RunningProjector, all_done, engine_over, project_all
+from tests.subscriptions.memory_read_store import MemoryReadStore, outage
+from tests.subscriptions.scripted_log import ScriptedLog
 from tests.support.bundled import VIEWS
 
 
@@ -46,7 +45,7 @@ class Held:
             await self.let_go.wait()
 
 
-async def started(engine: Engine) -> None:
+async def started(engine: RunningProjector) -> None:
     """Waits until the engine has found out what it is to fold."""
     async with asyncio.timeout(10):
         while len(engine.records) < len(engine.view_names):
@@ -58,7 +57,7 @@ async def test_an_empty_log():
     async with engine_over(log, MemoryReadStore()) as engine:
         await started(engine)
         await log.drained()
-        status = await status_of(engine)
+        status = await engine.status()
     assert (status.event_store.position, status.event_store.reachable) == (None, True)
     first = status.views[0]
     assert (first.name, first.version, first.position) == ("order_details", 1, None)
@@ -69,8 +68,8 @@ async def test_caught_up():
     log = ScriptedLog(log_of(3, seconds_ago=3600))
     async with engine_over(log, MemoryReadStore()) as engine:
         await all_done(log, engine, len(VIEWS))
-        status = await status_of(engine)
-        assert {lag_seconds(one) for one in engine.projections} == {0.0}
+        status = await engine.status()
+        assert {lag_seconds(one) for one in engine.followers} == {0.0}
         (instance,) = status.instances
         assert (instance.instance, instance.alive, instance.partitions) == (engine.heart.instance, True, len(VIEWS))
     assert status.event_store.position == log.end
@@ -89,8 +88,8 @@ async def test_behind_by_the_age_of_the_oldest_event_not_yet_folded():
     log = ScriptedLog(events, cuts=[2, 1])
     async with engine_over(log, store) as engine:
         await held.reached.wait()
-        status = await status_of(engine)
-        measured = max(lag_seconds(one) for one in engine.projections)
+        status = await engine.status()
+        measured = max(lag_seconds(one) for one in engine.followers)
         held.let_go.set()
         await all_done(log, engine, len(VIEWS))
     view = status.views[0]
@@ -108,7 +107,7 @@ async def test_an_event_after_a_quiet_hour_does_not_make_an_hour_of_lag():
     log = ScriptedLog(events)
     async with engine_over(log, store) as engine:
         await held.reached.wait()
-        status = await status_of(engine)
+        status = await engine.status()
         held.let_go.set()
     assert status.views[0].lag_seconds < 60
 
@@ -119,9 +118,9 @@ async def test_with_the_event_store_away_the_lag_is_not_known():
         await all_done(log, engine, len(VIEWS))
         log.away = True
         log._appended.set()
-        while engine.workers.reports()[0].state != "waiting":
+        while engine.coordinator.followers.reports()[0].state != "waiting":
             await asyncio.sleep(0)
-        status = await status_of(engine)
+        status = await engine.status()
     assert (status.event_store.position, status.event_store.reachable) == (None, False)
     view = status.views[0]
     assert (view.position, view.lag_positions, view.lag_seconds) == (log.events[-1].position, None, None)
@@ -135,7 +134,7 @@ async def test_with_the_read_store_away():
         store.before = outage(operations=10**9)
         while engine.trouble is None:
             await asyncio.sleep(0)
-        view = (await status_of(engine)).views[0]
+        view = (await engine.status()).views[0]
         assert view.state == "waiting"
         assert view.trouble.startswith("ReadStoreUnavailable")
         store.before = outage(operations=0)
@@ -151,9 +150,9 @@ async def test_readiness_names_a_view_that_was_stopped():
     log = ScriptedLog(log_of(100))
     async with engine_over(log, MemoryReadStore(), [broken]) as engine:
         await started(engine)
-        while not (engine.projections and engine.projections[0].broken):
+        while not (engine.followers and engine.followers[0].broken):
             await asyncio.sleep(0)
-        view = (await status_of(engine)).views[0]
+        view = (await engine.status()).views[0]
         assert (view.state, view.position, view.lag_positions) == ("stopped", None, log.events[-1].position + 1)
         with pytest.raises(NotReady, match="order_details is stopped"):
-            await views_run(engine)()
+            await consumers_run(engine.coordinator)()

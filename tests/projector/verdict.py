@@ -6,7 +6,7 @@ from typing import Any
 from infrastructure.event_store import StoredEvent
 from infrastructure.read_store import ReadStore, StoredDocument
 from infrastructure.view_registry import ViewRegistry
-from projector.everything import everything
+from subscriptions.store.scan import scan_pages
 from tests.projector.logs import fold_of
 from tests.support.bundled import VIEWS
 
@@ -26,7 +26,7 @@ async def assert_equal_to_a_fold(
         wrong = {key for key in documents.keys() | found.keys() if documents.get(key) != found.get(key)}
         shown = {key: (found.get(key), documents.get(key)) for key in sorted(wrong)[:3]}
         assert not wrong, f"{len(wrong)} documents of {collection} (found, expected): {shown}"
-        set_aside = [one async for one in everything(store, "parked_events", {"collection": collection}, by="position")]
+        set_aside = [one async for one in scan_pages(store, "parked_events", {"target": collection}, by="position")]
         assert [one["position"] for one in set_aside] == sorted(parked), f"parked of {collection}"
 
 

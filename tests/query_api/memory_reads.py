@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
+from infrastructure.checkpoints import CHECKPOINTS, PartitionRef, Target
 from infrastructure.read_store import ReadStoreUnavailable, StoredDocument
-from infrastructure.view_registry import CHECKPOINTS, Build, ViewRecord
-from infrastructure.view_registry.checkpoints import checkpoint_key
+from infrastructure.view_registry import Build, ViewRecord
 from infrastructure.view_registry.transitions import first_record, switched, with_candidate
 from read_models.model.view import View
 
@@ -52,7 +52,8 @@ class MemoryReads:
     def reach(self, build: Build, layout: int, *positions: int) -> None:
         """The checkpoints of a build's partitions."""
         for partition, position in enumerate(positions):
-            self.positions[checkpoint_key(build.collection, layout, partition)] = position
+            ref = PartitionRef(Target("", build.collection, build.version, len(positions), layout), partition)
+            self.positions[ref.key] = position
 
     def switch(self, view: View) -> Build:
         """Makes a new build and serves it; answers which one."""

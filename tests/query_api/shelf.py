@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
+from infrastructure.checkpoints import CHECKPOINTS, Checkpoint, PartitionRef
 from infrastructure.read_store import ReadStore, Write
-from infrastructure.view_registry import CHECKPOINTS, Build, Checkpoint, ViewRecord, ViewRegistry
-from infrastructure.view_registry.checkpoints import checkpoint_key
+from infrastructure.view_registry import Build, ViewRecord, ViewRegistry
 from infrastructure.view_registry.transitions import first_record, switched, with_candidate
 from read_models.model.view import View
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY, CustomerSummary
@@ -112,9 +112,9 @@ class Shelf:
         build = build or record.live
         writes = []
         for number in range(record.partitions) if partition is None else [partition]:
-            key = checkpoint_key(build.collection, record.layout, number)
+            key = PartitionRef(record.target(build), number).key
             fields = Checkpoint(
-                view.name, build.collection, build.version, record.layout, number, 0, "shelf", PLACED_AT
+                view.name, build.collection, build.version, record.partition_epoch, number, 0, "shelf", PLACED_AT
             )
             writes.append(Write(key, position, msgspec.to_builtins(fields)))
         await self.store.write(CHECKPOINTS, writes)

@@ -7,10 +7,10 @@ from functools import partial
 import pytest
 from msgspec.structs import replace
 
+from infrastructure.checkpoints import CHECKPOINTS
 from infrastructure.http.problems import Problem
 from infrastructure.read_store import ReadStoreUnavailable
 from infrastructure.settings import Settings
-from infrastructure.view_registry import CHECKPOINTS
 from infrastructure.view_registry.transitions import repartitioned
 from query_api.checkpoints import Checkpoints
 from query_api.live_builds import LiveBuilds
@@ -128,7 +128,7 @@ async def reads() -> MemoryReads:
 
 def _all_reach(reads: MemoryReads, position: int) -> None:
     for record in reads.by_view.values():
-        reads.reach(record.live, record.layout, *[position] * record.partitions)
+        reads.reach(record.live, record.partition_epoch, *[position] * record.partitions)
 
 
 async def _polls(reads: MemoryReads, count: int) -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from infrastructure.settings import Settings
 from infrastructure.view_registry import Build
-from infrastructure.view_registry.transitions import held, repartitioned
+from infrastructure.view_registry.transitions import paused, repartitioned
 from query_api.live_builds import MAX_AGE
 from read_models.model.view import View
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
@@ -59,7 +59,7 @@ class Projected:
         for position in range(1, self.position + 1):
             await self.fold(position, lambda view: builds[view.name])
         for view in VIEWS:
-            await self.shelf.save(held(self.shelf.records[view.name]))
+            await self.shelf.save(paused(self.shelf.records[view.name]))
         self.switched_after.append(self.position)
         for view in VIEWS:
             await self.shelf.switch(view)
@@ -225,7 +225,7 @@ async def test_a_view_divided_anew_shows_no_shorter_list(api: Client, shelf: She
     await shelf.checkpoint(ORDER_LIST, 20)
     before = await api.get("/orders")
     await shelf.save(repartitioned(shelf.records["order_list"], 2, {"order_list_v1": 15}))
-    await shelf.store.remove("checkpoints", {"layout": 1})
+    await shelf.store.remove("checkpoints", {"partition_epoch": 1})
     for _ in range(3):
         assert (await api.get("/orders")).body == before.body
 

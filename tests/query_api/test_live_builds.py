@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from infrastructure.read_store import ReadStoreUnavailable, StoredDocument
-from infrastructure.view_registry.transitions import first_record, held, repartitioned, with_candidate
+from infrastructure.view_registry.transitions import first_record, paused, repartitioned, with_candidate
 from query_api.live_builds import LiveBuilds
 from read_models.ordering.order_details import ORDER_DETAILS
 from read_models.ordering.order_list import ORDER_LIST
@@ -136,7 +136,7 @@ async def test_what_a_build_shares_is_kept_while_it_is_live_and_forgotten_then(
     reads: MemoryReads, builds: LiveBuilds, clock: Clock
 ) -> None:
     first = await builds.of(ORDER_DETAILS)
-    reads.by_view["order_details"] = held(with_candidate(reads.by_view["order_details"], 1, 2))
+    reads.by_view["order_details"] = paused(with_candidate(reads.by_view["order_details"], 1, 2))
     clock.now += 1
     assert await builds.of(ORDER_DETAILS) is first, "a rebuild under way changes nothing"
     assert first is not None

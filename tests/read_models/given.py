@@ -4,9 +4,9 @@ from typing import Any
 
 from read_models.model.view import View
 from tests.projector.logs import LogBuilder, fold_of
-from tests.projector.memory_read_store import MemoryReadStore
 from tests.projector.running import project_all
-from tests.projector.scripted_log import ScriptedLog
+from tests.subscriptions.memory_read_store import MemoryReadStore
+from tests.subscriptions.scripted_log import ScriptedLog
 
 
 class Given:

@@ -3,7 +3,7 @@
 from infrastructure.view_registry import Build, ViewRecord
 from infrastructure.view_registry.transitions import (
     first_record,
-    held,
+    paused,
     switched,
     with_candidate,
     with_previous_as_candidate,
@@ -15,20 +15,20 @@ REBUILT = Build("sales_v1_r2", 1, 2, 200)
 
 FIRST = first_record("sales", 1, 2, 100)
 BUILDING = with_candidate(FIRST, 2, 200)
-HOLDING = held(BUILDING)
-SWITCHED = switched(HOLDING, 300, 1000)
+PAUSED = paused(BUILDING)
+SWITCHED = switched(PAUSED, 300, 1000)
 BUILDING_AGAIN = with_candidate(SWITCHED, 3, 400)
 RETURNING = with_previous_as_candidate(SWITCHED)
-HOLDING_TO_RETURN = held(RETURNING)
+PAUSED_TO_RETURN = paused(RETURNING)
 
 STATES: dict[str, ViewRecord] = {
     "first": FIRST,
     "building": BUILDING,
-    "holding": HOLDING,
+    "paused": PAUSED,
     "switched": SWITCHED,
     "building again": BUILDING_AGAIN,
     "returning": RETURNING,
-    "holding to return": HOLDING_TO_RETURN,
+    "holding to return": PAUSED_TO_RETURN,
 }
 
 

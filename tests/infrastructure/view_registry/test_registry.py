@@ -10,12 +10,12 @@ from infrastructure.view_registry import NotPossible, ViewRecord, ViewRegistry
 from infrastructure.view_registry.transitions import (
     cancelled,
     first_record,
-    held,
-    released,
+    paused,
     repartitioned,
+    resumed,
     with_candidate,
 )
-from tests.infrastructure.view_registry.examples import BUILDING, FIRST, HOLDING, HOLDING_TO_RETURN, RETURNING, SWITCHED
+from tests.infrastructure.view_registry.examples import BUILDING, FIRST, PAUSED, PAUSED_TO_RETURN, RETURNING, SWITCHED
 from tests.support.read_store import ReadStoreDatabase
 
 NOW = 1_773_489_600_123
@@ -36,13 +36,13 @@ async def stored(registry: ViewRegistry) -> ViewRecord:
 
 async def test_a_record_comes_back_as_it_was_saved(registry: ViewRegistry) -> None:
     assert await registry.load(["sales", "orders"]) == {}
-    for record in (FIRST, BUILDING, HOLDING, SWITCHED, RETURNING, HOLDING_TO_RETURN):
+    for record in (FIRST, BUILDING, PAUSED, SWITCHED, RETURNING, PAUSED_TO_RETURN):
         assert await registry.save(record)
         assert await registry.load(["sales", "orders"]) == {"sales": record}
 
 
 async def test_positions_and_times_beyond_32_bits_come_back_as_they_were(registry: ViewRegistry) -> None:
-    first = first_record("sales", 1, 1, NOW, base=2**40)
+    first = first_record("sales", 1, 1, 2**40)
     assert await registry.save(first)
     divided = repartitioned(with_candidate(first, 1, NOW), 2, {"sales_v1": 2**62, "sales_v1_r2": 2**50})
     await registry.change("sales", lambda record: with_candidate(record, 1, NOW))
@@ -76,7 +76,7 @@ async def test_changes_that_race_are_all_made_one_after_the_other(registry: View
     )
     assert sorted(record.sequence for record in changed) == list(range(2, 10))
     record = await stored(registry)
-    assert (record.partitions, record.layout, record.sequence) == (10, 9, 9)
+    assert (record.partitions, record.partition_epoch, record.sequence) == (10, 9, 9)
 
 
 async def test_of_two_rebuilds_asked_for_at_once_one_is_told_of_the_other(registry: ViewRegistry) -> None:
@@ -94,15 +94,15 @@ async def test_of_two_rebuilds_asked_for_at_once_one_is_told_of_the_other(regist
 async def test_a_change_that_is_refused_or_made_from_an_older_record_changes_nothing(registry: ViewRegistry) -> None:
     await registry.save(FIRST)
     with pytest.raises(NotPossible):
-        await registry.change("sales", held)
+        await registry.change("sales", paused)
     assert await stored(registry) == FIRST
     building = await registry.change("sales", lambda record: with_candidate(record, 2, NOW))
-    holding = held(building)
+    holding = paused(building)
     await registry.change("sales", lambda record: cancelled(record, NOW, 1))
     assert not await registry.save(holding)
-    assert (await stored(registry)).holding == 0
+    assert (await stored(registry)).paused == 0
 
 
 async def test_a_view_without_a_record_can_not_be_changed(registry: ViewRegistry) -> None:
     with pytest.raises(KeyError, match="sales"):
-        await registry.change("sales", released)
+        await registry.change("sales", resumed)

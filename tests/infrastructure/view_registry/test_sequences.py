@@ -11,9 +11,9 @@ from infrastructure.view_registry.transitions import (
     cancelled,
     first_record,
     forgotten,
-    held,
-    released,
+    paused,
     repartitioned,
+    resumed,
     switched,
     with_candidate,
     with_previous_as_candidate,
@@ -42,8 +42,8 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     st.sampled_from(
         [
             ("back", with_previous_as_candidate),
-            ("hold", held),
-            ("release", released),
+            ("hold", paused),
+            ("release", resumed),
             ("switch", lambda record: switched(record, 1, 10)),
             ("cancel", lambda record: cancelled(record, 1, 10)),
             ("remove", without_previous),
@@ -57,7 +57,7 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
 def test_collections_are_used_once_and_never_lost(version: int, steps: list[Step]) -> None:
     record = first_record("sales", version, 1, 1)
     ever = {record.live.collection}
-    holds: set[int] = set()
+    pauses: set[int] = set()
     for name, step in steps:
         try:
             after = step(record)
@@ -76,12 +76,12 @@ def test_collections_are_used_once_and_never_lost(version: int, steps: list[Step
         assert after.sequence == record.sequence + 1
         assert after.builds_made == len(ever)
         assert after.latest_version >= record.latest_version
-        assert after.layout == record.layout + (name == "divide")
+        assert after.partition_epoch == record.partition_epoch + (name == "divide")
         assert after.live.collection == record.live.collection or name == "switch"
-        assert not after.holding or after.candidate is not None, "nothing keeps still for nothing"
+        assert not after.paused or after.candidate is not None, "nothing waits for nothing"
         assert not after.returning or after.candidate is not None
         assert (after.previous is None) == (after.previous_until == 0)
-        if after.holding != record.holding and after.holding:
-            assert after.holding not in holds, "each hold has a name of its own"
-            holds.add(after.holding)
+        if after.paused != record.paused and after.paused:
+            assert after.paused not in pauses, "each pause has a name of its own"
+            pauses.add(after.paused)
         record = after

@@ -12,9 +12,9 @@ from infrastructure.view_registry.transitions import (
     cancelled,
     first_record,
     forgotten,
-    held,
-    released,
+    paused,
     repartitioned,
+    resumed,
     switched,
     with_candidate,
     with_previous_as_candidate,
@@ -24,9 +24,9 @@ from tests.infrastructure.view_registry.examples import (
     BUILDING,
     BUILDING_AGAIN,
     FIRST,
-    HOLDING,
-    HOLDING_TO_RETURN,
     ONE,
+    PAUSED,
+    PAUSED_TO_RETURN,
     REBUILT,
     RETURNING,
     STATES,
@@ -69,16 +69,16 @@ CHANGES: list[tuple[str, ViewRecord, When, Mapping[str, Any]]] = [
         lambda record: with_candidate(record, 2, 400),
         {"candidate": Build("sales_v2_r3", 2, 3, 400), "builds_made": 3},
     ),
-    ("a hold", BUILDING, held, {"holding": 3}),
-    ("another hold has another name", HOLDING, held, {"holding": 4}),
-    ("a hold on the way back", RETURNING, held, {"holding": 6}),
-    ("a release", HOLDING, released, {"holding": 0}),
-    ("a release without a hold", FIRST, released, {}),
+    ("a pause", BUILDING, paused, {"paused": 3}),
+    ("another pause has another name", PAUSED, paused, {"paused": 4}),
+    ("a pause on the way back", RETURNING, paused, {"paused": 6}),
+    ("a resume", PAUSED, resumed, {"paused": 0}),
+    ("a resume without a pause", FIRST, resumed, {}),
     (
         "a switch",
-        HOLDING,
+        PAUSED,
         SWITCH,
-        {"live": TWO, "candidate": None, "holding": 0, "switched_at": 300, "previous": ONE, "previous_until": 1300},
+        {"live": TWO, "candidate": None, "paused": 0, "switched_at": 300, "previous": ONE, "previous_until": 1300},
     ),
     (
         "a switch retires the build before the previous one",
@@ -101,25 +101,25 @@ CHANGES: list[tuple[str, ViewRecord, When, Mapping[str, Any]]] = [
     ),
     (
         "the way back ends",
-        HOLDING_TO_RETURN,
+        PAUSED_TO_RETURN,
         lambda record: switched(record, 600, 1000),
         {
             "live": ONE,
             "candidate": None,
             "returning": False,
-            "holding": 0,
+            "paused": 0,
             "switched_at": 600,
             "previous": TWO,
             "previous_until": 1600,
         },
     ),
     ("a build is cancelled", BUILDING, CANCEL, {"candidate": None, "retired": [TWO]}),
-    ("a build is cancelled on hold", HOLDING, CANCEL, {"candidate": None, "holding": 0, "retired": [TWO]}),
+    ("a build is cancelled on hold", PAUSED, CANCEL, {"candidate": None, "paused": 0, "retired": [TWO]}),
     (
         "the way back is cancelled",
-        HOLDING_TO_RETURN,
+        PAUSED_TO_RETURN,
         CANCEL,
-        {"candidate": None, "returning": False, "holding": 0, "previous": ONE, "previous_until": 1700},
+        {"candidate": None, "returning": False, "paused": 0, "previous": ONE, "previous_until": 1700},
     ),
     (
         "the previous build is given up",
@@ -139,7 +139,7 @@ CHANGES: list[tuple[str, ViewRecord, When, Mapping[str, Any]]] = [
         "a division",
         FIRST,
         divide(4),
-        {"partitions": 4, "layout": 2, "live": Build("sales_v1", 1, 1, 100, 70)},
+        {"partitions": 4, "partition_epoch": 2, "live": Build("sales_v1", 1, 1, 100, 70)},
     ),
     (
         "a division of all builds",
@@ -147,7 +147,7 @@ CHANGES: list[tuple[str, ViewRecord, When, Mapping[str, Any]]] = [
         divide(1),
         {
             "partitions": 1,
-            "layout": 2,
+            "partition_epoch": 2,
             "live": Build("sales_v2", 2, 2, 200, 50),
             "candidate": Build("sales_v3", 3, 3, 400, -1),
             "previous": Build("sales_v1", 1, 1, 100, 70),
@@ -157,13 +157,13 @@ CHANGES: list[tuple[str, ViewRecord, When, Mapping[str, Any]]] = [
         "a division into as many as before",
         FIRST,
         divide(2),
-        {"layout": 2, "live": Build("sales_v1", 1, 1, 100, 70)},
+        {"partition_epoch": 2, "live": Build("sales_v1", 1, 1, 100, 70)},
     ),
     (
         "a division into the most there are",
         FIRST,
         divide(MOST_PARTITIONS),
-        {"partitions": MOST_PARTITIONS, "layout": 2, "live": Build("sales_v1", 1, 1, 100, 70)},
+        {"partitions": MOST_PARTITIONS, "partition_epoch": 2, "live": Build("sales_v1", 1, 1, 100, 70)},
     ),
 ]
 
@@ -181,21 +181,21 @@ RETURNS_ALREADY = "sales is going back to its previous build already, into sales
 TRY_AGAIN = "sales is being switched; try again in a few seconds"
 
 REFUSALS: list[tuple[str, When, str]] = [
-    *[(state, NEW_VERSION, BUILDS_ALREADY) for state in ("building", "holding")],
+    *[(state, NEW_VERSION, BUILDS_ALREADY) for state in ("building", "paused")],
     *[(state, NEW_VERSION, RETURNS_ALREADY) for state in ("returning", "holding to return")],
     ("first", with_previous_as_candidate, "sales has no previous build to go back to"),
     ("building", with_previous_as_candidate, BUILDS_ALREADY),
     ("building again", with_previous_as_candidate, "sales is being rebuilt already, into sales_v3"),
     ("returning", with_previous_as_candidate, RETURNS_ALREADY),
-    *[(state, when, NO_REBUILD) for state in ("first", "switched") for when in (held, SWITCH, CANCEL)],
+    *[(state, when, NO_REBUILD) for state in ("first", "switched") for when in (paused, SWITCH, CANCEL)],
     *[
         (state, without_previous, "sales has no previous build to remove")
-        for state in ("first", "building", "holding", "returning", "holding to return")
+        for state in ("first", "building", "paused", "returning", "holding to return")
     ],
     ("first", divide(0), "a view has 1 to 64 partitions, not 0"),
     ("first", divide(-1), "a view has 1 to 64 partitions, not -1"),
     ("first", divide(65), "a view has 1 to 64 partitions, not 65"),
-    *[(state, divide(2), TRY_AGAIN) for state in ("holding", "holding to return")],
+    *[(state, divide(2), TRY_AGAIN) for state in ("paused", "holding to return")],
 ]
 
 
@@ -207,11 +207,11 @@ def test_what_is_not_possible_is_said_in_words(state: str, when: When, said: str
 
 
 def test_a_first_record() -> None:
-    assert first_record("sales", 3, 4, 100, base=9) == ViewRecord(
+    assert first_record("sales", 3, 4, 100) == ViewRecord(
         view="sales",
-        live=Build("sales_v3", 3, 1, 100, 9),
+        live=Build("sales_v3", 3, 1, 100),
         partitions=4,
-        layout=1,
+        partition_epoch=1,
         latest_version=3,
         builds_made=1,
         sequence=1,
@@ -223,7 +223,7 @@ def test_a_first_record() -> None:
     ("state", "collections"),
     [
         ("first", ["sales_v1"]),
-        ("holding", ["sales_v1", "sales_v2"]),
+        ("paused", ["sales_v1", "sales_v2"]),
         ("building again", ["sales_v2", "sales_v3", "sales_v1"]),
         ("returning", ["sales_v2", "sales_v1"]),
     ],

@@ -1,0 +1,58 @@
+"""What follows the log, divided into partitions: the units that are leased, and that have a checkpoint each."""
+
+from zlib import crc32
+
+from msgspec import Struct
+
+
+class Target(Struct, frozen=True):
+    """One thing that is brought up to date with the log: a build of a view, or what another consumer keeps.
+
+    `consumer` is whose it is; `name` is its own, unique among all. `version` is that of the code that can work on it.
+    `partition_epoch` rises when the number of partitions changes: checkpoints and leases of another epoch mean nothing
+    any more. A partition without a checkpoint starts after the position `base`; -1 is before the first event.
+    """
+
+    consumer: str
+    name: str
+    version: int
+    partitions: int
+    partition_epoch: int = 1
+    base: int = -1
+
+    @property
+    def refs(self) -> "list[PartitionRef]":
+        """All of its partitions."""
+        return [PartitionRef(self, partition) for partition in range(self.partitions)]
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of the checkpoints of all of its partitions."""
+        return [ref.key for ref in self.refs]
+
+    @property
+    def ability(self) -> str:
+        """What a process must be able to do to work on it; see `ability`."""
+        return ability(self.consumer, self.version)
+
+
+class PartitionRef(Struct, frozen=True):
+    """One partition of a target."""
+
+    target: Target
+    partition: int
+
+    @property
+    def key(self) -> str:
+        """What its lease and its checkpoint are called."""
+        return f"{self.target.name}:{self.target.partition_epoch}:{self.partition}"
+
+
+def ability(consumer: str, version: int) -> str:
+    """The name for knowing how to run a version of a consumer."""
+    return f"{consumer}:{version}"
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """The partition (0 to partitions - 1) to which a key belongs: the same in every process, for ever."""
+    return crc32(key.encode("utf-8", "surrogatepass")) % partitions if partitions > 1 else 0

@@ -1,0 +1,159 @@
+"""What has to be done for a view as a whole, by one process at a time: new versions, the switch, removal.
+
+Each step is one guarded write of the view's record, or a removal that may be repeated; so a process that dies in the
+middle, or two that both take themselves for the one in charge, do no harm.
+"""
+
+from collections.abc import Mapping, Sequence
+from time import monotonic
+
+import structlog
+
+from infrastructure.checkpoints import CHECKPOINTS, low_watermark
+from infrastructure.checkpoints.target import ability
+from infrastructure.clock import now_millis
+from infrastructure.view_registry import Build, ViewRecord, ViewRegistry, transitions
+from projector import metrics
+from projector.builds.pausing import all_wait, is_folded
+from projector.builds.removal import BuildRemoval
+from read_models.model.view import View
+from subscriptions.membership.leases import NOBODY, LeaseState
+from subscriptions.membership.member import Member
+from subscriptions.ports import DocumentStore, EventLog
+
+log = structlog.get_logger(__name__)
+
+# How long the live build waits at most for a candidate to reach it; then it goes on, and the switch is tried later.
+_LONGEST_PAUSE = 10.0
+_BETWEEN_PAUSES = 5.0
+
+
+class BuildLifecycle:
+    """Times are in seconds. `quiet` is how long anybody may still read or write what a record no longer names: only
+    after that is it removed. `grace` is how long the previous build is kept. Every method raises what the stores raise.
+    """
+
+    def __init__(
+        self, store: DocumentStore, event_log: EventLog, registry: ViewRegistry, *, quiet: float, grace: float
+    ) -> None:
+        self._store = store
+        self._log = event_log
+        self._registry = registry
+        self._removal = BuildRemoval(store, registry, quiet=quiet)
+        self._quiet = quiet
+        self._grace = int(grace * 1000)
+        self._ends: dict[str, int] = {}
+        self._paused_since: dict[tuple[str, int], float] = {}
+        self._not_before: dict[str, float] = {}
+
+    async def first_record(self, view: View, partitions: int) -> None:
+        """A view that nobody has projected before: its first build is live from the start."""
+        await self._registry.save(transitions.first_record(view.name, view.version, partitions, now_millis()))
+
+    async def begin_new_version(self, record: ViewRecord, view: View, abilities: Sequence[str]) -> None:
+        """A version that has never been built is built beside the live one."""
+        candidate = record.candidate
+        if candidate is not None:
+            if ability(record.view, candidate.version) in abilities:
+                return
+            log.warning("nobody can build it any more; giving it up", view=view.name, collection=candidate.collection)
+            await self._registry.save(transitions.cancelled(record, now_millis(), self._grace))
+            return
+        if await self._registry.save(transitions.with_candidate(record, view.version, now_millis())):
+            log.info("building a new version", view=view.name, version=view.version)
+
+    async def look_after(
+        self, record: ViewRecord, leases: Mapping[str, LeaseState], alive: Mapping[str, Member]
+    ) -> None:
+        """Takes the view's candidate, its previous build and its retired ones one step further, where that is due."""
+        if record.candidate is not None:
+            await self._bring_forward(record, record.candidate, leases, alive)
+        elif record.previous is not None and now_millis() >= record.previous_until:
+            await self._registry.save(transitions.without_previous(record))
+        await self._removal.look_after(record)
+
+    async def _bring_forward(
+        self, record: ViewRecord, candidate: Build, leases: Mapping[str, LeaseState], alive: Mapping[str, Member]
+    ) -> None:
+        positions = await reached_by_builds(self._store, record)
+        reached = positions[candidate.collection]
+        if not record.paused:
+            await self._pause_when_level(record, reached)
+            return
+        since = self._paused_since.setdefault((record.view, record.paused), monotonic())
+        # Whoever has taken a partition over from the dead knows of the pause by then.
+        known = monotonic() - since >= self._quiet
+        if record.cutover_position >= 0:
+            if await self._is_level(record, positions, leases, alive):
+                await self._switch(record)
+                return
+        elif all(all_wait(record, build, leases, alive, known=known) for build in (record.live, candidate)):
+            # Whatever a writer that died or hangs may still have in hand was in the log by now.
+            cutover = max(await self._end(), positions[record.live.collection], reached, 0)
+            await self._registry.save(transitions.with_cutover(record, cutover))
+            return
+        if monotonic() - since > _LONGEST_PAUSE:
+            self._not_before[record.view] = monotonic() + _BETWEEN_PAUSES
+            log.warning("the candidate did not come level in time; trying again", view=record.view)
+            await self._registry.save(transitions.resumed(record))
+
+    async def _is_level(
+        self,
+        record: ViewRecord,
+        positions: Mapping[str, int],
+        leases: Mapping[str, LeaseState],
+        alive: Mapping[str, Member],
+    ) -> bool:
+        """Whether both builds hold all up to the cutover; a live build that nobody can fold is let be."""
+        for build in (record.live, record.candidate):
+            if build is None or (build == record.live and not is_folded(record.target(build), leases, alive)):
+                continue
+            reached = positions[build.collection]
+            if reached < record.cutover_position and await self._something_between(reached, record.cutover_position):
+                return False
+        return True
+
+    async def _something_between(self, position: int, cutover: int) -> bool:
+        events = self._log.read_all(None if position < 0 else position)
+        try:
+            async for event in events:
+                return event.position <= cutover
+        finally:
+            await events.aclose()  # type: ignore[attr-defined]
+        return False
+
+    async def _pause_when_level(self, record: ViewRecord, reached: int) -> None:
+        end, before = await self._end(), self._ends.get(record.view)
+        self._ends[record.view] = end
+        if before is None or reached < before or monotonic() < self._not_before.get(record.view, 0.0):
+            return
+        del self._ends[record.view]
+        await self._registry.save(transitions.paused(record))
+
+    async def _switch(self, record: ViewRecord) -> None:
+        if await self._registry.save(transitions.switched(record, now_millis(), self._grace)):
+            metrics.SWITCHES.labels(record.view).inc()
+            assert record.candidate is not None
+            log.info("view switched", view=record.view, to=record.candidate.collection, was=record.live.collection)
+
+    async def _end(self) -> int:
+        last = await self._log.last_position()
+        return -1 if last is None else last
+
+
+def in_charge(record: ViewRecord, leases: Mapping[str, LeaseState]) -> str:
+    """Who looks after the view: whoever has the first partition of what is being built, or else of what is live."""
+    for build in (record.candidate, record.live):
+        if build is not None:
+            lease = leases.get(record.target(build).refs[0].key)
+            if lease is not None and lease.owner != NOBODY:
+                return lease.owner
+    return NOBODY
+
+
+async def reached_by_builds(store: DocumentStore, record: ViewRecord) -> dict[str, int]:
+    """How far each build has come, by collection; -1 is before the first event."""
+    targets = [record.target(build) for build in record.builds]
+    found = await store.load(CHECKPOINTS, [key for target in targets for key in target.keys])
+    positions = {target.name: low_watermark(target, found) for target in targets}
+    return {name: -1 if position is None else position for name, position in positions.items()}

@@ -1,0 +1,69 @@
+"""When a build may not be written, and up to where it may: pure, so that every process comes to the same answer."""
+
+from collections.abc import Mapping
+
+from infrastructure.checkpoints import Target
+from infrastructure.view_registry import Build, ViewRecord
+from subscriptions.membership.leases import NOBODY, LeaseState
+from subscriptions.membership.member import Member, PauseAck
+
+
+def is_paused(record: ViewRecord, build: Build, since_switch: float, *, settling: float, following: float) -> bool:
+    """Whether nothing may be written to the build. Times are in seconds: `since_switch` the last switch was seen,
+    `settling` and `following` are how long the build before a switch and the one after it wait."""
+    # The previous build may be wanted back before everybody has stopped reading it.
+    if build == (record.candidate if record.returning else record.previous) and since_switch < settling:
+        return True
+    if takes_part_in_cutover(record, build):
+        return record.cutover_position < 0
+    return build == record.live and since_switch < following
+
+
+def cutover_limit(record: ViewRecord, build: Build) -> int | None:
+    """Up to where the build may be folded before the switch; None when there is no bound."""
+    return record.cutover_position if takes_part_in_cutover(record, build) else None
+
+
+def takes_part_in_cutover(record: ViewRecord, build: Build) -> bool:
+    """Whether the build waits for the switch that is under way."""
+    return bool(record.paused) and build in (record.live, record.candidate)
+
+
+def all_wait(
+    record: ViewRecord,
+    build: Build,
+    leases: Mapping[str, LeaseState],
+    alive: Mapping[str, Member],
+    *,
+    known: bool,
+) -> bool:
+    """Whether every process that may write the build has said that it waits.
+
+    That is whoever has a lease of it, and whoever still folds it in an earlier partition epoch, not knowing of the
+    present one. Until `known`, somebody may also have taken over from the dead without having seen that it is to wait.
+    """
+    owners = {_owner(key, leases) for key in record.target(build).keys}
+    if not known and not owners <= alive.keys():
+        return False
+    return all(
+        PauseAck(build.collection, record.paused) in member.pause_acks
+        for instance, member in alive.items()
+        if instance in owners or _folds(member, build)
+    )
+
+
+def _folds(member: Member, build: Build) -> bool:
+    return any(one.partition.startswith(f"{build.collection}:") and one.state != "paused" for one in member.partitions)
+
+
+def is_folded(target: Target, leases: Mapping[str, LeaseState], alive: Mapping[str, Member]) -> bool:
+    """Whether the target is folded by living processes, all of it, and by its own fold's leave."""
+    owners = [alive.get(_owner(key, leases)) for key in target.keys]
+    stopped = {
+        one.partition for owner in owners if owner is not None for one in owner.partitions if one.state == "stopped"
+    }
+    return None not in owners and stopped.isdisjoint(target.keys)
+
+
+def _owner(key: str, leases: Mapping[str, LeaseState]) -> str:
+    return leases[key].owner if key in leases else NOBODY

@@ -1,1 +1,0 @@
-"""Events that can't be folded: set aside, shown, replayed in order, or left out for good."""

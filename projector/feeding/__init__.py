@@ -1,1 +1,0 @@
-"""From the log to the read store: subscriptions, the projections that they feed, checkpoints."""

@@ -1,0 +1,165 @@
+"""A view as a consumer: keys, fold, guarded write, batch after batch."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from infrastructure.read_store import UnsafeForReadStore, Write
+from projector import metrics
+from projector.folding.document_cache import ABSENT, CachedDocument, DocumentCache
+from projector.folding.documents import cached_from, write_of
+from projector.folding.fold import fold_batch
+from read_models.model.view import View
+from subscriptions.consumer import Batch, Consumer, LateBatch, Step
+from subscriptions.errors import ConsumerBroken
+from subscriptions.store.retrying_store import RetryingStore
+
+# Another writer can get ahead again between our read and our write; each time it has folded more, so this is plenty.
+_MOST_ROUNDS = 100
+
+
+class OtherWriter(Exception):
+    """The documents have passed into other hands during a replay; it is to be repeated there."""
+
+
+class ViewConsumer(Consumer):
+    """Folds events into the documents of one build, which are in `collection`.
+
+    `capacity` bounds the documents kept in memory. That many documents of one batch that no store can hold
+    (`failure_limit`), and no other, are taken for the view's own fault.
+    """
+
+    def __init__(self, view: View, collection: str, store: RetryingStore, *, capacity: int, failure_limit: int) -> None:
+        self.name = view.name
+        self.version = view.version
+        self.events: frozenset[type[Struct]] = view.events
+        self._view = view
+        self._collection = collection
+        self._store = store
+        self._cache = DocumentCache(capacity)
+        self._failure_limit = failure_limit
+
+    def keys(self, event: Any) -> tuple[str, ...]:
+        return self._view.keys(event)
+
+    async def prepare(self) -> None:
+        await self._store.prepare(self._collection, self._view.document, self._view.indexes)
+
+    async def take(self, batch: Batch) -> None:
+        await self._apply(batch, await self._cached(batch.steps))
+
+    async def take_late(self, batch: LateBatch) -> None:
+        """A document that has meanwhile folded later events of other streams can't take these any more: it is folded
+        afresh from the log. Raises OtherWriter."""
+        firsts: dict[str, int] = {}
+        for step in batch.steps:
+            for key in step.keys:
+                firsts.setdefault(key, step.stored.position)
+        known = await self._load(firsts)
+        later = {key for key, position in firsts.items() if known[key].position >= position}
+        await self._apply(batch.only(firsts.keys() - later), {key: known[key] for key in firsts.keys() - later})
+        if later:
+            await self._fold_afresh(batch, later)
+
+    async def _fold_afresh(self, late: LateBatch, keys: set[str]) -> None:
+        """Replaces documents by what the whole log comes to, up to where the consumer is."""
+        stored = await self._load(keys)
+        folded: dict[str, CachedDocument] = dict.fromkeys(keys, ABSENT)
+        async for batch in late.history(keys):
+            folded |= fold_batch(self._view, batch, folded)
+        self._cache.forget(keys)
+        for key in keys:
+            await self._replace(key, folded[key], stored[key], late.until)
+
+    async def _replace(self, key: str, folded: CachedDocument, stored: CachedDocument, until: int) -> None:
+        if folded is ABSENT:
+            folded = CachedDocument(stored.position, None)
+        written = stored.position <= until and await self._store.replace_exactly(
+            self._collection, write_of(key, folded), stored.position
+        )
+        if not written:
+            raise OtherWriter(f"{key} of {self._collection} was written by another process meanwhile")
+
+    async def _apply(self, batch: Batch, known: dict[str, CachedDocument]) -> None:
+        """Folds a batch into the documents known, and writes what has changed. Where the store is ahead of us, the fold
+        is done again on what it holds."""
+        refused: frozenset[str] = frozenset()
+        for _ in range(_MOST_ROUNDS):
+            with metrics.FOLD_SECONDS.labels(self.name).time():
+                changed = fold_batch(self._view, batch, known)
+            with metrics.WRITE_SECONDS.labels(self.name).time():
+                writes = [write_of(key, one) for key, one in changed.items()]
+                refused = await self._write(writes, batch, known) if writes else frozenset()
+            written = {key: one.written for key, one in changed.items() if key not in refused}
+            self._cache.keep({**known, **written})
+            if not refused:
+                return
+            metrics.REFUSED.labels(self.name).inc(len(refused))
+            batch, known = batch.only(refused), await self._load(refused)
+        raise ConsumerBroken(f"the read store refuses writes to {self._collection} without holding anything newer")
+
+    async def _cached(self, steps: Sequence[Step]) -> dict[str, CachedDocument]:
+        """Every document that the steps touch, from memory or in one read."""
+        known: dict[str, CachedDocument] = {}
+        missing: list[str] = []
+        firsts = self._view.per_stream
+        for step in steps:
+            for key in step.keys:
+                if key in known:
+                    continue
+                found = self._cache.get(key)
+                if found is None and firsts and step.recorded.revision == 0:
+                    found = ABSENT  # and if the store knows better, it refuses the insert
+                if found is None:
+                    missing.append(key)
+                    found = ABSENT
+                known[key] = found
+        if missing:
+            known.update(await self._load(missing))
+        return known
+
+    async def _load(self, keys: Iterable[str]) -> dict[str, CachedDocument]:
+        wanted = list(keys)
+        if not wanted:
+            return {}
+        metrics.LOADED.labels(self.name).inc(len(wanted))
+        found = await self._store.load(self._collection, wanted)
+        return {key: cached_from(self._view, self._collection, key, found.get(key)) for key in wanted}
+
+    async def _write(
+        self, writes: Sequence[Write], batch: Batch, known: Mapping[str, CachedDocument]
+    ) -> frozenset[str]:
+        metrics.DOCUMENTS.labels(self.name).inc(len(writes))
+        try:
+            return await self._store.write(self._collection, writes)
+        except UnsafeForReadStore:
+            return await self._write_singly(writes, batch, known)
+
+    async def _write_singly(
+        self, writes: Sequence[Write], batch: Batch, known: Mapping[str, CachedDocument]
+    ) -> frozenset[str]:
+        """Finds the documents that no store can hold (a number too large, a document too long) and parks their keys.
+
+        Raises ConsumerBroken when that is all of them, and many.
+        """
+        refused: set[str] = set()
+        errors: dict[str, str] = {}
+        for write in writes:
+            try:
+                refused |= await self._store.write(self._collection, [write])
+            except UnsafeForReadStore as error:
+                errors[write.key] = f"the document can't be stored: {error}"
+        if len(errors) == len(writes) >= self._failure_limit:
+            raise ConsumerBroken(f"none of {len(writes)} documents can be stored: {errors[writes[0].key]}")
+        _park_keys(batch, known, errors)
+        # They are read and folded again like refused ones: being parked by now, they come out unchanged.
+        return frozenset(refused | errors.keys())
+
+
+def _park_keys(batch: Batch, known: Mapping[str, CachedDocument], errors: Mapping[str, str]) -> None:
+    """Parks documents whose outcome no store can hold, from their first event of the batch on."""
+    for step in batch.steps:
+        for key in step.keys:
+            if key in errors and step.stored.position > known[key].position:
+                batch.set_aside.key(step.stored, key, errors[key])

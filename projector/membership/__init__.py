@@ -1,1 +1,0 @@
-"""Which projector process does what: heartbeats, leases, and how the work is shared out."""

@@ -1,0 +1,110 @@
+"""What a consumer is: which events it wants, by which keys they are kept in order, and what it does with them."""
+
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from domain.model.recorded_event import RecordedEvent
+from infrastructure.event_store import StoredEvent
+from subscriptions.parking.parked_events import describe
+from subscriptions.parking.parking import Parking
+from subscriptions.parking.set_aside import SetAside
+
+BEHIND = "stands behind an event that is parked"
+
+
+class Step(Struct, frozen=True, gc=False):
+    """One event, for those of its keys that are to be worked on here."""
+
+    stored: StoredEvent
+    recorded: RecordedEvent[Any]
+    keys: tuple[str, ...]
+
+
+class Batch:
+    """Events in commit order for a consumer, and what of them it sets aside.
+
+    An event of a key that is parked must be parked too, by `park_behind`, so that each key's events stay in order; one
+    that was discarded for a key must be left out for it.
+    """
+
+    def __init__(self, steps: Sequence[Step], parking: Parking, set_aside: SetAside) -> None:
+        self.steps = steps
+        self.set_aside = set_aside
+        self._parking = parking
+        # Asked for each event and key, so these are the parking's own methods.
+        self.is_parked: Callable[[str, int], bool] = parking.holds_key
+        self.is_discarded: Callable[[int, str], bool] = parking.discards.of_key
+        self.succeeded: Callable[[], None] = parking.unhandled.succeeded
+
+    def park(self, step: Step, key: str, error: Exception) -> None:
+        """Sets the event aside for a key, and what comes for it after that, until an operator retries or discards.
+
+        Raises ConsumerBroken when too many keys have failed one after another with no success between them.
+        """
+        self.set_aside.key(step.stored, key, describe(error))
+        self._parking.unhandled.failed(key, error)
+
+    def park_behind(self, step: Step, key: str) -> None:
+        """Sets the event aside because the key is parked."""
+        self.set_aside.key(step.stored, key, BEHIND)
+
+    def only(self, keys: Collection[str]) -> "Batch":
+        """The same batch for some of its keys alone."""
+        return Batch(restricted(self.steps, keys), self._parking, self.set_aside)
+
+
+class LateBatch(Batch):
+    """Events that come when the consumer may have handled later ones of the same keys: replayed dead letters.
+
+    `until` is the position up to which the consumer has come. `history` gives all there is for some keys, from the
+    first event of the log up to there, as batches.
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        parking: Parking,
+        set_aside: SetAside,
+        until: int,
+        history: Callable[[Collection[str]], AsyncIterator[Batch]],
+    ) -> None:
+        super().__init__(steps, parking, set_aside)
+        self.until = until
+        self.history = history
+
+
+class Consumer(Protocol):
+    """A follower of the log. A batch may come again after a crash: its work has to be such that this does no harm.
+
+    `name` is unique among all consumers of a read store, `version` rises when older code can't take the work over.
+    """
+
+    name: str
+    version: int
+    events: frozenset[type[Struct]]
+
+    def keys(self, event: Any) -> tuple[str, ...]:
+        """The keys that an event is worked on for. Each belongs to one partition, so to one process at a time, and its
+        events come in order. Pure; what it raises parks the event's whole stream."""
+
+    async def prepare(self) -> None:
+        """Makes ready what the work needs, before the first batch; may be repeated."""
+
+    async def take(self, batch: Batch) -> None:
+        """Does the work of a batch. When it returns, the batch will not come again, save for what it has parked.
+
+        Raises ConsumerBroken when the fault is its own; for whatever else it raises it is begun again from its
+        checkpoint, after a pause.
+        """
+
+    async def take_late(self, batch: LateBatch) -> None:
+        """Does the work of dead letters of a stream that are handled again; by default as if they had just come."""
+        await self.take(batch)
+
+
+def restricted(steps: Sequence[Step], keys: Collection[str]) -> list[Step]:
+    """The same steps for some of the keys only."""
+    few = [(step, tuple(key for key in step.keys if key in keys)) for step in steps]
+    return [Step(step.stored, step.recorded, left) for step, left in few if left]

@@ -1,0 +1,1 @@
+"""One process's part of the work: what falls to it, started and stopped as that changes."""

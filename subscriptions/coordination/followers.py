@@ -1,0 +1,202 @@
+"""The followers that run in this process: started and stopped so that they are what is desired."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+
+import structlog
+
+from infrastructure.checkpoints import PartitionRef
+from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
+from infrastructure.resilience import backoff
+from subscriptions import metrics
+from subscriptions.coordination.worker import Desired, Worker
+from subscriptions.coordination.workload import Workload
+from subscriptions.errors import Stopping
+from subscriptions.following.checkpoint_writer import CheckpointWriter
+from subscriptions.following.feeds import Feeds
+from subscriptions.following.follower import Follower
+from subscriptions.membership.member import PartitionReport
+from subscriptions.ports import DocumentStore
+from subscriptions.replaying.replay import replay_part
+from subscriptions.replaying.requests import ReplayRequest, ReplayRequests, ReplayResponse
+from subscriptions.store.retrying_store import Delays, RetryingStore, pause
+
+log = structlog.get_logger(__name__)
+
+FAILURE_LIMIT = 100
+"""How many keys may fail in a row before the consumer is taken to be at fault, rather than the events."""
+
+
+class Followers:
+    """At most one follower for each target. `buffer` bounds the events that wait for each; `changed` is set whenever
+    one has ended or may do so soon."""
+
+    def __init__(
+        self,
+        workload: Workload,
+        store: DocumentStore,
+        feeds: Feeds,
+        checkpoints: CheckpointWriter,
+        changed: asyncio.Event,
+        *,
+        buffer: int,
+        delays: Delays = backoff,
+    ) -> None:
+        self._workload = workload
+        self._store = store
+        self._feeds = feeds
+        self._checkpoints = checkpoints
+        self._changed = changed
+        self._buffer = buffer
+        self._delays = delays
+        self._pauses: dict[str, Iterator[float]] = {}
+        self._workers: dict[str, Worker] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writing: asyncio.Task[None] | None = None
+
+    @property
+    def running(self) -> list[Follower]:
+        """Those that run now."""
+        return [worker.follower for worker in self._workers.values()]
+
+    async def prepare(self) -> None:
+        """Checks that checkpoints can be stored, and begins to write them."""
+        await self._checkpoints.prepare()
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._checkpoints.run())
+
+    def follows(self, ref: PartitionRef) -> bool:
+        """Whether the partition is worked on here."""
+        assignments = [worker.follower.assignment for worker in self._workers.values()]
+        return any(
+            (one.target.name, one.target.partition_epoch) == (ref.target.name, ref.target.partition_epoch)
+            and ref.partition in one.owned
+            for one in assignments
+        )
+
+    async def recount(self) -> None:
+        """Counts the dead letters anew of whatever has some."""
+        for follower in self.running:
+            if follower.parking.count:
+                await follower.parking.recount(self._store)
+
+    def reconcile(self, desired: Mapping[str, Desired]) -> None:
+        """Starts what is desired (by target) and does not run, stops what runs otherwise than is desired."""
+        for target, worker in self._workers.items():
+            wanted = desired.get(target)
+            if worker.desired != wanted and not worker.stop.is_set():
+                worker.stop.set()
+                self._feeds.stop(worker.follower)
+        new = [self._worker(one) for target, one in desired.items() if target not in self._workers]
+        if new:
+            self._workers |= {worker.follower.target: worker for worker in new}
+            self._spawn(self._start(new))
+
+    def runs(self, target: str) -> bool:
+        """Whether anything of the target may still be written by this process."""
+        return target in self._workers
+
+    async def close(self) -> None:
+        """Lets every follower finish what it has begun."""
+        self.reconcile({})
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+        await self._feeds.close()
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+
+    def replay(self, request: ReplayRequest, requests: ReplayRequests) -> None:
+        """Does this process's part of a request, for every target of the consumer that it follows; once each."""
+        for worker in self._workers.values():
+            follower = worker.follower
+            running = self._feeds.of(follower) is not None or follower.broken is not None
+            if follower.consumer.name == request.consumer and running and request.request not in worker.replayed:
+                worker.replayed.add(request.request)
+                self._spawn(self._replay(worker, request, requests))
+
+    async def _replay(self, worker: Worker, request: ReplayRequest, requests: ReplayRequests) -> None:
+        follower = worker.follower
+        # Its feed need not wait for it: it goes on by itself from where it stands when the replay is over.
+        self._feeds.detach(follower)
+        try:
+            keys, fault = await replay_part(follower, self._feeds.log, self._feeds.codec, request)
+            owned = sorted(follower.assignment.owned)
+            await requests.respond(ReplayResponse(request.request, follower.target, owned, keys, fault))
+        except Stopping:
+            return
+        except (ReadStoreUnavailable, ReadStoreRefused) as error:
+            worker.replayed.discard(request.request)
+            log.warning("the response to a replay could not be given; trying again", error=str(error))
+        if follower.broken is None and not worker.stop.is_set():
+            self._feeds.start([follower])
+
+    def reports(self) -> list[PartitionReport]:
+        """How each partition that is followed here does."""
+        return [
+            PartitionReport(ref.key, *worker.condition(self._feeds.of(worker.follower)))
+            for worker in self._workers.values()
+            for ref in worker.follower.assignment.refs
+        ]
+
+    def _worker(self, desired: Desired) -> Worker:
+        stop, assignment = asyncio.Event(), desired.assignment
+        store = RetryingStore(self._store, stop, assignment.target.consumer, self._delays)
+        follower = Follower(
+            self._workload.consumer(assignment, store),
+            assignment,
+            store,
+            self._checkpoints,
+            buffer=self._buffer,
+            failure_limit=FAILURE_LIMIT,
+            limit=desired.limit,
+        )
+        return Worker(desired, follower, stop)
+
+    async def _start(self, workers: Sequence[Worker]) -> None:
+        """Reads back where all of them left off, then feeds those that are near each other together."""
+        outcomes = await asyncio.gather(*(worker.follower.start() for worker in workers), return_exceptions=True)
+        ready = []
+        for worker, outcome in zip(workers, outcomes, strict=True):
+            if outcome is None and not worker.stop.is_set():
+                ready.append(worker)
+            else:
+                self._spawn(self._end(worker, outcome))
+        if ready:
+            self._feeds.start([worker.follower for worker in ready])
+        for worker in ready:
+            self._spawn(self._run(worker))
+
+    async def _run(self, worker: Worker) -> None:
+        fault: BaseException | None = None
+        try:
+            await worker.follower.run()
+        except Exception as error:
+            fault = error
+        self._feeds.stop(worker.follower)
+        if worker.follower.broken is not None:
+            self._changed.set()
+            await worker.stop.wait()
+        await self._end(worker, fault)
+
+    async def _end(self, worker: Worker, fault: BaseException | None) -> None:
+        """Nothing more is done for it after this; what failed for no known reason is begun again after a pause."""
+        follower = worker.follower
+        if fault is not None and not isinstance(fault, Stopping):
+            worker.trouble = f"{type(fault).__name__}: {fault}"
+            consumer = follower.consumer.name
+            log.error("a consumer failed; starting again from its checkpoint", consumer=consumer, exc_info=fault)
+            metrics.RESTARTS.labels(consumer).inc()
+            with contextlib.suppress(Stopping):
+                await pause(worker.stop, next(self._pauses.setdefault(follower.target, self._delays())))
+        else:
+            self._pauses.pop(follower.target, None)
+        await self._checkpoints.settled(follower)
+        del self._workers[follower.target]
+        self._changed.set()
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,120 @@
+"""Consumers with one target each, under a record that says how it is divided."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from infrastructure.checkpoints import Target
+from infrastructure.checkpoints.target import ability
+from infrastructure.read_store import Page, Write
+from subscriptions.assignment import Assignment
+from subscriptions.consumer import Consumer
+from subscriptions.membership.leases import LeaseState
+from subscriptions.membership.member import Member, PauseAck
+from subscriptions.ports import DocumentStore
+from subscriptions.store.retrying_store import RetryingStore
+
+log = structlog.get_logger(__name__)
+
+CONSUMER_RECORDS = "consumer_records"
+_MOST_CONSUMERS = 1000
+
+
+class ConsumerRecord(Struct, frozen=True):
+    """A consumer that has begun. `version` is the newest that has ever run: older code gets no more of its work.
+    `sequence` rises with every change."""
+
+    consumer: str
+    version: int
+    partitions: int
+    sequence: int
+
+    @property
+    def target(self) -> Target:
+        """What it brings up to date, named as itself."""
+        return Target(self.consumer, self.consumer, self.version, self.partitions)
+
+
+class ConsumerRecords:
+    """The records of all plain consumers, whoever runs them. Every method raises what the store raises."""
+
+    def __init__(self, store: DocumentStore) -> None:
+        self._store = store
+
+    async def prepare(self) -> None:
+        """Checks that records can be stored."""
+        await self._store.prepare(CONSUMER_RECORDS, ConsumerRecord, (("sequence",),))
+
+    async def load(self, names: Collection[str] | None = None) -> Mapping[str, ConsumerRecord]:
+        """The records of those that have one; of all that there are without `names`."""
+        if names is None:
+            page = await self._store.page(CONSUMER_RECORDS, Page({}, by="sequence", limit=_MOST_CONSUMERS))
+            found = dict(page)
+        else:
+            found = await self._store.load(CONSUMER_RECORDS, list(names))
+        return {name: msgspec.convert(stored.fields, ConsumerRecord) for name, stored in found.items()}
+
+    async def save(self, record: ConsumerRecord) -> None:
+        """Stores a record; somebody else's that was faster stands."""
+        fields = msgspec.to_builtins(record)
+        await self._store.write(
+            CONSUMER_RECORDS, [Write(record.consumer, record.sequence, fields, new=record.sequence == 1)]
+        )
+
+
+class PlainWorkload:
+    """The consumers given, each divided into `partitions` when it begins. Implements Workload."""
+
+    low_latency = False
+
+    def __init__(self, store: DocumentStore, consumers: Sequence[Consumer], partitions: int) -> None:
+        self._consumers = {consumer.name: consumer for consumer in consumers}
+        self._records = ConsumerRecords(store)
+        self._partitions = partitions
+
+    @property
+    def names(self) -> Sequence[str]:
+        return list(self._consumers)
+
+    @property
+    def abilities(self) -> Sequence[str]:
+        return [ability(one.name, one.version) for one in self._consumers.values()]
+
+    async def prepare(self) -> None:
+        await self._records.prepare()
+
+    async def refresh(self, alive: Mapping[str, Member]) -> Sequence[Target]:
+        records = await self._records.load(self._consumers)
+        behind = [one for one in self._consumers.values() if _is_behind(records.get(one.name), one)]
+        for consumer in behind:
+            await self._records.save(self._next_record(records.get(consumer.name), consumer))
+            log.info("consumer registered", consumer=consumer.name, version=consumer.version)
+        if behind:
+            records = await self._records.load(self._consumers)
+        return [record.target for record in records.values()]
+
+    def _next_record(self, record: ConsumerRecord | None, consumer: Consumer) -> ConsumerRecord:
+        if record is None:
+            return ConsumerRecord(consumer.name, consumer.version, self._partitions, 1)
+        return msgspec.structs.replace(record, version=consumer.version, sequence=record.sequence + 1)
+
+    def consumer(self, assignment: Assignment, store: RetryingStore) -> Consumer:
+        return self._consumers[assignment.target.consumer]
+
+    def is_paused(self, target: Target) -> bool:
+        return False
+
+    def limit(self, target: Target) -> int | None:
+        return None
+
+    def pause_acks(self, runs: Callable[[str], bool]) -> Sequence[PauseAck]:
+        return ()
+
+    async def maintain(self, instance: str, leases: Mapping[str, LeaseState], alive: Mapping[str, Member]) -> None:
+        """There is nothing to look after."""
+
+
+def _is_behind(record: ConsumerRecord | None, consumer: Consumer) -> bool:
+    return record is None or record.version < consumer.version

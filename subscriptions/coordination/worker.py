@@ -1,0 +1,40 @@
+"""One follower as it is run: what it was started for, how it is asked to stop, how it does."""
+
+import asyncio
+
+from msgspec import Struct
+
+from subscriptions.assignment import Assignment
+from subscriptions.following.feed import Feed
+from subscriptions.following.follower import Follower
+
+
+class Desired(Struct, frozen=True):
+    """What is to be followed here, and up to where at most (None: on and on)."""
+
+    assignment: Assignment
+    limit: int | None = None
+
+
+class Worker:
+    """`stop` asks the follower to finish; `replayed` are the requests for a replay that it has dealt with."""
+
+    def __init__(self, desired: Desired, follower: Follower, stop: asyncio.Event) -> None:
+        self.desired = desired
+        self.follower = follower
+        self.stop = stop
+        self.trouble: str | None = None
+        self.replayed: set[str] = set()
+
+    def condition(self, feed: Feed | None) -> tuple[str, float | None, str | None]:
+        """Its state, its events per second and its trouble, as in PartitionReport."""
+        follower = self.follower
+        if follower.broken is not None:
+            return "stopped", None, follower.broken
+        trouble = self.trouble or follower.store.trouble or (feed and feed.trouble) or None
+        if trouble is not None:
+            return "waiting", None, trouble
+        if feed is None or not feed.connected:
+            return "starting", None, None
+        rate = follower.throughput.per_second
+        return ("live" if feed.caught_up else "catching_up"), rate and round(rate, 1), None

@@ -1,0 +1,52 @@
+"""What there is to do: the port by which the coordinator learns of targets, and of what each kind of them needs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from infrastructure.checkpoints import Target
+from subscriptions.assignment import Assignment
+from subscriptions.consumer import Consumer
+from subscriptions.membership.leases import LeaseState
+from subscriptions.membership.member import Member, PauseAck
+from subscriptions.store.retrying_store import RetryingStore
+
+
+class Workload(Protocol):
+    """The targets of one kind of consumer: views have builds, others have one target each.
+
+    Every asynchronous method raises what the stores raise.
+    """
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The consumers that this process knows."""
+
+    @property
+    def abilities(self) -> Sequence[str]:
+        """What this process can run; see infrastructure.checkpoints.target.ability."""
+
+    @property
+    def low_latency(self) -> bool:
+        """Whether others wait for what this process does next, so that it should look around more often."""
+
+    async def prepare(self) -> None:
+        """Checks that what it keeps can be stored."""
+
+    async def refresh(self, alive: Mapping[str, Member]) -> Sequence[Target]:
+        """Every target there is now, the most urgent first; those that are missing are made."""
+
+    def consumer(self, assignment: Assignment, store: RetryingStore) -> Consumer:
+        """Who does the work of an assignment."""
+
+    def is_paused(self, target: Target) -> bool:
+        """Whether nothing may be written to the target at the moment."""
+
+    def limit(self, target: Target) -> int | None:
+        """The position up to which the target is to be brought and no further; None when there is none."""
+
+    def pause_acks(self, runs: Callable[[str], bool]) -> Sequence[PauseAck]:
+        """The targets that this process does not write, as their records ask; `runs` tells (by name) whether
+        anything of one may still be written."""
+
+    async def maintain(self, instance: str, leases: Mapping[str, LeaseState], alive: Mapping[str, Member]) -> None:
+        """Takes whatever is in the care of this process (`instance`) one step further."""

@@ -1,0 +1,42 @@
+"""Each event of a batch is decoded once, for all consumers."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from domain.model.recorded_event import RecordedEvent
+from infrastructure.event_codec import EventCodec
+from infrastructure.event_store import StoredEvent
+
+
+class Incoming(Struct, frozen=True, gc=False):
+    """An event of one of our aggregates: decoded, or with the reason why it can't be."""
+
+    stored: StoredEvent
+    recorded: RecordedEvent[Struct] | None
+    fault: str = ""
+
+
+class DecodedBatch(Struct, frozen=True):
+    """A batch of the subscription without the events that are none of ours; they still advance `position`.
+
+    `considered` counts those too.
+    """
+
+    events: Sequence[Incoming]
+    position: int
+    caught_up: bool
+    considered: int
+
+
+def decode_batch(codec: EventCodec, events: Sequence[StoredEvent], position: int, *, caught_up: bool) -> DecodedBatch:
+    """Every event of our categories, in order; nothing in an event can make this fail."""
+    ours = [_decode(codec, stored) for stored in events if codec.is_ours(stored)]
+    return DecodedBatch(ours, position, caught_up, len(events))
+
+
+def _decode(codec: EventCodec, stored: StoredEvent) -> Incoming:
+    try:
+        return Incoming(stored, codec.decode(stored))
+    except Exception as error:  # an upcaster may fail in any way on data that was never valid
+        return Incoming(stored, None, f"{type(error).__name__}: {error}")

@@ -1,0 +1,51 @@
+"""For consumers that handle one event at a time: what fails is tried again, then parked with its key."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import islice
+from typing import Any
+
+from domain.model.recorded_event import RecordedEvent
+from infrastructure.resilience import backoff
+from subscriptions.consumer import Batch, Step
+from subscriptions.errors import ConsumerBroken, Stopping
+from subscriptions.store.retrying_store import Delays
+
+Handle = Callable[[RecordedEvent[Any], str], Awaitable[None]]
+"""handle(event, key): does the work for one of the event's keys; raises what keeps it from that."""
+
+
+async def take_each(batch: Batch, handle: Handle, *, attempts: int = 3, delays: Delays = backoff) -> None:
+    """Handles a batch event by event, key by key, in order. What still fails at the last of `attempts` is parked with
+    its key, and what comes behind it too. Pauses between attempts follow `delays`, in seconds.
+
+    Raises ConsumerBroken when too many keys fail one after another, and Stopping.
+    """
+    for step in batch.steps:
+        position = step.stored.position
+        for key in step.keys:
+            if batch.is_discarded(position, key):
+                continue
+            if batch.is_parked(key, position):
+                batch.park_behind(step, key)
+                continue
+            error = await _attempt(step, key, handle, attempts, delays)
+            if error is None:
+                batch.succeeded()
+            else:
+                batch.park(step, key, error)
+
+
+async def _attempt(step: Step, key: str, handle: Handle, attempts: int, delays: Delays) -> Exception | None:
+    failure: Exception | None = None
+    for pause in (0.0, *islice(delays(), attempts - 1)):
+        await asyncio.sleep(pause)
+        try:
+            await handle(step.recorded, key)
+        except (ConsumerBroken, Stopping):
+            raise
+        except Exception as error:
+            failure = error
+        else:
+            return None
+    return failure

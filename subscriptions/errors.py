@@ -1,0 +1,9 @@
+"""Why following the log stops, for one consumer or for the process."""
+
+
+class ConsumerBroken(Exception):
+    """The fault is the consumer's, not one event's: the consumer is stopped, the others go on."""
+
+
+class Stopping(Exception):
+    """The service is asked to stop while it waits for a store; the batch at hand is left to the next start."""

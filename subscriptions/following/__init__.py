@@ -1,0 +1,1 @@
+"""From the log to a consumer: subscriptions, inboxes, batches, checkpoints."""

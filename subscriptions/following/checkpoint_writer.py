@@ -1,0 +1,117 @@
+"""Writes checkpoints behind the work: whatever has been noted while a write was under way goes with the next."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from infrastructure.checkpoints import CHECKPOINTS, Checkpoint
+from infrastructure.clock import now_millis
+from infrastructure.read_store import StoredDocument, Write
+from subscriptions.assignment import Assignment
+from subscriptions.errors import Stopping
+from subscriptions.following.throughput import Throughput
+from subscriptions.ports import DocumentStore
+
+log = structlog.get_logger(__name__)
+
+_AFTER_A_FAULT = 0.5
+
+
+class Advancing(Protocol):
+    """Whose checkpoints are written; see subscriptions.following.follower.Follower."""
+
+    assignment: Assignment
+    throughput: Throughput
+
+    def arrived(self, position: int) -> None: ...
+
+
+class CheckpointWriter:
+    """The checkpoints of all that one process follows, each written after the work that it stands for.
+
+    A checkpoint never goes back: a write is refused, rightly, when another writer is ahead. `owner` names the process.
+    """
+
+    def __init__(self, store: DocumentStore, owner: str) -> None:
+        self._store = store
+        self._owner = owner
+        self._noted: dict[Advancing, int] = {}
+        self._news = asyncio.Event()
+        self._written = asyncio.Condition()
+        self._writing: Mapping[Advancing, int] = {}
+        self._ended = False
+
+    async def prepare(self) -> None:
+        """Checks that checkpoints can be stored."""
+        await self._store.prepare(CHECKPOINTS, Checkpoint, ())
+
+    async def load(self, assignment: Assignment) -> dict[int, StoredDocument | None]:
+        """What is stored for each of its partitions."""
+        found = await self._store.load(CHECKPOINTS, [ref.key for ref in assignment.refs])
+        return {ref.partition: found.get(ref.key) for ref in assignment.refs}
+
+    def note(self, follower: Advancing, position: int) -> None:
+        """All work up to `position` is done."""
+        self._noted[follower] = position
+        self._news.set()
+
+    async def run(self) -> None:
+        """Writes until the store's retries end with Stopping; nothing more is written then."""
+        try:
+            while True:
+                await self._news.wait()
+                try:
+                    await self._write()
+                except Stopping:
+                    return
+                except Exception:
+                    log.exception("checkpoints could not be written; trying again")
+                    self._noted = {**self._writing, **self._noted}
+                    self._news.set()
+                    await asyncio.sleep(_AFTER_A_FAULT)
+        finally:
+            self._ended = True
+            async with self._written:
+                self._written.notify_all()
+
+    async def settled(self, follower: Advancing) -> None:
+        """Waits until the last checkpoint of a follower is written, or never will be."""
+        async with self._written:
+            await self._written.wait_for(
+                lambda: self._ended or (follower not in self._noted and follower not in self._writing)
+            )
+
+    async def _write(self) -> None:
+        self._news.clear()
+        self._writing, self._noted = self._noted, {}
+        await self._store.write(CHECKPOINTS, [one for pair in self._writing.items() for one in self._writes(*pair)])
+        for follower, position in self._writing.items():
+            follower.arrived(position)
+        self._writing = {}
+        async with self._written:
+            self._written.notify_all()
+
+    def _writes(self, follower: Advancing, position: int) -> list[Write]:
+        target, now = follower.assignment.target, now_millis()
+        return [
+            Write(
+                ref.key,
+                position,
+                msgspec.to_builtins(
+                    Checkpoint(
+                        consumer=target.consumer,
+                        target=target.name,
+                        version=target.version,
+                        partition_epoch=target.partition_epoch,
+                        partition=ref.partition,
+                        events=follower.throughput.total,
+                        owner=self._owner,
+                        updated_at=now,
+                    )
+                ),
+            )
+            for ref in follower.assignment.refs
+        ]

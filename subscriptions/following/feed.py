@@ -1,0 +1,154 @@
+"""One subscription to the log, supervised, and the followers that it feeds."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+import structlog
+
+from infrastructure.event_codec import EventCodec
+from infrastructure.event_store import Batch, EventStoreUnavailable
+from infrastructure.resilience import backoff
+from subscriptions import metrics
+from subscriptions.decoding import decode_batch
+from subscriptions.errors import Stopping
+from subscriptions.following.follower import Follower
+from subscriptions.ports import Batches, EventLog
+from subscriptions.store.retrying_store import Delays, pause
+
+log = structlog.get_logger(__name__)
+
+Delivered = Callable[["Feed"], Awaitable[None]]
+"""delivered(feed): called after each batch, and now and then while the log is idle."""
+
+
+class Feed:
+    """Every event is read and decoded once for all the followers of a feed.
+
+    `buffer` bounds the events read ahead; `idle_check` is in seconds (see `_next`). `delivered` is the position up to
+    which the followers have had the log; -1 is before the first event.
+    """
+
+    def __init__(
+        self,
+        event_log: EventLog,
+        codec: EventCodec,
+        followers: Iterable[Follower],
+        on_delivery: Delivered,
+        *,
+        buffer: int,
+        idle_check: float,
+        delays: Delays = backoff,
+    ) -> None:
+        self.followers = list(followers)
+        self.delivered = min(follower.delivered for follower in self.followers)
+        self.connected = False
+        self.caught_up = False
+        self.trouble: str | None = None
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+        self._on_delivery = on_delivery
+        self._log = event_log
+        self._codec = codec
+        self._buffer = buffer
+        self._idle_check = idle_check
+        self._over = asyncio.Event()
+        self._delays = delays
+        self._pauses = delays()
+
+    def remove(self, follower: Follower) -> None:
+        """Feeds it no more; with the last one the feed ends."""
+        self.detach(follower)
+        follower.inbox.abandon()
+
+    def detach(self, follower: Follower) -> None:
+        """As `remove`, but what it has got already it may still handle."""
+        if follower in self.followers:
+            self.followers.remove(follower)
+            follower.inbox.let_go()
+        if not self.followers:
+            self.end()
+
+    def end(self) -> None:
+        """Reads no more."""
+        self._over.set()
+
+    def add(self, followers: Iterable[Follower]) -> None:
+        """Feeds others too; they must have had at least what this feed has delivered."""
+        self.followers += followers
+
+    async def run(self) -> None:
+        """Follows the log while there is anything to feed; whatever fails is logged and begun again."""
+        while not self._over.is_set():
+            try:
+                await self._follow()
+            except Stopping:
+                return
+            except EventStoreUnavailable as error:
+                self._note(error)
+                log.warning("the subscription was lost; connecting again", error=str(error))
+            except Exception as error:
+                self._note(error)
+                log.exception("a feed failed; subscribing again")
+            if not self._over.is_set():
+                metrics.RECONNECTS.inc()
+                try:
+                    await pause(self._over, next(self._pauses))
+                except Stopping:
+                    return
+
+    async def _follow(self) -> None:
+        after = None if self.delivered < 0 else self.delivered
+        async with self._log.subscribe(after, buffer=self._buffer) as subscription:
+            self.connected = True
+            try:
+                while not self._over.is_set():
+                    await self._deliver(await self._next(subscription))
+                    await self._on_delivery(self)
+            finally:
+                self.connected = self.caught_up = False
+
+    async def _deliver(self, batch: Batch) -> None:
+        self.trouble, self._pauses = None, self._delays()
+        metrics.BATCH_EVENTS.observe(len(batch.events))
+        if batch.position is not None:
+            decoded = decode_batch(self._codec, batch.events, batch.position, caught_up=batch.caught_up)
+            for follower in list(self.followers):
+                await follower.inbox.room()
+            await self.may_go_on.wait()
+            for follower in self.followers:
+                follower.deliver(decoded)
+            self.delivered = max(self.delivered, batch.position)
+        self.caught_up = batch.caught_up
+
+    async def _next(self, subscription: Batches) -> Batch:
+        """The next batch. After `idle_check` seconds without one the log is asked whether there should have been.
+
+        That finds a connection that has gone dead without a word. Raises Stopping, EventStoreUnavailable.
+        """
+        coming = asyncio.ensure_future(subscription.next_batch())
+        over = asyncio.ensure_future(self._over.wait())
+        try:
+            while not coming.done():
+                await asyncio.wait({coming, over}, timeout=self._idle_check, return_when=asyncio.FIRST_COMPLETED)
+                if over.done():
+                    raise Stopping
+                if not coming.done():
+                    await self._check_silence(coming)
+                    await self._on_delivery(self)
+            return coming.result()
+        finally:
+            coming.cancel()
+            over.cancel()
+
+    async def _check_silence(self, coming: "asyncio.Future[Batch]") -> None:
+        last = await self._log.last_position()
+        if last is None or last <= self.delivered:
+            return
+        await asyncio.wait({coming}, timeout=self._idle_check)
+        if not coming.done():
+            raise EventStoreUnavailable(
+                f"the subscription is silent at {self.delivered}, but the log goes on to {last}"
+            )
+
+    def _note(self, error: Exception) -> None:
+        self.trouble = f"{type(error).__name__}: {error}"

@@ -1,0 +1,59 @@
+"""What a follower has still to handle: all that has come while it was busy is taken as one batch."""
+
+import asyncio
+
+from subscriptions.decoding import DecodedBatch, Incoming
+
+
+class Inbox:
+    """At most about `capacity` events wait here; whoever feeds it waits for room before each batch."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._events: list[Incoming] = []
+        self._position = -1
+        self._considered = 0
+        self._caught_up = False
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._abandoned = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be taken."""
+        return not self._news.is_set()
+
+    def put(self, batch: DecodedBatch) -> None:
+        """Adds a batch to what waits."""
+        if self._abandoned:
+            return
+        self._events += batch.events
+        self._position, self._caught_up = batch.position, batch.caught_up
+        self._considered += batch.considered
+        if len(self._events) >= self._capacity:
+            self._room.clear()
+        self._news.set()
+
+    async def room(self) -> None:
+        """Waits until another batch can be put in."""
+        await self._room.wait()
+
+    def let_go(self) -> None:
+        """Whoever waits for room need not wait any longer."""
+        self._room.set()
+
+    def abandon(self) -> None:
+        """Nobody takes anything any more; nobody shall wait for room either."""
+        self._abandoned = True
+        self._events = []
+        self._room.set()
+
+    async def take(self) -> DecodedBatch:
+        """Waits for news, then takes all of it."""
+        await self._news.wait()
+        batch = DecodedBatch(self._events, self._position, self._caught_up, self._considered)
+        self._events, self._considered = [], 0
+        self._news.clear()
+        self._room.set()
+        return batch

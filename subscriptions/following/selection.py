@@ -1,0 +1,55 @@
+"""Which events of a batch concern a consumer, and for which of its keys: pure but for what it sets aside."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from domain.model.recorded_event import RecordedEvent
+from infrastructure.event_store import StoredEvent
+from subscriptions.assignment import Assignment
+from subscriptions.consumer import BEHIND, Consumer, Step
+from subscriptions.decoding import Incoming
+from subscriptions.parking.parked_events import describe
+from subscriptions.parking.parking import Parking
+from subscriptions.parking.set_aside import SetAside
+
+
+class Selection:
+    """The events that a consumer wants, with those of their keys that are ours. What gives no keys parks its stream."""
+
+    def __init__(self, consumer: Consumer, assignment: Assignment, parking: Parking) -> None:
+        self._consumer = consumer
+        self._assignment = assignment
+        self._parking = parking
+
+    def select(self, events: Sequence[Incoming], after: int, set_aside: SetAside) -> list[Step]:
+        """Events at or below `after` are done already. Raises ConsumerBroken."""
+        steps: list[Step] = []
+        wanted, parking = self._consumer.events, self._parking
+        holds_stream, is_discarded = parking.holds_stream, parking.discards.whole
+        for incoming in events:
+            stored, recorded = incoming.stored, incoming.recorded
+            if stored.position <= after:
+                continue
+            if recorded is None:
+                if not is_discarded(stored.position):
+                    set_aside.stream(stored, incoming.fault)
+            elif type(recorded.event) in wanted:
+                if is_discarded(stored.position):
+                    continue
+                if holds_stream(stored.stream, stored.position):
+                    set_aside.stream(stored, BEHIND)
+                else:
+                    self._add(stored, recorded, steps, set_aside)
+        return steps
+
+    def _add(self, stored: StoredEvent, recorded: RecordedEvent[Any], steps: list[Step], set_aside: SetAside) -> None:
+        try:
+            keys = self._consumer.keys(recorded.event)
+        except Exception as error:
+            set_aside.stream(stored, describe(error))
+            self._parking.unkeyed.failed(stored.stream, error)
+        else:
+            self._parking.unkeyed.succeeded()
+            ours = keys if self._assignment.is_whole else self._assignment.of(keys)
+            if ours:
+                steps.append(Step(stored, recorded, ours))

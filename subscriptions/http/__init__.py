@@ -1,0 +1,1 @@
+"""The operators' HTTP surface that every service with consumers has."""

@@ -1,0 +1,71 @@
+"""Consumers over HTTP: how far each is, how far behind, who runs it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import get
+
+from infrastructure.checkpoints import Target
+from infrastructure.http.problems import Problem
+from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
+from subscriptions.http.responses import Consumers, ConsumerStatus, EventStoreStatus
+from subscriptions.operating.plain_catalogue import PlainCatalogue
+from subscriptions.operating.status import StatusReader, StatusSnapshot
+
+_TAGS = ["consumers"]
+
+
+def consumer_routes(
+    reader: StatusReader, catalogue: PlainCatalogue, *, paths: Sequence[str] = ("/consumers",)
+) -> list[Any]:
+    """The routes over one process; it tells of every plain consumer, whoever runs it. `paths` are those of the list."""
+
+    async def told() -> Consumers:
+        targets = await plain_targets(catalogue)
+        snapshot = await reader.snapshot(targets, targets)
+        return Consumers(
+            EventStoreStatus(snapshot.end, snapshot.reachable),
+            snapshot.instances(),
+            [consumer_status(snapshot, target) for target in targets],
+        )
+
+    @get(list(paths), summary="Every consumer: how far, how far behind, who runs it", tags=_TAGS)
+    async def consumers() -> Consumers:
+        return await told()
+
+    @get("/consumers/{name:str}", summary="One consumer", tags=_TAGS)
+    async def consumer(name: str) -> ConsumerStatus:
+        found = {one.name: one for one in (await told()).consumers}
+        if name not in found:
+            detail = f"there is no consumer {name!r}; there are {', '.join(sorted(found)) or 'none yet'}"
+            raise Problem(404, "not-found", "Not found", detail)
+        return found[name]
+
+    return [consumers, consumer]
+
+
+async def plain_targets(catalogue: PlainCatalogue) -> list[Target]:
+    """What every plain consumer brings up to date; none while the read store is away."""
+    try:
+        return [targets.served for targets in (await catalogue.load()).values()]
+    except (ReadStoreUnavailable, ReadStoreRefused):
+        return []
+
+
+def consumer_status(snapshot: StatusSnapshot, target: Target) -> ConsumerStatus:
+    """What is told of one consumer."""
+    lag = snapshot.lag(target)
+    state, trouble = snapshot.state(target)
+    return ConsumerStatus(
+        name=target.consumer,
+        version=target.version,
+        position=snapshot.position(target),
+        lag_positions=None if lag is None else lag.positions,
+        lag_events=None if lag is None else lag.events,
+        lag_exact=lag is not None and lag.exact,
+        lag_seconds=None if lag is None else lag.seconds,
+        parked=snapshot.parked.get(target.consumer, 0),
+        state=state,
+        trouble=trouble,
+        partitions=snapshot.partitions(target),
+    )

@@ -1,0 +1,82 @@
+"""Dead letters over HTTP: list, show, retry, discard."""
+
+from typing import Annotated, Any
+
+from litestar import get, post
+from litestar.params import Parameter
+from msgspec import Meta, Struct
+
+from subscriptions.http.problems import told_as_problems
+from subscriptions.http.responses import DeadLetter, DeadLetters, DeadLetterSummary, RetryOutcome
+from subscriptions.operating.dead_letters import DeadLetterOperations
+from subscriptions.parking.parked_events import ParkedEvent
+
+_TAGS = ["dead letters"]
+
+
+class RetryRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """`key` is a key's or a stream's; without it all of the consumer's dead letters are retried."""
+
+    consumer: Annotated[str, Meta(min_length=1)]
+    key: Annotated[str, Meta(min_length=1)] | None = None
+
+
+class DiscardRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The event at `position` is to be left out of the consumer for good; `reason` is kept with it."""
+
+    consumer: Annotated[str, Meta(min_length=1)]
+    position: Annotated[int, Meta(ge=0)]
+    reason: Annotated[str, Meta(min_length=1, max_length=1000)]
+
+
+def dead_letter_routes(operations: DeadLetterOperations) -> list[Any]:
+    """The routes over one process's operations."""
+
+    @get("/dead-letters", summary="Events set aside because a consumer could not handle them", tags=_TAGS)
+    async def dead_letters(
+        consumer: Annotated[str | None, Parameter(description="only this consumer's; a view is one")] = None,
+        key: Annotated[str | None, Parameter(description="only this key's (document's) or stream's")] = None,
+        limit: Annotated[int, Parameter(ge=1, le=500, description="how many at most")] = 50,
+        after: Annotated[int, Parameter(ge=-1, description="only those after this position")] = -1,
+    ) -> DeadLetters:
+        with told_as_problems():
+            page, more = await operations.page(consumer, key, after=after, limit=limit)
+        return DeadLetters([_summary(one) for one in page], page[-1].position if more else None)
+
+    @get("/dead-letters/{consumer:str}/{position:int}", summary="One dead letter with its data", tags=_TAGS)
+    async def dead_letter(consumer: str, position: int) -> DeadLetter:
+        with told_as_problems():
+            one = await operations.one(consumer, position)
+        return DeadLetter(_summary(one), one.data, one.metadata)
+
+    @post("/dead-letters/retry", summary="Replay dead letters in order", tags=_TAGS, status_code=200)
+    async def retry(data: RetryRequest) -> RetryOutcome:
+        with told_as_problems():
+            outcome = await operations.retry(data.consumer, data.key)
+        return RetryOutcome(data.consumer, outcome.replayed, 0, outcome.remaining, outcome.errors)
+
+    @post("/dead-letters/discard", summary="Leave an event out of a consumer for good", tags=_TAGS, status_code=200)
+    async def discard(data: DiscardRequest) -> RetryOutcome:
+        with told_as_problems():
+            outcome = await operations.discard(data.consumer, data.position, data.reason)
+        replayed = max(0, outcome.replayed - 1)
+        return RetryOutcome(data.consumer, replayed, 1, outcome.remaining, outcome.errors)
+
+    return [dead_letters, dead_letter, retry, discard]
+
+
+def _summary(one: ParkedEvent) -> DeadLetterSummary:
+    return DeadLetterSummary(
+        consumer=one.consumer,
+        target=one.target,
+        kind=one.kind,
+        keys=[one.key],
+        first=bool(one.first),
+        stream=one.stream,
+        revision=one.revision,
+        position=one.position,
+        event_type=one.event_type,
+        error=one.error,
+        recorded_at=one.recorded_at,
+        parked_at=one.parked_at,
+    )

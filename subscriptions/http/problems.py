@@ -1,0 +1,25 @@
+"""From what went wrong to problem details."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from infrastructure.event_store import EventStoreUnavailable
+from infrastructure.http.problems import Problem, unavailable
+from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
+from subscriptions.operating.dead_letters import NoSuchConsumer, NoSuchDeadLetter, NotAnswered
+
+
+@contextmanager
+def told_as_problems() -> Iterator[None]:
+    """Raises Problem for what the operators' own operations raise."""
+    try:
+        yield
+    except (NoSuchConsumer, NoSuchDeadLetter) as error:
+        raise Problem(404, "not-found", "Not found", str(error)) from error
+    except NotAnswered as error:
+        title = "Not every process has answered"
+        raise Problem(503, "not-answered", title, str(error), headers={"Retry-After": "5"}) from error
+    except (ReadStoreUnavailable, ReadStoreRefused) as error:
+        raise unavailable("read store", error) from error
+    except EventStoreUnavailable as error:
+        raise unavailable("event store", error) from error

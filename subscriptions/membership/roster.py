@@ -1,0 +1,42 @@
+"""Who is alive, as this process sees it by its own clock: whoever has been seen to beat within the lease's time."""
+
+from collections.abc import Mapping
+from time import monotonic
+
+from subscriptions.membership.member import Member
+
+
+class Roster:
+    """`lease` is in seconds: how long after its last beat a process still counts as alive."""
+
+    def __init__(self, lease: float) -> None:
+        self._lease = lease
+        self._seen: dict[str, tuple[int, float]] = {}
+        self._at_first: dict[str, int] | None = None
+
+    def refresh(self, members: Mapping[str, tuple[int, Member]]) -> dict[str, Member]:
+        """Those of `members` (by instance, each with its beat) that are alive."""
+        moment = monotonic()
+        self._seen = {
+            instance: self._seen[instance] if self._seen.get(instance, (None,))[0] == beat else (beat, moment)
+            for instance, (beat, _) in members.items()
+        }
+        if self._at_first is None:
+            self._at_first = {instance: beat for instance, (beat, _) in members.items()}
+        newest = _newest_of_each_name(members)
+        return {
+            instance: member
+            for instance, (_, member) in members.items()
+            if moment - self._seen[instance][1] < self._lease and newest[member.name] == instance
+        }
+
+    def has_beaten(self, instance: str) -> bool:
+        """Whether a process has been seen to beat, or to come: of those that were there at the first refresh one can't
+        tell before, and some of them may have died long ago."""
+        assert self._at_first is not None
+        return self._seen[instance][0] != self._at_first.get(instance)
+
+
+def _newest_of_each_name(members: Mapping[str, tuple[int, Member]]) -> dict[str, str]:
+    by_age = sorted((member.started_at, instance, member.name) for instance, (_, member) in members.items())
+    return {name: instance for _, instance, name in by_age}

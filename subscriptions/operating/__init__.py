@@ -1,0 +1,1 @@
+"""What operators see and do: status, lag, draining, dead letters."""

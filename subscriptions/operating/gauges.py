@@ -1,0 +1,49 @@
+"""Gauges that are read at the moment they are asked for: of the served targets, as far as this process has them."""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+
+from subscriptions import metrics
+from subscriptions.following.follower import Follower
+
+
+def show_gauges(consumers: Iterable[str], served: Callable[[str], Follower | None]) -> None:
+    """Lets Prometheus read how each consumer does. `served` gives the follower of a consumer's served target; what
+    another process follows is not a number here."""
+    for consumer in consumers:
+        for gauge, read in (
+            (metrics.POSITION, _position),
+            (metrics.LAG, lag_seconds),
+            (metrics.PARKED, _parked),
+            (metrics.STOPPED, _stopped),
+        ):
+            gauge.labels(consumer).set_function(_reading(served, consumer, read))
+
+
+def lag_seconds(follower: Follower) -> float:
+    """The age of the oldest event that has come and is not handled, in seconds; 0 when there is none."""
+    since = follower.behind_since
+    return 0.0 if since is None else max(0.0, time.time() - since / 1000)
+
+
+def _position(follower: Follower) -> float:
+    return -1 if follower.position is None else follower.position
+
+
+def _parked(follower: Follower) -> float:
+    return follower.parking.count
+
+
+def _stopped(follower: Follower) -> float:
+    return float(follower.broken is not None)
+
+
+def _reading(
+    served: Callable[[str], Follower | None], consumer: str, read: Callable[[Follower], float]
+) -> Callable[[], float]:
+    def reading() -> float:
+        follower = served(consumer)
+        return math.nan if follower is None else read(follower)
+
+    return reading

@@ -1,0 +1,53 @@
+"""How far behind the log a position is: in events, in positions, in seconds."""
+
+import time
+from collections.abc import Collection, Mapping
+
+from msgspec import Struct
+
+from subscriptions.ports import EventLog
+
+# So many events are counted; where there are more, their number is told from how far apart these stand.
+_COUNTED = 1000
+
+
+class Lag(Struct, frozen=True):
+    """`events` is an estimate unless `exact`; `seconds` is the age of the oldest event after the position."""
+
+    positions: int
+    events: int
+    exact: bool
+    seconds: float
+
+
+NO_LAG = Lag(0, 0, True, 0.0)
+
+
+async def lags_behind(
+    event_log: EventLog, positions: Collection[int | None], end: int | None
+) -> Mapping[int | None, Lag]:
+    """The lag of each position behind the log, whose newest event stands at `end`. Raises EventStoreUnavailable."""
+    return {position: await _lag(event_log, position, end) for position in set(positions)}
+
+
+async def _lag(event_log: EventLog, position: int | None, end: int | None) -> Lag:
+    start = -1 if position is None else position
+    if end is None or end <= start:
+        return NO_LAG
+    oldest, counted, at = None, 0, start
+    events = event_log.read_all(position)
+    try:
+        async for event in events:
+            if event.position > end:
+                break
+            oldest = event.recorded_at if oldest is None else oldest
+            counted, at = counted + 1, event.position
+            if counted == _COUNTED:
+                break
+    finally:
+        await events.aclose()  # type: ignore[attr-defined]
+    if oldest is None:
+        return Lag(end - start, 0, True, 0.0)
+    exact = counted < _COUNTED or at >= end
+    number = counted if exact else round(counted * (end - start) / (at - start))
+    return Lag(end - start, number, exact, max(0.0, time.time() - oldest / 1000))

@@ -1,0 +1,25 @@
+"""When failures are no single event's fault: so many different keys fail one after another."""
+
+from subscriptions.errors import ConsumerBroken
+from subscriptions.parking.parked_events import describe
+
+
+class FailureRun:
+    """Counts the distinct keys that fail one after another; at `limit` the fault is taken to be the consumer's own."""
+
+    def __init__(self, consumer: str, limit: int) -> None:
+        self._consumer = consumer
+        self._limit = limit
+        self._failed: set[str] = set()
+
+    def failed(self, key: str, error: Exception) -> None:
+        """Raises ConsumerBroken at the limit."""
+        self._failed.add(key)
+        if len(self._failed) >= self._limit:
+            message = f"{self._consumer} failed for {self._limit} keys in a row, last for {key}"
+            raise ConsumerBroken(f"{message}: {describe(error)}") from error
+
+    def succeeded(self) -> None:
+        """Ends the run."""
+        if self._failed:
+            self._failed.clear()

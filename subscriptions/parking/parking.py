@@ -1,0 +1,71 @@
+"""Which streams and keys of a target are parked, and since which event."""
+
+from infrastructure.checkpoints import Target
+from subscriptions.parking.discarded_events import Discards, discards_of
+from subscriptions.parking.failure_run import FailureRun
+from subscriptions.parking.parked_events import COLLECTION, INDEXES, ParkedEvent
+from subscriptions.ports import DocumentStore
+from subscriptions.store.scan import scan_pages
+
+
+class Parking:
+    """What is parked for one target, and what operators have discarded for its consumer.
+
+    Events before the one that parked a key are handled as ever, also when they are replayed. `unkeyed` and `unhandled`
+    count what fails one after another: at `failure_limit` keys the fault is taken to be the consumer's own.
+    """
+
+    def __init__(self, target: Target, failure_limit: int) -> None:
+        self.target = target
+        self.discards = Discards()
+        self.unkeyed = FailureRun(target.consumer, failure_limit)
+        self.unhandled = FailureRun(target.consumer, failure_limit)
+        self._streams: dict[str, int] = {}
+        self._keys: dict[str, int] = {}
+        self.count = 0
+
+    async def load(self, store: DocumentStore) -> None:
+        """Reads back what earlier runs have parked."""
+        self._streams.clear()
+        self._keys.clear()
+        self.discards = await discards_of(store, self.target.consumer)
+        await store.prepare(COLLECTION, ParkedEvent, INDEXES)
+        await self.recount(store)
+        firsts = scan_pages(store, COLLECTION, {"target": self.target.name, "first": 1}, by="position")
+        async for document in firsts:
+            since = self._streams if document["kind"] == "stream" else self._keys
+            since.setdefault(document["key"], document["position"])
+
+    async def recount(self, store: DocumentStore) -> None:
+        """Counts the dead letters again, after some were replayed or discarded."""
+        self.count = await store.count(COLLECTION, {"target": self.target.name})
+
+    async def refresh_discards(self, store: DocumentStore) -> None:
+        """Knows from here on what has been discarded; failures are counted afresh."""
+        self.discards = await discards_of(store, self.target.consumer)
+        self.unkeyed.succeeded()
+        self.unhandled.succeeded()
+
+    def holds_stream(self, stream: str, position: int) -> bool:
+        """Whether an event of the stream at `position` is parked, or stands behind one that is."""
+        return bool(self._streams) and self._streams.get(stream, position + 1) <= position
+
+    def holds_key(self, key: str, position: int) -> bool:
+        """Whether an event of the key at `position` is parked, or stands behind one that is."""
+        return bool(self._keys) and self._keys.get(key, position + 1) <= position
+
+    def free_stream(self, stream: str) -> int | None:
+        """The stream's events are handled again from now on; answers since which event they were not."""
+        return self._streams.pop(stream, None)
+
+    def free_key(self, key: str) -> int | None:
+        """The key's events are handled again from now on; answers since which event they were not."""
+        return self._keys.pop(key, None)
+
+    def add_stream(self, stream: str, position: int) -> None:
+        """Parks a stream from an event on."""
+        self._streams.setdefault(stream, position)
+
+    def add_key(self, key: str, position: int) -> None:
+        """Parks a key from an event on."""
+        self._keys.setdefault(key, position)

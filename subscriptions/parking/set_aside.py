@@ -1,0 +1,65 @@
+"""The events that one batch sets aside for one target."""
+
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+
+from infrastructure.event_store import StoredEvent
+from infrastructure.read_store import Write
+from subscriptions.parking.parked_events import COLLECTION, ParkedEvent, parked_event, parked_write
+from subscriptions.parking.parking import Parking
+from subscriptions.ports import DocumentStore
+
+log = structlog.get_logger(__name__)
+
+
+class SetAside:
+    """Collected while a batch is handled, recorded after its work and before its checkpoint."""
+
+    def __init__(self, parking: Parking) -> None:
+        self._parking = parking
+        self._events: dict[tuple[int, str], ParkedEvent] = {}
+
+    def stream(self, stored: StoredEvent, error: str) -> None:
+        """Sets the event aside, and its stream from here on."""
+        first = not self._parking.holds_stream(stored.stream, stored.position)
+        self._parking.add_stream(stored.stream, stored.position)
+        target = self._parking.target
+        self._add(parked_event(target.consumer, target.name, "stream", stored.stream, stored, error, first=first))
+
+    def key(self, stored: StoredEvent, key: str, error: str) -> None:
+        """Sets the event aside for one of its keys, and that key from here on."""
+        first = not self._parking.holds_key(key, stored.position)
+        self._parking.add_key(key, stored.position)
+        target = self._parking.target
+        self._add(parked_event(target.consumer, target.name, "key", key, stored, error, first=first))
+
+    def _add(self, parked: ParkedEvent) -> None:
+        self._events.setdefault((parked.position, parked.key), parked)
+
+    def events(self) -> Sequence[ParkedEvent]:
+        """The records in commit order."""
+        return [self._events[place] for place in sorted(self._events)]
+
+    async def record(self, store: DocumentStore) -> None:
+        """Keeps a record of every event that was set aside, and says so once for each."""
+        events = self.events()
+        if not events:
+            return
+        writes: list[Write] = [parked_write(parked, msgspec.to_builtins(parked)) for parked in events]
+        known_before = await store.write(COLLECTION, writes)
+        for event, write in zip(events, writes, strict=True):
+            if write.key not in known_before:
+                self._parking.count += 1
+                log.error(
+                    "event parked",
+                    consumer=event.consumer,
+                    kind=event.kind,
+                    key=event.key,
+                    stream=event.stream,
+                    revision=event.revision,
+                    position=event.position,
+                    event_type=event.event_type,
+                    error=event.error,
+                )

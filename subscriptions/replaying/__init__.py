@@ -1,0 +1,1 @@
+"""Dead letters handled again, by the processes that have their partitions."""

@@ -1,0 +1,181 @@
+"""Replaying dead letters: a key's or a stream's parked events are handled in order, as if they had just come.
+
+It runs in the process that has the partition, between two batches. The work is done first, the records of what was
+replayed are removed after it: after a crash in between, a repeated replay finds the work done.
+"""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+
+import structlog
+
+from infrastructure.event_codec import EventCodec
+from infrastructure.event_store import StoredEvent, StreamDeleted
+from subscriptions.consumer import Batch, LateBatch, Step, restricted
+from subscriptions.decoding import Incoming, decode_batch
+from subscriptions.errors import Stopping
+from subscriptions.following.follower import Follower
+from subscriptions.parking.parked_events import ParkedEvent, describe
+from subscriptions.parking.resolving import parked_records, resolve
+from subscriptions.parking.set_aside import SetAside
+from subscriptions.ports import EventLog
+from subscriptions.replaying.requests import ReplayedKey, ReplayRequest
+
+log = structlog.get_logger(__name__)
+
+_EVENTS_AT_ONCE = 1000
+
+
+async def replay_part(
+    follower: Follower, event_log: EventLog, codec: EventCodec, request: ReplayRequest
+) -> tuple[list[ReplayedKey], str | None]:
+    """One process's part of a request: every key replayed that it has, one after another, between two batches.
+
+    Answers what came of each key, and why there was no more if something got in the way. Raises Stopping.
+    """
+    if follower.broken is not None:
+        return [], f"the consumer is stopped: {follower.broken}"
+    replayed: list[ReplayedKey] = []
+    async with follower.gate:
+        replay = Replay(follower, event_log, codec)
+        try:
+            for key in follower.assignment.of(tuple(request.keys)):
+                replayed.append(await replay.key(key))
+            for stream in request.streams:
+                replayed.append(await replay.stream(stream))
+        except Stopping:
+            raise
+        except Exception as error:
+            log.exception("a replay failed", consumer=request.consumer)
+            return replayed, describe(error)
+    return replayed, None
+
+
+class Replay:
+    """The replays of one follower. Every method raises what the stores and the consumer raise, and then nothing is
+    lost: the records of what was parked are still there."""
+
+    def __init__(self, follower: Follower, event_log: EventLog, codec: EventCodec) -> None:
+        self._follower = follower
+        self._parking = follower.parking
+        self._log = event_log
+        self._codec = codec
+
+    async def key(self, key: str) -> ReplayedKey:
+        """Replays what is parked for one key, which must be of the follower's assignment; removes the records."""
+        follower, parking = self._follower, self._parking
+        records = await self._prepare("key", key)
+        events = [await self._event(record) for record in records]
+        steps = [Step(one.stored, one.recorded, (key,)) for one in events if one.recorded is not None]
+        unreadable = next((one for one in events if one.recorded is None and not self._left_out(one, key)), None)
+        if unreadable is not None:
+            steps = [step for step in steps if step.stored.position < unreadable.stored.position]
+        since = parking.free_key(key)
+        set_aside = SetAside(parking)
+        try:
+            await follower.consumer.take(Batch(steps, parking, set_aside))
+        except BaseException:
+            if since is not None:
+                parking.add_key(key, since)
+            raise
+        first = min((event.position for event in set_aside.events()), default=None)
+        error = next((event.error for event in set_aside.events()), None)
+        if first is None and unreadable is not None:
+            first, error = unreadable.stored.position, unreadable.fault
+            parking.add_key(key, first)
+        await resolve(follower.store, records, parking.discards, first, error)
+        await parking.recount(follower.store)
+        return ReplayedKey("key", key, _before(first, records), first, error)
+
+    async def stream(self, stream: str) -> ReplayedKey:
+        """Replays what is parked for a stream, for those keys that are of the follower's assignment.
+
+        Other processes may have others of its keys, so the records are left to whoever asked for the replay.
+        """
+        records = await self._prepare("stream", stream)
+        readable: list[StoredEvent] = []
+        first: int | None = None
+        error: str | None = None
+        for record in records:
+            incoming = await self._event(record)
+            if self._parking.discards.whole(incoming.stored.position):
+                continue
+            error = self._why_unusable(incoming)
+            if error is not None:
+                first = incoming.stored.position
+                break
+            readable.append(incoming.stored)
+        since = self._parking.free_stream(stream)
+        if first is not None:
+            self._parking.add_stream(stream, first)
+        try:
+            await self._take_late(readable)
+        except BaseException:
+            if since is not None:
+                self._parking.free_stream(stream)
+                self._parking.add_stream(stream, since)
+            raise
+        return ReplayedKey("stream", stream, _before(first, records), first, error)
+
+    async def _take_late(self, events: Sequence[StoredEvent]) -> None:
+        set_aside = SetAside(self._parking)
+        steps = self._steps(events, set_aside)
+        if steps:
+            batch = LateBatch(steps, self._parking, set_aside, self._follower.handled, self._history)
+            await self._follower.consumer.take_late(batch)
+        await set_aside.record(self._follower.store)
+
+    async def _history(self, keys: Collection[str]) -> AsyncIterator[Batch]:
+        set_aside = SetAside(self._parking)
+        async for events in self._log_in_chunks():
+            yield Batch(restricted(self._steps(events, set_aside), keys), self._parking, set_aside)
+        await set_aside.record(self._follower.store)
+
+    async def _log_in_chunks(self) -> AsyncIterator[list[StoredEvent]]:
+        chunk: list[StoredEvent] = []
+        async for event in self._log.read_all(None):
+            if event.position > self._follower.handled:
+                break
+            chunk.append(event)
+            if len(chunk) >= _EVENTS_AT_ONCE:
+                yield chunk
+                chunk = []
+        yield chunk
+
+    def _steps(self, events: Sequence[StoredEvent], set_aside: SetAside) -> list[Step]:
+        decoded = decode_batch(self._codec, events, 0, caught_up=False)
+        return self._follower.selection.select(decoded.events, -1, set_aside)
+
+    def _why_unusable(self, incoming: Incoming) -> str | None:
+        """Why it can't be told which keys an event is for; None when it can."""
+        if incoming.recorded is None:
+            return incoming.fault
+        consumer, event = self._follower.consumer, incoming.recorded.event
+        try:
+            if type(event) in consumer.events:
+                consumer.keys(event)
+        except Exception as error:
+            return describe(error)
+        return None
+
+    async def _event(self, record: ParkedEvent) -> Incoming:
+        try:
+            found = await self._log.read_stream(record.stream, record.revision, 1)
+        except StreamDeleted:
+            found = []
+        if not found or found[0].position != record.position:
+            gone = StoredEvent("", record.event_type, record.stream, record.revision, record.position, 0, b"", b"")
+            return Incoming(gone, None, "the event is no longer in its stream; it can only be discarded")
+        return decode_batch(self._codec, found, record.position, caught_up=False).events[0]
+
+    def _left_out(self, incoming: Incoming, key: str) -> bool:
+        return self._parking.discards.of_key(incoming.stored.position, key)
+
+    async def _prepare(self, kind: str, key: str) -> list[ParkedEvent]:
+        """What is parked for the key; and knows from here on what has been discarded."""
+        follower = self._follower
+        await self._parking.refresh_discards(follower.store)
+        return await parked_records(follower.store, follower.target, kind, key)
+
+
+def _before(first: int | None, records: Sequence[ParkedEvent]) -> int:
+    return sum(first is None or record.position < first for record in records)

@@ -1,0 +1,66 @@
+"""A service that runs consumers with one target each: its stores, its coordinator, its operators' HTTP."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from litestar import Litestar
+
+from infrastructure.application import Application
+from infrastructure.event_codec import EventCodec
+from infrastructure.event_store import EventStore
+from infrastructure.http.service import create_app
+from infrastructure.read_store import ReadStore
+from infrastructure.settings import Settings
+from subscriptions.consumer import Consumer
+from subscriptions.coordination.plain_workload import ConsumerRecords, PlainWorkload
+from subscriptions.following.follower import Follower
+from subscriptions.http.consumers import consumer_routes
+from subscriptions.http.dead_letters import dead_letter_routes
+from subscriptions.http.drain import drain_route
+from subscriptions.operating.dead_letters import DeadLetterOperations
+from subscriptions.operating.draining import Draining
+from subscriptions.operating.gauges import show_gauges
+from subscriptions.operating.plain_catalogue import PlainCatalogue
+from subscriptions.operating.status import StatusReader
+from subscriptions.process import REPLAY_TIMEOUT, consumers_run, create_coordinator, running
+
+
+def create_consumer_service(
+    service: str,
+    application: Application,
+    consumers: Callable[[ReadStore], Sequence[Consumer]],
+    settings: Settings,
+) -> Litestar:
+    """The application of a process that runs `consumers`, made over the read store that it is given; any number of
+    such processes share the partitions. `service` names it among the processes, and in logs and titles."""
+    event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
+    stop = asyncio.Event()
+    workload = PlainWorkload(read_store, consumers(read_store), settings.consumer_partitions)
+    codec = EventCodec(application.aggregates)
+    coordinator = create_coordinator(service, workload, event_store, codec, read_store, settings, stop)
+    catalogue = PlainCatalogue(ConsumerRecords(read_store), workload.names)
+    operations = DeadLetterOperations(read_store, catalogue, coordinator.changed, timeout=REPLAY_TIMEOUT)
+    routes = [
+        *consumer_routes(
+            StatusReader(coordinator, read_store, event_store), catalogue, paths=("/status", "/consumers")
+        ),
+        *dead_letter_routes(operations),
+        drain_route(Draining(coordinator, catalogue, read_store, event_store)),
+    ]
+    probes = {
+        "event_store": event_store.ping,
+        "read_store": read_store.ping,
+        "consumers": consumers_run(coordinator),
+    }
+
+    def served(consumer: str) -> Follower | None:
+        return next((one for one in coordinator.followers.running if one.target == consumer), None)
+
+    show_gauges(workload.names, served)
+    return create_app(
+        f"Eventfold {service}",
+        routes,
+        probes,
+        settings,
+        lifespan=[running(coordinator, stop, settings.shutdown_grace, event_store.close, read_store.close)],
+    )
