@@ -9,30 +9,30 @@ from typing import Self
 
 import grpc.aio
 
-from embedded.event_store_node.broker import Broker
-from embedded.event_store_node.database import Database
-from embedded.event_store_node.directory_lock import DataDirectoryError
-from embedded.event_store_node.gossip_service import GossipService
-from embedded.event_store_node.integrity import IntegrityCheck
 from embedded.event_store_node.listening import Listener, PortTakenError
-from embedded.event_store_node.log import Log
-from embedded.event_store_node.monitoring_service import MonitoringService
-from embedded.event_store_node.operations_service import OperationsService
+from embedded.event_store_node.log.broker import Broker
+from embedded.event_store_node.log.database import Database
+from embedded.event_store_node.log.directory_lock import DataDirectoryError
+from embedded.event_store_node.log.integrity import IntegrityCheck
+from embedded.event_store_node.log.log import Log
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.writer import Writer
 from embedded.event_store_node.persistent.subsystem import PersistentSubscriptions
-from embedded.event_store_node.persistent_service import PersistentSubscriptionsService
 from embedded.event_store_node.projections.subsystem import Projections
-from embedded.event_store_node.projections_service import ProjectionsService
-from embedded.event_store_node.reader import Reader
-from embedded.event_store_node.reporting import is_no_departure
 from embedded.event_store_node.scavenge.history import ScavengeHistory
 from embedded.event_store_node.scavenge.scavenger import Scavenger
 from embedded.event_store_node.security.authentication import Authenticator
 from embedded.event_store_node.security.guard import Guard
 from embedded.event_store_node.security.security import INSECURE, Security
 from embedded.event_store_node.security.stream_access import StreamAccess
-from embedded.event_store_node.server_features_service import ServerFeaturesService, Service
-from embedded.event_store_node.streams_service import StreamsService
-from embedded.event_store_node.writer import Writer
+from embedded.event_store_node.services.gossip_service import GossipService
+from embedded.event_store_node.services.monitoring_service import MonitoringService
+from embedded.event_store_node.services.operations_service import OperationsService
+from embedded.event_store_node.services.persistent_service import PersistentSubscriptionsService
+from embedded.event_store_node.services.projections_service import ProjectionsService
+from embedded.event_store_node.services.reporting import is_no_departure
+from embedded.event_store_node.services.server_features_service import ServerFeaturesService, Service
+from embedded.event_store_node.services.streams_service import StreamsService
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ import math
 import time
 from collections.abc import Callable, Iterable
 
-from embedded.event_store_node.broker import Broker
+from embedded.event_store_node.log.broker import Broker
+from embedded.event_store_node.log.reader import Reader
 from embedded.event_store_node.persistent import errors
 from embedded.event_store_node.persistent.buffers import MessageBuffer, Push
 from embedded.event_store_node.persistent.checkpoints import Checkpoints
@@ -20,7 +21,6 @@ from embedded.event_store_node.persistent.source import END, source_of
 from embedded.event_store_node.persistent.strategies import STRATEGIES
 from embedded.event_store_node.persistent.system_writes import SystemWrites
 from embedded.event_store_node.persistent.timings import Timings
-from embedded.event_store_node.reader import Reader
 
 logger = logging.getLogger(__name__)
 

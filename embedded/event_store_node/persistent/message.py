@@ -6,10 +6,10 @@ from uuid import UUID
 
 from esdbclient.protos.Grpc import shared_pb2
 
-from embedded.event_store_node import wire
-from embedded.event_store_node.encoder import link_target
-from embedded.event_store_node.events import LINK_TYPE, LoggedEvent
-from embedded.event_store_node.reader import Reader
+from embedded.event_store_node.log.events import LINK_TYPE, LoggedEvent
+from embedded.event_store_node.log.links import link_target
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.records import uuid_bytes
 
 if TYPE_CHECKING:
     from embedded.event_store_node.persistent.consumer import Consumer
@@ -66,4 +66,4 @@ def message_id(uuid: shared_pb2.UUID) -> bytes:
     Raises:
         ValueError: it is absent or malformed.
     """
-    return str(UUID(bytes=wire.uuid_bytes(uuid))).encode()
+    return str(UUID(bytes=uuid_bytes(uuid))).encode()

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from enum import StrEnum
 
-from embedded.event_store_node.broker import Broker, BrokerClosedError, LiveBuffer
-from embedded.event_store_node.events import LoggedEvent
+from embedded.event_store_node.log.broker import Broker, BrokerClosedError, LiveBuffer
+from embedded.event_store_node.log.events import LoggedEvent
+from embedded.event_store_node.log.reader import PAGE_EVENTS, Reader
+from embedded.event_store_node.log.writer import Writer
 from embedded.event_store_node.projections.definitions import Definition, source, takes
 from embedded.event_store_node.projections.emitter import Emitted, Emitter, ProjectionFault, StorageFailure
 from embedded.event_store_node.projections.store import ProjectionStore
 from embedded.event_store_node.projections.tag import ProjectionVersion
-from embedded.event_store_node.reader import PAGE_EVENTS, Reader
-from embedded.event_store_node.writer import Writer
 
 logger = logging.getLogger(__name__)
 

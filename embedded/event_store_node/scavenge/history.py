@@ -4,9 +4,8 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from embedded.event_store_node import internal_writes
-from embedded.event_store_node.encoder import link_target
-from embedded.event_store_node.events import (
+from embedded.event_store_node.log import internal_writes
+from embedded.event_store_node.log.events import (
     ANY,
     BINARY_CONTENT_TYPE,
     LINK_TYPE,
@@ -14,10 +13,11 @@ from embedded.event_store_node.events import (
     ProposedEvent,
     metadata_stream_of,
 )
-from embedded.event_store_node.internal_writes import json_event
-from embedded.event_store_node.reader import Reader
-from embedded.event_store_node.writer import Writer
-from embedded.event_store_node.writes import Appended
+from embedded.event_store_node.log.internal_writes import json_event
+from embedded.event_store_node.log.links import link_target
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.writer import Writer
+from embedded.event_store_node.log.writes import Appended
 
 INDEX_STREAM = "$scavenges"
 _STARTED, _COMPLETED = "$scavengeStarted", "$scavengeCompleted"

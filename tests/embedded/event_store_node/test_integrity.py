@@ -12,8 +12,9 @@ from esdbclient.protos.Grpc import gossip_pb2_grpc, shared_pb2, streams_pb2_grpc
 from node_support import append_requests, connected, event, events, until
 from operations_support import Operations
 
-from embedded.event_store_node import EventStoreNode, database
-from embedded.event_store_node.integrity import IntegrityCheck
+from embedded.event_store_node import EventStoreNode
+from embedded.event_store_node.log import database
+from embedded.event_store_node.log.integrity import IntegrityCheck
 
 PAGE = 4096
 TABLE_LEAF = 0x0D

@@ -18,7 +18,8 @@ from esdbclient.protos.Grpc import code_pb2, shared_pb2, streams_pb2, streams_pb
 from google.protobuf import empty_pb2, timestamp_pb2
 from node_support import batch_request, endless, event, events, messages, until
 
-from embedded.event_store_node import EventStoreNode, batch_append
+from embedded.event_store_node import EventStoreNode
+from embedded.event_store_node.services import batch_append
 
 NO_STREAM = {"no_stream": empty_pb2.Empty()}
 

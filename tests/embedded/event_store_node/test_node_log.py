@@ -14,12 +14,13 @@ from esdbclient.protos.Grpc import streams_pb2
 from grpc import StatusCode
 from node_support import event, events, first_position, messages, read_options
 
-from embedded.event_store_node import EventStoreNode, stream_heads
-from embedded.event_store_node.database import Database
-from embedded.event_store_node.events import ANY, NO_STREAM, ProposedEvent
-from embedded.event_store_node.log import Log
-from embedded.event_store_node.reader import Reader
-from embedded.event_store_node.writes import Appended, DeadlinePassed, Kind, WriteRequest, WrongVersion
+from embedded.event_store_node import EventStoreNode
+from embedded.event_store_node.log import stream_heads
+from embedded.event_store_node.log.database import Database
+from embedded.event_store_node.log.events import ANY, NO_STREAM, ProposedEvent
+from embedded.event_store_node.log.log import Log
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.writes import Appended, DeadlinePassed, Kind, WriteRequest, WrongVersion
 
 
 def write(stream: str, count: int = 1, expected: int = ANY, deadline: float | None = None) -> WriteRequest:

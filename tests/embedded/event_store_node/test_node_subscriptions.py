@@ -23,7 +23,8 @@ from node_support import (
     until,
 )
 
-from embedded.event_store_node import EventStoreNode, broker, reader
+from embedded.event_store_node import EventStoreNode
+from embedded.event_store_node.log import broker, reader
 
 Client = AsyncEventStoreDBClient
 SUBSCRIBE = ReadOptions.SubscriptionOptions()

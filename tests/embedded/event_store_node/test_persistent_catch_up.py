@@ -8,7 +8,7 @@ from node_support import EMPTY, until
 from persistent_support import CreateReq, Stub, append, consuming, create, info, revisions, until_info
 
 from embedded.event_store_node import EventStoreNode
-from embedded.event_store_node.events import LoggedEvent
+from embedded.event_store_node.log.events import LoggedEvent
 from embedded.event_store_node.persistent import buffers
 
 Client = AsyncEventStoreDBClient

@@ -11,19 +11,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from persistent_model import MAX_RETRIES, TIMEOUT_SECONDS, Model, Recorder, State
 
-from embedded.event_store_node.broker import Broker
-from embedded.event_store_node.database import Database
-from embedded.event_store_node.events import ANY
-from embedded.event_store_node.internal_writes import append, json_event
-from embedded.event_store_node.log import Log
+from embedded.event_store_node.log.broker import Broker
+from embedded.event_store_node.log.database import Database
+from embedded.event_store_node.log.events import ANY
+from embedded.event_store_node.log.internal_writes import append, json_event
+from embedded.event_store_node.log.log import Log
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.records import RecordedEvent
+from embedded.event_store_node.log.writer import Writer
+from embedded.event_store_node.log.writes import Appended
 from embedded.event_store_node.persistent.definition import ALL, Definition, FilterDefinition, Settings
 from embedded.event_store_node.persistent.group import Group
 from embedded.event_store_node.persistent.parking import parked_stream
 from embedded.event_store_node.persistent.subsystem import PersistentSubscriptions
-from embedded.event_store_node.reader import Reader
-from embedded.event_store_node.wire import RecordedEvent
-from embedded.event_store_node.writer import Writer
-from embedded.event_store_node.writes import Appended
 
 STRATEGIES = ("RoundRobin", "DispatchToSingle", "Pinned", "PinnedByCorrelation")
 CAPACITY = 8

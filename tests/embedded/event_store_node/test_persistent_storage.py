@@ -24,10 +24,10 @@ from persistent_support import (
 )
 
 from embedded.event_store_node import EventStoreNode
-from embedded.event_store_node.encoder import link_target
-from embedded.event_store_node.events import LoggedEvent
+from embedded.event_store_node.log.events import LoggedEvent
+from embedded.event_store_node.log.links import link_target
+from embedded.event_store_node.log.reader import Reader
 from embedded.event_store_node.persistent import message
-from embedded.event_store_node.reader import Reader
 
 DiskFull = Callable[[], AbstractContextManager[None]]
 DELETE = persistent_pb2.DeleteReq(options=named(persistent_pb2.DeleteReq.Options))

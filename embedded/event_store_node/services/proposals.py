@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from esdbclient.protos.Grpc import shared_pb2, streams_pb2
 
-from embedded.event_store_node import wire
-from embedded.event_store_node.events import BINARY_CONTENT_TYPE, JSON_CONTENT_TYPE, ProposedEvent
+from embedded.event_store_node.log.events import BINARY_CONTENT_TYPE, JSON_CONTENT_TYPE, ProposedEvent
+from embedded.event_store_node.log.records import uuid_bytes
 
 Proposal = streams_pb2.AppendReq.ProposedMessage | streams_pb2.BatchAppendReq.ProposedMessage
 _EMPTY_ID = bytes(16)
@@ -41,7 +41,7 @@ def proposed_event(proposal: Proposal) -> ProposedEvent:
 
 def _id(uuid: shared_pb2.UUID) -> bytes:
     try:
-        id_ = wire.uuid_bytes(uuid)
+        id_ = uuid_bytes(uuid)
     except ValueError as error:
         raise BadProposalError(f"the event id is malformed: {error}") from None
     if id_ == _EMPTY_ID:

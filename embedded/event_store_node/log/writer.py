@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from embedded.event_store_node.events import LoggedEvent, ProposedEvent
-from embedded.event_store_node.log import Log
-from embedded.event_store_node.writes import Failed, Kind, Outcome, WriteRequest
+from embedded.event_store_node.log.events import LoggedEvent, ProposedEvent
+from embedded.event_store_node.log.log import Log
+from embedded.event_store_node.log.writes import Failed, Kind, Outcome, WriteRequest
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from esdbclient.protos.Grpc import code_pb2, shared_pb2, status_pb2
 from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 
-from embedded.event_store_node.events import ANY, NO_STREAM, STREAM_EXISTS
+from embedded.event_store_node.log.events import ANY, NO_STREAM, STREAM_EXISTS
 
 MAX_APPEND_SIZE = 2**20
 

@@ -5,10 +5,10 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from embedded.event_store_node import metadata
-from embedded.event_store_node.events import JSON_CONTENT_TYPE, is_metadata_stream, metadata_stream_of
-from embedded.event_store_node.metadata import StreamMetadata
-from embedded.event_store_node.wire import RecordedEvent
+from embedded.event_store_node.log import metadata
+from embedded.event_store_node.log.events import JSON_CONTENT_TYPE, is_metadata_stream, metadata_stream_of
+from embedded.event_store_node.log.metadata import StreamMetadata
+from embedded.event_store_node.log.records import RecordedEvent
 
 _NAMES_PER_QUERY = 500
 

@@ -10,7 +10,6 @@ import grpc
 import grpc.aio
 from esdbclient.protos.Grpc import persistent_pb2, shared_pb2
 
-from embedded.event_store_node.errors import RpcError, handler_failed
 from embedded.event_store_node.persistent import errors, requests
 from embedded.event_store_node.persistent.consumer import Consumer
 from embedded.event_store_node.persistent.definition import ALL
@@ -19,8 +18,9 @@ from embedded.event_store_node.persistent.group import Group
 from embedded.event_store_node.persistent.info import Measurement
 from embedded.event_store_node.persistent.message import message_id
 from embedded.event_store_node.persistent.subsystem import PersistentSubscriptions
-from embedded.event_store_node.reporting import reporting
+from embedded.event_store_node.protocol.errors import RpcError, handler_failed
 from embedded.event_store_node.security.caller import caller
+from embedded.event_store_node.services.reporting import reporting
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import grpc
 import grpc.aio
 from esdbclient.protos.Grpc import gossip_pb2, persistent_pb2, projections_pb2, shared_pb2, streams_pb2
 
-from embedded.event_store_node import monitoring_service, operations_service
-from embedded.event_store_node.own_messages import SupportedMethod, SupportedMethods
+from embedded.event_store_node.services import monitoring_service, operations_service
+from embedded.event_store_node.services.protobuf_messages import SupportedMethod, SupportedMethods
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from embedded.event_store_node import metadata
-from embedded.event_store_node.events import (
+from embedded.event_store_node.log import metadata
+from embedded.event_store_node.log.events import (
     DELETED_STREAM_REVISION,
     JSON_CONTENT_TYPE,
     LoggedEvent,
     is_metadata_stream,
     metadata_stream_of,
 )
-from embedded.event_store_node.metadata import StreamMetadata
-from embedded.event_store_node.wire import RecordedEvent
+from embedded.event_store_node.log.metadata import StreamMetadata
+from embedded.event_store_node.log.records import RecordedEvent
 
 PAGE_EVENTS = 256
 PAGE_BYTES = 2**20

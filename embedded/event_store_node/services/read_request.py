@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from esdbclient.protos.Grpc import streams_pb2
 
-from embedded.event_store_node.errors import handler_failed, invalid_argument
-from embedded.event_store_node.events import MAX_POSITION
-from embedded.event_store_node.filters import EventFilter, InvalidFilterError, event_filter
+from embedded.event_store_node.log.events import MAX_POSITION
+from embedded.event_store_node.protocol.errors import handler_failed, invalid_argument
+from embedded.event_store_node.protocol.filters import EventFilter, InvalidFilterError, event_filter
 
 _DEFAULT_WINDOW = 32
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from embedded.event_store_node.events import DELETED_STREAM_REVISION
+from embedded.event_store_node.log.events import DELETED_STREAM_REVISION
 
 SOFT_DELETE = b'{"$tb":9223372036854775807}'
 

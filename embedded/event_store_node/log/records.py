@@ -5,7 +5,7 @@ from uuid import UUID
 
 from esdbclient.protos.Grpc import shared_pb2, streams_pb2
 
-from embedded.event_store_node.events import LoggedEvent, ProposedEvent
+from embedded.event_store_node.log.events import LoggedEvent, ProposedEvent
 
 RecordedEvent = streams_pb2.ReadResp.ReadEvent.RecordedEvent
 

@@ -8,13 +8,13 @@ from esdbclient.protos.Grpc import projections_pb2 as pb
 from esdbclient.protos.Grpc import shared_pb2
 from google.protobuf import struct_pb2
 
-from embedded.event_store_node import errors
-from embedded.event_store_node.broker import Broker
+from embedded.event_store_node.log.broker import Broker
 from embedded.event_store_node.projections import statistics
 from embedded.event_store_node.projections.emitter import StorageFailure
 from embedded.event_store_node.projections.projection import SystemProjection
 from embedded.event_store_node.projections.subsystem import Projections, UnknownProjectionError
-from embedded.event_store_node.reporting import reporting
+from embedded.event_store_node.protocol import errors
+from embedded.event_store_node.services.reporting import reporting
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

@@ -7,9 +7,10 @@ import grpc
 import grpc.aio
 from esdbclient.protos.Grpc import shared_pb2
 
-from embedded.event_store_node import errors, own_messages
-from embedded.event_store_node.reporting import reporting
+from embedded.event_store_node.protocol import errors
 from embedded.event_store_node.scavenge.scavenger import Scavenger, UnknownScavengeError
+from embedded.event_store_node.services import protobuf_messages
+from embedded.event_store_node.services.reporting import reporting
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -47,12 +48,12 @@ class OperationsService:
     def add_to(self, server: grpc.aio.Server) -> None:
         empty = shared_pb2.Empty
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            "StartScavenge": _unary(self.StartScavenge, own_messages.StartScavengeReq),
-            "StopScavenge": _unary(self.StopScavenge, own_messages.StopScavengeReq),
+            "StartScavenge": _unary(self.StartScavenge, protobuf_messages.StartScavengeReq),
+            "StopScavenge": _unary(self.StopScavenge, protobuf_messages.StopScavengeReq),
             "Shutdown": _unary(self.Shutdown, empty),
             "MergeIndexes": _unary(self.MergeIndexes, empty),
             "ResignNode": _unary(self.ResignNode, empty),
-            "SetNodePriority": _unary(self.SetNodePriority, own_messages.SetNodePriorityReq),
+            "SetNodePriority": _unary(self.SetNodePriority, protobuf_messages.SetNodePriorityReq),
             "RestartPersistentSubscriptions": _unary(self.RestartPersistentSubscriptions, empty),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
@@ -61,10 +62,8 @@ class OperationsService:
         """Threads and chunks are the real server's matter: the options change nothing here."""
         async with reporting(context):
             scavenge_id, is_new = await self._scavenger.start()
-            return own_messages.ScavengeResp(
-                scavenge_id=scavenge_id,
-                scavenge_result=own_messages.SCAVENGE_STARTED if is_new else own_messages.SCAVENGE_IN_PROGRESS,
-            )
+            result = protobuf_messages.SCAVENGE_STARTED if is_new else protobuf_messages.SCAVENGE_IN_PROGRESS
+            return protobuf_messages.ScavengeResp(scavenge_id=scavenge_id, scavenge_result=result)
 
     async def StopScavenge(self, request: Any, context: Context) -> Any:
         async with reporting(context):
@@ -76,7 +75,9 @@ class OperationsService:
                     "Scavenge id was invalid.",
                     {"exception": "scavenge-not-found", "scavenge-id": str(error)},
                 ) from None
-            return own_messages.ScavengeResp(scavenge_id=scavenge_id, scavenge_result=own_messages.SCAVENGE_STOPPED)
+            return protobuf_messages.ScavengeResp(
+                scavenge_id=scavenge_id, scavenge_result=protobuf_messages.SCAVENGE_STOPPED
+            )
 
     async def Shutdown(self, request: shared_pb2.Empty, context: Context) -> shared_pb2.Empty:
         self._shut_down()

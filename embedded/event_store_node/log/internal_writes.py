@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
-from embedded.event_store_node.events import JSON_CONTENT_TYPE, ProposedEvent
-from embedded.event_store_node.writer import Writer
-from embedded.event_store_node.writes import Kind, Outcome, WriteRequest
+from embedded.event_store_node.log.events import JSON_CONTENT_TYPE, ProposedEvent
+from embedded.event_store_node.log.writer import Writer
+from embedded.event_store_node.log.writes import Kind, Outcome, WriteRequest
 
 
 def new_id() -> bytes:

@@ -6,8 +6,8 @@ from weakref import WeakValueDictionary
 
 from esdbclient.protos.Grpc import streams_pb2
 
-from embedded.event_store_node.dotnet_regex import UnknownCategoryError, translated
-from embedded.event_store_node.events import LoggedEvent
+from embedded.event_store_node.log.events import LoggedEvent
+from embedded.event_store_node.protocol.dotnet_regex import UnknownCategoryError, translated
 
 _MAX_CACHED_VERDICTS = 10_000
 

@@ -5,11 +5,11 @@ import sqlite3
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from embedded.event_store_node.events import EPOCH_STREAM, METADATA_TYPE, NO_STREAM, metadata_stream_of
-from embedded.event_store_node.internal_writes import json_event
-from embedded.event_store_node.log import FIRST_POSITION, Log
+from embedded.event_store_node.log.events import EPOCH_STREAM, METADATA_TYPE, NO_STREAM, metadata_stream_of
+from embedded.event_store_node.log.internal_writes import json_event
+from embedded.event_store_node.log.log import FIRST_POSITION, Log
+from embedded.event_store_node.log.writes import Kind, WriteRequest
 from embedded.event_store_node.scavenge.history import INDEX_METADATA, INDEX_STREAM
-from embedded.event_store_node.writes import Kind, WriteRequest
 
 
 def write_first_events(connection: sqlite3.Connection) -> None:

@@ -8,16 +8,11 @@ import grpc
 import grpc.aio
 from esdbclient.protos.Grpc import shared_pb2, streams_pb2, streams_pb2_grpc
 
-from embedded.event_store_node import errors, read_request, reads, subscriptions
-from embedded.event_store_node.batch_append import BatchAppendCall
-from embedded.event_store_node.broker import Broker, BrokerClosedError
-from embedded.event_store_node.encoder import Encoder
-from embedded.event_store_node.events import ANY, NO_STREAM, STREAM_EXISTS, ProposedEvent, is_no_stream
-from embedded.event_store_node.proposals import BadProposalError, MissingMetadataError, proposed_event
-from embedded.event_store_node.reader import Reader
-from embedded.event_store_node.reporting import reporting
-from embedded.event_store_node.writer import Writer
-from embedded.event_store_node.writes import (
+from embedded.event_store_node.log.broker import Broker, BrokerClosedError
+from embedded.event_store_node.log.events import ANY, NO_STREAM, STREAM_EXISTS, ProposedEvent, is_no_stream
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.writer import Writer
+from embedded.event_store_node.log.writes import (
     Appended,
     DeadlinePassed,
     Failed,
@@ -26,6 +21,12 @@ from embedded.event_store_node.writes import (
     StreamDeleted,
     WrongVersion,
 )
+from embedded.event_store_node.protocol import errors
+from embedded.event_store_node.services import read_request, reads, subscriptions
+from embedded.event_store_node.services.batch_append import BatchAppendCall
+from embedded.event_store_node.services.encoder import Encoder
+from embedded.event_store_node.services.proposals import BadProposalError, MissingMetadataError, proposed_event
+from embedded.event_store_node.services.reporting import reporting
 
 Context = grpc.aio.ServicerContext[Any, Any]
 ChangeOptions = streams_pb2.AppendReq.Options | streams_pb2.DeleteReq.Options | streams_pb2.TombstoneReq.Options

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 from uuid import uuid4
 
-from embedded.event_store_node import metadata, wire
-from embedded.event_store_node.events import (
+from embedded.event_store_node.log import metadata, records
+from embedded.event_store_node.log.events import (
     ANY,
     DELETED_STREAM_REVISION,
     JSON_CONTENT_TYPE,
@@ -23,9 +23,9 @@ from embedded.event_store_node.events import (
     is_metadata_stream,
     metadata_stream_of,
 )
-from embedded.event_store_node.stream_heads import StreamHead, StreamHeads
-from embedded.event_store_node.version_check import AlreadyWritten, Conflict, Deleted, StreamState, check
-from embedded.event_store_node.writes import (
+from embedded.event_store_node.log.stream_heads import StreamHead, StreamHeads
+from embedded.event_store_node.log.version_check import AlreadyWritten, Conflict, Deleted, StreamState, check
+from embedded.event_store_node.log.writes import (
     Appended,
     DeadlinePassed,
     Kind,
@@ -185,7 +185,7 @@ class Log:
             self._stream_rows.append((head.id, head.name))
         position = self._next_position
         created = self._last_created = max(time.time_ns() // 100, self._last_created)
-        record = wire.record(event, head.name.encode(), revision, position, created)
+        record = records.record(event, head.name.encode(), revision, position, created)
         in_all = 0 if is_hidden_from_all(head.name) else 1
         self._next_position += len(record)
         head.last_revision, head.last_position = revision, position

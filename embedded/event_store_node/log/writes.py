@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from embedded.event_store_node.events import ProposedEvent
+from embedded.event_store_node.log.events import ProposedEvent
 
 
 class Kind(Enum):

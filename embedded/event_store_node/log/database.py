@@ -5,8 +5,8 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from embedded.event_store_node.directory_lock import DataDirectoryError, lock_directory, make_temporary_directory
-from embedded.event_store_node.first_events import write_first_events
+from embedded.event_store_node.log.directory_lock import DataDirectoryError, lock_directory, make_temporary_directory
+from embedded.event_store_node.log.first_events import write_first_events
 
 APPLICATION_ID = 0x45764E6F  # "EvNo"
 SCHEMA_VERSION = 1

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from embedded.event_store_node.events import LoggedEvent
+from embedded.event_store_node.log.events import LoggedEvent
 
 # What one subscriber may lag behind before it has to read the log again.
 MAX_BUFFERED_EVENTS = 2048

@@ -13,9 +13,9 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from embedded.event_store_node.broker import Broker, BrokerClosedError
-from embedded.event_store_node.own_messages import StatsReq, StatsResp
-from embedded.event_store_node.reporting import reporting
+from embedded.event_store_node.log.broker import Broker, BrokerClosedError
+from embedded.event_store_node.services.protobuf_messages import StatsReq, StatsResp
+from embedded.event_store_node.services.reporting import reporting
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

@@ -11,12 +11,9 @@ import grpc.aio
 from esdbclient.protos.Grpc import shared_pb2, status_pb2, streams_pb2
 from google.protobuf import empty_pb2
 
-from embedded.event_store_node import errors
-from embedded.event_store_node.events import ANY, NO_STREAM, STREAM_EXISTS, ProposedEvent, is_no_stream
-from embedded.event_store_node.proposals import BadProposalError, proposed_event
-from embedded.event_store_node.security.permission import MayWrite, may_write
-from embedded.event_store_node.writer import Writer
-from embedded.event_store_node.writes import (
+from embedded.event_store_node.log.events import ANY, NO_STREAM, STREAM_EXISTS, ProposedEvent, is_no_stream
+from embedded.event_store_node.log.writer import Writer
+from embedded.event_store_node.log.writes import (
     Appended,
     DeadlinePassed,
     Failed,
@@ -26,6 +23,9 @@ from embedded.event_store_node.writes import (
     WriteRequest,
     WrongVersion,
 )
+from embedded.event_store_node.protocol import errors
+from embedded.event_store_node.security.permission import MayWrite, may_write
+from embedded.event_store_node.services.proposals import BadProposalError, proposed_event
 
 Request = streams_pb2.BatchAppendReq
 Response = streams_pb2.BatchAppendResp

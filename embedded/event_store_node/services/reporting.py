@@ -7,8 +7,8 @@ from typing import Any
 
 import grpc.aio
 
-from embedded.event_store_node import errors
-from embedded.event_store_node.broker import BrokerClosedError
+from embedded.event_store_node.log.broker import BrokerClosedError
+from embedded.event_store_node.protocol import errors
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from embedded.event_store_node.events import ANY, DELETED_STREAM_REVISION, NO_STREAM, STREAM_EXISTS
+from embedded.event_store_node.log.events import ANY, DELETED_STREAM_REVISION, NO_STREAM, STREAM_EXISTS
 
 
 @dataclass(frozen=True, slots=True)
