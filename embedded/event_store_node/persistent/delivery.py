@@ -3,7 +3,8 @@
 from esdbclient.protos.Grpc import persistent_pb2
 
 from embedded.event_store_node.log.events import LoggedEvent
-from embedded.event_store_node.log.records import RecordedEvent, varint, with_structured_uuid
+from embedded.event_store_node.log.records import RecordedEvent, with_structured_uuid
+from embedded.event_store_node.log.varint import varint
 from embedded.event_store_node.persistent.message import Message
 
 # Keys (field number << 3 | wire type) of ReadResp and ReadResp.ReadEvent.

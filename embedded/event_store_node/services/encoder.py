@@ -1,10 +1,10 @@
 """Events as one reader asked for them: links resolved or not, ids as text or as numbers."""
 
-from embedded.event_store_node.log import records
 from embedded.event_store_node.log.events import LINK_TYPE, LoggedEvent
 from embedded.event_store_node.log.links import link_target
 from embedded.event_store_node.log.reader import Reader
 from embedded.event_store_node.log.records import with_structured_uuid
+from embedded.event_store_node.services import read_responses
 
 
 class Encoder:
@@ -18,8 +18,8 @@ class Encoder:
     def encode(self, event: LoggedEvent) -> bytes:
         if self._resolve_links and event.type == LINK_TYPE:
             target = link_target(self._reader, event)
-            return records.read_resolved(self._formed(event), target and self._formed(target))
-        return records.read_event(self._formed(event))
+            return read_responses.read_resolved(self._formed(event), target and self._formed(target))
+        return read_responses.read_event(self._formed(event))
 
     def _formed(self, event: LoggedEvent) -> LoggedEvent:
         return with_structured_uuid(event) if self._structured_uuid else event

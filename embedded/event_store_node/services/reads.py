@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from embedded.event_store_node.log import records
 from embedded.event_store_node.log.events import MAX_POSITION
 from embedded.event_store_node.log.reader import Reader
 from embedded.event_store_node.protocol.errors import stream_deleted
+from embedded.event_store_node.services import read_responses
 from embedded.event_store_node.services.encoder import Encoder
 from embedded.event_store_node.services.read_request import At, End, ReadRequest, Start
 
@@ -20,7 +20,7 @@ async def read_stream(reader: Reader, request: ReadRequest, encoder: Encoder) ->
     if stream.is_tombstoned:
         raise stream_deleted(request.stream)
     if not stream.is_found:
-        yield [records.stream_not_found(request.stream)]
+        yield [read_responses.stream_not_found(request.stream)]
         return
     match request.start:
         case Start():
@@ -44,8 +44,8 @@ async def read_stream(reader: Reader, request: ReadRequest, encoder: Encoder) ->
     if request.wants_stream_positions:
         next_revision = max(stream.first_readable, min(first, stream.last_revision + 1))
         if revision == first != next_revision and not request.backwards:
-            yield [records.first_stream_position(next_revision)]
-        yield [records.last_stream_position(stream.last_revision)]
+            yield [read_responses.first_stream_position(next_revision)]
+        yield [read_responses.last_stream_position(stream.last_revision)]
 
 
 async def read_all(reader: Reader, request: ReadRequest, encoder: Encoder) -> Messages:

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from uuid import uuid4
 
-from embedded.event_store_node.log import records
 from embedded.event_store_node.log.broker import Broker, LiveBuffer
 from embedded.event_store_node.log.events import DELETED_STREAM_REVISION, LoggedEvent
 from embedded.event_store_node.log.reader import PAGE_EVENTS, Reader
 from embedded.event_store_node.protocol.errors import stream_deleted
+from embedded.event_store_node.services import read_responses
 from embedded.event_store_node.services.encoder import Encoder
 from embedded.event_store_node.services.read_request import At, End, ReadRequest, Start
 from embedded.event_store_node.services.reads import Messages
@@ -19,11 +19,11 @@ async def subscribe_to_stream(reader: Reader, broker: Broker, request: ReadReque
     assert request.stream is not None
     with broker.subscription(request.stream) as live:
         subscription = _StreamSubscription(reader, live, request, encoder)
-        yield [records.confirmation(str(uuid4()))]
+        yield [read_responses.confirmation(str(uuid4()))]
         while True:
             while not subscription.is_caught_up:
                 yield subscription.catch_up()
-            yield [records.CAUGHT_UP]
+            yield [read_responses.CAUGHT_UP]
             while (events := await live.take()) is not None:
                 yield subscription.go_on(events)
                 subscription.check_not_deleted()
@@ -73,7 +73,7 @@ async def subscribe_to_all(reader: Reader, broker: Broker, request: ReadRequest,
     """Messages of a subscription to `$all`; with a filter, checkpoints among them."""
     subscription = _AllSubscription(reader, broker.last_position, request, encoder)
     with broker.subscription(skips=subscription.skips) as live:
-        yield [records.confirmation(str(uuid4()))]
+        yield [read_responses.confirmation(str(uuid4()))]
         while True:
             while not subscription.is_caught_up:
                 messages = subscription.catch_up(live)
@@ -81,7 +81,7 @@ async def subscribe_to_all(reader: Reader, broker: Broker, request: ReadRequest,
                     yield messages
                 else:
                     await asyncio.sleep(0)
-            yield [*subscription.checkpoint(), records.CAUGHT_UP]
+            yield [*subscription.checkpoint(), read_responses.CAUGHT_UP]
             while (events := await live.take()) is not None:
                 yield subscription.go_on(events)
             subscription.is_caught_up = False
@@ -152,4 +152,4 @@ class _AllSubscription:
         if not self._interval or self._position <= self._checkpoint:
             return []
         self._checkpoint = self._position
-        return [records.checkpoint(self._position)]
+        return [read_responses.checkpoint(self._position)]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from embedded.event_store_node.log import records
 from embedded.event_store_node.log.events import LoggedEvent, ProposedEvent
 from embedded.event_store_node.log.records import RecordedEvent, uuid_bytes, with_structured_uuid
+from embedded.event_store_node.services import read_responses
 
 numbers = st.integers(0, 2**63 - 1)
 small_or_large = st.one_of(st.binary(max_size=20), st.integers(0, 20_000).map(bytes))
@@ -40,7 +41,7 @@ def logged_events(draw: st.DrawFn) -> tuple[LoggedEvent, RecordedEvent]:
 def test_events(made: tuple[LoggedEvent, RecordedEvent]) -> None:
     event, expected = made
 
-    response = streams_pb2.ReadResp.FromString(records.read_event(event))
+    response = streams_pb2.ReadResp.FromString(read_responses.read_event(event))
 
     assert RecordedEvent.FromString(event.record) == expected
     assert response.event.event == expected
@@ -54,7 +55,7 @@ def test_resolved_links(
 ) -> None:
     link, expected_link = made
 
-    response = streams_pb2.ReadResp.FromString(records.read_resolved(link, target and target[0]))
+    response = streams_pb2.ReadResp.FromString(read_responses.read_resolved(link, target and target[0]))
 
     assert response.event.link == expected_link
     assert response.event.commit_position == link.position
