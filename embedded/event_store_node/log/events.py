@@ -14,8 +14,6 @@ MAX_POSITION = 2**63 - 1
 METADATA_TYPE = "$metadata"
 TOMBSTONE_TYPE = "$streamDeleted"
 LINK_TYPE = "$>"
-# Both a stream's name and the type of its events.
-EPOCH_STREAM = "$epoch-information"
 
 JSON_CONTENT_TYPE = "application/json"
 BINARY_CONTENT_TYPE = "application/octet-stream"
@@ -61,10 +59,3 @@ def is_no_stream(name: str) -> bool:
 
 def is_metadata_stream(stream: str) -> bool:
     return stream.startswith("$$")
-
-
-def is_hidden_from_all(stream: str) -> bool:
-    """Whether `$all` leaves it out: the epochs, and what would feed a persistent subscription its own traces."""
-    return stream == EPOCH_STREAM or (
-        stream.startswith("$persistentsubscription-$all::") and stream.endswith(("-checkpoint", "-parked"))
-    )

@@ -5,11 +5,11 @@ import sqlite3
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from embedded.event_store_node.log.events import EPOCH_STREAM, METADATA_TYPE, NO_STREAM, metadata_stream_of
+from embedded.event_store_node.log.events import METADATA_TYPE, NO_STREAM, metadata_stream_of
 from embedded.event_store_node.log.internal_writes import json_event
 from embedded.event_store_node.log.log import FIRST_POSITION, Log
+from embedded.event_store_node.log.system_streams import EPOCH_STREAM, SCAVENGES_METADATA, SCAVENGES_STREAM
 from embedded.event_store_node.log.writes import Kind, WriteRequest
-from embedded.event_store_node.scavenge.history import INDEX_METADATA, INDEX_STREAM
 
 
 def write_first_events(connection: sqlite3.Connection) -> None:
@@ -20,7 +20,7 @@ def write_first_events(connection: sqlite3.Connection) -> None:
     Log(connection).write(
         [
             _append(EPOCH_STREAM, EPOCH_STREAM, _first_epoch()),
-            _append(metadata_stream_of(INDEX_STREAM), METADATA_TYPE, INDEX_METADATA),
+            _append(metadata_stream_of(SCAVENGES_STREAM), METADATA_TYPE, SCAVENGES_METADATA),
         ]
     )
 

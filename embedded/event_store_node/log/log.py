@@ -19,11 +19,11 @@ from embedded.event_store_node.log.events import (
     TOMBSTONE_TYPE,
     LoggedEvent,
     ProposedEvent,
-    is_hidden_from_all,
     is_metadata_stream,
     metadata_stream_of,
 )
 from embedded.event_store_node.log.stream_heads import StreamHead, StreamHeads
+from embedded.event_store_node.log.system_streams import is_hidden_from_all
 from embedded.event_store_node.log.version_check import AlreadyWritten, Conflict, Deleted, StreamState, check
 from embedded.event_store_node.log.writes import (
     Appended,

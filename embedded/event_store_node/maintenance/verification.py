@@ -7,8 +7,8 @@ from itertools import islice
 
 from google.protobuf.message import DecodeError
 
-from embedded.event_store_node.log.events import is_hidden_from_all
 from embedded.event_store_node.log.records import RecordedEvent, uuid_bytes
+from embedded.event_store_node.log.system_streams import is_hidden_from_all
 from embedded.event_store_node.maintenance.revisions import revision_problems
 
 MAX_PROBLEMS = 100

@@ -1,7 +1,7 @@
 """An event on its way through a group, from the buffer to a consumer and, if need be, back."""
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 from uuid import UUID
 
 from esdbclient.protos.Grpc import shared_pb2
@@ -11,11 +11,15 @@ from embedded.event_store_node.log.links import link_target
 from embedded.event_store_node.log.reader import Reader
 from embedded.event_store_node.log.records import uuid_bytes
 
-if TYPE_CHECKING:
-    from embedded.event_store_node.persistent.consumer import Consumer
-
 # A record starts with its id: two keys and lengths, then the UUID as text.
 _ID = slice(4, 40)
+
+
+class Holder(Protocol):
+    """Has messages in hand until each is done with, delivered again or parked."""
+
+    def release(self, message: "Message") -> None:
+        """The message is no longer the holder's."""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,7 +35,7 @@ class Message:
     sequence: int | None
     retry_count: int = 0
     expires: float = 0.0
-    consumer: "Consumer | None" = None
+    consumer: Holder | None = None
     bucket: int | None = None
     id: bytes = field(init=False)
 
