@@ -131,7 +131,7 @@ async def test_a_checkpoint_is_written_once_there_is_room(
 
             async def is_given_up() -> bool:
                 group = node.persistent_subscriptions.group("s", "g")
-                return not group.outstanding and not group._checkpoints.is_saving
+                return not group.deliveries.outstanding and not group.checkpoints.is_saving
 
             await until(is_given_up)
         assert (await info(groups)).last_checkpointed_event_position == ""
