@@ -313,7 +313,7 @@ async def test_a_client_that_takes_no_answers_is_not_read_from_for_ever(
         return sent == before
 
     await until(stuck)
-    (serving,) = node._streams._batch_appends
+    (serving,) = node._services.streams._batch_appends
     unsent = len(serving._outgoing)
     answers = await messages(call)
     await sending

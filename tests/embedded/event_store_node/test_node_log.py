@@ -162,7 +162,7 @@ async def test_a_full_disk_fails_appends_cleanly_and_is_recovered_from(
     node: EventStoreNode, client: AsyncEventStoreDBClient
 ) -> None:
     await client.append_to_stream("s", current_version=StreamState.NO_STREAM, events=events(3))
-    storage = node._writer._log._connection
+    storage = node._log.writer._log._connection
     (pages,) = storage.execute("PRAGMA page_count").fetchone()
     storage.execute(f"PRAGMA max_page_count = {pages + 5}")
 
@@ -187,7 +187,7 @@ async def test_a_log_that_cannot_be_read_fails_reads_cleanly(
     node: EventStoreNode, client: AsyncEventStoreDBClient, stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await client.append_to_stream("s", current_version=StreamState.NO_STREAM, events=events(3))
-    reader = node._streams._reader
+    reader = node._services.streams._reader
 
     async def refused() -> tuple[StatusCode, str]:
         with pytest.raises(grpc.aio.AioRpcError) as info:

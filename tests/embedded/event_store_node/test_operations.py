@@ -79,12 +79,12 @@ async def test_a_scavenge_is_stopped(
     node: EventStoreNode, operations: Operations, client: AsyncEventStoreDBClient, by_id: bool
 ) -> None:
     gate = threading.Event()
-    held_up = node._writer.perform(lambda _: gate.wait())
+    held_up = node._log.writer.perform(lambda _: gate.wait())
     started = await operations.start()
     stopping = asyncio.create_task(operations.stop(started.scavenge_id if by_id else "current"))
 
     async def has_arrived() -> bool:
-        return node._scavenger._stopping.is_set()
+        return node._services.scavenger._stopping.is_set()
 
     await until(has_arrived)
     assert not stopping.done()
@@ -239,10 +239,10 @@ async def test_a_scavenge_whose_end_cannot_be_written_down_blocks_no_other(
         raise OSError("for this test")
 
     with monkeypatch.context() as patch:
-        patch.setattr(node._scavenger._history, "completed", fails)
+        patch.setattr(node._services.scavenger._history, "completed", fails)
         await operations.start()
-        assert node._scavenger._task is not None
-        await asyncio.wait([node._scavenger._task])
+        assert node._services.scavenger._task is not None
+        await asyncio.wait([node._services.scavenger._task])
     assert (await operations.scavenge(client))["result"] == "Success"
 
 

@@ -80,12 +80,12 @@ async def test_events_read_before_they_are_published_come_once(
 ) -> None:
     held: list[list[LoggedEvent]] = []
     with monkeypatch.context() as patch:
-        patch.setattr(node._writer, "_on_commit", held.append)
+        patch.setattr(node._log.writer, "_on_commit", held.append)
         await append(client, count=3)
         await create(groups)
         await until_info(groups, status="Live", read_buffer_count=3)
     for events in held:
-        node._broker.publish(events)
+        node._log.broker.publish(events)
     await append(client)
     await until_info(groups, last_known_event_position="3")
     assert (await info(groups)).read_buffer_count == 4

@@ -43,7 +43,7 @@ def disk_full(node: EventStoreNode, monkeypatch: pytest.MonkeyPatch) -> DiskFull
     @contextmanager
     def full() -> Iterator[None]:
         with monkeypatch.context() as patch:
-            patch.setattr(node._writer._log, "write", fail)
+            patch.setattr(node._log.writer._log, "write", fail)
             yield
 
     return full
