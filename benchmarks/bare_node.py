@@ -15,13 +15,13 @@ import grpc.aio
 import uvloop
 
 from benchmarks.node_log import batches
-from embedded.event_store_node import wire
-from embedded.event_store_node.broker import Broker
-from embedded.event_store_node.events import LoggedEvent
+from embedded.event_store_node.log import records
+from embedded.event_store_node.log.broker import Broker
+from embedded.event_store_node.log.events import LoggedEvent
+from embedded.event_store_node.log.reader import PAGE_EVENTS, Accepts, AllPage, StreamInfo
+from embedded.event_store_node.log.writes import Appended, WriteRequest
 from embedded.event_store_node.node import _SERVER_OPTIONS
-from embedded.event_store_node.reader import PAGE_EVENTS, Accepts, AllPage, StreamInfo
-from embedded.event_store_node.streams_service import StreamsService
-from embedded.event_store_node.writes import Appended, WriteRequest
+from embedded.event_store_node.services.streams_service import StreamsService
 
 
 class StorageOff:
@@ -75,7 +75,7 @@ def _log(count: int, streams: int) -> list[LoggedEvent]:
     for write in (write for batch in batches(count, streams) for write in batch):
         for event in write.events:
             revision = revisions[write.stream] = revisions.get(write.stream, -1) + 1
-            record = wire.record(event, write.stream.encode(), revision, position, position)
+            record = records.record(event, write.stream.encode(), revision, position, position)
             events.append(LoggedEvent(position, write.stream, revision, event.type, 1, record))
             position += len(record)
     return events

@@ -4,10 +4,10 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from embedded.event_store_node.database import Database
-from embedded.event_store_node.events import ANY, JSON_CONTENT_TYPE, ProposedEvent
-from embedded.event_store_node.log import Log
-from embedded.event_store_node.writes import Kind, WriteRequest
+from embedded.event_store_node.log.database import Database
+from embedded.event_store_node.log.events import ANY, JSON_CONTENT_TYPE, ProposedEvent
+from embedded.event_store_node.log.log import Log
+from embedded.event_store_node.log.writes import Kind, WriteRequest
 
 DATA_BYTES = 200
 _EVENTS_PER_WRITE = 10

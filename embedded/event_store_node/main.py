@@ -14,8 +14,8 @@ from pathlib import Path
 
 import uvloop
 
-from embedded.event_store_node.directory_lock import DataDirectoryError
 from embedded.event_store_node.listening import PortTakenError
+from embedded.event_store_node.log.directory_lock import DataDirectoryError
 from embedded.event_store_node.maintenance import commands as maintenance
 from embedded.event_store_node.node import EventStoreNode
 from embedded.event_store_node.security.binding import refuse_exposure

@@ -1,4 +1,4 @@
-"""The node: the log, the writer, the readers and the gRPC server, started and stopped together."""
+"""The node: the log, the services and the gRPC server, started and stopped together."""
 
 import asyncio
 import logging
@@ -9,30 +9,17 @@ from typing import Self
 
 import grpc.aio
 
-from embedded.event_store_node.broker import Broker
-from embedded.event_store_node.database import Database
-from embedded.event_store_node.directory_lock import DataDirectoryError
-from embedded.event_store_node.gossip_service import GossipService
-from embedded.event_store_node.integrity import IntegrityCheck
 from embedded.event_store_node.listening import Listener, PortTakenError
-from embedded.event_store_node.log import Log
-from embedded.event_store_node.monitoring_service import MonitoringService
-from embedded.event_store_node.operations_service import OperationsService
+from embedded.event_store_node.log.directory_lock import DataDirectoryError
+from embedded.event_store_node.log.open_log import OpenLog
 from embedded.event_store_node.persistent.subsystem import PersistentSubscriptions
-from embedded.event_store_node.persistent_service import PersistentSubscriptionsService
-from embedded.event_store_node.projections.subsystem import Projections
-from embedded.event_store_node.projections_service import ProjectionsService
-from embedded.event_store_node.reader import Reader
-from embedded.event_store_node.reporting import is_no_departure
-from embedded.event_store_node.scavenge.history import ScavengeHistory
-from embedded.event_store_node.scavenge.scavenger import Scavenger
 from embedded.event_store_node.security.authentication import Authenticator
 from embedded.event_store_node.security.guard import Guard
 from embedded.event_store_node.security.security import INSECURE, Security
 from embedded.event_store_node.security.stream_access import StreamAccess
-from embedded.event_store_node.server_features_service import ServerFeaturesService, Service
-from embedded.event_store_node.streams_service import StreamsService
-from embedded.event_store_node.writer import Writer
+from embedded.event_store_node.services.gossip_service import GossipService
+from embedded.event_store_node.services.reporting import is_no_departure
+from embedded.event_store_node.services.services import Services
 
 logger = logging.getLogger(__name__)
 
@@ -87,69 +74,53 @@ class EventStoreNode:
         self._start_standard_projections = start_standard_projections
         self.shutdown_requested = asyncio.Event()
         self._security = security
-        self._integrity_check: IntegrityCheck | None = None
 
     @property
     def uri(self) -> str:
         """How an esdbclient connects to this node; with TLS it wants `user:password@` before the host, too."""
         return f"esdb://{self.host}:{self.port}?Tls={'true' if self._security.tls else 'false'}"
 
+    @property
+    def persistent_subscriptions(self) -> PersistentSubscriptions:
+        return self._services.persistent_subscriptions
+
     async def start(self) -> None:
         logging.getLogger("grpc._cython.cygrpc").addFilter(is_no_departure)
         listener = Listener(self.host, self.port, self._security.tls)
         self._authenticator = Authenticator(self._security.users) if self._security.users else None
         listener.refuse_taken()
-        self._database = Database(self.data_dir)
-        self.data_dir = self._database.directory
-        try:
-            self._connections = [self._database.connect(cache_mib=16), self._database.connect(cache_mib=32)]
-            reader = Reader(self._connections[0])
-            self._broker = Broker(reader.last_position())
-            self._writer = Writer(Log(self._connections[1]), self._broker.publish)
-        except sqlite3.Error as error:
-            self._database.close()
-            raise DataDirectoryError(f"{self._database.directory} cannot be read: {error}") from error
-        guards = [Guard(self._authenticator, StreamAccess(reader, self._broker))] if self._authenticator else []
-        self._server = grpc.aio.server(interceptors=guards, options=_SERVER_OPTIONS)
+        self._log = OpenLog(self.data_dir)
+        self.data_dir = self._log.directory
+        self._server = grpc.aio.server(interceptors=self._guards(), options=_SERVER_OPTIONS)
         try:
             listener.add_to(self._server)
         except PortTakenError:
-            await self._close_log()
+            await self._log.close()
             raise
         self.port = listener.port
         self.advertised_host = self.advertised_host or listener.advertised_host()
         try:
-            await self._start_services(reader)
-            if not self._database.is_checked:
-                self._integrity_check = IntegrityCheck(self._database.connect(cache_mib=2), self._refuse_writes)
+            await self._start_services()
+            self._log.check(self._refuse_writes)
         except sqlite3.Error as error:
-            await self._close_log()
-            raise DataDirectoryError(f"{self._database.directory} cannot be read: {error}") from error
+            await self._log.close()
+            raise DataDirectoryError(f"{self.data_dir} cannot be read: {error}") from error
         await self._server.start()
 
-    async def _start_services(self, reader: Reader) -> None:
-        self._streams = StreamsService(self._writer, reader, self._broker)
-        self.persistent_subscriptions = PersistentSubscriptions(self._writer, reader, self._broker)
-        self.persistent_subscriptions.start()
-        self._gossip = GossipService(self.advertised_host, self.port)
-        self._monitoring = MonitoringService(self._broker)
-        self._projections = Projections(self._writer, reader, self._broker, self._start_standard_projections)
-        history = ScavengeHistory(self._writer, reader, f"{self.host}:{self.port}")
-        self._scavenger = Scavenger(lambda: self._database.connect(cache_mib=2), self._writer, history)
-        services: list[Service] = [
-            self._streams,
-            self._gossip,
-            PersistentSubscriptionsService(self.persistent_subscriptions),
-            OperationsService(self._scavenger, self.shutdown_requested.set, self.persistent_subscriptions.restart),
-            self._monitoring,
-        ]
-        if self._run_projections:
-            services.append(ProjectionsService(self._projections, self._broker))
-            await self._projections.start()
-        services.append(ServerFeaturesService(services))
-        for service in services:
-            service.add_to(self._server)
-        await history.close_interrupted()
+    def _guards(self) -> list[Guard]:
+        if self._authenticator is None:
+            return []
+        return [Guard(self._authenticator, StreamAccess(self._log.reader, self._log.broker))]
+
+    async def _start_services(self) -> None:
+        self._services = Services(
+            self._log,
+            GossipService(self.advertised_host, self.port),
+            f"{self.host}:{self.port}",
+            self.shutdown_requested.set,
+            self._start_standard_projections,
+        )
+        await self._services.start(self._server, self._run_projections)
 
     def _refuse_writes(self, damage: str) -> None:
         """What can be read is still served, so that it can be saved; nothing is built on a damaged log."""
@@ -159,29 +130,19 @@ class EventStoreNode:
             self.data_dir,
             damage,
         )
-        self._gossip.is_alive = False
-        self._writer.refuse(f"the event log is damaged: {damage}")
+        self._services.gossip.is_alive = False
+        self._log.writer.refuse(f"the event log is damaged: {damage}")
 
     async def stop(self) -> None:
         """Answer the writes in hand, tell the subscribers, and close."""
-        self._broker.close()
-        self._streams.close()
-        self._monitoring.close()
-        await self.persistent_subscriptions.close()
+        self._log.broker.close()
+        await self._services.end_calls()
         await self._server.stop(_GRACE_SECONDS)
-        if self._integrity_check:
-            await self._integrity_check.close()
-        await self._scavenger.close()
-        await self._projections.close()
+        await self._log.end_check()
+        await self._services.close()
         if self._authenticator:
             self._authenticator.close()
-        await self._close_log()
-
-    async def _close_log(self) -> None:
-        await self._writer.close()
-        for connection in self._connections:
-            connection.close()
-        self._database.close()
+        await self._log.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -5,8 +5,8 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded.event_store_node.database import FILE_NAME
-from embedded.event_store_node.directory_lock import DataDirectoryError, lock_directory
+from embedded.event_store_node.log.database import FILE_NAME
+from embedded.event_store_node.log.directory_lock import DataDirectoryError, lock_directory
 from embedded.event_store_node.maintenance.copying import copy_log
 from embedded.event_store_node.maintenance.log_file import MaintenanceError, log_file_in, snapshot
 from embedded.event_store_node.maintenance.verification import verify

@@ -7,7 +7,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from embedded.event_store_node.database import FILE_NAME
+from embedded.event_store_node.log.database import FILE_NAME
 from embedded.event_store_node.maintenance.log_file import MaintenanceError
 
 # One step of the copy; the operator's interrupt is heard between two.

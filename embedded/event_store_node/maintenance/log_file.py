@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from embedded.event_store_node.database import FILE_NAME, refuse_foreign
-from embedded.event_store_node.directory_lock import DataDirectoryError
+from embedded.event_store_node.log.database import FILE_NAME, refuse_foreign
+from embedded.event_store_node.log.directory_lock import DataDirectoryError
 
 
 class MaintenanceError(Exception):

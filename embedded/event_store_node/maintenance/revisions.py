@@ -5,13 +5,14 @@ from collections.abc import Iterator
 
 from google.protobuf.message import DecodeError
 
-from embedded.event_store_node import metadata, wire
-from embedded.event_store_node.events import (
+from embedded.event_store_node.log import metadata
+from embedded.event_store_node.log.events import (
     DELETED_STREAM_REVISION,
     JSON_CONTENT_TYPE,
     is_metadata_stream,
     metadata_stream_of,
 )
+from embedded.event_store_node.log.records import RecordedEvent
 
 _SCAVENGE_STREAMS = "$scavenges"
 
@@ -55,7 +56,7 @@ def _metadata_of(log: sqlite3.Connection, stream: str) -> metadata.StreamMetadat
     if row is None:
         return metadata.EMPTY
     try:
-        last = wire.RecordedEvent.FromString(row[0])
+        last = RecordedEvent.FromString(row[0])
     except DecodeError:  # told where the events are looked at
         return metadata.EMPTY
     return metadata.parse(last.data) if last.metadata["content-type"] == JSON_CONTENT_TYPE else metadata.EMPTY

@@ -7,8 +7,8 @@ from itertools import islice
 
 from google.protobuf.message import DecodeError
 
-from embedded.event_store_node import wire
-from embedded.event_store_node.events import is_hidden_from_all
+from embedded.event_store_node.log.records import RecordedEvent, uuid_bytes
+from embedded.event_store_node.log.system_streams import is_hidden_from_all
 from embedded.event_store_node.maintenance.revisions import revision_problems
 
 MAX_PROBLEMS = 100
@@ -79,12 +79,12 @@ def _wrong_fields(
 ) -> str | None:
     """What the record says otherwise than its row does."""
     try:
-        event = wire.RecordedEvent.FromString(record)
+        event = RecordedEvent.FromString(record)
         found = (
             event.commit_position,
             event.stream_identifier.stream_name,
             event.stream_revision,
-            wire.uuid_bytes(event.id),
+            uuid_bytes(event.id),
             event.metadata.get("type"),
             event.metadata.get("created"),
         )

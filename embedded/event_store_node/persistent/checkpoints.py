@@ -4,10 +4,10 @@ import json
 import logging
 from collections.abc import Callable
 
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.records import RecordedEvent
+from embedded.event_store_node.log.writes import Appended, Outcome
 from embedded.event_store_node.persistent.system_writes import SystemWrites, admins_only
-from embedded.event_store_node.reader import Reader
-from embedded.event_store_node.wire import RecordedEvent
-from embedded.event_store_node.writes import Appended, Outcome
 
 logger = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from embedded.event_store_node.events import JSON_CONTENT_TYPE
+from embedded.event_store_node.log.events import JSON_CONTENT_TYPE
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.records import RecordedEvent
 from embedded.event_store_node.persistent.definition import ALL, Definition, FilterDefinition, Settings
-from embedded.event_store_node.reader import Reader
-from embedded.event_store_node.wire import RecordedEvent
 
 STREAM = "$persistentSubscriptionConfig"
 TYPE = "$PersistentConfig"

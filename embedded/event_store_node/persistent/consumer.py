@@ -2,9 +2,9 @@
 
 import asyncio
 
-from embedded.event_store_node.errors import RpcError
 from embedded.event_store_node.persistent.message import Message
 from embedded.event_store_node.persistent.timings import Timings
+from embedded.event_store_node.protocol.errors import RpcError
 
 
 class Consumer:

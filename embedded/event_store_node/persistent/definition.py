@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from esdbclient.protos.Grpc import streams_pb2
 
-from embedded.event_store_node.filters import EventFilter, event_filter
+from embedded.event_store_node.protocol.filters import EventFilter, event_filter
 
 ALL = "$all"
 

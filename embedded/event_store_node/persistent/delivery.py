@@ -2,8 +2,9 @@
 
 from esdbclient.protos.Grpc import persistent_pb2
 
-from embedded.event_store_node import wire
-from embedded.event_store_node.events import LoggedEvent
+from embedded.event_store_node.log.events import LoggedEvent
+from embedded.event_store_node.log.records import RecordedEvent, with_structured_uuid
+from embedded.event_store_node.log.varint import varint
 from embedded.event_store_node.persistent.message import Message
 
 # Keys (field number << 3 | wire type) of ReadResp and ReadResp.ReadEvent.
@@ -26,14 +27,14 @@ def delivery(message: Message, structured_uuid: bool) -> bytes:
     always there, also when it is 0.
     """
     original = message.original
-    form = wire.with_structured_uuid if structured_uuid else _as_it_is
+    form = with_structured_uuid if structured_uuid else _as_it_is
     if message.link is None:
         body = _field(_EVENT, form(original).record)
     else:
         body = _field(_LINK, form(original).record)
         if message.target is not None:
             body = _field(_EVENT, form(_at_position(message.target, original.position)).record) + body
-    body += _COMMIT_POSITION + wire.varint(original.position) + _RETRY_COUNT + wire.varint(message.retry_count)
+    body += _COMMIT_POSITION + varint(original.position) + _RETRY_COUNT + varint(message.retry_count)
     return _field(_EVENT, body)
 
 
@@ -42,10 +43,10 @@ def _as_it_is(event: LoggedEvent) -> LoggedEvent:
 
 
 def _at_position(event: LoggedEvent, position: int) -> LoggedEvent:
-    record = wire.RecordedEvent.FromString(event.record)
+    record = RecordedEvent.FromString(event.record)
     record.commit_position = record.prepare_position = position
     return event._replace(record=record.SerializeToString())
 
 
 def _field(key: bytes, content: bytes) -> bytes:
-    return key + wire.varint(len(content)) + content
+    return key + varint(len(content)) + content

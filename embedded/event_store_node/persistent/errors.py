@@ -2,7 +2,7 @@
 
 import grpc
 
-from embedded.event_store_node.errors import RpcError
+from embedded.event_store_node.protocol.errors import RpcError
 
 
 def failed(stream: str, group: str, reason: str) -> RpcError:

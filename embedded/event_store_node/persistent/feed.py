@@ -5,14 +5,14 @@ import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 
-from embedded.event_store_node.broker import Broker
-from embedded.event_store_node.events import LoggedEvent
+from embedded.event_store_node.log.broker import Broker
+from embedded.event_store_node.log.events import LoggedEvent
+from embedded.event_store_node.log.reader import Reader
 from embedded.event_store_node.persistent.buffers import MessageBuffer
 from embedded.event_store_node.persistent.definition import Settings
 from embedded.event_store_node.persistent.message import message
 from embedded.event_store_node.persistent.progress import Progress
 from embedded.event_store_node.persistent.source import Source, SourceDeletedError
-from embedded.event_store_node.reader import Reader
 
 logger = logging.getLogger(__name__)
 

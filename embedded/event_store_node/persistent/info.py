@@ -23,18 +23,18 @@ class Measurement:
         """Settings, positions, counts and consumers of a group."""
         now = time.monotonic()
         seconds, self._at = now - self._at, now
-        items, self._total_items = group.total_items - self._total_items, group.total_items
-        definition, settings = group.definition, group.settings
-        connections = [_connection(consumer, seconds) for consumer in group.consumers]
+        definition, settings, deliveries = group.definition, group.settings, group.deliveries
+        items, self._total_items = deliveries.total_items - self._total_items, deliveries.total_items
+        connections = [_connection(consumer, seconds) for consumer in deliveries.consumers]
         return SubscriptionInfo(
             event_source=definition.stream,
             group_name=definition.group,
             status=_status(group),
             connections=connections,
             average_per_second=_rate(items, seconds),
-            total_items=group.total_items,
+            total_items=deliveries.total_items,
             count_since_last_measurement=items,
-            last_checkpointed_event_position=_position(group, group.checkpoint),
+            last_checkpointed_event_position=_position(group, group.checkpoints.position),
             last_known_event_position=_position(group, group.feed.last_known),
             resolve_link_tos=settings.resolve_links,
             start_from=definition.start,
@@ -51,7 +51,7 @@ class Measurement:
             live_buffer_count=group.feed.live_count,
             retry_buffer_count=group.buffer.retry_count,
             total_in_flight_messages=sum(connection.in_flight_messages for connection in connections),
-            outstanding_messages_count=len(group.outstanding),
+            outstanding_messages_count=len(deliveries.outstanding),
             named_consumer_strategy=settings.strategy,
             max_subscriber_count=settings.max_subscriber_count,
             parked_message_count=group.replay.parked_count(),

@@ -1,21 +1,25 @@
 """An event on its way through a group, from the buffer to a consumer and, if need be, back."""
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 from uuid import UUID
 
 from esdbclient.protos.Grpc import shared_pb2
 
-from embedded.event_store_node import wire
-from embedded.event_store_node.encoder import link_target
-from embedded.event_store_node.events import LINK_TYPE, LoggedEvent
-from embedded.event_store_node.reader import Reader
-
-if TYPE_CHECKING:
-    from embedded.event_store_node.persistent.consumer import Consumer
+from embedded.event_store_node.log.events import LINK_TYPE, LoggedEvent
+from embedded.event_store_node.log.links import link_target
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.records import uuid_bytes
 
 # A record starts with its id: two keys and lengths, then the UUID as text.
 _ID = slice(4, 40)
+
+
+class Holder(Protocol):
+    """Has messages in hand until each is done with, delivered again or parked."""
+
+    def release(self, message: "Message") -> None:
+        """The message is no longer the holder's."""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,7 +35,7 @@ class Message:
     sequence: int | None
     retry_count: int = 0
     expires: float = 0.0
-    consumer: "Consumer | None" = None
+    consumer: Holder | None = None
     bucket: int | None = None
     id: bytes = field(init=False)
 
@@ -66,4 +70,4 @@ def message_id(uuid: shared_pb2.UUID) -> bytes:
     Raises:
         ValueError: it is absent or malformed.
     """
-    return str(UUID(bytes=wire.uuid_bytes(uuid))).encode()
+    return str(UUID(bytes=uuid_bytes(uuid))).encode()

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from embedded.event_store_node.encoder import link_target
+from embedded.event_store_node.log.links import link_target
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.records import RecordedEvent
+from embedded.event_store_node.log.writes import Appended
 from embedded.event_store_node.persistent.message import Message
 from embedded.event_store_node.persistent.system_writes import SystemWrites, admins_only
-from embedded.event_store_node.reader import Reader
-from embedded.event_store_node.wire import RecordedEvent
-from embedded.event_store_node.writes import Appended
 
 _PAGE_EVENTS = 100
 

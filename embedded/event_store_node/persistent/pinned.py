@@ -5,11 +5,11 @@ import math
 import zlib
 from collections.abc import Callable
 
-from embedded.event_store_node.events import LINK_TYPE
+from embedded.event_store_node.log.events import LINK_TYPE
+from embedded.event_store_node.log.records import RecordedEvent
 from embedded.event_store_node.persistent.buffers import Push
 from embedded.event_store_node.persistent.consumer import Consumer
 from embedded.event_store_node.persistent.message import Message
-from embedded.event_store_node.wire import RecordedEvent
 
 BUCKETS = 1024
 

@@ -2,10 +2,10 @@
 
 from esdbclient.protos.Grpc import persistent_pb2
 
-from embedded.event_store_node.errors import handler_failed
-from embedded.event_store_node.filters import InvalidFilterError
 from embedded.event_store_node.persistent import errors
 from embedded.event_store_node.persistent.definition import ALL, Definition, FilterDefinition, Settings
+from embedded.event_store_node.protocol.errors import handler_failed
+from embedded.event_store_node.protocol.filters import InvalidFilterError
 
 CreateReq = persistent_pb2.CreateReq
 UpdateReq = persistent_pb2.UpdateReq

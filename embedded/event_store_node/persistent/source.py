@@ -2,10 +2,10 @@
 
 from typing import NamedTuple, Protocol
 
-from embedded.event_store_node.events import LoggedEvent
-from embedded.event_store_node.filters import EventFilter
+from embedded.event_store_node.log.events import LoggedEvent
+from embedded.event_store_node.log.reader import Reader
 from embedded.event_store_node.persistent.definition import ALL, Definition
-from embedded.event_store_node.reader import Reader
+from embedded.event_store_node.protocol.filters import EventFilter
 
 END = -1
 

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from embedded.event_store_node.broker import Broker
-from embedded.event_store_node.errors import RpcError, unavailable
+from embedded.event_store_node.log.broker import Broker
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.writer import Writer
+from embedded.event_store_node.log.writes import Appended, Failed
 from embedded.event_store_node.persistent import configuration, errors
 from embedded.event_store_node.persistent.configuration import BadConfigurationError
 from embedded.event_store_node.persistent.definition import Definition
@@ -17,10 +19,8 @@ from embedded.event_store_node.persistent.source import END, source_of
 from embedded.event_store_node.persistent.strategies import STRATEGIES
 from embedded.event_store_node.persistent.system_writes import SystemWrites, awaitable
 from embedded.event_store_node.persistent.validation import check_sizes, check_start
-from embedded.event_store_node.reader import Reader
+from embedded.event_store_node.protocol.errors import RpcError, unavailable
 from embedded.event_store_node.security.caller import caller
-from embedded.event_store_node.writer import Writer
-from embedded.event_store_node.writes import Appended, Failed
 
 logger = logging.getLogger(__name__)
 

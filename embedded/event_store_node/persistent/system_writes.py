@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-from embedded.event_store_node.events import (
+from embedded.event_store_node.log.events import (
     ANY,
     BINARY_CONTENT_TYPE,
     JSON_CONTENT_TYPE,
@@ -15,8 +15,8 @@ from embedded.event_store_node.events import (
     ProposedEvent,
     metadata_stream_of,
 )
-from embedded.event_store_node.writer import Writer
-from embedded.event_store_node.writes import Kind, Outcome, WriteRequest
+from embedded.event_store_node.log.writer import Writer
+from embedded.event_store_node.log.writes import Kind, Outcome, WriteRequest
 
 OnDone = Callable[[Outcome], None]
 

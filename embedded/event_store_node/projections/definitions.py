@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from embedded.event_store_node import metadata
-from embedded.event_store_node.events import (
+from embedded.event_store_node.log import metadata
+from embedded.event_store_node.log.events import (
     DELETED_STREAM_REVISION,
     JSON_CONTENT_TYPE,
     LINK_TYPE,
@@ -17,7 +17,7 @@ from embedded.event_store_node.events import (
     LoggedEvent,
     is_metadata_stream,
 )
-from embedded.event_store_node.wire import RecordedEvent
+from embedded.event_store_node.log.records import RecordedEvent
 
 # An event whose data is the name of a stream.
 STREAM_REFERENCE_TYPE = "$@"

@@ -10,8 +10,8 @@ from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-from embedded.event_store_node import internal_writes
-from embedded.event_store_node.events import (
+from embedded.event_store_node.log import internal_writes
+from embedded.event_store_node.log.events import (
     ANY,
     BINARY_CONTENT_TYPE,
     DELETED_STREAM_REVISION,
@@ -19,13 +19,13 @@ from embedded.event_store_node.events import (
     ProposedEvent,
     metadata_stream_of,
 )
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.records import RecordedEvent
+from embedded.event_store_node.log.writer import Writer
+from embedded.event_store_node.log.writes import Appended, Failed, Outcome, StreamDeleted
 from embedded.event_store_node.projections import tag
 from embedded.event_store_node.projections.definitions import Emission, Source, metadata_object
 from embedded.event_store_node.projections.tag import ProjectionVersion, Tag
-from embedded.event_store_node.reader import Reader
-from embedded.event_store_node.wire import RecordedEvent
-from embedded.event_store_node.writer import Writer
-from embedded.event_store_node.writes import Appended, Failed, Outcome, StreamDeleted
 
 Emitted = tuple[Source, Emission]
 

@@ -1,26 +1,20 @@
-"""A running system projection: follows the log from its checkpoint and emits, until it is stopped."""
+"""A system projection: enabled, disabled and reset by clients, and running or not."""
 
 import asyncio
 import logging
-import time
-from collections.abc import Sequence
-from contextlib import suppress
 from enum import StrEnum
 
-from embedded.event_store_node.broker import Broker, BrokerClosedError, LiveBuffer
-from embedded.event_store_node.events import LoggedEvent
-from embedded.event_store_node.projections.definitions import Definition, source, takes
-from embedded.event_store_node.projections.emitter import Emitted, Emitter, ProjectionFault, StorageFailure
+from embedded.event_store_node.log.broker import Broker
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.writer import Writer
+from embedded.event_store_node.projections.definitions import Definition
+from embedded.event_store_node.projections.emitter import Emitter, ProjectionFault
+from embedded.event_store_node.projections.progress import Progress
+from embedded.event_store_node.projections.run import Run
 from embedded.event_store_node.projections.store import ProjectionStore
 from embedded.event_store_node.projections.tag import ProjectionVersion
-from embedded.event_store_node.reader import PAGE_EVENTS, Reader
-from embedded.event_store_node.writer import Writer
 
 logger = logging.getLogger(__name__)
-
-# A crash costs at most this many events looked at again; none of them is emitted again.
-_CHECKPOINT_EVENTS = 4096
-_RETRY_SECONDS = 1.0
 
 
 class Status(StrEnum):
@@ -31,10 +25,7 @@ class Status(StrEnum):
 
 
 class SystemProjection:
-    """
-    One system projection and its counters. `position` is how far in the log it has come, `checkpoint` how much
-    of that it would remember after a crash. Its commands come one at a time.
-    """
+    """One system projection, its state and its figures. Its commands come one at a time."""
 
     def __init__(self, definition: Definition, writer: Writer, reader: Reader, broker: Broker) -> None:
         self.definition = definition
@@ -42,21 +33,18 @@ class SystemProjection:
         self._reader = reader
         self._broker = broker
         self._store = ProjectionStore(definition, writer, reader)
+        # The run that was started last, until it is stopped.
+        self._run: Run | None = None
         self._task: asyncio.Task[None] | None = None
-        self._live: LiveBuffer | None = None
-        self._stopping = asyncio.Event()
         self._lock = asyncio.Lock()
         self.settings = self._store.settings()
         self.status = Status.STOPPED
         self.fault = ""
-        self.position = self.checkpoint = self._store.checkpoint(self.settings.epoch)
-        self.events_processed = 0
-        self.busy_seconds = 0.0
-        self._unsaved_events = 0
+        self.progress = Progress(self._store.checkpoint(self.settings.epoch))
 
     @property
     def is_caught_up(self) -> bool:
-        return self.position >= self._broker.last_position
+        return self.progress.position >= self._broker.last_position
 
     @property
     def version(self) -> ProjectionVersion:
@@ -109,110 +97,39 @@ class SystemProjection:
             status = self.status
             await self._stop(Status.STOPPED if status is Status.RUNNING else status, write_checkpoint=False)
             self.settings = await self._store.save_settings(self.settings.enabled, reset=True)
-            self.position = self.checkpoint = 0
+            self.progress.go_back_to_beginning()
             if self.settings.enabled:
                 self._start()
 
     def _start(self) -> None:
         if self._task is not None and not self._task.done():
             return
-        self.position = self.checkpoint
+        self.progress.go_back_to_checkpoint()
         self.status, self.fault = Status.RUNNING, ""
-        self.events_processed = self._unsaved_events = 0
-        self._stopping.clear()
-        self._task = asyncio.create_task(self._run())
+        emitter = Emitter(self._writer, self._reader, self.version)
+        self._run = Run(self.definition, self.version, self.progress, self._store, emitter, self._reader, self._broker)
+        self._task = asyncio.create_task(self._watch(self._run))
 
     async def _stop(self, status: Status, write_checkpoint: bool) -> None:
-        if self._task is None:
+        if self._run is None or self._task is None:
             self.status = status
             return
-        self._stopping.set()
-        if self._live is not None:
-            self._live.close()
+        self._run.stop()
         await self._task
-        self._task = None
-        if write_checkpoint and self.position > self.checkpoint:
-            await self._save_checkpoint()
+        run, self._run, self._task = self._run, None, None
+        if write_checkpoint and self.progress.position > self.progress.checkpoint:
+            await run.save_checkpoint()
         self.status = status
 
-    # The running projection
-
-    async def _run(self) -> None:
-        emitter = Emitter(self._writer, self._reader, self.version)
+    async def _watch(self, run: Run) -> None:
         try:
-            with self._broker.subscription() as self._live:
-                while not self._stopping.is_set():
-                    await self._catch_up(emitter, self._live)
-                    while (events := await self._live.take()) is not None:
-                        await self._process(emitter, events, events[-1].position)
-        except BrokerClosedError:
-            pass
+            await run.run()
         except ProjectionFault as fault:
             self._fail(str(fault))
         except Exception as error:
             logger.exception("%s failed", self.definition.name)
             self._fail(repr(error))
-        finally:
-            self._live = None
 
     def _fail(self, reason: str) -> None:
         logger.error("%s is faulted: %s", self.definition.name, reason)
         self.status, self.fault = Status.FAULTED, reason
-
-    async def _catch_up(self, emitter: Emitter, live: LiveBuffer) -> None:
-        is_end = False
-        while not is_end:
-            # Nothing can be committed unseen between the reset and the read: both happen in one turn of the loop.
-            live.reset()
-            page = self._reader.all_forwards(self.position + 1, PAGE_EVENTS)
-            is_end = page.is_end
-            if page.last_position is not None:
-                await self._process(emitter, page.events, page.last_position)
-            if self._stopping.is_set():
-                raise BrokerClosedError
-            await asyncio.sleep(0)
-
-    async def _process(self, emitter: Emitter, events: Sequence[LoggedEvent], last_position: int) -> None:
-        begun = time.perf_counter()
-        emitted = self._emitted(events)
-        self.busy_seconds += time.perf_counter() - begun
-        if emitted:
-            await self._persist(emitter, emitted)
-        self.position = max(self.position, last_position)
-        self._unsaved_events += len(events)
-        if self._unsaved_events >= _CHECKPOINT_EVENTS:
-            await self._save_checkpoint()
-
-    def _emitted(self, events: Sequence[LoggedEvent]) -> list[Emitted]:
-        emitted: list[Emitted] = []
-        for event in events:
-            if event.position <= self.position or not takes(self.definition, event):
-                continue
-            full = source(event)
-            if full is None:
-                continue
-            self.events_processed += 1
-            emission = self.definition.emit(full)
-            if emission is not None:
-                emitted.append((full, emission))
-        return emitted
-
-    async def _persist(self, emitter: Emitter, emitted: list[Emitted]) -> None:
-        """Append, again and again while the storage fails."""
-        while True:
-            try:
-                return await emitter.emit(emitted)
-            except StorageFailure as failure:
-                logger.warning("%s waits: %s", self.definition.name, failure)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), _RETRY_SECONDS)
-                raise BrokerClosedError
-
-    async def _save_checkpoint(self) -> None:
-        """Remember the position; if the storage fails, a later checkpoint will do."""
-        position, self._unsaved_events = self.position, 0
-        try:
-            await self._store.save_checkpoint(self.version, position)
-            self.checkpoint = position
-        except StorageFailure as failure:
-            logger.warning("%s: %s", self.definition.name, failure)

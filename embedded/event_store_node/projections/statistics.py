@@ -12,7 +12,7 @@ def details(projection: SystemProjection, last_position: int) -> Details:
     name = projection.definition.name
     enabled = projection.settings.enabled and projection.status in (Status.STOPPED, Status.FAULTED)
     return Details(
-        coreProcessingTime=int(projection.busy_seconds * 1000),
+        coreProcessingTime=int(projection.progress.busy_seconds * 1000),
         version=max(projection.settings.version, 0),
         epoch=projection.settings.epoch,
         effectiveName=name,
@@ -20,10 +20,10 @@ def details(projection: SystemProjection, last_position: int) -> Details:
         status=f"{projection.status} (Enabled)" if enabled else projection.status,
         stateReason=projection.fault,
         mode="Continuous",
-        position=_position(projection.position),
+        position=_position(projection.progress.position),
         progress=_progress(projection, last_position),
-        lastCheckpoint=_position(projection.checkpoint),
-        eventsProcessedAfterRestart=projection.events_processed,
+        lastCheckpoint=_position(projection.progress.checkpoint),
+        eventsProcessedAfterRestart=projection.progress.events_processed,
     )
 
 
@@ -33,6 +33,6 @@ def _position(position: int) -> str:
 
 def _progress(projection: SystemProjection, last_position: int) -> float:
     """In percent; -1 for a projection that has not run yet."""
-    if projection.status is not Status.RUNNING and not projection.events_processed:
+    if projection.status is not Status.RUNNING and not projection.progress.events_processed:
         return -1.0
-    return 100.0 if projection.is_caught_up else 100.0 * projection.position / last_position
+    return 100.0 if projection.is_caught_up else 100.0 * projection.progress.position / last_position

@@ -3,16 +3,16 @@
 import json
 from dataclasses import dataclass, replace
 
-from embedded.event_store_node import internal_writes
-from embedded.event_store_node.events import ANY, METADATA_TYPE, NO_STREAM, ProposedEvent, metadata_stream_of
+from embedded.event_store_node.log import internal_writes
+from embedded.event_store_node.log.events import ANY, METADATA_TYPE, NO_STREAM, ProposedEvent, metadata_stream_of
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.records import RecordedEvent
+from embedded.event_store_node.log.writer import Writer
+from embedded.event_store_node.log.writes import Appended
 from embedded.event_store_node.projections import tag
 from embedded.event_store_node.projections.definitions import Definition, metadata_object
 from embedded.event_store_node.projections.emitter import StorageFailure
 from embedded.event_store_node.projections.tag import SUBSYSTEM_VERSION, ProjectionVersion, Tag
-from embedded.event_store_node.reader import Reader
-from embedded.event_store_node.wire import RecordedEvent
-from embedded.event_store_node.writer import Writer
-from embedded.event_store_node.writes import Appended
 
 _CHECKPOINT_METADATA = (
     b'{"$maxCount":2,"$acl":{"$r":"$admins","$w":"$admins","$d":"$admins","$mr":"$all","$mw":"$admins"}}'

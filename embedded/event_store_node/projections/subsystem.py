@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Iterable
 
-from embedded.event_store_node.broker import Broker
+from embedded.event_store_node.log.broker import Broker
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.writer import Writer
 from embedded.event_store_node.projections.definitions import DEFINITIONS
 from embedded.event_store_node.projections.projection import SystemProjection
-from embedded.event_store_node.reader import Reader
-from embedded.event_store_node.writer import Writer
 
 
 class UnknownProjectionError(Exception):

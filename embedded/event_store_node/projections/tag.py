@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from embedded.event_store_node.metadata import json_bytes
+from embedded.event_store_node.log.metadata import json_bytes
 from embedded.event_store_node.projections.definitions import metadata_object
 
 # What the projections call the version of their own format.

@@ -4,9 +4,8 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from embedded.event_store_node import internal_writes
-from embedded.event_store_node.encoder import link_target
-from embedded.event_store_node.events import (
+from embedded.event_store_node.log import internal_writes
+from embedded.event_store_node.log.events import (
     ANY,
     BINARY_CONTENT_TYPE,
     LINK_TYPE,
@@ -14,17 +13,14 @@ from embedded.event_store_node.events import (
     ProposedEvent,
     metadata_stream_of,
 )
-from embedded.event_store_node.internal_writes import json_event
-from embedded.event_store_node.reader import Reader
-from embedded.event_store_node.writer import Writer
-from embedded.event_store_node.writes import Appended
+from embedded.event_store_node.log.internal_writes import json_event
+from embedded.event_store_node.log.links import link_target
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.system_streams import SCAVENGES_METADATA, SCAVENGES_STREAM
+from embedded.event_store_node.log.writer import Writer
+from embedded.event_store_node.log.writes import Appended
 
-INDEX_STREAM = "$scavenges"
 _STARTED, _COMPLETED = "$scavengeStarted", "$scavengeCompleted"
-_THIRTY_DAYS = 30 * 86400
-INDEX_METADATA = json.dumps(
-    {"$maxAge": _THIRTY_DAYS, "$acl": {"$r": "$ops", "$w": [], "$d": [], "$mr": [], "$mw": []}}, separators=(",", ":")
-).encode()
 
 
 class ScavengeHistory:
@@ -36,10 +32,10 @@ class ScavengeHistory:
         self._node = node
 
     async def started(self, scavenge_id: str) -> None:
-        for stream in (INDEX_STREAM, f"{INDEX_STREAM}-{scavenge_id}"):
+        for stream in (SCAVENGES_STREAM, f"{SCAVENGES_STREAM}-{scavenge_id}"):
             metadata_stream = metadata_stream_of(stream)
             if self._reader.last_event(metadata_stream) is None:
-                event = json_event(METADATA_TYPE, INDEX_METADATA)
+                event = json_event(METADATA_TYPE, SCAVENGES_METADATA)
                 await internal_writes.append(self._writer, metadata_stream, ANY, [event])
         await self._record(scavenge_id, _STARTED, {})
 
@@ -56,18 +52,18 @@ class ScavengeHistory:
 
     async def close_interrupted(self) -> None:
         """Write down that the last scavenge was interrupted, if it never completed."""
-        last = self._reader.last_event(INDEX_STREAM)
+        last = self._reader.last_event(SCAVENGES_STREAM)
         event = link_target(self._reader, last) if last else None
         if event is not None and event.type == _STARTED:
-            scavenge_id = event.stream.removeprefix(f"{INDEX_STREAM}-")
+            scavenge_id = event.stream.removeprefix(f"{SCAVENGES_STREAM}-")
             await self.completed(scavenge_id, "Interrupted", "The node was restarted.", 0, 0)
 
     async def _record(self, scavenge_id: str, type_: str, figures: dict[str, Any]) -> None:
-        stream = f"{INDEX_STREAM}-{scavenge_id}"
+        stream = f"{SCAVENGES_STREAM}-{scavenge_id}"
         document = {"scavengeId": scavenge_id, "nodeEndpoint": self._node, **figures}
         event = json_event(type_, json.dumps(document, indent=2).encode())
         outcome = await internal_writes.append(self._writer, stream, ANY, [event])
         if isinstance(outcome, Appended):
             target = f"{outcome.revision}@{stream}".encode()
             link = ProposedEvent(internal_writes.new_id(), LINK_TYPE, BINARY_CONTENT_TYPE, b"", target)
-            await internal_writes.append(self._writer, INDEX_STREAM, ANY, [link])
+            await internal_writes.append(self._writer, SCAVENGES_STREAM, ANY, [link])

@@ -3,8 +3,8 @@
 import sqlite3
 from typing import NamedTuple
 
-from embedded.event_store_node.events import DELETED_STREAM_REVISION, is_metadata_stream
-from embedded.event_store_node.reader import Reader
+from embedded.event_store_node.log.events import DELETED_STREAM_REVISION, is_metadata_stream
+from embedded.event_store_node.log.reader import Reader
 
 _STREAMS_PER_PAGE = 2000
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from uuid import uuid4
 
+from embedded.event_store_node.log.writer import Writer
 from embedded.event_store_node.scavenge import retention, steps
 from embedded.event_store_node.scavenge.history import ScavengeHistory
-from embedded.event_store_node.writer import Writer
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from embedded.event_store_node.reader import Reader
+from embedded.event_store_node.log.reader import Reader
 from embedded.event_store_node.scavenge.retention import Candidate, first_kept
 
 _STREAMS_PER_STEP = 50

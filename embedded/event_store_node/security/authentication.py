@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from embedded.event_store_node import errors
+from embedded.event_store_node.protocol import errors
 from embedded.event_store_node.security import passwords, users
 from embedded.event_store_node.security.security import SecurityError
 from embedded.event_store_node.security.users import User

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import grpc
 import grpc.aio
 
-from embedded.event_store_node import errors
+from embedded.event_store_node.protocol import errors
 from embedded.event_store_node.security.acl import Action
 from embedded.event_store_node.security.authentication import Authenticator
 from embedded.event_store_node.security.caller import ANONYMOUS, caller

@@ -4,18 +4,18 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from embedded.event_store_node.broker import Broker
-from embedded.event_store_node.events import (
+from embedded.event_store_node.log.broker import Broker
+from embedded.event_store_node.log.events import (
     JSON_CONTENT_TYPE,
     TOMBSTONE_TYPE,
     LoggedEvent,
     is_metadata_stream,
     metadata_stream_of,
 )
-from embedded.event_store_node.reader import Reader
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.records import RecordedEvent
 from embedded.event_store_node.security.acl import SYSTEM_STREAMS, USER_STREAMS, Acl, Action, allows, parse_acl
 from embedded.event_store_node.security.users import User
-from embedded.event_store_node.wire import RecordedEvent
 
 ALL_STREAM = "$all"
 SETTINGS_STREAM = "$settings"

@@ -17,8 +17,8 @@ from esdbclient import AsyncEventStoreDBClient, NewEvent
 from esdbclient.protos.Grpc import shared_pb2, streams_pb2
 from google.protobuf import duration_pb2, empty_pb2
 
-from embedded.event_store_node.database import Database
-from embedded.event_store_node.log import Log
+from embedded.event_store_node.log.database import Database
+from embedded.event_store_node.log.log import Log
 
 ROOT = Path(__file__).parents[3]
 EMPTY = shared_pb2.Empty()

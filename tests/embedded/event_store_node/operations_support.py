@@ -8,7 +8,7 @@ from esdbclient import AsyncEventStoreDBClient, RecordedEvent
 from esdbclient.exceptions import NotFound, StreamIsDeleted
 from node_support import until
 
-from embedded.event_store_node import own_messages
+from embedded.event_store_node.services import protobuf_messages
 
 STARTED, IN_PROGRESS, STOPPED = 0, 1, 2
 
@@ -32,12 +32,12 @@ class Operations:
         )(request)
 
     async def start(self) -> Any:
-        return await self.call("StartScavenge", b"\x0a\x02\x08\x01", own_messages.ScavengeResp)
+        return await self.call("StartScavenge", b"\x0a\x02\x08\x01", protobuf_messages.ScavengeResp)
 
     async def stop(self, scavenge_id: str) -> Any:
-        request = own_messages.StopScavengeReq()
+        request = protobuf_messages.StopScavengeReq()
         request.options.scavenge_id = scavenge_id
-        return await self.call("StopScavenge", request.SerializeToString(), own_messages.ScavengeResp)
+        return await self.call("StopScavenge", request.SerializeToString(), protobuf_messages.ScavengeResp)
 
     async def scavenge(self, client: AsyncEventStoreDBClient) -> dict[str, Any]:
         """Scavenge and wait for the end. Returns what the node wrote down of it."""

@@ -15,8 +15,8 @@ import pytest
 from access_support import PASSWORDS, as_user, users_file
 from node_support import ROOT
 
-from embedded.event_store_node.errors import RpcError
 from embedded.event_store_node.main import main
+from embedded.event_store_node.protocol.errors import RpcError
 from embedded.event_store_node.security import passwords, users
 from embedded.event_store_node.security.authentication import Authenticator
 from embedded.event_store_node.security.security import SecurityError

@@ -116,7 +116,7 @@ async def test_a_backup_copied_into_place_by_hand_works_too(backup: Path, tmp_pa
     shutil.copyfile(backup, tmp_path / "by-hand" / "events.db")
     async with EventStoreNode(tmp_path / "by-hand") as node, connected(node.uri) as client:
         assert len(await client.get_stream("s")) == 20
-        mode = node._connections[0].execute("PRAGMA journal_mode").fetchone()
+        mode = node._log._connections[0].execute("PRAGMA journal_mode").fetchone()
     assert mode == ("wal",)
 
 

@@ -10,7 +10,7 @@ from node_support import connected, events
 from operations_support import Operations
 
 from embedded.event_store_node import EventStoreNode
-from embedded.event_store_node.database import Database
+from embedded.event_store_node.log.database import Database
 from embedded.event_store_node.main import main
 from embedded.event_store_node.maintenance.verification import verify
 

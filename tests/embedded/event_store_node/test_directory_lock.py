@@ -8,7 +8,7 @@ import pytest
 from esdbclient import EventStoreDBClient, StreamState
 from node_support import NodeProcess, event
 
-from embedded.event_store_node.database import Database
+from embedded.event_store_node.log.database import Database
 
 
 @pytest.fixture

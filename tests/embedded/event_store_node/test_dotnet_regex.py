@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from embedded.event_store_node.dotnet_regex import UnknownCategoryError, translated
+from embedded.event_store_node.protocol.dotnet_regex import UnknownCategoryError, translated
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,9 @@ from esdbclient.protos.Grpc import gossip_pb2_grpc, shared_pb2, streams_pb2_grpc
 from node_support import append_requests, connected, event, events, until
 from operations_support import Operations
 
-from embedded.event_store_node import EventStoreNode, database
-from embedded.event_store_node.integrity import IntegrityCheck
+from embedded.event_store_node import EventStoreNode
+from embedded.event_store_node.log import database
+from embedded.event_store_node.log.integrity import IntegrityCheck
 
 PAGE = 4096
 TABLE_LEAF = 0x0D
@@ -72,17 +73,17 @@ async def test_a_damaged_log_is_not_scavenged(tmp_path: Path) -> None:
         node._refuse_writes("for this test")
         async with Operations(f"{node.host}:{node.port}") as operations:
             await operations.start()
-        task = node._scavenger._task
+        task = node._services.scavenger._task
         assert task is not None
         await asyncio.wait_for(asyncio.shield(task), 20)
-        rows = node._connections[0].execute("SELECT count(*) FROM event").fetchone()
+        rows = node._log._connections[0].execute("SELECT count(*) FROM event").fetchone()
     assert rows == (2003,)
 
 
 async def test_a_sound_log_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     await fill(tmp_path)
     async with EventStoreNode(tmp_path) as node, connected(node.uri) as client:
-        check = node._integrity_check
+        check = node._log._integrity_check
         assert check is not None
         await asyncio.to_thread(check._thread.join)
         await client.append_to_stream("s-0", current_version=499, events=[event()])
@@ -93,7 +94,7 @@ async def test_a_sound_log_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptu
 async def test_a_small_file_is_not_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "_QUICK_CHECK_LIMIT", 2**20)
     async with EventStoreNode(tmp_path) as node:
-        assert node._integrity_check is None
+        assert node._log._integrity_check is None
 
 
 async def test_the_check_is_given_up_when_the_node_stops(tmp_path: Path) -> None:

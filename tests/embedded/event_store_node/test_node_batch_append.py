@@ -18,7 +18,8 @@ from esdbclient.protos.Grpc import code_pb2, shared_pb2, streams_pb2, streams_pb
 from google.protobuf import empty_pb2, timestamp_pb2
 from node_support import batch_request, endless, event, events, messages, until
 
-from embedded.event_store_node import EventStoreNode, batch_append
+from embedded.event_store_node import EventStoreNode
+from embedded.event_store_node.services import batch_append
 
 NO_STREAM = {"no_stream": empty_pb2.Empty()}
 
@@ -312,7 +313,7 @@ async def test_a_client_that_takes_no_answers_is_not_read_from_for_ever(
         return sent == before
 
     await until(stuck)
-    (serving,) = node._streams._batch_appends
+    (serving,) = node._services.streams._batch_appends
     unsent = len(serving._outgoing)
     answers = await messages(call)
     await sending

@@ -12,7 +12,7 @@ from esdbclient.exceptions import NotFound, StreamIsDeleted, WrongCurrentVersion
 from esdbclient.protos.Grpc import streams_pb2
 from node_support import EMPTY, event, events, stream_id
 
-from embedded.event_store_node import metadata
+from embedded.event_store_node.log import metadata
 
 SOFT_DELETED = 2**63 - 1
 Client = AsyncEventStoreDBClient
@@ -188,7 +188,7 @@ async def test_what_metadata_leaves_readable(client: Client, document: dict[str,
 
 
 async def test_expired_events_are_not_read(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    from embedded.event_store_node import log, reader
+    from embedded.event_store_node.log import log, reader
 
     now = time.time_ns() // 10**9 + 60
     clock = type("Clock", (), {"time_ns": staticmethod(lambda: now * 1_000_000_000), "monotonic": staticmethod(float)})

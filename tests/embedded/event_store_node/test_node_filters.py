@@ -9,8 +9,9 @@ from esdbclient import AsyncEventStoreDBClient, StreamState
 from esdbclient.protos.Grpc import streams_pb2
 from node_support import EMPTY, ReadOptions, event, events, messages, read_options
 
-from embedded.event_store_node import filters, reader
-from embedded.event_store_node.events import LoggedEvent
+from embedded.event_store_node.log import reader
+from embedded.event_store_node.log.events import LoggedEvent
+from embedded.event_store_node.protocol import filters
 
 FilterOptions = ReadOptions.FilterOptions
 Expression = FilterOptions.Expression

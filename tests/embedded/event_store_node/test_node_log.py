@@ -14,12 +14,13 @@ from esdbclient.protos.Grpc import streams_pb2
 from grpc import StatusCode
 from node_support import event, events, first_position, messages, read_options
 
-from embedded.event_store_node import EventStoreNode, stream_heads
-from embedded.event_store_node.database import Database
-from embedded.event_store_node.events import ANY, NO_STREAM, ProposedEvent
-from embedded.event_store_node.log import Log
-from embedded.event_store_node.reader import Reader
-from embedded.event_store_node.writes import Appended, DeadlinePassed, Kind, WriteRequest, WrongVersion
+from embedded.event_store_node import EventStoreNode
+from embedded.event_store_node.log import stream_heads
+from embedded.event_store_node.log.database import Database
+from embedded.event_store_node.log.events import ANY, NO_STREAM, ProposedEvent
+from embedded.event_store_node.log.log import Log
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.writes import Appended, DeadlinePassed, Kind, WriteRequest, WrongVersion
 
 
 def write(stream: str, count: int = 1, expected: int = ANY, deadline: float | None = None) -> WriteRequest:
@@ -161,7 +162,7 @@ async def test_a_full_disk_fails_appends_cleanly_and_is_recovered_from(
     node: EventStoreNode, client: AsyncEventStoreDBClient
 ) -> None:
     await client.append_to_stream("s", current_version=StreamState.NO_STREAM, events=events(3))
-    storage = node._writer._log._connection
+    storage = node._log.writer._log._connection
     (pages,) = storage.execute("PRAGMA page_count").fetchone()
     storage.execute(f"PRAGMA max_page_count = {pages + 5}")
 
@@ -186,7 +187,7 @@ async def test_a_log_that_cannot_be_read_fails_reads_cleanly(
     node: EventStoreNode, client: AsyncEventStoreDBClient, stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await client.append_to_stream("s", current_version=StreamState.NO_STREAM, events=events(3))
-    reader = node._streams._reader
+    reader = node._services.streams._reader
 
     async def refused() -> tuple[StatusCode, str]:
         with pytest.raises(grpc.aio.AioRpcError) as info:

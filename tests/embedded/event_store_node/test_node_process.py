@@ -17,9 +17,9 @@ from esdbclient.protos.Grpc import streams_pb2_grpc
 from node_support import NodeProcess, batch_request, connected, endless, event, events, messages
 
 from embedded.event_store_node import EventStoreNode
-from embedded.event_store_node.database import Database
-from embedded.event_store_node.directory_lock import DataDirectoryError
 from embedded.event_store_node.listening import PortTakenError
+from embedded.event_store_node.log.database import Database
+from embedded.event_store_node.log.directory_lock import DataDirectoryError
 from embedded.event_store_node.main import main
 from embedded.event_store_node.scavenge.history import ScavengeHistory
 

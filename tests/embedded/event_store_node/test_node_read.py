@@ -10,7 +10,7 @@ from esdbclient.exceptions import NotFound
 from esdbclient.protos.Grpc import streams_pb2
 from node_support import EMPTY, ReadOptions, event, events, messages, read_options, stream_id
 
-from embedded.event_store_node import reader
+from embedded.event_store_node.log import reader
 
 Client = AsyncEventStoreDBClient
 StreamOptions = ReadOptions.StreamOptions

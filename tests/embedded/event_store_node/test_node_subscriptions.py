@@ -23,7 +23,8 @@ from node_support import (
     until,
 )
 
-from embedded.event_store_node import EventStoreNode, broker, reader
+from embedded.event_store_node import EventStoreNode
+from embedded.event_store_node.log import broker, reader
 
 Client = AsyncEventStoreDBClient
 SUBSCRIBE = ReadOptions.SubscriptionOptions()
@@ -330,7 +331,7 @@ async def test_what_no_filter_lets_through_wakes_nobody(
     calls = [await subscribe(**filtered("Yes", window=500)) for _ in range(3)]
     for call in calls:
         assert kinds(await messages(call, 1)) == ["caught_up"]
-    buffers = list(node._broker._to_all)
+    buffers = list(node._log.broker._to_all)
 
     async def all_wait() -> bool:
         return all(buffer._is_waiting for buffer in buffers)
@@ -416,7 +417,7 @@ async def test_a_subscription_that_is_cancelled_leaves_nothing_behind(
             await subscription.stop()
 
     async def forgotten() -> bool:
-        return not node._broker._to_all and not node._broker._to_stream
+        return not node._log.broker._to_all and not node._log.broker._to_stream
 
     await until(forgotten)
     assert not caplog.records

@@ -8,9 +8,9 @@ from esdbclient import AsyncEventStoreDBClient, StreamState
 from esdbclient.exceptions import StreamIsDeleted, WrongCurrentVersion
 from node_support import NodeProcess, connected, event, events
 
-from embedded.event_store_node import version_check
-from embedded.event_store_node.events import ANY, DELETED_STREAM_REVISION, NO_STREAM, STREAM_EXISTS
-from embedded.event_store_node.version_check import AlreadyWritten, Conflict, Deleted, Write
+from embedded.event_store_node.log import version_check
+from embedded.event_store_node.log.events import ANY, DELETED_STREAM_REVISION, NO_STREAM, STREAM_EXISTS
+from embedded.event_store_node.log.version_check import AlreadyWritten, Conflict, Deleted, Write
 
 A, B, C, D, E = (bytes([n]) * 16 for n in range(5))
 WRITE, CONFLICT, DELETED = Write(), Conflict(), Deleted()

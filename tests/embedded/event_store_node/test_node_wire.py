@@ -6,23 +6,25 @@ from esdbclient.protos.Grpc import shared_pb2, streams_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedded.event_store_node import wire
-from embedded.event_store_node.events import LoggedEvent, ProposedEvent
+from embedded.event_store_node.log import records
+from embedded.event_store_node.log.events import LoggedEvent, ProposedEvent
+from embedded.event_store_node.log.records import RecordedEvent, uuid_bytes, with_structured_uuid
+from embedded.event_store_node.services import read_responses
 
 numbers = st.integers(0, 2**63 - 1)
 small_or_large = st.one_of(st.binary(max_size=20), st.integers(0, 20_000).map(bytes))
 
 
 @st.composite
-def logged_events(draw: st.DrawFn) -> tuple[LoggedEvent, wire.RecordedEvent]:
+def logged_events(draw: st.DrawFn) -> tuple[LoggedEvent, RecordedEvent]:
     """An event as the node makes it, and as the generated class does."""
     id_ = draw(st.uuids(allow_nil=True))
     type_, content_type = draw(st.text(min_size=1)), draw(st.sampled_from(["application/json", "x/y"]))
     metadata, data, stream = draw(small_or_large), draw(small_or_large), draw(st.text(min_size=1))
     revision, position, created = draw(numbers), draw(numbers), draw(numbers)
     proposed = ProposedEvent(id_.bytes, type_, content_type, metadata, data)
-    record = wire.record(proposed, stream.encode(), revision, position, created)
-    expected = wire.RecordedEvent(
+    record = records.record(proposed, stream.encode(), revision, position, created)
+    expected = RecordedEvent(
         id=shared_pb2.UUID(string=str(id_)),
         stream_identifier=shared_pb2.StreamIdentifier(stream_name=stream.encode()),
         stream_revision=revision,
@@ -36,12 +38,12 @@ def logged_events(draw: st.DrawFn) -> tuple[LoggedEvent, wire.RecordedEvent]:
 
 
 @given(logged_events())
-def test_events(made: tuple[LoggedEvent, wire.RecordedEvent]) -> None:
+def test_events(made: tuple[LoggedEvent, RecordedEvent]) -> None:
     event, expected = made
 
-    response = streams_pb2.ReadResp.FromString(wire.read_event(event))
+    response = streams_pb2.ReadResp.FromString(read_responses.read_event(event))
 
-    assert wire.RecordedEvent.FromString(event.record) == expected
+    assert RecordedEvent.FromString(event.record) == expected
     assert response.event.event == expected
     assert response.event.commit_position == event.position
     assert not response.event.HasField("link")
@@ -49,11 +51,11 @@ def test_events(made: tuple[LoggedEvent, wire.RecordedEvent]) -> None:
 
 @given(logged_events(), st.one_of(st.none(), logged_events()))
 def test_resolved_links(
-    made: tuple[LoggedEvent, wire.RecordedEvent], target: tuple[LoggedEvent, wire.RecordedEvent] | None
+    made: tuple[LoggedEvent, RecordedEvent], target: tuple[LoggedEvent, RecordedEvent] | None
 ) -> None:
     link, expected_link = made
 
-    response = streams_pb2.ReadResp.FromString(wire.read_resolved(link, target and target[0]))
+    response = streams_pb2.ReadResp.FromString(read_responses.read_resolved(link, target and target[0]))
 
     assert response.event.link == expected_link
     assert response.event.commit_position == link.position
@@ -63,11 +65,11 @@ def test_resolved_links(
 
 
 @given(logged_events())
-def test_structured_ids(made: tuple[LoggedEvent, wire.RecordedEvent]) -> None:
+def test_structured_ids(made: tuple[LoggedEvent, RecordedEvent]) -> None:
     event, expected = made
 
-    structured = wire.RecordedEvent.FromString(wire.with_structured_uuid(event).record)
+    structured = RecordedEvent.FromString(with_structured_uuid(event).record)
 
-    assert wire.uuid_bytes(structured.id) == UUID(expected.id.string).bytes
+    assert uuid_bytes(structured.id) == UUID(expected.id.string).bytes
     structured.id.CopyFrom(expected.id)
     assert structured == expected

@@ -13,9 +13,10 @@ from esdbclient import AsyncEventStoreDBClient, StreamState
 from node_support import NodeProcess, connected, event, events, until
 from operations_support import IN_PROGRESS, STARTED, STOPPED, Operations, completion, log, names, read
 
-from embedded.event_store_node import EventStoreNode, own_messages
+from embedded.event_store_node import EventStoreNode
 from embedded.event_store_node.main import main
 from embedded.event_store_node.scavenge import retention
+from embedded.event_store_node.services import protobuf_messages
 
 ANY = StreamState.ANY
 TOMBSTONE = 2**63 - 1
@@ -54,12 +55,12 @@ async def test_what_a_single_node_has_nothing_to_do_for(
 
 def test_the_messages_on_the_wire() -> None:
     """Against bytes written by hand after the protocol's own files: a wrong field number shows here."""
-    started = own_messages.StartScavengeReq.FromString(b"\x0a\x04\x08\x02\x10\x03")
+    started = protobuf_messages.StartScavengeReq.FromString(b"\x0a\x04\x08\x02\x10\x03")
     assert (started.options.thread_count, started.options.start_from_chunk) == (2, 3)
-    assert own_messages.StopScavengeReq.FromString(b"\x0a\x03\x0a\x01i").options.scavenge_id == "i"
-    answer = own_messages.ScavengeResp(scavenge_id="i", scavenge_result=own_messages.SCAVENGE_STOPPED)
+    assert protobuf_messages.StopScavengeReq.FromString(b"\x0a\x03\x0a\x01i").options.scavenge_id == "i"
+    answer = protobuf_messages.ScavengeResp(scavenge_id="i", scavenge_result=protobuf_messages.SCAVENGE_STOPPED)
     assert answer.SerializeToString() == b"\x0a\x01i\x10\x02"
-    assert own_messages.SetNodePriorityReq.FromString(b"\x08\x07").priority == 7
+    assert protobuf_messages.SetNodePriorityReq.FromString(b"\x08\x07").priority == 7
 
 
 # Starting and stopping
@@ -78,12 +79,12 @@ async def test_a_scavenge_is_stopped(
     node: EventStoreNode, operations: Operations, client: AsyncEventStoreDBClient, by_id: bool
 ) -> None:
     gate = threading.Event()
-    held_up = node._writer.perform(lambda _: gate.wait())
+    held_up = node._log.writer.perform(lambda _: gate.wait())
     started = await operations.start()
     stopping = asyncio.create_task(operations.stop(started.scavenge_id if by_id else "current"))
 
     async def has_arrived() -> bool:
-        return node._scavenger._stopping.is_set()
+        return node._services.scavenger._stopping.is_set()
 
     await until(has_arrived)
     assert not stopping.done()
@@ -238,10 +239,10 @@ async def test_a_scavenge_whose_end_cannot_be_written_down_blocks_no_other(
         raise OSError("for this test")
 
     with monkeypatch.context() as patch:
-        patch.setattr(node._scavenger._history, "completed", fails)
+        patch.setattr(node._services.scavenger._history, "completed", fails)
         await operations.start()
-        assert node._scavenger._task is not None
-        await asyncio.wait([node._scavenger._task])
+        assert node._services.scavenger._task is not None
+        await asyncio.wait([node._services.scavenger._task])
     assert (await operations.scavenge(client))["result"] == "Success"
 
 

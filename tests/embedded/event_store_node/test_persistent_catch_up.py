@@ -8,7 +8,7 @@ from node_support import EMPTY, until
 from persistent_support import CreateReq, Stub, append, consuming, create, info, revisions, until_info
 
 from embedded.event_store_node import EventStoreNode
-from embedded.event_store_node.events import LoggedEvent
+from embedded.event_store_node.log.events import LoggedEvent
 from embedded.event_store_node.persistent import buffers
 
 Client = AsyncEventStoreDBClient
@@ -80,12 +80,12 @@ async def test_events_read_before_they_are_published_come_once(
 ) -> None:
     held: list[list[LoggedEvent]] = []
     with monkeypatch.context() as patch:
-        patch.setattr(node._writer, "_on_commit", held.append)
+        patch.setattr(node._log.writer, "_on_commit", held.append)
         await append(client, count=3)
         await create(groups)
         await until_info(groups, status="Live", read_buffer_count=3)
     for events in held:
-        node._broker.publish(events)
+        node._log.broker.publish(events)
     await append(client)
     await until_info(groups, last_known_event_position="3")
     assert (await info(groups)).read_buffer_count == 4

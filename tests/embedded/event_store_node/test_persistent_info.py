@@ -17,9 +17,9 @@ async def test_the_first_info_of_a_busy_group(
         await consumer.take(5)
         # As many as a busy group has delivered before anybody asks.
         group = node.persistent_subscriptions.group("s", "g")
-        group.total_items = group.consumers[0].total_items = 10**6
+        group.deliveries.total_items = group.deliveries.consumers[0].total_items = 10**6
         first = await info(groups)
-        group.total_items = group.consumers[0].total_items = 10**15
+        group.deliveries.total_items = group.deliveries.consumers[0].total_items = 10**15
         second = await info(groups)
 
     assert (first.total_items, first.count_since_last_measurement) == (10**6, 10**6)

@@ -11,19 +11,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from persistent_model import MAX_RETRIES, TIMEOUT_SECONDS, Model, Recorder, State
 
-from embedded.event_store_node.broker import Broker
-from embedded.event_store_node.database import Database
-from embedded.event_store_node.events import ANY
-from embedded.event_store_node.internal_writes import append, json_event
-from embedded.event_store_node.log import Log
+from embedded.event_store_node.log.broker import Broker
+from embedded.event_store_node.log.database import Database
+from embedded.event_store_node.log.events import ANY
+from embedded.event_store_node.log.internal_writes import append, json_event
+from embedded.event_store_node.log.log import Log
+from embedded.event_store_node.log.reader import Reader
+from embedded.event_store_node.log.records import RecordedEvent
+from embedded.event_store_node.log.writer import Writer
+from embedded.event_store_node.log.writes import Appended
 from embedded.event_store_node.persistent.definition import ALL, Definition, FilterDefinition, Settings
 from embedded.event_store_node.persistent.group import Group
 from embedded.event_store_node.persistent.parking import parked_stream
 from embedded.event_store_node.persistent.subsystem import PersistentSubscriptions
-from embedded.event_store_node.reader import Reader
-from embedded.event_store_node.wire import RecordedEvent
-from embedded.event_store_node.writer import Writer
-from embedded.event_store_node.writes import Appended
 
 STRATEGIES = ("RoundRobin", "DispatchToSingle", "Pinned", "PinnedByCorrelation")
 CAPACITY = 8
@@ -112,7 +112,7 @@ class World:
             case ("restart",):
                 await self.subscriptions.restart()
                 # Nothing is read before the loop's next turn.
-                self.model.restart(self.group.checkpoint or 0, self.group.parked.bounds()[0])
+                self.model.restart(self.group.checkpoints.position or 0, self.group.parked.bounds()[0])
 
     def connect(self, size: int) -> None:
         consumer = Recorder(size, self.model)
@@ -138,7 +138,7 @@ class World:
         await self._until_delivered()  # before the barriers: they would wake a group that has forgotten to go on
         await self._barrier()
         await self._barrier()  # what was parked may let the parked stream be truncated
-        while self.group._checkpoints.is_saving:
+        while self.group.checkpoints.is_saving:
             await self._barrier()
         await self._until_delivered()
 
@@ -162,12 +162,12 @@ class World:
 
     def check(self) -> None:
         group, model = self.group, self.model
-        assert list(group.outstanding) == list(model.taken)
+        assert list(group.deliveries.outstanding) == list(model.taken)
         for consumer in model.consumers:
             assert len(consumer.in_flight) <= consumer.capacity
             assert set(consumer.in_flight) == {id_ for id_, one in model.taken.items() if one.consumer is consumer}
         assert group.buffer.new_count <= CAPACITY + 20
-        checkpoint = group.checkpoint or 0
+        checkpoint = group.checkpoints.position or 0
         assert all(one.state is State.DONE for one in model.events.values() if one.position <= checkpoint)
         assert self._parked() == [f"{one.revision}@{one.stream}" for one in model.parked]
         if not group.replay.is_active:
@@ -194,7 +194,7 @@ class World:
             await self.settle()
         self.check()
         assert all(one.deliveries for one in self.model.entries)
-        assert not self.group.outstanding
+        assert not self.group.deliveries.outstanding
         assert self.group.buffer.is_empty
 
 

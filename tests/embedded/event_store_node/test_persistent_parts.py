@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedded.event_store_node import wire
-from embedded.event_store_node.events import LoggedEvent, ProposedEvent
+from embedded.event_store_node.log.events import LoggedEvent, ProposedEvent
+from embedded.event_store_node.log.records import record
 from embedded.event_store_node.persistent import configuration, errors
 from embedded.event_store_node.persistent.buffers import MessageBuffer, Push
 from embedded.event_store_node.persistent.consumer import Consumer
@@ -21,9 +21,7 @@ from embedded.event_store_node.persistent.timings import Timings
 
 def logged(revision: int = 0) -> LoggedEvent:
     proposed = ProposedEvent(uuid4().bytes, "Happened", "application/json", b"", b"{}")
-    return LoggedEvent(
-        revision + 1, "s", revision, "Happened", 1, wire.record(proposed, b"s", revision, revision + 1, 0)
-    )
+    return LoggedEvent(revision + 1, "s", revision, "Happened", 1, record(proposed, b"s", revision, revision + 1, 0))
 
 
 def message(sequence: int | None) -> Message:

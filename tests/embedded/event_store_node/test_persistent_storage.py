@@ -24,10 +24,10 @@ from persistent_support import (
 )
 
 from embedded.event_store_node import EventStoreNode
-from embedded.event_store_node.encoder import link_target
-from embedded.event_store_node.events import LoggedEvent
+from embedded.event_store_node.log.events import LoggedEvent
+from embedded.event_store_node.log.links import link_target
+from embedded.event_store_node.log.reader import Reader
 from embedded.event_store_node.persistent import message
-from embedded.event_store_node.reader import Reader
 
 DiskFull = Callable[[], AbstractContextManager[None]]
 DELETE = persistent_pb2.DeleteReq(options=named(persistent_pb2.DeleteReq.Options))
@@ -43,7 +43,7 @@ def disk_full(node: EventStoreNode, monkeypatch: pytest.MonkeyPatch) -> DiskFull
     @contextmanager
     def full() -> Iterator[None]:
         with monkeypatch.context() as patch:
-            patch.setattr(node._writer._log, "write", fail)
+            patch.setattr(node._log.writer._log, "write", fail)
             yield
 
     return full
@@ -131,7 +131,7 @@ async def test_a_checkpoint_is_written_once_there_is_room(
 
             async def is_given_up() -> bool:
                 group = node.persistent_subscriptions.group("s", "g")
-                return not group.outstanding and not group._checkpoints.is_saving
+                return not group.deliveries.outstanding and not group.checkpoints.is_saving
 
             await until(is_given_up)
         assert (await info(groups)).last_checkpointed_event_position == ""

@@ -10,7 +10,7 @@ from esdbclient import AsyncEventStoreDBClient, StreamState
 from node_support import event
 
 from embedded.event_store_node import EventStoreNode
-from embedded.event_store_node.own_messages import StatsReq, StatsResp, SupportedMethods
+from embedded.event_store_node.services.protobuf_messages import StatsReq, StatsResp, SupportedMethods
 
 PACKAGE = "event_store.client"
 

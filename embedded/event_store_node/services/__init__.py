@@ -1,0 +1,1 @@
+"""The gRPC services: what clients ask for, checked, done and answered."""
