@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
+from infrastructure.http.client import Answer, ServiceClient, Unanswered
 from ops.errors import CommandFailed
-from ops.service_client import Answer, ServiceClient, Unanswered
 
 T = TypeVar("T")
 
-PATIENCE = 5.0
-"""Seconds that a request is repeated while the projector is away: a person waits for it."""
+RETRY_TIMEOUT = 5.0
+"""Seconds for which a request is retried while the projector is away; short, because a person waits for it."""
 
 _AWAY = "`eventfold up` starts it, `eventfold status` shows what runs; --projector URL names another one"
 _LATER = "try again in a few seconds; `eventfold status` shows what is away"
@@ -80,9 +80,9 @@ def _said(answer: Answer) -> str:
 
 @contextlib.asynccontextmanager
 async def open_projector(
-    url: str, *, patience: float | None = None, attempt_timeout: float = 15.0
+    url: str, *, retry_timeout: float | None = None, attempt_timeout: float = 15.0
 ) -> AsyncIterator[ProjectorClient]:
-    """A client of the projector at a base URL. `patience` (PATIENCE) and `attempt_timeout` are in seconds, as in
-    ServiceClient."""
+    """A client of the projector at a base URL, with the timeouts of ServiceClient; `retry_timeout` is RETRY_TIMEOUT
+    unless another one is given."""
     async with aiohttp.ClientSession() as session:
-        yield ProjectorClient(ServiceClient(url, session, patience or PATIENCE, attempt_timeout))
+        yield ProjectorClient(ServiceClient(url, session, retry_timeout or RETRY_TIMEOUT, attempt_timeout))

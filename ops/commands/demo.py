@@ -37,8 +37,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 when everything was exact."""
     from rich.console import Console
 
+    from infrastructure.http.client import Unanswered
     from ops.demo.run import DemoOptions, demo
-    from ops.service_client import Unanswered
     from ops.supervision import run_cancellable
 
     console = Console(highlight=False)

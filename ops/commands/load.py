@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     """Load the baskets, say what came of it."""
     from rich.console import Console
 
-    from ops.service_client import Unanswered
+    from infrastructure.http.client import Unanswered
 
     if args.skip < 0:
         raise CommandFailed("--skip can't be negative")
@@ -54,10 +54,10 @@ def run(args: argparse.Namespace) -> int:
 async def _load(args: argparse.Namespace, console: "Console", command_api: str) -> "Outcome":
     import aiohttp
 
+    from infrastructure.http.client import ServiceClient
     from ops.load_display import print_outcome, progress_bar
     from ops.loading.loader import Loader
     from ops.loading.progress_file import ProgressFile
-    from ops.service_client import ServiceClient
 
     progress_path = args.data_dir / "run" / "load.json"
     start = ProgressFile.resume_at(progress_path, args.skip) if args.resume else args.skip

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from infrastructure.http.client import ServiceClient
 from ops.loading.loader import Acknowledged
-from ops.service_client import ServiceClient
 
 EVERY = 10
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
+from infrastructure.http.client import Answer, ServiceClient
 from ops.baskets.basket import CURRENCY
 from ops.demo.figures import STATUSES, Figures, OrderFigures, Sales
 from ops.errors import CommandFailed
 from ops.loading.outcome import Refusal
-from ops.service_client import Answer, ServiceClient
 
 PAGE_SIZE = 100
 AT_A_TIME = 16

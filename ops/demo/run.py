@@ -11,6 +11,7 @@ from rich.console import Console
 
 from embedded.supervisor.service import Patience
 from embedded.supervisor.supervisor import Supervisor
+from infrastructure.http.client import ServiceClient
 from infrastructure.settings import PREFIX
 from ops.baskets.basket import Basket
 from ops.baskets.sample import SAMPLE_FILE, read_sample
@@ -22,7 +23,6 @@ from ops.demo.report import Report, print_report
 from ops.load_display import progress_bar
 from ops.loading.loader import Loader
 from ops.loading.outcome import Outcome
-from ops.service_client import ServiceClient
 from ops.stack import COMMAND_API, QUERY_API, Ports, short_url, stages
 from ops.supervision import supervised
 

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from infrastructure.http.client import Answer, ServiceClient
 from ops.baskets.basket import Basket, order_body
 from ops.loading.fates import steps_of
 from ops.loading.outcome import Outcome, Refusal
-from ops.service_client import Answer, ServiceClient
 
 POSITION_HEADER = "Eventfold-Position"
 

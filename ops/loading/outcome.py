@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ops.service_client import Answer
+from infrastructure.http.client import Answer
 
 
 class Fault(msgspec.Struct, frozen=True):

@@ -10,15 +10,15 @@ from ops.views.watch import Ending, Watch
 INTERVAL = 0.5
 """Seconds between two looks."""
 
-PATIENCE = 60.0
-"""Seconds that a projector which is being started again may be away meanwhile."""
+RETRY_TIMEOUT = 60.0
+"""Seconds for which the projector may be away, because it is restarted, while its builds are watched."""
 
 
 async def watch_to_end(views: ViewsClient, watches: Sequence[Watch], display: BuildDisplay) -> dict[str, Ending]:
     """How each build ended; all are asked for at once.
 
     Raises:
-        CommandFailed: the projector gives no answer for PATIENCE, if the client was opened with that.
+        CommandFailed: the projector gives no answer for RETRY_TIMEOUT, if the client was opened with that.
     """
     endings: dict[str, Ending] = {}
     while True:

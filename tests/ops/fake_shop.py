@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from ops.service_client import ServiceClient
+from infrastructure.http.client import ServiceClient
 
 STATUS_AFTER = {"confirm": "confirmed", "ship": "shipped", "deliver": "delivered", "cancel": "cancelled"}
 ALLOWED = {
@@ -131,4 +131,4 @@ async def open_shop(shop: FakeShop) -> AsyncIterator[ServiceClient]:
     """Serve the shop; yields a client of it."""
     async with TestServer(shop.app()) as server, ClientSession() as session:
         shop.url = str(server.make_url("")).rstrip("/")
-        yield ServiceClient(shop.url, session, patience=20.0)
+        yield ServiceClient(shop.url, session, retry_timeout=20.0)

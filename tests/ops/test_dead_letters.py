@@ -18,8 +18,8 @@ DISCARD = ("dead-letters", "discard", "customer_summary", "700", "--reason", "a 
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(projector_client, "PATIENCE", 0.3)
+def _short_retry_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projector_client, "RETRY_TIMEOUT", 0.3)
 
 
 def with_some(*positions: int) -> FakeProjector:

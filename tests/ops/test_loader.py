@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
+from infrastructure.http.client import ServiceClient, Unanswered
 from ops.baskets.basket import Basket, Item
 from ops.baskets.sample import read_sample
 from ops.loading.fates import BY_LAST_DIGIT, fate_of, steps_of
 from ops.loading.loader import Acknowledged, Loader
 from ops.loading.progress_file import ProgressFile
-from ops.service_client import ServiceClient, Unanswered
 from tests.ops.fake_shop import FakeShop, open_shop
 
 AT = datetime(2017, 1, 1, tzinfo=UTC)
@@ -110,7 +110,7 @@ async def test_acknowledgements_and_ordinals_are_told() -> None:
 
 async def test_a_service_that_never_answers_is_given_up() -> None:
     async with ClientSession() as session:
-        client = ServiceClient("http://127.0.0.1:9", session, patience=0.3)
+        client = ServiceClient("http://127.0.0.1:9", session, retry_timeout=0.3)
         with pytest.raises(Unanswered, match=r"PUT http://127.0.0.1:9/orders/basket-6 had no answer for 0.3 s"):
             await Loader(client, in_flight=2, move_on=False).load([basket(6), basket(7), basket(8)])
 

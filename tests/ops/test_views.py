@@ -29,8 +29,8 @@ ACTIONS = ("list", "show", "rebuild", "cancel", "switch-back", "drop-previous", 
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(projector_client, "PATIENCE", 0.3)
+def _short_retry_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projector_client, "RETRY_TIMEOUT", 0.3)
 
 
 def lines(text: str) -> list[str]:

@@ -28,7 +28,7 @@ def with_dead_letters(url: str, act: "Callable[[DeadLettersClient], Awaitable[T]
             if not replays:
                 return await act(client)
             await client.list(1)  # so that nobody waits as long for a projector that is not there at all
-        async with open_projector(url, patience=REPLAY_TIMEOUT, attempt_timeout=REPLAY_TIMEOUT) as projector:
+        async with open_projector(url, retry_timeout=REPLAY_TIMEOUT, attempt_timeout=REPLAY_TIMEOUT) as projector:
             return await act(DeadLettersClient(projector))
 
     return asyncio.run(acting())

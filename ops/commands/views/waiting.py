@@ -47,9 +47,9 @@ async def _watch(
     from ops.views.client import ViewsClient
     from ops.views.progress import build_display
     from ops.views.watch import Watch
-    from ops.views.watching import PATIENCE, watch_to_end
+    from ops.views.watching import RETRY_TIMEOUT, watch_to_end
 
     watches = [Watch(name, collection, target) for name, collection in before.items()]
-    async with open_projector(url, patience=PATIENCE) as projector:
+    async with open_projector(url, retry_timeout=RETRY_TIMEOUT) as projector:
         with build_display(console, list(before)) as display:
             return await watch_to_end(ViewsClient(projector), watches, display)

@@ -1,4 +1,4 @@
-"""HTTP to Eventfold's own services: what fails for a moment only is repeated, and every answer is returned."""
+"""HTTP to Eventfold's own services: failures that may pass are retried, and every other answer is returned."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ TRANSIENT = frozenset({502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A final HTTP answer: anything but "try again later"."""
+    """A final HTTP answer: any status but those that ask to try again later (`TRANSIENT`)."""
 
     status: int
     headers: CIMultiDictProxy[str]
@@ -32,7 +32,7 @@ class Answer:
 
 
 class Unanswered(Exception):
-    """The service gave no final answer in all the time that it was asked; `last` is what it said last, if anything."""
+    """The service gave no final answer before the retry timeout; `last` is its last answer, if it gave any."""
 
     def __init__(self, message: str, last: Answer | None = None) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class Unanswered(Exception):
 
 
 class _TryAgain(Exception):
-    """This attempt failed in a way that may pass."""
+    """This attempt failed, and another one may succeed."""
 
     def __init__(self, reason: str, answer: Answer | None = None) -> None:
         super().__init__(reason)
@@ -53,11 +53,12 @@ class _TryAgain(Exception):
 
 @dataclass(slots=True)
 class ServiceClient:
-    """One service at `base_url`. `patience` is how long one request is repeated, in seconds."""
+    """One service at `base_url`. Times are in seconds: `retry_timeout` bounds all attempts of one request together,
+    `attempt_timeout` each of them. `retries` counts the attempts after the first, over all requests."""
 
     base_url: str
     session: aiohttp.ClientSession
-    patience: float = 60.0
+    retry_timeout: float = 60.0
     attempt_timeout: float = 15.0
     retries: int = field(default=0, init=False)
 
@@ -70,10 +71,10 @@ class ServiceClient:
         json: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Ask until there is a final answer. A command must carry an Idempotency-Key to be safe to repeat.
+        """Ask until there is a final answer. A command needs an Idempotency-Key, so that repeating it is safe.
 
         Raises:
-            Unanswered: there was none within `patience`.
+            Unanswered: there was none within `retry_timeout`.
         """
         options: dict[str, Any] = {"params": params, "headers": dict(headers or {})}
         if json is not None:
@@ -81,7 +82,7 @@ class ServiceClient:
             options["headers"]["Content-Type"] = "application/json"
         delays, failure = backoff(first=0.05, cap=1.0), _TryAgain("nothing was asked")
         try:
-            async with asyncio.timeout(self.patience):
+            async with asyncio.timeout(self.retry_timeout):
                 while True:
                     try:
                         return await self._attempt(method, path, options)
@@ -91,11 +92,11 @@ class ServiceClient:
                     await asyncio.sleep(_delay(delays, failure.retry_after))
         except TimeoutError:
             what = f"{method} {self.base_url}{path}"
-            message = f"{what} had no answer for {self.patience:g} s; the last attempt: {failure}"
+            message = f"{what} had no answer for {self.retry_timeout:g} s; the last attempt: {failure}"
             raise Unanswered(message, failure.answer) from failure
 
     async def get(self, path: str, **params: str) -> Answer:
-        """A GET that is repeated like any other request."""
+        """A GET with these query parameters."""
         return await self.request("GET", path, params=params)
 
     async def _attempt(self, method: str, path: str, options: dict[str, Any]) -> Answer:
@@ -112,7 +113,7 @@ class ServiceClient:
 
 
 def _delay(delays: Iterator[float], retry_after: str | None) -> float:
-    """Seconds to wait: as long as the server asks for, when it asks in seconds, and never shorter than the backoff."""
+    """Seconds to wait: what the server asks for, if it asks in seconds, but at least the backoff."""
     delay = next(delays)
     if retry_after is not None and retry_after.isascii() and retry_after.isdigit():
         return max(delay, float(retry_after))
