@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ops.loading.outcome import Outcome
+from examples.retail.loading.outcome import Outcome
 
 REASONS_SHOWN = 10
 

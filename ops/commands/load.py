@@ -12,8 +12,8 @@ from ops.errors import CommandFailed
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ops.baskets.basket import Basket
-    from ops.loading.outcome import Outcome
+    from examples.retail.baskets.basket import Basket
+    from examples.retail.loading.outcome import Outcome
 
 
 def add_parser(commands: Any) -> None:
@@ -54,10 +54,10 @@ def run(args: argparse.Namespace) -> int:
 async def _load(args: argparse.Namespace, console: "Console", command_api: str) -> "Outcome":
     import aiohttp
 
+    from examples.retail.loading.loader import Loader
+    from examples.retail.loading.progress_file import ProgressFile
     from infrastructure.http.client import ServiceClient
     from ops.load_display import print_outcome, progress_bar
-    from ops.loading.loader import Loader
-    from ops.loading.progress_file import ProgressFile
 
     progress_path = args.data_dir / "run" / "load.json"
     start = ProgressFile.resume_at(progress_path, args.skip) if args.resume else args.skip
@@ -90,12 +90,15 @@ async def _load(args: argparse.Namespace, console: "Console", command_api: str) 
 def _baskets(start: int, end: int) -> "Iterator[Basket]":
     from itertools import islice
 
-    from ops.baskets.sample import SAMPLE_SIZE, read_sample
-    from ops.baskets.whole_set import read_whole_set
+    from examples.retail.baskets.sample import SAMPLE_SIZE, read_sample
+    from examples.retail.baskets.whole_set import WholeSetMissing, read_whole_set
 
     if end <= SAMPLE_SIZE:
         return islice(read_sample(), start, end)
-    return read_whole_set(start, end - start)
+    try:
+        return read_whole_set(start, end - start)
+    except WholeSetMissing as error:
+        raise CommandFailed(str(error), error.hint) from error
 
 
 def _command_api(args: argparse.Namespace) -> str:

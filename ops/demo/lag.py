@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from examples.retail.loading.loader import Acknowledged
 from infrastructure.http.client import ServiceClient
-from ops.loading.loader import Acknowledged
 
 EVERY = 10
 

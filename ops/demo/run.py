@@ -11,18 +11,19 @@ from rich.console import Console
 
 from embedded.supervisor.service import Patience
 from embedded.supervisor.supervisor import Supervisor
+from examples.retail.baskets.basket import Basket
+from examples.retail.baskets.sample import SAMPLE_FILE, read_sample
+from examples.retail.loading.loader import Loader
+from examples.retail.loading.outcome import Outcome
+from examples.retail.reconciliation.expected import figures_of_file
+from examples.retail.reconciliation.observed import UnexpectedAnswer, observed_figures
 from infrastructure.http.client import ServiceClient
 from infrastructure.settings import PREFIX
-from ops.baskets.basket import Basket
-from ops.baskets.sample import SAMPLE_FILE, read_sample
 from ops.demo.crashes import Crashes
-from ops.demo.expected import figures_of_file
 from ops.demo.lag import LagMeter
-from ops.demo.observed import observed_figures
 from ops.demo.report import Report, print_report
+from ops.errors import CommandFailed
 from ops.load_display import progress_bar
-from ops.loading.loader import Loader
-from ops.loading.outcome import Outcome
 from ops.stack import COMMAND_API, QUERY_API, Ports, short_url, stages
 from ops.supervision import supervised
 
@@ -111,13 +112,16 @@ async def _reconcile(
     query_api: ServiceClient, outcome: Outcome, crashes: Crashes, lag: LagMeter, problems: list[str]
 ) -> Report:
     expected = figures_of_file(SAMPLE_FILE)
-    got = await observed_figures(
-        query_api,
-        outcome.position,
-        customers={basket.customer_id for basket in read_sample()},
-        days=expected.days,
-        refusals=outcome.refusals,
-    )
+    try:
+        got = await observed_figures(
+            query_api,
+            outcome.position,
+            customers={basket.customer_id for basket in read_sample()},
+            days=expected.days,
+            refusals=outcome.refusals,
+        )
+    except UnexpectedAnswer as error:
+        raise CommandFailed(str(error)) from error
     return Report(expected, got, outcome, crashes.done, lag.samples, problems)
 
 

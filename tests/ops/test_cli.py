@@ -8,7 +8,7 @@ import pytest
 from embedded.supervisor.run_directory import RunDirectory
 from ops import cli
 from ops.cli import main
-from tests.ops.fake_shop import FakeShop, open_shop
+from tests.examples.retail.fake_shop import FakeShop, open_shop
 
 COMMANDS = (
     "up",

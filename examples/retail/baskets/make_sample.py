@@ -1,4 +1,4 @@
-"""Make the committed sample again: `python -m ops.baskets.make_sample` (needs the extra `data`)."""
+"""Make the committed sample again: `python -m examples.retail.baskets.make_sample` (needs the extra `data`)."""
 
 import gzip
 import io
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from ops.baskets.basket import Basket
-from ops.baskets.sample import SAMPLE_FILE, SAMPLE_SIZE
-from ops.baskets.whole_set import read_whole_set
+from examples.retail.baskets.basket import Basket
+from examples.retail.baskets.sample import SAMPLE_FILE, SAMPLE_SIZE
+from examples.retail.baskets.whole_set import read_whole_set
 
 
 def write_sample(baskets: Iterable[Basket], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the views must say, from the input file alone: no domain code, no service, no unit price, no float."""
+"""What the views must say, worked out from the input file alone: no domain code, no service, no float."""
 
 import gzip
 import json
@@ -7,8 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from ops.demo.figures import Figures, OrderFigures, Sales
-from ops.loading.fates import fate_of
+from examples.retail.loading.order_lifecycles import lifecycle_of
+from examples.retail.reconciliation.figures import Figures, OrderFigures, Sales
 
 
 def figures_of_file(path: Path) -> Figures:
@@ -40,8 +40,8 @@ def _add_order(figures: Figures, order_id: str, basket: dict[str, Any]) -> None:
     customer_id, day = f"household-{basket['household_id']}", basket["at"][:10]
     dollars = sum((Decimal(value) for _, _, value in basket["items"]), Decimal(0))
     total = int(dollars * 100)
-    fate = fate_of(basket["basket_id"])
-    cancelled = fate.status == "cancelled"
-    figures.orders[order_id] = OrderFigures(customer_id, fate.status, total, len(fate.steps))
+    lifecycle = lifecycle_of(basket["basket_id"])
+    cancelled = lifecycle.status == "cancelled"
+    figures.orders[order_id] = OrderFigures(customer_id, lifecycle.status, total, len(lifecycle.steps))
     figures.customers[customer_id] = figures.customers.get(customer_id, Sales()).plus(total, cancelled)
     figures.days[day] = figures.days.get(day, Sales()).plus(total, cancelled)

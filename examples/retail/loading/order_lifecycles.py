@@ -1,6 +1,6 @@
-"""What becomes of an order after it is placed: a fixed rule, by the last digit of the basket's id.
+"""Which commands follow after an order is placed: a fixed rule, by the last digit of the basket's id.
 
-| last digit | fate |
+| last digit | lifecycle |
 |---|---|
 | 0 | stays pending |
 | 1 | cancelled while pending |
@@ -23,19 +23,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
-    """The commands in order, and the status that the order has after the last one."""
+class Lifecycle:
+    """The names of the commands, in order, and the order's status after the last one."""
 
     steps: tuple[str, ...]
     status: str
 
 
-PENDING = Fate((), "pending")
-CANCELLED_WHILE_PENDING = Fate(("cancel",), "cancelled")
-CONFIRMED = Fate(("confirm",), "confirmed")
-CANCELLED_AFTER_CONFIRMING = Fate(("confirm", "cancel"), "cancelled")
-SHIPPED = Fate(("confirm", "ship"), "shipped")
-DELIVERED = Fate(("confirm", "ship", "deliver"), "delivered")
+PENDING = Lifecycle((), "pending")
+CANCELLED_WHILE_PENDING = Lifecycle(("cancel",), "cancelled")
+CONFIRMED = Lifecycle(("confirm",), "confirmed")
+CANCELLED_AFTER_CONFIRMING = Lifecycle(("confirm", "cancel"), "cancelled")
+SHIPPED = Lifecycle(("confirm", "ship"), "shipped")
+DELIVERED = Lifecycle(("confirm", "ship", "deliver"), "delivered")
 
 BY_LAST_DIGIT = (
     PENDING,
@@ -52,14 +52,14 @@ BY_LAST_DIGIT = (
 CARRIERS = ("DHL", "FedEx", "UPS")
 
 
-def fate_of(basket_id: int) -> Fate:
-    """What becomes of the basket's order."""
+def lifecycle_of(basket_id: int) -> Lifecycle:
+    """The lifecycle of the basket's order."""
     return BY_LAST_DIGIT[basket_id % 10]
 
 
 def steps_of(basket_id: int) -> list[Step]:
     """The commands that move the basket's order on, in order."""
-    return [Step(name, _body(name, basket_id)) for name in fate_of(basket_id).steps]
+    return [Step(name, _body(name, basket_id)) for name in lifecycle_of(basket_id).steps]
 
 
 def _body(name: str, basket_id: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How far an interrupted load came, so that `--resume` does not ask for everything again."""
+"""How far an interrupted load came, so that `--resume` sends only the rest."""
 
 import heapq
 import os
@@ -15,7 +15,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class ProgressFile:
-    """Keeps the contiguous low watermark of done ordinals in a file."""
+    """Keeps in a file the ordinal up to which every basket is done, without a gap."""
 
     WRITE_EVERY = 256
 
@@ -27,7 +27,7 @@ class ProgressFile:
         self._ahead: list[int] = []
 
     def done(self, ordinal: int) -> None:
-        """A basket is done; the file is renewed now and then."""
+        """A basket is done; the file is written again after every WRITE_EVERY baskets."""
         heapq.heappush(self._ahead, ordinal)
         while self._ahead and self._ahead[0] == self._next:
             heapq.heappop(self._ahead)
@@ -37,7 +37,7 @@ class ProgressFile:
             self.write()
 
     def write(self) -> None:
-        """Renew the file."""
+        """Write the file; a reader sees the old one or the new one, never a part."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_suffix(".tmp")
         temporary.write_bytes(msgspec.json.encode(Progress(self._skip, self._next)))

@@ -1,4 +1,4 @@
-"""What came of a load: counted as it goes, summed up at the end."""
+"""The figures of a load, counted while it runs."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Refusal:
 
     @classmethod
     def of(cls, order_id: str, command: str, answer: Answer) -> "Refusal":
-        """Read an answer's problem details; an answer that has none is kept as it came."""
+        """Reads an answer's problem details; without any, the body's beginning is the title."""
         try:
             problem = msgspec.json.decode(answer.body, type=dict[str, Any])
             faults = msgspec.convert(problem.get("errors", []), tuple[Fault, ...])
@@ -61,7 +61,7 @@ class Outcome:
 
     @property
     def commands(self) -> int:
-        """Commands answered for good, refusals included."""
+        """Commands with a final answer, refusals included."""
         return self.accepted.total() + len(self.refusals)
 
     @property

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
+from examples.retail.baskets.basket import Basket, Item
+from examples.retail.baskets.sample import read_sample
+from examples.retail.loading.loader import Acknowledged, Loader
+from examples.retail.loading.order_lifecycles import BY_LAST_DIGIT, lifecycle_of, steps_of
+from examples.retail.loading.progress_file import ProgressFile
 from infrastructure.http.client import ServiceClient, Unanswered
-from ops.baskets.basket import Basket, Item
-from ops.baskets.sample import read_sample
-from ops.loading.fates import BY_LAST_DIGIT, fate_of, steps_of
-from ops.loading.loader import Acknowledged, Loader
-from ops.loading.progress_file import ProgressFile
-from tests.ops.fake_shop import FakeShop, open_shop
+from tests.examples.retail.fake_shop import FakeShop, open_shop
 
 AT = datetime(2017, 1, 1, tzinfo=UTC)
 
@@ -20,13 +20,15 @@ def basket(basket_id: int, *items: Item) -> Basket:
     return Basket(basket_id, 900, AT, items or (Item(1, 1, 1.0),))
 
 
-async def test_every_fate_is_carried_out() -> None:
+async def test_every_lifecycle_is_carried_out() -> None:
     shop = FakeShop()
     async with open_shop(shop) as client:
         outcome = await Loader(client, in_flight=4, move_on=True).load(basket(n) for n in range(10))
-    assert [shop.orders[f"basket-{n}"]["status"] for n in range(10)] == [fate.status for fate in BY_LAST_DIGIT]
+    assert [shop.orders[f"basket-{n}"]["status"] for n in range(10)] == [
+        lifecycle.status for lifecycle in BY_LAST_DIGIT
+    ]
     assert outcome.placed == 10
-    assert outcome.commands == 10 + sum(len(fate.steps) for fate in BY_LAST_DIGIT)
+    assert outcome.commands == 10 + sum(len(one.steps) for one in BY_LAST_DIGIT)
     assert outcome.position == 100 * outcome.commands
     assert not outcome.refusals
 
@@ -118,7 +120,7 @@ async def test_a_service_that_never_answers_is_given_up() -> None:
 def test_steps_depend_on_the_basket_alone() -> None:
     assert [step.name for step in steps_of(31198570044)] == ["confirm", "ship"]
     assert steps_of(31198570044) == steps_of(31198570044)
-    assert fate_of(31198570047).status == "delivered"
+    assert lifecycle_of(31198570047).status == "delivered"
 
 
 def test_the_progress_file_keeps_the_contiguous_part_only(tmp_path: Path) -> None:

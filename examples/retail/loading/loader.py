@@ -1,4 +1,4 @@
-"""Takes baskets through the command API, so many at a time: place the order, then move it on."""
+"""Sends baskets to the command API, a number of them at a time: places each order, then moves it on."""
 
 import asyncio
 import time
@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from examples.retail.baskets.basket import Basket, order_body
+from examples.retail.loading.order_lifecycles import steps_of
+from examples.retail.loading.outcome import Outcome, Refusal
 from infrastructure.http.client import Answer, ServiceClient
-from ops.baskets.basket import Basket, order_body
-from ops.loading.fates import steps_of
-from ops.loading.outcome import Outcome, Refusal
 
 POSITION_HEADER = "Eventfold-Position"
 
@@ -51,7 +51,7 @@ class Loader:
         self._on_done = on_done
 
     async def load(self, baskets: Iterable[Basket], first_ordinal: int = 0) -> Outcome:
-        """Take every basket through; the outcome is also up to date while this runs, and after it was cancelled.
+        """Send every basket; `self.outcome` is up to date while this runs too, and after it was cancelled.
 
         Raises:
             Unanswered: a command had no final answer in time.
@@ -72,11 +72,11 @@ class Loader:
 
     async def _work(self, baskets: Iterator[tuple[int, Basket]]) -> None:
         for ordinal, basket in baskets:
-            await self._take_through(basket)
+            await self._send(basket)
             self.outcome.baskets += 1
             self._on_done(ordinal)
 
-    async def _take_through(self, basket: Basket) -> None:
+    async def _send(self, basket: Basket) -> None:
         path = f"/orders/{basket.order_id}"
         placed = await self._command(basket.order_id, "place", "PUT", path, order_body(basket))
         if not placed or not self._move_on:
@@ -86,8 +86,8 @@ class Loader:
                 return
 
     async def _command(self, order_id: str, command: str, method: str, path: str, body: dict[str, Any]) -> bool:
-        """Whether the command was accepted. Its key depends on nothing but the order and the command, so that a
-        repetition, in this load or a later one, is known for what it is."""
+        """Whether the command was accepted. Its key depends on the order and the command alone, so that the
+        API recognises a repetition, in this load or a later one."""
         headers = {"Idempotency-Key": f"{order_id}-{command}"}
         answer = await self._client.request(method, path, json=body, headers=headers)
         if answer.status not in (200, 201):

@@ -13,6 +13,10 @@ from typing import Any
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
+from examples.retail.baskets.sample import read_sample
+from examples.retail.loading.outcome import Outcome
+from examples.retail.reconciliation.figures import Figures
+from examples.retail.reconciliation.observed import observed_figures
 from infrastructure.http.client import ServiceClient
 
 STATUS_AFTER = {"confirm": "confirmed", "ship": "shipped", "deliver": "delivered", "cancel": "cancelled"}
@@ -132,3 +136,14 @@ async def open_shop(shop: FakeShop) -> AsyncIterator[ServiceClient]:
     async with TestServer(shop.app()) as server, ClientSession() as session:
         shop.url = str(server.make_url("")).rstrip("/")
         yield ServiceClient(shop.url, session, retry_timeout=20.0)
+
+
+async def observed(client: ServiceClient, outcome: Outcome) -> Figures:
+    """What the shop says after a load of the sample."""
+    return await observed_figures(
+        client,
+        outcome.position,
+        customers={basket.customer_id for basket in read_sample()},
+        days=["2017-01-01", "2017-01-03"],
+        refusals=outcome.refusals,
+    )

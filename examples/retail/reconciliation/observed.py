@@ -1,18 +1,21 @@
-"""What the views do say, from the query API."""
+"""What the views do say, read from the query API."""
 
 import asyncio
 from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
+from examples.retail.baskets.basket import CURRENCY
+from examples.retail.loading.outcome import Refusal
+from examples.retail.reconciliation.figures import STATUSES, Figures, OrderFigures, Sales
 from infrastructure.http.client import Answer, ServiceClient
-from ops.baskets.basket import CURRENCY
-from ops.demo.figures import STATUSES, Figures, OrderFigures, Sales
-from ops.errors import CommandFailed
-from ops.loading.outcome import Refusal
 
 PAGE_SIZE = 100
 AT_A_TIME = 16
+
+
+class UnexpectedAnswer(Exception):
+    """The query API answered with an error, or listed an order twice."""
 
 
 async def observed_figures(
@@ -25,7 +28,7 @@ async def observed_figures(
     """The figures of every listed order, those customers and those days, read no earlier than at `position`.
 
     Raises:
-        CommandFailed: the query API answers with an error, or lists an order twice.
+        UnexpectedAnswer: the query API answers with an error, or lists an order twice.
         Unanswered: it does not reach the position in time.
     """
     at_least = str(position)
@@ -43,7 +46,7 @@ async def _orders(query_api: ServiceClient, at_least: str) -> dict[str, OrderFig
     for status in STATUSES:
         async for item in _pages(query_api, status, at_least):
             if item["order_id"] in orders:
-                raise CommandFailed(f"the query API lists {item['order_id']} twice")
+                raise UnexpectedAnswer(f"the query API lists {item['order_id']} twice")
             orders[item["order_id"]] = OrderFigures(
                 item["customer_id"], item["status"], item["total"], steps=item["version"]
             )
@@ -77,7 +80,7 @@ async def _customers(query_api: ServiceClient, at_least: str, customers: Iterabl
 
 
 async def _days(query_api: ServiceClient, at_least: str, days: list[str]) -> dict[str, Sales]:
-    """A day more at each end, where nothing must be."""
+    """The sales of each day that has any. One day more is asked for at each end, where nothing may be."""
     first, last = date.fromisoformat(days[0]) - timedelta(days=1), date.fromisoformat(days[-1]) + timedelta(days=1)
     query = {"from": first.isoformat(), "to": last.isoformat(), "at_least": at_least}
     answer = _ok(await query_api.get("/daily-sales", **query), "/daily-sales")
@@ -90,5 +93,5 @@ def _sales(item: dict[str, Any], amount: str) -> Sales:
 
 def _ok(answer: Answer, path: str) -> Any:
     if answer.status != 200:
-        raise CommandFailed(f"the query API answers {answer.status} to GET {path}: {answer.body[:300]!r}")
+        raise UnexpectedAnswer(f"the query API answers {answer.status} to GET {path}: {answer.body[:300]!r}")
     return answer.json()
