@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from embedded.supervisor.ports import PortTaken
 from embedded.supervisor.run_directory import AlreadyRunning
-from embedded.supervisor.service import Patience, ServiceSpec, StartFailed, SupervisedService
+from embedded.supervisor.service import ServiceSpec, StartFailed, SupervisedService, Timings
 from embedded.supervisor.supervisor import Supervisor
 from ops.errors import CommandFailed
 
@@ -21,7 +21,7 @@ async def supervised(
     data_dir: Path,
     stages: Sequence[Sequence[ServiceSpec]],
     on_change: Callable[[SupervisedService], None],
-    patience: Patience | None = None,
+    timings: Timings | None = None,
 ) -> AsyncIterator[Supervisor]:
     """Every service ready inside the block, every one stopped after it.
 
@@ -29,7 +29,7 @@ async def supervised(
         CommandFailed: a service can't be started; the message says which and why.
     """
     try:
-        async with Supervisor(data_dir, stages, patience=patience, on_change=on_change).running() as supervisor:
+        async with Supervisor(data_dir, stages, timings=timings, on_change=on_change).running() as supervisor:
             yield supervisor
     except AlreadyRunning as error:
         raise CommandFailed(

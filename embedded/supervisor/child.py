@@ -1,4 +1,4 @@
-"""One child process: started away from the terminal's signals, bound to its parent's life, its output in a file."""
+"""One child process: it gets no signals from the terminal, ends when its parent does, and writes to a log file."""
 
 import asyncio
 import contextlib

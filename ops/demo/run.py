@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 
-from embedded.supervisor.service import Patience
+from embedded.supervisor.service import Timings
 from embedded.supervisor.supervisor import Supervisor
 from examples.retail.baskets.basket import Basket
 from examples.retail.baskets.sample import SAMPLE_FILE, read_sample
@@ -55,7 +55,7 @@ async def demo(console: Console, options: DemoOptions) -> bool:
     own_stages = stages(options.data_dir, HOST, Ports.free(HOST), _environment())
     console.print(f"Starting the stack on {options.data_dir}", soft_wrap=True)
     async with (
-        supervised(options.data_dir, own_stages, crashes.changed, Patience(grace=STOP_GRACE)) as supervisor,
+        supervised(options.data_dir, own_stages, crashes.changed, Timings(stop_grace=STOP_GRACE)) as supervisor,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
         _print_urls(console, supervisor)
