@@ -1,4 +1,4 @@
-"""The `eventfold` command: argument parsing and error messages; each sub-command is a module in ops/commands."""
+"""The `eventfold` command: the parser, and what is printed when a command fails."""
 
 import argparse
 import asyncio
@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from ops.commands import dead_letters, demo, load, services, status, up, version, views
-from ops.errors import CommandFailed
-
-EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
+from ops import load, version
+from ops.dead_letters import commands as dead_letters
+from ops.demo import command as demo
+from ops.errors import EXIT_FAILED, EXIT_INTERRUPTED, CommandFailed
+from ops.stack import services, up
+from ops.status import command as status
+from ops.views import commands as views
 
 DESCRIPTION = """\
 Eventfold on one machine: commands in over HTTP, events in the event store, views out over HTTP.

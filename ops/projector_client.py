@@ -1,4 +1,4 @@
-"""The projector over HTTP: answers decoded, refusals turned into sentences that say what to do."""
+"""The projector over HTTP: answers are decoded, and a refusal becomes a sentence that says what to do."""
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
@@ -28,16 +28,16 @@ class ProjectorClient:
     async def get(
         self, path: str, kind: type[T], hints: Mapping[int, str] | None = None, **params: str
     ) -> tuple[T, bytes]:
-        """The answer to a GET, decoded and as it came. `hints` say for a status code what the user can do."""
+        """The answer to a GET: decoded, and as it came. `hints` say what the user can do, by status code."""
         answer = await self._ask("GET", path, hints, params=params)
         return self._decoded(answer, kind), answer.body
 
     async def send(self, method: str, path: str, hints: Mapping[int, str] | None = None, *, json: Any = None) -> Answer:
-        """Asks for a change; answers once the projector has taken it on."""
+        """Asks for a change; returns once the projector has accepted it."""
         return await self._ask(method, path, hints, json=json)
 
-    async def outcome(self, path: str, json: Any, kind: type[T], hints: Mapping[int, str] | None = None) -> T:
-        """POSTs, and decodes what came of it."""
+    async def post(self, path: str, json: Any, kind: type[T], hints: Mapping[int, str] | None = None) -> T:
+        """POSTs the body and decodes the answer."""
         return self._decoded(await self._ask("POST", path, hints, json=json), kind)
 
     async def _ask(
@@ -53,11 +53,11 @@ class ProjectorClient:
             answer = await self._client.request(method, path, params=params, json=json)
         except Unanswered as error:
             if error.last is not None:
-                raise CommandFailed(f"the projector can't do that now: {_said(error.last)}", _LATER) from error
+                raise CommandFailed(f"the projector can't do that now: {_reason(error.last)}", _LATER) from error
             raise CommandFailed(f"the projector does not answer: {error}", _AWAY) from error
         if 200 <= answer.status < 300:
             return answer
-        raise CommandFailed(_said(answer), (hints or {}).get(answer.status, ""))
+        raise CommandFailed(_reason(answer), (hints or {}).get(answer.status, ""))
 
     def _decoded(self, answer: Answer, kind: type[T]) -> T:
         try:
@@ -67,13 +67,13 @@ class ProjectorClient:
             raise CommandFailed(f"{where} does not answer as a projector does: {error}", _AWAY) from error
 
 
-def _said(answer: Answer) -> str:
-    """A refusal's problem details as one sentence; whatever came, where it is something else."""
+def _reason(answer: Answer) -> str:
+    """A refusal's problem details as one sentence; the answer's beginning where it has none."""
     try:
         problem = answer.json()
         faults = [f"{one['pointer']}: {one['detail']}".removeprefix(": ") for one in problem.get("errors") or []]
-        words = problem.get("detail") or "; ".join(faults) or problem["title"]
-        return str(words)
+        reason = problem.get("detail") or "; ".join(faults) or problem["title"]
+        return str(reason)
     except (msgspec.DecodeError, AttributeError, KeyError, TypeError):
         return f"it answers {answer.status} {answer.body[:300].decode(errors='replace')}".rstrip()
 

@@ -1,1 +1,1 @@
-"""Events that a view could not fold, as operators see and deal with them, over the projector's HTTP surface."""
+"""`eventfold dead-letters`: events that could not be folded, over the projector's HTTP surface."""

@@ -23,13 +23,14 @@ from ops.demo.crashes import Crashes
 from ops.demo.lag import LagMeter
 from ops.demo.report import Report, print_report
 from ops.errors import CommandFailed
-from ops.load_display import progress_bar
-from ops.stack import COMMAND_API, QUERY_API, Ports, short_url, stages
-from ops.supervision import supervised
+from ops.locations import COMMAND_API, QUERY_API, short_url
+from ops.output import progress_bar
+from ops.stack.specs import Ports, stages
+from ops.stack.supervision import supervised
 
 HOST = "127.0.0.1"
 BACK_TIMEOUT = 60.0
-# Nobody else uses this stack, so there is no request to wait for when Ctrl-C ends the demo.
+# Only the demo uses this stack, so there is no request to wait for when Ctrl-C ends it.
 STOP_GRACE = 2.0
 
 
@@ -143,5 +144,5 @@ def _print_urls(console: Console, supervisor: Supervisor) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment without settings: the demo must not write to somebody's real stores."""
+    """This process's environment without settings: the demo must not write to real stores."""
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}

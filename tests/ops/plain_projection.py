@@ -10,7 +10,7 @@ from infrastructure.event_codec import decode_event
 from infrastructure.event_store import StoredEvent
 from infrastructure.view_registry import CHECKPOINTS, VIEW_RECORDS, checkpoint_keys
 from infrastructure.view_registry.transitions import first_record
-from ops.verification.left_out import DISCARDED_EVENTS, PARKED_EVENTS
+from ops.views.verification.left_out import DISCARDED_EVENTS, PARKED_EVENTS
 from projector.dead_letters.parked_events import parked_id
 from read_models.view import View
 from tests.projector.memory_read_store import MemoryReadStore

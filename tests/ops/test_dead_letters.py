@@ -9,7 +9,7 @@ import pytest
 
 from ops import projector_client
 from ops.cli import main
-from ops.dead_letters.answers import DeadLetter, Outcome, Page
+from ops.dead_letters.responses import DeadLetter, Outcome, Page
 from projector.http.answers import DeadLetter as ToldDeadLetter
 from projector.http.answers import DeadLetters, RetryOutcome
 from tests.ops.fake_projector import FakeProjector, eventfold, serving, summary

@@ -7,8 +7,8 @@ from rich.console import Console
 import ops
 from embedded.supervisor.service import ServiceSpec, State, SupervisedService, Timings
 from infrastructure.settings import load_settings
-from ops.stack import EVENTSTORE_URI, MONGO_URI, Ports, stages
-from ops.up_display import UpDisplay
+from ops.stack.specs import EVENTSTORE_URI, MONGO_URI, Ports, stages
+from ops.stack.up_display import UpDisplay
 
 PORTS = Ports.from_base(9000)
 

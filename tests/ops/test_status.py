@@ -2,8 +2,8 @@ from typing import Any
 
 from rich.console import Console
 
-from ops.status import ServiceStatus, StackStatus
-from ops.status_display import print_status
+from ops.status.display import print_status
+from ops.status.inspection import ServiceStatus, StackStatus
 
 READY = ServiceStatus("projector", "http://127.0.0.1:8003", True, "", 4711, 1)
 

@@ -75,7 +75,7 @@ async def traffic(
     monkeypatch.setenv("EVENTFOLD_EVENTSTORE_URI", node_uri(node.port))
     monkeypatch.setenv("EVENTFOLD_MONGO_URI", read_store_database.uri)
     monkeypatch.setenv("EVENTFOLD_MONGO_DATABASE", read_store_database.name)
-    monkeypatch.setattr("ops.verification.verify.CONFIRMATIONS", (0.0, 0.1))
+    monkeypatch.setattr("ops.views.verification.verifier.CONFIRMATIONS", (0.0, 0.1))
     log = EventStore(node_uri(node.port))
     store = ReadStore(read_store_database.uri, read_store_database.name)
     try:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ops import projector_client
 from ops.cli import main
-from ops.views.answers import Status
+from ops.views.responses import Status
 from projector.http.answers import EventStoreStatus, InstanceStatus
 from projector.http.answers import Status as Told
 from tests.ops.fake_projector import (
