@@ -22,7 +22,7 @@ Eventfold on one machine: commands in over HTTP, events in the event store, view
   eventfold demo           the whole loop on 1,000 retail baskets, with crashes, checked to the cent
   eventfold status         what runs, how far each view is, what is parked
   eventfold views          list, rebuild, divide and verify the views
-  eventfold dead-letters   events that a view could not fold
+  eventfold dead-letters   events that a consumer of the log could not process
 """
 
 EPILOG = """\

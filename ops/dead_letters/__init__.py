@@ -1,1 +1,1 @@
-"""`eventfold dead-letters`: events that could not be folded, over the projector's HTTP surface."""
+"""`eventfold dead-letters`: events that a consumer of the log could not process, over the projector's HTTP surface."""

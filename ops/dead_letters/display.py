@@ -13,10 +13,10 @@ def print_page(console: Console, page: Page, limit: int) -> None:
     if not page.dead_letters:
         console.print("There are no dead letters.")
         return
-    table = plain_table("view", "position", "of", "event", "stream", "parked at", "error")
+    table = plain_table("consumer", "position", "of", "event", "stream", "parked at", "error")
     for one in page.dead_letters:
         table.add_row(
-            escape(one.view),
+            escape(one.consumer),
             text_of(one.position),
             escape(_keys(one)),
             escape(one.event_type),
@@ -36,7 +36,7 @@ def print_dead_letter(console: Console, dead_letter: DeadLetter) -> None:
     table.show_header = False
     role = {True: "the event that failed", False: "stands behind one that failed", None: UNKNOWN}[one.first]
     for name, value in (
-        ("view", one.view),
+        ("consumer", one.consumer),
         ("position", text_of(one.position)),
         ("of", _keys(one)),
         ("role", role),
@@ -52,9 +52,9 @@ def print_dead_letter(console: Console, dead_letter: DeadLetter) -> None:
         console.print(f"\n{name}:")
         console.print(_indented(text), markup=False, soft_wrap=True)
     console.print(
-        "\nOnce the cause is mended:", f"eventfold dead-letters retry {one.view}", markup=False, soft_wrap=True
+        "\nOnce the cause is mended:", f"eventfold dead-letters retry {one.consumer}", markup=False, soft_wrap=True
     )
-    discard = f"eventfold dead-letters discard {one.view} {text_of(one.position)} --reason TEXT"
+    discard = f"eventfold dead-letters discard {one.consumer} {text_of(one.position)} --reason TEXT"
     console.print("To leave it out for good:", discard, markup=False, soft_wrap=True)
 
 
@@ -62,7 +62,7 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     """How many events were replayed and discarded, how many remain, and why."""
     parts = [f"{outcome.discarded:,} discarded"] if outcome.discarded else []
     parts += [f"{outcome.replayed:,} replayed", f"{outcome.remaining:,} remaining"]
-    console.print(f"{outcome.view}: {', '.join(parts)}", markup=False, soft_wrap=True)
+    console.print(f"{outcome.consumer}: {', '.join(parts)}", markup=False, soft_wrap=True)
     for error in outcome.errors:
         print_error(console, f"  {error}")
 

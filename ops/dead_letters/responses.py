@@ -4,10 +4,11 @@ from msgspec import Struct
 
 
 class Summary(Struct, frozen=True):
-    """An event set aside for a view. `kind` says whether `keys` are a stream or documents. Times are epoch ms."""
+    """An event set aside for a consumer. `target` is what the consumer writes to, a collection if it is a view; `kind`
+    says whether `keys` are a stream or documents. Times are epoch milliseconds."""
 
-    view: str = "-"
-    collection: str | None = None
+    consumer: str = "-"
+    target: str | None = None
     kind: str = "-"
     keys: list[str] = []
     first: bool | None = None
@@ -36,9 +37,9 @@ class DeadLetter(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What came of a retry or a discard."""
+    """The result of a retry or a discard."""
 
-    view: str = "-"
+    consumer: str = "-"
     replayed: int = 0
     discarded: int = 0
     remaining: int = 0

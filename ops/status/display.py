@@ -1,20 +1,22 @@
 """`eventfold status` as tables."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ops.locations import short_url
-from ops.output import UNKNOWN, plain_table, print_error
+from ops.output import UNKNOWN, plain_table, print_error, text_of
 from ops.status.inspection import ServiceStatus, StackStatus
-from ops.views.display import instance_table, print_troubles, view_table
-from ops.views.responses import Status
+from ops.views.display import instance_table, lag, owners, parked, print_troubles, state, view_table
+from ops.views.responses import Consumer, Status
 
 
 def print_status(console: Console, status: StackStatus) -> None:
-    """The services, then the projector's instances and the views."""
+    """The services, then what the projector tells: its instances, the views, the other consumers of the log."""
     console.print(_services(status.services))
     for service in status.services:
         if not service.ready:
@@ -24,13 +26,15 @@ def print_status(console: Console, status: StackStatus) -> None:
         console.print("The projector does not tell how far the views are.", style="red")
         return
     console.print()
-    position = projector.event_store.position
-    console.print(f"The event store's last position is {UNKNOWN if position is None else position}.")
+    console.print(f"The event store's last position is {text_of(projector.event_store.position)}.")
     if projector.instances:
         console.print(instance_table(projector.instances))
         console.print()
     console.print(view_table(projector.views, short=True))
-    print_troubles(console, projector.views)
+    if projector.consumers:
+        console.print()
+        console.print(_consumers(projector.consumers))
+    print_troubles(console, [*projector.views, *projector.consumers])
 
 
 def _read(answer: dict[str, Any] | None) -> Status | None:
@@ -40,6 +44,14 @@ def _read(answer: dict[str, Any] | None) -> Status | None:
         return msgspec.convert(answer, Status)
     except msgspec.ValidationError:
         return None
+
+
+def _consumers(consumers: Sequence[Consumer]) -> Table:
+    table = plain_table("consumer", "state", "position", "lag", "parked", "owners")
+    for one in consumers:
+        cells = escape(lag(one)), parked(one), escape(owners(one.partitions))
+        table.add_row(escape(one.name), state(one.state), text_of(one.position), *cells)
+    return table
 
 
 def _services(services: list[ServiceStatus]) -> Table:

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ops.output import UNKNOWN, duration, moment, number, percent, plain_table, print_error, text_of
-from ops.views.responses import Instance, Partition, Rebuild, View
+from ops.views.responses import Consumer, Instance, Partition, Rebuild, View
 
 KINDS = {"rebuild": "rebuild", "new_version": "new version", "switch_back": "switch-back"}
 _STATE_STYLES = {"live": "green", "stopped": "red", "unowned": "red"}
@@ -36,11 +36,24 @@ def view_table(views: Sequence[View], *, short: bool = False) -> Table:
 
 
 def instance_table(instances: Sequence[Instance]) -> Table:
-    """A line for each projector process."""
-    table = plain_table("projector instance", "state", "partitions", "started")
+    """A line for each process that follows the log, with its service where any of them tells it."""
     states = {True: "[green]alive[/]", False: "[red]gone[/]", None: UNKNOWN}
+    columns: dict[str, Callable[[Instance], str]] = {
+        "projector instance": lambda one: escape(one.instance),
+        "state": lambda one: states[one.alive],
+        "partitions": lambda one: number(one.partitions),
+        "started": lambda one: moment(one.started_at),
+    }
+    if any(one.service for one in instances):
+        del columns["projector instance"]
+        columns = {
+            "service": lambda one: escape(one.service or UNKNOWN),
+            "instance": lambda one: escape(one.instance),
+            **columns,
+        }
+    table = plain_table(*columns)
     for one in instances:
-        table.add_row(escape(one.instance), states[one.alive], number(one.partitions), moment(one.started_at))
+        table.add_row(*(cell(one) for cell in columns.values()))
     return table
 
 
@@ -82,13 +95,13 @@ def _facts(view: View) -> Iterator[tuple[str, str]]:
         yield "  kept until", moment(previous.removed_at)
 
 
-def print_troubles(console: Console, views: Sequence[View]) -> None:
-    """What prevents a view or its build from going on, a line each."""
-    for view in views:
-        if view.trouble:
-            print_error(console, f"{view.name}: {view.trouble}")
-        if view.rebuild is not None and view.rebuild.trouble:
-            print_error(console, f"{view.name}, build {view.rebuild.collection}: {view.rebuild.trouble}")
+def print_troubles(console: Console, consumers: Sequence[Consumer]) -> None:
+    """What prevents a consumer, or a view's build, from going on, a line each."""
+    for one in consumers:
+        if one.trouble:
+            print_error(console, f"{one.name}: {one.trouble}")
+        if isinstance(one, View) and one.rebuild is not None and one.rebuild.trouble:
+            print_error(console, f"{one.name}, build {one.rebuild.collection}: {one.rebuild.trouble}")
 
 
 def state(name: str) -> str:
@@ -96,17 +109,17 @@ def state(name: str) -> str:
     return f"[{_STATE_STYLES.get(name, 'yellow')}]{escape(name)}[/]"
 
 
-def parked(view: View) -> str:
+def parked(consumer: Consumer) -> str:
     """The number of dead letters, in red when there are some."""
-    return f"[red]{view.parked:,}[/]" if view.parked else number(view.parked)
+    return f"[red]{consumer.parked:,}[/]" if consumer.parked else number(consumer.parked)
 
 
-def lag(view: View) -> str:
+def lag(consumer: Consumer) -> str:
     """How far it is behind in events (~ when estimated) and seconds, whichever is known; the distance of positions is
     left out, because it says little to people."""
-    about = "~" if view.lag_exact is False else ""
-    parts = [] if view.lag_events is None else [f"{about}{view.lag_events:,} events"]
-    parts += [] if view.lag_seconds is None else [f"{view.lag_seconds:.1f} s"]
+    about = "~" if consumer.lag_exact is False else ""
+    parts = [] if consumer.lag_events is None else [f"{about}{consumer.lag_events:,} events"]
+    parts += [] if consumer.lag_seconds is None else [f"{consumer.lag_seconds:.1f} s"]
     return ", ".join(parts) or UNKNOWN
 
 

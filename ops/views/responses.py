@@ -1,4 +1,4 @@
-"""What the projector answers about its views.
+"""What the projector answers about its views, the other consumers of the log, and itself.
 
 Every field may be missing, and is then shown as a dash: the projector may be of another release.
 """
@@ -14,16 +14,17 @@ class EventStore(Struct, frozen=True):
 
 
 class Instance(Struct, frozen=True):
-    """A projector process. `started_at` is in epoch milliseconds."""
+    """A process that follows the log. `started_at` is in epoch milliseconds; `service` is None on older releases."""
 
     instance: str = "-"
+    service: str | None = None
     alive: bool | None = None
     started_at: int | None = None
     partitions: int | None = None
 
 
 class Partition(Struct, frozen=True):
-    """One partition of the live build; `owner` None: nobody at the moment."""
+    """One partition of a consumer, of a view's live build; `owner` None: nobody at the moment."""
 
     partition: int | None = None
     owner: str | None = None
@@ -56,12 +57,11 @@ class Previous(Struct, frozen=True):
     removed_at: int | None = None
 
 
-class View(Struct, frozen=True):
-    """One view; `lag_exact` False says that `lag_events` is an estimate."""
+class Consumer(Struct, frozen=True):
+    """One consumer of the log; `lag_exact` False says that `lag_events` is an estimate."""
 
     name: str = "-"
     version: int | None = None
-    collection: str | None = None
     position: int | None = None
     lag_positions: int | None = None
     lag_events: int | None = None
@@ -71,16 +71,23 @@ class View(Struct, frozen=True):
     state: str = "-"
     trouble: str | None = None
     partitions: list[Partition] | None = None
+
+
+class View(Consumer, frozen=True):
+    """One view: a consumer that folds the log into the documents of its live build."""
+
+    collection: str | None = None
     rebuild: Rebuild | None = None
     previous: Previous | None = None
 
 
 class Status(Struct, frozen=True):
-    """Every view, every instance, and the log's end."""
+    """Every view, every other consumer, every instance, and the log's end."""
 
     event_store: EventStore = EventStore()
     instances: list[Instance] | None = None
     views: list[View] = []
+    consumers: list[Consumer] = []
 
     def view(self, name: str) -> View | None:
         """The view of that name."""
