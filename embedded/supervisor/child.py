@@ -81,7 +81,7 @@ class Child:
 
 
 def describe_exit(status: int) -> str:
-    """An exit status in words."""
+    """An exit status as part of a sentence."""
     if status < 0:
         return f"was ended by {signal.Signals(-status).name}"
     return f"exited with status {status}"

@@ -107,7 +107,7 @@ class SupervisedService:
         await ready
 
     async def stop(self) -> None:
-        """Stop it for good; a service that never started, or failed to, is simply marked."""
+        """Stop it for good; a service that never started, or failed to, only becomes STOPPED."""
         self._stopping.set()
         if self._task is not None:
             await self._task

@@ -45,7 +45,7 @@ class DemoOptions:
 
 
 async def demo(console: Console, options: DemoOptions) -> bool:
-    """Run it all; whether everything was exact.
+    """Runs the demo; whether everything was exact.
 
     Raises:
         CommandFailed: a service could not be started, or answered what it must not.
@@ -95,7 +95,7 @@ async def _load(
 
 
 async def _problems_after(lag: LagMeter, outcome: Outcome, crashes: Crashes) -> list[str]:
-    """Wait for what is still under way; what went wrong, apart from the figures."""
+    """Waits for the restarts and the reads under way; what went wrong, apart from the figures."""
     problems: list[str] = []
     try:
         await crashes.all_back(BACK_TIMEOUT)

@@ -48,7 +48,7 @@ def transactions_file() -> Path:
 
 
 def baskets_of(rows: Iterator[_Row]) -> Iterator[Basket]:
-    """Group rows into baskets. The source keeps the rows of a basket together, so one basket is held at a time."""
+    """Group rows into baskets. The source keeps the rows of a basket together, so only one basket is in memory."""
     for (basket_id, household_id, timestamp), items in groupby(rows, key=itemgetter(0, 1, 2)):
         yield Basket(
             basket_id=basket_id,

@@ -21,7 +21,7 @@ MAX_DOCUMENTS = 200_000
 """Documents of one slice; each is in memory twice, as it is stored and as the fold of the log gives it."""
 
 CONFIRMATIONS = (0.2, 1.0, 3.0)
-"""Seconds before each repeated check of what seems different: the projector may have been in the middle of it."""
+"""Seconds before each repeated check of what seems different: it may have been read while the projector changed it."""
 
 _FULL = 0.9
 _SCANS = 3
