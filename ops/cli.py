@@ -1,4 +1,4 @@
-"""The `eventfold` command: argument parsing and error messages; each sub-command is a module in ops/commands."""
+"""The `eventfold` command: the parser, and what is printed when a command fails."""
 
 import argparse
 import asyncio
@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from infrastructure.version import installed_version
-from ops.commands import dead_letters, demo, load, services, status, up, version, views
-from ops.errors import CommandFailed
-
-EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
+from ops import load, version
+from ops.dead_letters import commands as dead_letters
+from ops.demo import command as demo
+from ops.errors import EXIT_FAILED, EXIT_INTERRUPTED, CommandFailed
+from ops.stack import services, up
+from ops.status import command as status
+from ops.views import commands as views
 
 DESCRIPTION = """\
 Eventfold on one machine: commands in over HTTP, events in the event store, views out over HTTP.
@@ -21,7 +23,7 @@ Eventfold on one machine: commands in over HTTP, events in the event store, view
   eventfold demo           the whole loop on 1,000 retail baskets, with crashes, checked to the cent
   eventfold status         what runs, how far each view is, what is parked
   eventfold views          list, rebuild, divide and verify the views
-  eventfold dead-letters   events that a view could not fold
+  eventfold dead-letters   events that a consumer of the log could not process
 """
 
 EPILOG = """\

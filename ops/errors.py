@@ -1,4 +1,7 @@
-"""What the `eventfold` command says when it can't go on."""
+"""How a command ends when it can't do what it was asked to."""
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
 
 
 class CommandFailed(Exception):

@@ -1,5 +1,6 @@
-"""Where services and stores are: as the running stack's services.json on a data directory says, else as configured."""
+"""Where services and stores are: where the stack on a data directory has them, else where the settings say."""
 
+import argparse
 from pathlib import Path
 
 import msgspec
@@ -8,7 +9,14 @@ from msgspec.structs import replace
 from embedded.supervisor.run_directory import RunDirectory, ServiceEntry
 from infrastructure.settings import Settings
 from ops.errors import CommandFailed
-from ops.stack import NODE, READ_STORE
+from ops.options import add_data_dir, settings
+
+# The names of the services, as services.json has them.
+NODE = "node"
+READ_STORE = "read-store"
+COMMAND_API = "command-api"
+QUERY_API = "query-api"
+PROJECTOR = "projector"
 
 
 def running_stack(data_dir: Path) -> dict[str, ServiceEntry]:
@@ -30,9 +38,9 @@ def service_urls(data_dir: Path, settings: Settings) -> dict[str, str]:
     """The base URLs of the HTTP services by name."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     configured = {
-        "command-api": f"http://{host}:{settings.command_api_port}",
-        "projector": f"http://{host}:{settings.projector_port}",
-        "query-api": f"http://{host}:{settings.query_api_port}",
+        COMMAND_API: f"http://{host}:{settings.command_api_port}",
+        PROJECTOR: f"http://{host}:{settings.projector_port}",
+        QUERY_API: f"http://{host}:{settings.query_api_port}",
     }
     running = running_stack(data_dir)
     return {name: running[name].url if name in running else url for name, url in configured.items()}
@@ -43,3 +51,32 @@ def with_own_stores(data_dir: Path, settings: Settings) -> Settings:
     running = running_stack(data_dir)
     stores = {NODE: "eventstore_uri", READ_STORE: "mongo_uri"}
     return replace(settings, **{field: running[name].url for name, field in stores.items() if name in running})
+
+
+def short_url(url: str) -> str:
+    """A URL for people: without the connection options."""
+    return url.partition("?")[0].rstrip("/")
+
+
+def add_projector(parser: argparse.ArgumentParser) -> None:
+    """Add --data-dir and --projector, which say where the projector is."""
+    add_data_dir(parser, "the data directory of the running `eventfold up`")
+    parser.add_argument(
+        "--projector",
+        metavar="URL",
+        help="the projector, any instance of it (default: that of --data-dir, else as the EVENTFOLD_* variables say)",
+    )
+
+
+def projector_url(args: argparse.Namespace) -> str:
+    """The URL given, else that of the stack on the data directory, else that of the settings."""
+    return str(args.projector).rstrip("/") if args.projector else _located(args, PROJECTOR)
+
+
+def command_api_url(args: argparse.Namespace) -> str:
+    """As `projector_url`, for the option --command-api."""
+    return str(args.command_api).rstrip("/") if args.command_api else _located(args, COMMAND_API)
+
+
+def _located(args: argparse.Namespace, service: str) -> str:
+    return service_urls(args.data_dir, settings())[service]

@@ -1,4 +1,4 @@
-"""The projector over HTTP: answers decoded, refusals turned into sentences that say what to do."""
+"""The projector over HTTP: answers are decoded, and a refusal becomes a sentence that says what to do."""
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
+from infrastructure.http.client import Answer, ServiceClient, Unanswered
 from ops.errors import CommandFailed
-from ops.service_client import Answer, ServiceClient, Unanswered
 
 T = TypeVar("T")
 
-PATIENCE = 5.0
-"""Seconds that a request is repeated while the projector is away: a person waits for it."""
+RETRY_TIMEOUT = 5.0
+"""Seconds for which a request is retried while the projector is away; short, because a person waits for it."""
 
 _AWAY = "`eventfold up` starts it, `eventfold status` shows what runs; --projector URL names another one"
 _LATER = "try again in a few seconds; `eventfold status` shows what is away"
@@ -28,16 +28,16 @@ class ProjectorClient:
     async def get(
         self, path: str, kind: type[T], hints: Mapping[int, str] | None = None, **params: str
     ) -> tuple[T, bytes]:
-        """The answer to a GET, decoded and as it came. `hints` say for a status code what the user can do."""
+        """The answer to a GET: decoded, and as it came. `hints` say what the user can do, by status code."""
         answer = await self._ask("GET", path, hints, params=params)
         return self._decoded(answer, kind), answer.body
 
     async def send(self, method: str, path: str, hints: Mapping[int, str] | None = None, *, json: Any = None) -> Answer:
-        """Asks for a change; answers once the projector has taken it on."""
+        """Asks for a change; returns once the projector has accepted it."""
         return await self._ask(method, path, hints, json=json)
 
-    async def outcome(self, path: str, json: Any, kind: type[T], hints: Mapping[int, str] | None = None) -> T:
-        """POSTs, and decodes what came of it."""
+    async def post(self, path: str, json: Any, kind: type[T], hints: Mapping[int, str] | None = None) -> T:
+        """POSTs the body and decodes the answer."""
         return self._decoded(await self._ask("POST", path, hints, json=json), kind)
 
     async def _ask(
@@ -53,11 +53,11 @@ class ProjectorClient:
             answer = await self._client.request(method, path, params=params, json=json)
         except Unanswered as error:
             if error.last is not None:
-                raise CommandFailed(f"the projector can't do that now: {_said(error.last)}", _LATER) from error
+                raise CommandFailed(f"the projector can't do that now: {_reason(error.last)}", _LATER) from error
             raise CommandFailed(f"the projector does not answer: {error}", _AWAY) from error
         if 200 <= answer.status < 300:
             return answer
-        raise CommandFailed(_said(answer), (hints or {}).get(answer.status, ""))
+        raise CommandFailed(_reason(answer), (hints or {}).get(answer.status, ""))
 
     def _decoded(self, answer: Answer, kind: type[T]) -> T:
         try:
@@ -67,22 +67,22 @@ class ProjectorClient:
             raise CommandFailed(f"{where} does not answer as a projector does: {error}", _AWAY) from error
 
 
-def _said(answer: Answer) -> str:
-    """A refusal's problem details as one sentence; whatever came, where it is something else."""
+def _reason(answer: Answer) -> str:
+    """A refusal's problem details as one sentence; the answer's beginning where it has none."""
     try:
         problem = answer.json()
         faults = [f"{one['pointer']}: {one['detail']}".removeprefix(": ") for one in problem.get("errors") or []]
-        words = problem.get("detail") or "; ".join(faults) or problem["title"]
-        return str(words)
+        reason = problem.get("detail") or "; ".join(faults) or problem["title"]
+        return str(reason)
     except (msgspec.DecodeError, AttributeError, KeyError, TypeError):
         return f"it answers {answer.status} {answer.body[:300].decode(errors='replace')}".rstrip()
 
 
 @contextlib.asynccontextmanager
 async def open_projector(
-    url: str, *, patience: float | None = None, attempt_timeout: float = 15.0
+    url: str, *, retry_timeout: float | None = None, attempt_timeout: float = 15.0
 ) -> AsyncIterator[ProjectorClient]:
-    """A client of the projector at a base URL. `patience` (PATIENCE) and `attempt_timeout` are in seconds, as in
-    ServiceClient."""
+    """A client of the projector at a base URL, with the timeouts of ServiceClient; `retry_timeout` is RETRY_TIMEOUT
+    unless another one is given."""
     async with aiohttp.ClientSession() as session:
-        yield ProjectorClient(ServiceClient(url, session, patience or PATIENCE, attempt_timeout))
+        yield ProjectorClient(ServiceClient(url, session, retry_timeout or RETRY_TIMEOUT, attempt_timeout))

@@ -1,4 +1,4 @@
-"""One child process: started away from the terminal's signals, bound to its parent's life, its output in a file."""
+"""One child process: it gets no signals from the terminal, ends when its parent does, and writes to a log file."""
 
 import asyncio
 import contextlib
@@ -81,7 +81,7 @@ class Child:
 
 
 def describe_exit(status: int) -> str:
-    """An exit status in words."""
+    """An exit status as part of a sentence."""
     if status < 0:
         return f"was ended by {signal.Signals(-status).name}"
     return f"exited with status {status}"

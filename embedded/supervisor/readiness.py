@@ -58,11 +58,11 @@ async def grpc_ready(host: str, port: int) -> None:
         raise NotReady(f"{host}:{port} is not a gRPC server")
 
 
-def _unheard(_: NotReady) -> None:
+def _ignore_reason(_: NotReady) -> None:
     pass
 
 
-async def until_ready(ready: Readiness, on_not_ready: Callable[[NotReady], None] = _unheard) -> None:
+async def until_ready(ready: Readiness, on_not_ready: Callable[[NotReady], None] = _ignore_reason) -> None:
     """Ask again and again until the condition holds; bound the wait with `asyncio.timeout` around it."""
     while True:
         try:

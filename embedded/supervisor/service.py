@@ -29,21 +29,23 @@ class ServiceSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait for what, in seconds."""
+class Timings:
+    """When a service is given up, killed and started again, in seconds."""
 
-    start: float = 60.0
-    """for a service to become ready the first time"""
-    grace: float = 15.0
-    """after SIGTERM, before SIGKILL; longer than the services let requests under way finish"""
-    settle: float = 10.0
-    """up time that clears the record of earlier deaths"""
+    start_timeout: float = 60.0
+    """the longest that a service may take to become ready the first time"""
+    stop_grace: float = 15.0
+    """from SIGTERM to SIGKILL; longer than the services let requests under way finish"""
+    stable_after: float = 10.0
+    """a service that ran for so long before it died is started again with the shortest delay"""
     backoff_base: float = 0.1
+    """the first delay before it is started again"""
     backoff_cap: float = 10.0
+    """the longest such delay"""
 
 
 class State(enum.StrEnum):
-    """Where a service is in its life."""
+    """What a service is doing."""
 
     WAITING = "waiting"
     STARTING = "starting"
@@ -72,7 +74,7 @@ class SupervisedService:
         spec: ServiceSpec,
         log_file: Path,
         *,
-        patience: Patience,
+        timings: Timings,
         on_change: Callable[["SupervisedService"], None],
     ) -> None:
         self.spec = spec
@@ -82,7 +84,7 @@ class SupervisedService:
         self.last_exit: int | None = None
         self._not_ready_because = ""
         self._child: Child | None = None
-        self._patience = patience
+        self._timings = timings
         self._delays = self._new_delays()
         self._on_change = on_change
         self._stopping = asyncio.Event()
@@ -105,7 +107,7 @@ class SupervisedService:
         await ready
 
     async def stop(self) -> None:
-        """Stop it for good; a service that never started, or failed to, is simply marked."""
+        """Stop it for good; a service that never started, or failed to, only becomes STOPPED."""
         self._stopping.set()
         if self._task is not None:
             await self._task
@@ -120,46 +122,46 @@ class SupervisedService:
 
     async def _run(self, first_ready: asyncio.Future[None]) -> None:
         try:
-            await self._first_life(first_ready)
+            await self._first_run(first_ready)
             while not self._stopping.is_set():
                 self._become(State.RESTARTING)
                 await self._pause(next(self._delays))
                 if not self._stopping.is_set():
-                    await self._another_life()
-        except Exception as error:  # a fault of our own must end the start, not leave it waiting
+                    await self._another_run()
+        except Exception as error:  # without this, a fault of our own would leave `start` waiting for ever
             if first_ready.done():
                 raise
             first_ready.set_exception(error)
         finally:
             first_ready.cancel()
 
-    async def _first_life(self, first_ready: asyncio.Future[None]) -> None:
-        """The first run fails loudly: what never worked is not worth repeating."""
+    async def _first_run(self, first_ready: asyncio.Future[None]) -> None:
+        """The first run. Its failure ends the service: what never worked is not started again."""
         try:
-            async with asyncio.timeout(self._patience.start) as deadline:
+            async with asyncio.timeout(self._timings.start_timeout) as deadline:
 
                 def on_ready() -> None:
                     deadline.reschedule(None)
                     if not first_ready.done():
                         first_ready.set_result(None)
 
-                await self._live(on_ready)
+                await self._run_child(on_ready)
             reason = describe_exit(self.last_exit or 0) + " before it was ready"
         except TimeoutError:
-            reason = f"was not ready after {self._patience.start:g} s ({self._not_ready_because})"
+            reason = f"was not ready after {self._timings.start_timeout:g} s ({self._not_ready_because})"
         except OSError as error:
             reason = f"could not be started: {error}"
         if not first_ready.done() and not self._stopping.is_set():
             first_ready.set_exception(StartFailed(self.spec.name, reason, self.log_file, log_tail(self.log_file)))
             self._stopping.set()
 
-    async def _another_life(self) -> None:
+    async def _another_run(self) -> None:
         self.restarts += 1
-        with contextlib.suppress(OSError):  # what `prepare` or the system refuses now may be granted later
-            await self._live(lambda: None)
+        with contextlib.suppress(OSError):  # what `prepare` or the system refuses now may work later
+            await self._run_child(lambda: None)
 
-    async def _live(self, on_ready: Callable[[], object]) -> None:
-        """One life of the child: from its start to its end, by itself or because the service is being stopped."""
+    async def _run_child(self, on_ready: Callable[[], object]) -> None:
+        """Runs the child from its start to its end, which comes by itself or because the service is being stopped."""
         with self.spec.prepare() as kept_open:
             self._child = child = await Child.start(
                 self.spec.command,
@@ -184,8 +186,8 @@ class SupervisedService:
                 waiter.cancel()
             if child.exit_status is None:
                 self._become(State.STOPPING)
-            self.last_exit = await child.stop(self._patience.grace)
-        if asyncio.get_running_loop().time() - started_at >= self._patience.settle:
+            self.last_exit = await child.stop(self._timings.stop_grace)
+        if asyncio.get_running_loop().time() - started_at >= self._timings.stable_after:
             self._delays = self._new_delays()
 
     async def _pause(self, delay: float) -> None:
@@ -194,7 +196,7 @@ class SupervisedService:
                 await self._stopping.wait()
 
     def _new_delays(self) -> Iterator[float]:
-        return backoff(self._patience.backoff_base, self._patience.backoff_cap)
+        return backoff(self._timings.backoff_base, self._timings.backoff_cap)
 
     def _note_not_ready(self, reason: NotReady) -> None:
         self._not_ready_because = str(reason)

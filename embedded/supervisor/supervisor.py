@@ -7,10 +7,10 @@ from pathlib import Path
 
 from embedded.supervisor.ports import PortTaken, port_is_free
 from embedded.supervisor.run_directory import RunDirectory, ServiceEntry
-from embedded.supervisor.service import Patience, ServiceSpec, State, SupervisedService
+from embedded.supervisor.service import ServiceSpec, State, SupervisedService, Timings
 
 
-def _nobody(_: SupervisedService) -> None:
+def _ignore_change(_: SupervisedService) -> None:
     pass
 
 
@@ -22,17 +22,17 @@ class Supervisor:
         data_dir: Path,
         stages: Sequence[Sequence[ServiceSpec]],
         *,
-        patience: Patience | None = None,
-        on_change: Callable[[SupervisedService], None] = _nobody,
+        timings: Timings | None = None,
+        on_change: Callable[[SupervisedService], None] = _ignore_change,
     ) -> None:
         self.run_directory = RunDirectory(data_dir)
         self._on_change = on_change
         self._listed = False
-        patience = patience or Patience()
+        timings = timings or Timings()
         self._stages = [
             [
                 SupervisedService(
-                    spec, data_dir / "logs" / f"{spec.name}.log", patience=patience, on_change=self._changed
+                    spec, data_dir / "logs" / f"{spec.name}.log", timings=timings, on_change=self._changed
                 )
                 for spec in stage
             ]
@@ -70,7 +70,7 @@ class Supervisor:
         try:
             await asyncio.gather(*starts)
         finally:
-            # The first failure (or Ctrl-C) ends the waiting for the others; `stop` ends their processes.
+            # After the first failure (or Ctrl-C) nothing waits for the others; `stop` ends their processes.
             for start in starts:
                 start.cancel()
             await asyncio.gather(*starts, return_exceptions=True)

@@ -1,1 +1,1 @@
-"""Events that a view could not fold, as operators see and deal with them, over the projector's HTTP surface."""
+"""`eventfold dead-letters`: events that a consumer of the log could not process, over the projector's HTTP surface."""

@@ -1,14 +1,22 @@
-"""What can be asked of the projector about dead letters."""
+"""The projector's HTTP surface for dead letters."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from ops.dead_letters.answers import DeadLetter, Outcome, Page
-from ops.projector_client import ProjectorClient
+from ops.dead_letters.responses import DeadLetter, Outcome, Page
+from ops.projector_client import ProjectorClient, open_projector
 
-_MOST_A_PAGE = 500
-_HINTS = {404: "`eventfold dead-letters list` names the dead letters, `eventfold views list` the views"}
+T = TypeVar("T")
+
+REPLAY_TIMEOUT = 120.0
+"""Seconds that a retry or a discard may take: it is answered once the events have been replayed."""
+
+_LARGEST_PAGE = 500
+_HINTS = {404: "`eventfold dead-letters list` names the dead letters, `eventfold status` the consumers"}
 
 
 class DeadLettersClient:
@@ -17,31 +25,50 @@ class DeadLettersClient:
     def __init__(self, projector: ProjectorClient) -> None:
         self._projector = projector
 
-    async def list(self, limit: int, view: str | None = None, key: str | None = None) -> Page:
-        """The oldest `limit` of a view (or of all), of a key (or of all); read page by page."""
-        where = {name: value for name, value in (("view", view), ("key", key)) if value is not None}
+    async def list(self, limit: int, consumer: str | None = None, key: str | None = None) -> Page:
+        """The oldest `limit` of a consumer (or of all) and of a key (or of all), read page by page."""
+        where = {name: value for name, value in (("consumer", consumer), ("key", key)) if value is not None}
         found = Page()
         while True:
-            wanted = min(_MOST_A_PAGE, limit - len(found.dead_letters))
+            wanted = min(_LARGEST_PAGE, limit - len(found.dead_letters))
             after = {} if found.next is None else {"after": str(found.next)}
             page, _ = await self._projector.get("/dead-letters", Page, _HINTS, limit=str(wanted), **where, **after)
             found = Page([*found.dead_letters, *page.dead_letters], page.next)
             if page.next is None or not page.dead_letters or len(found.dead_letters) >= limit:
                 return found
 
-    async def one(self, view: str, position: int) -> tuple[DeadLetter, bytes]:
+    async def one(self, consumer: str, position: int) -> tuple[DeadLetter, bytes]:
         """One of them; decoded, and the JSON as it came."""
-        return await self._projector.get(f"/dead-letters/{quote(view, safe='')}/{position}", DeadLetter, _HINTS)
+        return await self._projector.get(f"/dead-letters/{quote(consumer, safe='')}/{position}", DeadLetter, _HINTS)
 
-    async def retry(self, view: str, key: str | None) -> Outcome:
-        """Replays those of a key, or all of the view's, in order."""
-        body = {"view": view} if key is None else {"view": view, "key": key}
-        return await self._projector.outcome("/dead-letters/retry", body, Outcome, _HINTS)
+    async def retry(self, consumer: str, key: str | None) -> Outcome:
+        """Replays those of a key, or all of the consumer's, in order."""
+        body = {"consumer": consumer} if key is None else {"consumer": consumer, "key": key}
+        return await self._projector.post("/dead-letters/retry", body, Outcome, _HINTS)
 
-    async def discard(self, view: str, position: int, reason: str) -> Outcome:
-        """Leaves an event out of the view for good, and replays what stood behind it."""
-        body = {"view": view, "position": position, "reason": reason}
-        return await self._projector.outcome("/dead-letters/discard", body, Outcome, _HINTS)
+    async def discard(self, consumer: str, position: int, reason: str) -> Outcome:
+        """Makes the consumer leave an event out for good, and replays what stood behind it."""
+        body = {"consumer": consumer, "position": position, "reason": reason}
+        return await self._projector.post("/dead-letters/discard", body, Outcome, _HINTS)
+
+
+def with_dead_letters(url: str, request: Callable[[DeadLettersClient], Awaitable[T]], *, replays: bool = False) -> T:
+    """What `request` returns, given a client of the projector at the URL; `replays` says that it may take long.
+
+    Raises:
+        CommandFailed: the projector refuses or gives no answer.
+    """
+
+    async def requested() -> T:
+        async with open_projector(url) as projector:
+            client = DeadLettersClient(projector)
+            if not replays:
+                return await request(client)
+            await client.list(1)  # fails soon where there is no projector, before the long timeout is used
+        async with open_projector(url, retry_timeout=REPLAY_TIMEOUT, attempt_timeout=REPLAY_TIMEOUT) as projector:
+            return await request(DeadLettersClient(projector))
+
+    return asyncio.run(requested())
 
 
 def page_as_json(page: Page) -> str:

@@ -4,24 +4,23 @@ import msgspec
 from rich.console import Console
 from rich.markup import escape
 
-from ops.consoles import plain_table
-from ops.dead_letters.answers import DeadLetter, Outcome, Page, Summary
-from ops.words import UNKNOWN, moment
+from ops.dead_letters.responses import DeadLetter, Outcome, Page, Summary
+from ops.output import UNKNOWN, moment, plain_table, print_error, text_of
 
 
 def print_page(console: Console, page: Page, limit: int) -> None:
-    """A line for each; says when there are more."""
+    """A line for each dead letter, and one that says so when there are more."""
     if not page.dead_letters:
         console.print("There are no dead letters.")
         return
-    table = plain_table("view", "position", "of", "event", "stream", "parked at", "error")
+    table = plain_table("consumer", "position", "of", "event", "stream", "parked at", "error")
     for one in page.dead_letters:
         table.add_row(
-            escape(one.view),
-            _text(one.position),
+            escape(one.consumer),
+            text_of(one.position),
             escape(_keys(one)),
             escape(one.event_type),
-            escape(_place(one)),
+            escape(_position_in_stream(one)),
             moment(one.parked_at),
             escape(one.error) if one.first else f"[dim]{escape(one.error)}[/]",
         )
@@ -31,18 +30,18 @@ def print_page(console: Console, page: Page, limit: int) -> None:
 
 
 def print_dead_letter(console: Console, dead_letter: DeadLetter) -> None:
-    """All that is known of it, the event's data and metadata, and what can be done."""
+    """All that is known of one dead letter, the event's data and metadata, and what can be done about it."""
     one = dead_letter.summary
     table = plain_table("", "")
     table.show_header = False
     role = {True: "the event that failed", False: "stands behind one that failed", None: UNKNOWN}[one.first]
     for name, value in (
-        ("view", one.view),
-        ("position", _text(one.position)),
+        ("consumer", one.consumer),
+        ("position", text_of(one.position)),
         ("of", _keys(one)),
         ("role", role),
         ("event", one.event_type),
-        ("stream", _place(one)),
+        ("stream", _position_in_stream(one)),
         ("recorded at", moment(one.recorded_at)),
         ("parked at", moment(one.parked_at)),
         ("error", one.error),
@@ -53,27 +52,27 @@ def print_dead_letter(console: Console, dead_letter: DeadLetter) -> None:
         console.print(f"\n{name}:")
         console.print(_indented(text), markup=False, soft_wrap=True)
     console.print(
-        "\nOnce the cause is mended:", f"eventfold dead-letters retry {one.view}", markup=False, soft_wrap=True
+        "\nOnce the cause is mended:", f"eventfold dead-letters retry {one.consumer}", markup=False, soft_wrap=True
     )
-    discard = f"eventfold dead-letters discard {one.view} {_text(one.position)} --reason TEXT"
+    discard = f"eventfold dead-letters discard {one.consumer} {text_of(one.position)} --reason TEXT"
     console.print("To leave it out for good:", discard, markup=False, soft_wrap=True)
 
 
 def print_outcome(console: Console, outcome: Outcome) -> None:
-    """What was replayed and discarded, what remains and why."""
+    """How many events were replayed and discarded, how many remain, and why."""
     parts = [f"{outcome.discarded:,} discarded"] if outcome.discarded else []
     parts += [f"{outcome.replayed:,} replayed", f"{outcome.remaining:,} remaining"]
-    console.print(f"{outcome.view}: {', '.join(parts)}", markup=False, soft_wrap=True)
+    console.print(f"{outcome.consumer}: {', '.join(parts)}", markup=False, soft_wrap=True)
     for error in outcome.errors:
-        console.print(f"  {error}", style="red", markup=False, soft_wrap=True)
+        print_error(console, f"  {error}")
 
 
 def _keys(one: Summary) -> str:
     return f"{one.kind} {', '.join(one.keys)}"
 
 
-def _place(one: Summary) -> str:
-    return f"{one.stream} at {_text(one.revision)}"
+def _position_in_stream(one: Summary) -> str:
+    return f"{one.stream} at {text_of(one.revision)}"
 
 
 def _indented(text: str) -> str:
@@ -82,7 +81,3 @@ def _indented(text: str) -> str:
         return msgspec.json.format(text, indent=2)
     except msgspec.DecodeError:
         return text
-
-
-def _text(value: int | None) -> str:
-    return UNKNOWN if value is None else str(value)

@@ -1,4 +1,4 @@
-"""kill -9, in the middle of the load, once for each of three services."""
+"""kill -9 for three services, one after another, while the load goes on."""
 
 import asyncio
 import time
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from embedded.supervisor.service import State, SupervisedService
 from embedded.supervisor.supervisor import Supervisor
 from ops.demo.lag import LagSample
-from ops.stack import COMMAND_API, NODE, PROJECTOR
+from ops.locations import COMMAND_API, NODE, PROJECTOR
 
-# Which service dies when which part of the baskets is done.
+# Which service is killed, and after which part of the baskets.
 PLAN = ((NODE, 0.2), (COMMAND_API, 0.45), (PROJECTOR, 0.7))
 
 

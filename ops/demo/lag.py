@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from ops.loading.loader import Acknowledged
-from ops.service_client import ServiceClient
+from examples.retail.loading.loader import Acknowledged
+from infrastructure.http.client import ServiceClient
 
 EVERY = 10
 

@@ -9,26 +9,28 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 
-from embedded.supervisor.service import Patience
+from embedded.supervisor.service import Timings
 from embedded.supervisor.supervisor import Supervisor
+from examples.retail.baskets.basket import Basket
+from examples.retail.baskets.sample import SAMPLE_FILE, read_sample
+from examples.retail.loading.loader import Loader
+from examples.retail.loading.outcome import Outcome
+from examples.retail.reconciliation.expected import figures_of_file
+from examples.retail.reconciliation.observed import UnexpectedAnswer, observed_figures
+from infrastructure.http.client import ServiceClient
 from infrastructure.settings import PREFIX
-from ops.baskets.basket import Basket
-from ops.baskets.sample import SAMPLE_FILE, read_sample
 from ops.demo.crashes import Crashes
-from ops.demo.expected import figures_of_file
 from ops.demo.lag import LagMeter
-from ops.demo.observed import observed_figures
 from ops.demo.report import Report, print_report
-from ops.load_display import progress_bar
-from ops.loading.loader import Loader
-from ops.loading.outcome import Outcome
-from ops.service_client import ServiceClient
-from ops.stack import COMMAND_API, QUERY_API, Ports, short_url, stages
-from ops.supervision import supervised
+from ops.errors import CommandFailed
+from ops.locations import COMMAND_API, QUERY_API, short_url
+from ops.output import progress_bar
+from ops.stack.specs import Ports, stages
+from ops.stack.supervision import supervised
 
 HOST = "127.0.0.1"
 BACK_TIMEOUT = 60.0
-# Nobody else uses this stack, so there is no request to wait for when Ctrl-C ends the demo.
+# Only the demo uses this stack, so there is no request to wait for when Ctrl-C ends it.
 STOP_GRACE = 2.0
 
 
@@ -43,7 +45,7 @@ class DemoOptions:
 
 
 async def demo(console: Console, options: DemoOptions) -> bool:
-    """Run it all; whether everything was exact.
+    """Runs the demo; whether everything was exact.
 
     Raises:
         CommandFailed: a service could not be started, or answered what it must not.
@@ -54,7 +56,7 @@ async def demo(console: Console, options: DemoOptions) -> bool:
     own_stages = stages(options.data_dir, HOST, Ports.free(HOST), _environment())
     console.print(f"Starting the stack on {options.data_dir}", soft_wrap=True)
     async with (
-        supervised(options.data_dir, own_stages, crashes.changed, Patience(grace=STOP_GRACE)) as supervisor,
+        supervised(options.data_dir, own_stages, crashes.changed, Timings(stop_grace=STOP_GRACE)) as supervisor,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
         _print_urls(console, supervisor)
@@ -93,7 +95,7 @@ async def _load(
 
 
 async def _problems_after(lag: LagMeter, outcome: Outcome, crashes: Crashes) -> list[str]:
-    """Wait for what is still under way; what went wrong, apart from the figures."""
+    """Waits for the restarts and the reads under way; what went wrong, apart from the figures."""
     problems: list[str] = []
     try:
         await crashes.all_back(BACK_TIMEOUT)
@@ -111,13 +113,16 @@ async def _reconcile(
     query_api: ServiceClient, outcome: Outcome, crashes: Crashes, lag: LagMeter, problems: list[str]
 ) -> Report:
     expected = figures_of_file(SAMPLE_FILE)
-    got = await observed_figures(
-        query_api,
-        outcome.position,
-        customers={basket.customer_id for basket in read_sample()},
-        days=expected.days,
-        refusals=outcome.refusals,
-    )
+    try:
+        got = await observed_figures(
+            query_api,
+            outcome.position,
+            customers={basket.customer_id for basket in read_sample()},
+            days=expected.days,
+            refusals=outcome.refusals,
+        )
+    except UnexpectedAnswer as error:
+        raise CommandFailed(str(error)) from error
     return Report(expected, got, outcome, crashes.done, lag.samples, problems)
 
 
@@ -139,5 +144,5 @@ def _print_urls(console: Console, supervisor: Supervisor) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment without settings: the demo must not write to somebody's real stores."""
+    """This process's environment without settings: the demo must not write to real stores."""
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}

@@ -1,1 +1,1 @@
-"""The views as operators see and steer them, over the projector's HTTP surface."""
+"""`eventfold views`: see and steer the views over the projector's HTTP surface, and verify them against the log."""

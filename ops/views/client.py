@@ -1,9 +1,14 @@
-"""What can be asked of the projector about views."""
+"""The projector's HTTP surface for views."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from urllib.parse import quote
 
-from ops.projector_client import ProjectorClient
-from ops.views.answers import Status, View
+from ops.projector_client import ProjectorClient, open_projector
+from ops.views.responses import Status, View
+
+T = TypeVar("T")
 
 UNKNOWN_VIEW = {404: "`eventfold views list` names the views"}
 NO_VIEWS = {404: "is that a projector's URL, and one of this release? `eventfold status` shows where the projector is"}
@@ -29,11 +34,11 @@ class ViewsClient:
         await self._projector.send("POST", f"{_path(name)}/rebuild", UNKNOWN_VIEW | {409: under_way})
 
     async def cancel(self, name: str) -> None:
-        """Gives up what is under way."""
+        """Gives up the build under way."""
         await self._projector.send("DELETE", f"{_path(name)}/rebuild", UNKNOWN_VIEW)
 
     async def switch_back(self, name: str) -> None:
-        """Begins the way back to the previous build."""
+        """Begins to switch back to the previous build."""
         hint = f"`eventfold views show {name}` shows what there is"
         await self._projector.send("POST", f"{_path(name)}/switch-back", UNKNOWN_VIEW | {409: hint})
 
@@ -42,9 +47,23 @@ class ViewsClient:
         await self._projector.send("DELETE", f"{_path(name)}/previous", UNKNOWN_VIEW)
 
     async def divide(self, name: str, partitions: int) -> None:
-        """Divides the view into so many partitions."""
+        """Divides the view into that many partitions."""
         body = {"partitions": partitions}
         await self._projector.send("PUT", f"{_path(name)}/partitions", UNKNOWN_VIEW, json=body)
+
+
+def with_views(url: str, request: Callable[[ViewsClient], Awaitable[T]]) -> T:
+    """What `request` returns, given a client of the projector at the URL.
+
+    Raises:
+        CommandFailed: the projector refuses or gives no answer.
+    """
+
+    async def requested() -> T:
+        async with open_projector(url) as projector:
+            return await request(ViewsClient(projector))
+
+    return asyncio.run(requested())
 
 
 def _path(name: str) -> str:

@@ -11,8 +11,8 @@ from subscriptions.decoding import DecodedBatch
 from subscriptions.errors import ConsumerBroken
 from subscriptions.following.checkpoint_writer import CheckpointWriter
 from subscriptions.following.inbox import Inbox
-from subscriptions.following.throughput import Throughput
 from subscriptions.following.selection import Selection
+from subscriptions.following.throughput import Throughput
 from subscriptions.parking.parking import Parking
 from subscriptions.parking.set_aside import SetAside
 from subscriptions.store.retrying_store import RetryingStore

@@ -1,7 +1,7 @@
 """A projector over HTTP that answers as docs/projector-http.md says, from what a test has put into it.
 
-`script` has, for each look at the views, what they are then; the last one stays. `refusals` and `away` make requests
-fail. `asked` is every request in order.
+`script` has the views' states, one for each time that they are asked for; the last one stays. `refusals` and `away`
+make requests fail. `asked` is every request in order.
 """
 
 import asyncio
@@ -15,19 +15,16 @@ from aiohttp.test_utils import TestServer
 from msgspec.structs import replace
 
 from infrastructure.http.problems import MEDIA_TYPE
-from projector.http.answers import (
+from projector.http.responses import PreviousBuild, RebuildStatus, Status, ViewStatus
+from subscriptions.http.responses import (
+    ConsumerStatus,
     DeadLetter,
     DeadLetters,
     DeadLetterSummary,
     EventStoreStatus,
-    InstanceStatus,
-    PartitionStatus,
-    PreviousBuild,
-    RebuildStatus,
     RetryOutcome,
-    Status,
-    ViewStatus,
 )
+from subscriptions.operating.status import InstanceStatus, PartitionStatus
 
 VIEW = ViewStatus(
     name="customer_summary",
@@ -74,9 +71,9 @@ def summary(position: int = 700, **changes: Any) -> DeadLetterSummary:
     """A dead letter of customer_summary."""
     return replace(
         DeadLetterSummary(
-            view="customer_summary",
-            collection="customer_summary_v1",
-            kind="document",
+            consumer="customer_summary",
+            target="customer_summary_v1",
+            kind="key",
             keys=["ada"],
             first=True,
             stream="order-o-1",
@@ -94,6 +91,7 @@ def summary(position: int = 700, **changes: Any) -> DeadLetterSummary:
 class FakeProjector:
     def __init__(self, *script: Sequence[ViewStatus]) -> None:
         self.script = [list(views) for views in script] or [[VIEW, OTHER]]
+        self.consumers: list[ConsumerStatus] = []
         self.dead_letters: list[DeadLetterSummary] = []
         self.outcome = RetryOutcome("customer_summary", 2, 0, 0, [])
         self.refusals: dict[tuple[str, str], tuple[int, str]] = {}
@@ -128,7 +126,7 @@ class FakeProjector:
         app.router.add_delete("/views/{name}/previous", self._accepted)
         app.router.add_put("/views/{name}/partitions", self._accepted)
         app.router.add_get("/dead-letters", self._dead_letters)
-        app.router.add_get("/dead-letters/{view}/{position}", self._dead_letter)
+        app.router.add_get("/dead-letters/{consumer}/{position}", self._dead_letter)
         app.router.add_post("/dead-letters/retry", self._outcome)
         app.router.add_post("/dead-letters/discard", self._outcome)
         return app
@@ -138,8 +136,11 @@ class FakeProjector:
         return self.script.pop(0) if len(self.script) > 1 else self.script[0]
 
     async def _views(self, _request: web.Request) -> web.Response:
-        instances = [InstanceStatus("left-1", True, 1_760_000_000_000, 1), InstanceStatus("right-2", False, 0, 1)]
-        return _json(Status(EventStoreStatus(9500, reachable=True), instances, self._now()))
+        instances = [
+            InstanceStatus("left-1", "projector", True, 1_760_000_000_000, 1),
+            InstanceStatus("right-2", "projector", False, 0, 1),
+        ]
+        return _json(Status(EventStoreStatus(9500, reachable=True), instances, self._now(), self.consumers))
 
     async def _view(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -160,18 +161,18 @@ class FakeProjector:
             one
             for one in self.dead_letters
             if one.position > after
-            and query.get("view", one.view) == one.view
+            and query.get("consumer", one.consumer) == one.consumer
             and ("key" not in query or query["key"] in one.keys)
         ]
         page = found[:limit]
         return _json(DeadLetters(page, page[-1].position if len(found) > limit else None))
 
     async def _dead_letter(self, request: web.Request) -> web.Response:
-        view, position = request.match_info["view"], int(request.match_info["position"])
+        consumer, position = request.match_info["consumer"], int(request.match_info["position"])
         for one in self.dead_letters:
-            if (one.view, one.position) == (view, position):
+            if (one.consumer, one.position) == (consumer, position):
                 return _json(DeadLetter(one, '{"order_id":"o-1","reason":"[bold]late[/]"}', "no json"))
-        return _problem(404, f"{view} has no dead letter at {position}")
+        return _problem(404, f"{consumer} has no dead letter at {position}")
 
     async def _outcome(self, _request: web.Request) -> web.Response:
         return _json(self.outcome)

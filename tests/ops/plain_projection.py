@@ -10,7 +10,7 @@ from infrastructure.checkpoints import CHECKPOINTS
 from infrastructure.event_store import StoredEvent
 from infrastructure.view_registry import VIEW_RECORDS
 from infrastructure.view_registry.transitions import first_record
-from ops.verification.left_out import DISCARDED_EVENTS, PARKED_EVENTS
+from ops.views.verification.left_out import DISCARDED_EVENTS, PARKED_EVENTS
 from read_models.model.view import View
 from subscriptions.parking.parked_events import parked_id
 from tests.subscriptions.memory_read_store import MemoryReadStore
@@ -65,7 +65,7 @@ class Projected:
                 self._folded[key] = (stored.position, document)
             except Exception:
                 self._keys.add(key)
-                self._park(stored, "document", key)
+                self._park(stored, "key", key)
 
     def _park(self, stored: StoredEvent, kind: str, key: str) -> None:
         collection, position = self._view.collection, stored.position
@@ -73,7 +73,7 @@ class Projected:
         self.parked[name] = {
             "_id": name,
             "_position": position,
-            "collection": collection,
+            "target": collection,
             "kind": kind,
             "key": key,
             "stream": stored.stream,
@@ -136,7 +136,7 @@ class PlainProjector:
             kind, key = record["kind"], record["key"]
             self.discarded.add((position, key))
             name = parked_id(self.view.name, kind, key, position)
-            whole = {"_id": name, "_position": position, "view": self.view.name, "kind": kind, "key": key}
+            whole = {"_id": name, "_position": position, "consumer": self.view.name, "kind": kind, "key": key}
             self.store.put(DISCARDED_EVENTS, {**whole, "position": position})
             yield
         yield from self._documents()

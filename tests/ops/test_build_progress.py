@@ -9,10 +9,10 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from ops.views.answers import Rebuild, View
-from ops.views.progress import Lines, build_display
-from ops.views.watch import Ending, Watch
-from ops.words import duration, moment, number, percent
+from ops.output import duration, moment, number, percent
+from ops.views.build_progress import Lines, build_display
+from ops.views.build_watch import BuildWatch, Ending
+from ops.views.responses import Rebuild, View
 from tests.ops.fake_projector import REBUILD, VIEW, FakeProjector, building, serving
 from tests.support.services import ROOT
 
@@ -26,7 +26,7 @@ def test_a_bar_for_each_view_on_a_terminal() -> None:
     console = Console(width=140, force_terminal=True, color_system=None)
     with console.capture() as captured, build_display(console, ["daily_sales", "customer_summary"]) as display:
         display.show("customer_summary", rebuild(0.473))
-        display.show("daily_sales", rebuild(1.0, state="holding", seconds_left=None))
+        display.show("daily_sales", rebuild(1.0, state="switching", seconds_left=None))
         display.end("daily_sales", Ending(True, "served from daily_sales_v1_r2 now"))
         display.end("customer_summary", Ending(False, "it was cancelled"))
     bars = [line for line in captured.get().splitlines() if "events/s" in line]
@@ -58,9 +58,9 @@ def test_a_rebuild_of_which_nothing_is_known_yet() -> None:
 
 
 def test_a_view_whose_collection_was_not_known_is_not_taken_for_served() -> None:
-    watch = Watch("v", None)
-    assert watch.look(View("v", collection="v_v1", rebuild=Rebuild(collection="v_v1_r2"))) is None
-    assert watch.look(View("v", collection="v_v1_r2")) == Ending(True, "served from v_v1_r2 now")
+    watch = BuildWatch("v", None)
+    assert watch.observe(View("v", collection="v_v1", rebuild=Rebuild(collection="v_v1_r2"))) is None
+    assert watch.observe(View("v", collection="v_v1_r2")) == Ending(True, "served from v_v1_r2 now")
 
 
 async def test_ctrl_c_ends_the_watching_only() -> None:

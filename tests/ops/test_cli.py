@@ -1,6 +1,8 @@
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,8 @@ import pytest
 from embedded.supervisor.run_directory import RunDirectory
 from ops import cli
 from ops.cli import main
-from tests.ops.fake_shop import FakeShop, open_shop
+from tests.examples.retail.fake_shop import FakeShop, open_shop
+from tests.support.services import ROOT
 
 COMMANDS = (
     "up",
@@ -44,6 +47,13 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         main([command, "--help"])
     assert end.value.code == 0
     assert "usage:" in capsys.readouterr().out
+
+
+def test_the_start_imports_no_driver_and_no_service() -> None:
+    heavy = ("aiohttp", "esdbclient", "grpc", "litestar", "motor", "pymongo", "uvicorn", "projector", "query_api")
+    program = f"import sys, ops.cli; print(*[name for name in {heavy} if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

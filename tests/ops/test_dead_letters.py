@@ -9,17 +9,17 @@ import pytest
 
 from ops import projector_client
 from ops.cli import main
-from ops.dead_letters.answers import DeadLetter, Outcome, Page
-from projector.http.answers import DeadLetter as ToldDeadLetter
-from projector.http.answers import DeadLetters, RetryOutcome
+from ops.dead_letters.responses import DeadLetter, Outcome, Page
+from subscriptions.http.responses import DeadLetter as ToldDeadLetter
+from subscriptions.http.responses import DeadLetters, RetryOutcome
 from tests.ops.fake_projector import FakeProjector, eventfold, serving, summary
 
 DISCARD = ("dead-letters", "discard", "customer_summary", "700", "--reason", "a test order")
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(projector_client, "PATIENCE", 0.3)
+def _short_retry_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projector_client, "RETRY_TIMEOUT", 0.3)
 
 
 def with_some(*positions: int) -> FakeProjector:
@@ -52,18 +52,20 @@ def test_every_action_has_help(action: str, capsys: pytest.CaptureFixture[str]) 
 
 async def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     projector = with_some(700, 800)
-    projector.dead_letters[1] = summary(800, kind="stream", keys=["order-o-2"], first=False, view="daily_sales")
+    projector.dead_letters[1] = summary(800, kind="stream", keys=["order-o-2"], first=False, consumer="daily_sales")
     async with serving(projector):
         assert await eventfold(projector, "dead-letters", "list") == 0
         text = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-        assert text[0] == "view position of event stream parked at error"
+        assert text[0] == "consumer position of event stream parked at error"
         assert text[1].startswith(
-            "customer_summary 700 document ada OrderCancelled order-o-1 at 2 2025-10-09 08:53:21Z ValueError: order o-1"
+            "customer_summary 700 key ada OrderCancelled order-o-1 at 2 2025-10-09 08:53:21Z ValueError: order o-1"
         )
         assert text[2].startswith("daily_sales 800 stream order-o-2 ")
-        assert await eventfold(projector, "dead-letters", "list", "--view", "daily_sales", "--json") == 0
+        assert await eventfold(projector, "dead-letters", "list", "--consumer", "daily_sales", "--json") == 0
         (found,) = json.loads(capsys.readouterr().out)["dead_letters"]
         assert found == msgspec.to_builtins(projector.dead_letters[1])
+        assert await eventfold(projector, "dead-letters", "list", "--view", "daily_sales", "--json") == 0
+        assert json.loads(capsys.readouterr().out)["dead_letters"] == [found]
         assert await eventfold(projector, "dead-letters", "list", "--key", "ada", "--json") == 0
         assert [one["position"] for one in json.loads(capsys.readouterr().out)["dead_letters"]] == [700]
 
@@ -105,7 +107,7 @@ async def test_show(capsys: pytest.CaptureFixture[str]) -> None:
 async def test_retry(key: list[str], body: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     async with serving(FakeProjector()) as projector:
         assert await eventfold(projector, "dead-letters", "retry", "customer_summary", *key) == 0
-        assert projector.bodies == [{"view": "customer_summary", **body}]
+        assert projector.bodies == [{"consumer": "customer_summary", **body}]
     assert "customer_summary: 2 replayed, 0 remaining" in capsys.readouterr().out
 
 
@@ -123,7 +125,7 @@ async def test_discard_with_yes(capsys: pytest.CaptureFixture[str]) -> None:
     projector.outcome = RetryOutcome("customer_summary", 3, 1, 0, [])
     async with serving(projector):
         assert await eventfold(projector, *DISCARD, "--yes") == 0
-        assert projector.bodies == [{"view": "customer_summary", "position": 700, "reason": "a test order"}]
+        assert projector.bodies == [{"consumer": "customer_summary", "position": 700, "reason": "a test order"}]
     assert "customer_summary: 1 discarded, 3 replayed, 0 remaining" in capsys.readouterr().out
 
 

@@ -5,10 +5,10 @@ import pytest
 from rich.console import Console
 
 import ops
-from embedded.supervisor.service import Patience, ServiceSpec, State, SupervisedService
+from embedded.supervisor.service import ServiceSpec, State, SupervisedService, Timings
 from infrastructure.settings import load_settings
-from ops.stack import EVENTSTORE_URI, MONGO_URI, Ports, stages
-from ops.up_display import UpDisplay
+from ops.stack.specs import EVENTSTORE_URI, MONGO_URI, Ports, stages
+from ops.stack.up_display import UpDisplay
 
 PORTS = Ports.from_base(9000)
 
@@ -56,7 +56,7 @@ def test_the_display_follows_the_services(tmp_path: Path, terminal: bool) -> Non
     console = Console(width=160, force_terminal=terminal, highlight=False)
     spec = by_name(tmp_path, {})["command-api"]
     with console.capture() as captured, UpDisplay(console, tmp_path) as display:
-        service = SupervisedService(spec, tmp_path / "log", patience=Patience(), on_change=display.show)
+        service = SupervisedService(spec, tmp_path / "log", timings=Timings(), on_change=display.show)
         service.state = State.READY
         display.show(service)
         service.state, service.last_exit = State.RESTARTING, -9

@@ -2,8 +2,8 @@ from typing import Any
 
 from rich.console import Console
 
-from ops.status import ServiceStatus, StackStatus
-from ops.status_display import print_status
+from ops.status.display import print_status
+from ops.status.inspection import ServiceStatus, StackStatus
 
 READY = ServiceStatus("projector", "http://127.0.0.1:8003", True, "", 4711, 1)
 
@@ -47,3 +47,40 @@ def test_a_service_that_is_not_ready() -> None:
     assert "not ready" in text
     assert "query-api: 503: read store away" in text
     assert "does not tell" in text
+
+
+def test_consumers_that_are_no_views() -> None:
+    relay = {
+        "name": "event_relay",
+        "position": 8000,
+        "lag_events": 40,
+        "lag_exact": False,
+        "lag_seconds": 1.5,
+        "parked": 2,
+        "state": "waiting",
+        "trouble": "the broker is [away]",
+        "partitions": [{"partition": 0, "owner": "relay-1"}, {"partition": 1}],
+    }
+    told = {"views": [{"name": "daily_sales", "trouble": "the disk is full"}], "consumers": [relay, {"name": "sagas"}]}
+    lines = [" ".join(line.split()) for line in printed(told, READY).splitlines()]
+    start = lines.index("consumer state position lag parked owners")
+    assert lines[start - 1] == "", "below the views"
+    assert lines[start + 1 :] == [
+        "event_relay waiting 8000 ~40 events, 1.5 s 2 2: relay-1 0; nobody 1",
+        "sagas - - - - -",
+        "daily_sales: the disk is full",
+        "event_relay: the broker is [away]",
+    ]
+
+
+def test_a_projector_that_knows_no_consumers_but_views() -> None:
+    for told in ({"views": [{"name": "daily_sales"}]}, {"views": [{"name": "daily_sales"}], "consumers": []}):
+        assert "consumer" not in printed(told, READY)
+
+
+def test_instances_with_their_services() -> None:
+    left = {"instance": "left-1", "service": "projector", "alive": True, "partitions": 4, "started_at": 0}
+    told = {"instances": [left, {"instance": "old-2", "alive": False}], "views": []}
+    lines = [" ".join(line.split()) for line in printed(told, READY).splitlines()]
+    start = lines.index("service instance state partitions started")
+    assert lines[start + 1 : start + 3] == ["projector left-1 alive 4 1970-01-01 00:00:00Z", "- old-2 gone - -"]

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from infrastructure.event_store import EventStoreUnavailable, StoredEvent
 from infrastructure.view_registry import VIEW_RECORDS
-from ops.verification import patient_log
-from ops.verification.differences import DOCUMENT, EVENT, Difference, different_fields
-from ops.verification.left_out import PARKED_EVENTS
-from ops.verification.live_build import NotVerifiable
-from ops.verification.verify import Verified, Verifier
+from ops.views.verification import retrying_log
+from ops.views.verification.differences import DOCUMENT, EVENT, Difference, different_fields
+from ops.views.verification.left_out import PARKED_EVENTS
+from ops.views.verification.live_build import NotVerifiable
+from ops.views.verification.verifier import Verified, Verifier
 from read_models.model.view import View
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
 from tests.ops.plain_projection import MemoryReadStore, PlainProjector, Projected
@@ -34,7 +34,7 @@ randoms = st.randoms(use_true_random=False)
 async def verify(
     view: View, log: Any, store: MemoryReadStore, *, most: int = 1000, slices: int | None = None
 ) -> Verified:
-    return await Verifier(view, CODEC, log, store, most=most, slices=slices, confirmations=AT_ONCE).run()
+    return await Verifier(view, CODEC, log, store, max_documents=most, slices=slices, confirmations=AT_ONCE).run()
 
 
 def projected(view: View, events: Sequence[StoredEvent], number: int | None = None) -> PlainProjector:
@@ -190,7 +190,7 @@ async def test_a_dead_letter_that_is_lost_is_found(view, events, data):
     del projector.store.collections[PARKED_EVENTS][lost]
     found = await verify(view, ScriptedLog(events), projector.store)
     assert found.differences
-    if parked[lost]["kind"] == "document":
+    if parked[lost]["kind"] == "key":
         assert keys_of(found) <= {parked[lost]["key"]}
 
 
@@ -227,7 +227,7 @@ class BrokenLog(ScriptedLog):
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patient_log, "backoff", lambda: iter(lambda: 0.0, None))
+    monkeypatch.setattr(retrying_log, "backoff", lambda: iter(lambda: 0.0, None))
 
 
 async def test_a_lost_connection_is_read_on_where_it_was(no_pauses: None):

@@ -1,8 +1,8 @@
 from rich.console import Console
 
-from ops.verification.differences import Difference
-from ops.verification.display import print_verified, progress
-from ops.verification.verify import Verified
+from ops.views.verification.differences import Difference
+from ops.views.verification.display import print_verified, progress
+from ops.views.verification.verifier import Verified
 
 
 def printed(verified: Verified) -> str:

@@ -51,7 +51,7 @@ class Traffic:
         fields = msgspec.to_builtins(self._documents[key])
         await self.store.write(VIEW.collection, [Write(key, appended.position, fields)])
         if number % 10 == 9:
-            await self.store.write(CHECKPOINTS, [Write(self._checkpoint, appended.position, {"view": VIEW.name})])
+            await self.store.write(CHECKPOINTS, [Write(self._checkpoint, appended.position, {"consumer": VIEW.name})])
 
     @asynccontextmanager
     async def going_on(self) -> AsyncIterator[None]:
@@ -77,7 +77,7 @@ async def traffic(
     monkeypatch.setenv("EVENTFOLD_EVENTSTORE_URI", node_uri(node.port))
     monkeypatch.setenv("EVENTFOLD_MONGO_URI", read_store_database.uri)
     monkeypatch.setenv("EVENTFOLD_MONGO_DATABASE", read_store_database.name)
-    monkeypatch.setattr("ops.verification.verify.CONFIRMATIONS", (0.0, 0.1))
+    monkeypatch.setattr("ops.views.verification.verifier.CONFIRMATIONS", (0.0, 0.1))
     log = EventStore(node_uri(node.port))
     store = ReadStore(read_store_database.uri, read_store_database.name)
     try:

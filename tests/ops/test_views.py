@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from ops import projector_client
 from ops.cli import main
-from ops.views.answers import Status
-from projector.http.answers import EventStoreStatus, InstanceStatus
-from projector.http.answers import Status as Told
+from ops.views.responses import Status
+from projector.http.responses import Status as Told
+from subscriptions.http.responses import ConsumerStatus, EventStoreStatus
+from subscriptions.operating.status import InstanceStatus, PartitionStatus
 from tests.ops.fake_projector import (
     OTHER,
     PREVIOUS,
@@ -29,8 +30,23 @@ ACTIONS = ("list", "show", "rebuild", "cancel", "switch-back", "drop-previous", 
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(projector_client, "PATIENCE", 0.3)
+def _short_retry_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projector_client, "RETRY_TIMEOUT", 0.3)
+
+
+RELAY = ConsumerStatus(
+    name="event_relay",
+    version=1,
+    position=8000,
+    lag_positions=1500,
+    lag_events=40,
+    lag_exact=True,
+    lag_seconds=1.5,
+    parked=2,
+    state="waiting",
+    trouble="the broker is [away]",
+    partitions=[PartitionStatus(0, "relay-1", 3, 8000), PartitionStatus(1, None, 3, 8100)],
+)
 
 
 def lines(text: str) -> list[str]:
@@ -143,7 +159,7 @@ async def test_rebuild_waits_until_the_new_build_is_served(
         [VIEW],
         [building()],
         [building(fraction=0.9)],
-        [building(fraction=1.0, state="holding")],
+        [building(fraction=1.0, state="switching")],
         [REBUILT],
     )
     async with serving(FakeProjector(*script)) as projector:
@@ -277,7 +293,8 @@ async def test_partitions(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_is_read_is_what_the_projector_tells() -> None:
     view = replace(building(trouble="x"), previous=PREVIOUS)
-    told = Told(EventStoreStatus(9500, reachable=True), [InstanceStatus("left-1", True, 5, 1)], [view])
+    instance = InstanceStatus("left-1", "projector", True, 5, 1)
+    told = Told(EventStoreStatus(9500, reachable=True), [instance], [view], [RELAY])
     assert msgspec.to_builtins(msgspec.json.decode(msgspec.json.encode(told), type=Status)) == msgspec.to_builtins(told)
 
 
@@ -285,6 +302,7 @@ async def test_status_shows_views_rebuilds_and_instances(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with serving(FakeProjector([building(), replace(OTHER, state="unowned")])) as projector:
+        projector.consumers = [RELAY]
         monkeypatch.setenv("EVENTFOLD_PROJECTOR_PORT", projector.url.rpartition(":")[2])
         for name in ("COMMAND_API", "QUERY_API"):
             monkeypatch.setenv(f"EVENTFOLD_{name}_PORT", "9")
@@ -292,6 +310,7 @@ async def test_status_shows_views_rebuilds_and_instances(
 
         assert await asyncio.to_thread(main, ["status", "--data-dir", str(tmp_path)]) == 1
     text = lines(capsys.readouterr().out)
-    assert "right-2 gone 1 1970-01-01 00:00:00Z" in text
+    assert "projector right-2 gone 1 1970-01-01 00:00:00Z" in text
     assert "customer_summary 1 live 9000 ~1,234 events, 2.5 s 2 3 rebuild 47.3 %, 1 min 15 s left" in text
     assert "daily_sales 1 unowned 9000 0 events, 2.5 s 2 0" in text
+    assert "event_relay waiting 8000 40 events, 1.5 s 2 2: relay-1 0; nobody 1" in text

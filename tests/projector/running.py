@@ -124,8 +124,12 @@ async def all_done(log: ScriptedLog, engine: RunningProjector, views: int) -> No
 
 
 async def folded_up_to(store: MemoryReadStore, end: int, views: Sequence[View] = VIEWS) -> None:
-    """Waits until every partition of every live build has a checkpoint at `end`, whoever folds it."""
-    async with asyncio.timeout(20):
+    """Waits until every partition of every live build has a checkpoint at `end`, whoever folds it.
+
+    A switch that a held-up process keeps from coming about is given up after 10 s and tried again 5 s later, so on a
+    busy machine one of them alone may take that long.
+    """
+    async with asyncio.timeout(60):
         while not all(_level(store, view, end) for view in views):
             await asyncio.sleep(0.001)
 

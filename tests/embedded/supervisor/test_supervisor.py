@@ -8,11 +8,11 @@ import pytest
 
 from embedded.supervisor.ports import PortTaken, free_ports
 from embedded.supervisor.run_directory import AlreadyRunning, RunDirectory
-from embedded.supervisor.service import Patience, StartFailed, State, SupervisedService
+from embedded.supervisor.service import StartFailed, State, SupervisedService, Timings
 from embedded.supervisor.supervisor import Supervisor, all_ready
 from tests.embedded.supervisor.conftest import MakeSpec, eventually
 
-QUICK = Patience(start=20.0, grace=5.0, settle=60.0, backoff_base=0.01, backoff_cap=0.05)
+QUICK = Timings(start_timeout=20.0, stop_grace=5.0, stable_after=60.0, backoff_base=0.01, backoff_cap=0.05)
 
 
 def alive(pid: int | None) -> bool:
@@ -32,7 +32,7 @@ async def test_stages_start_in_order_and_stop_in_reverse(tmp_path: Path, make_sp
             became_ready.append(service.spec.name)
 
     stages = [[make_spec("store")], [make_spec("api")], [make_spec("gateway")]]
-    async with Supervisor(tmp_path, stages, patience=QUICK, on_change=note).running() as supervisor:
+    async with Supervisor(tmp_path, stages, timings=QUICK, on_change=note).running() as supervisor:
         assert all_ready(supervisor)
         assert became_ready == ["store", "api", "gateway"]
         pids = [service.pid for service in supervisor.services.values()]
@@ -43,7 +43,7 @@ async def test_stages_start_in_order_and_stop_in_reverse(tmp_path: Path, make_sp
 
 
 async def test_services_are_listed_while_they_run(tmp_path: Path, make_spec: MakeSpec) -> None:
-    async with Supervisor(tmp_path, [[make_spec("api")]], patience=QUICK).running() as supervisor:
+    async with Supervisor(tmp_path, [[make_spec("api")]], timings=QUICK).running() as supervisor:
         listed = RunDirectory(tmp_path).read_services()
         assert listed["api"].pid == supervisor.services["api"].pid
         assert (listed["api"].url, listed["api"].state) == ("fake://api", "ready")
@@ -54,7 +54,7 @@ async def test_services_are_listed_while_they_run(tmp_path: Path, make_spec: Mak
 
 async def test_a_killed_service_is_started_again(tmp_path: Path, make_spec: MakeSpec) -> None:
     stages = [[make_spec("store")], [make_spec("api")]]
-    async with Supervisor(tmp_path, stages, patience=QUICK).running() as supervisor:
+    async with Supervisor(tmp_path, stages, timings=QUICK).running() as supervisor:
         store, api = supervisor.services["store"], supervisor.services["api"]
         api_pid = api.pid
         for round_number in (1, 2, 3):
@@ -67,8 +67,8 @@ async def test_a_killed_service_is_started_again(tmp_path: Path, make_spec: Make
 
 
 async def test_stopping_does_not_wait_for_a_backoff(tmp_path: Path, make_spec: MakeSpec) -> None:
-    patience = Patience(start=20.0, backoff_base=600.0, backoff_cap=600.0)
-    async with Supervisor(tmp_path, [[make_spec("store")]], patience=patience).running() as supervisor:
+    timings = Timings(start_timeout=20.0, backoff_base=600.0, backoff_cap=600.0)
+    async with Supervisor(tmp_path, [[make_spec("store")]], timings=timings).running() as supervisor:
         store = supervisor.services["store"]
         store.kill()
         await eventually(lambda: store.state is State.RESTARTING)
@@ -77,9 +77,9 @@ async def test_stopping_does_not_wait_for_a_backoff(tmp_path: Path, make_spec: M
 
 
 async def test_a_service_that_ignores_sigterm_is_killed(tmp_path: Path, make_spec: MakeSpec) -> None:
-    patience = Patience(start=20.0, grace=0.05)
+    timings = Timings(start_timeout=20.0, stop_grace=0.05)
     stages = [[make_spec("stubborn", "stubborn")]]
-    async with Supervisor(tmp_path, stages, patience=patience).running() as supervisor:
+    async with Supervisor(tmp_path, stages, timings=timings).running() as supervisor:
         pid = supervisor.services["stubborn"].pid
     assert not alive(pid)
     assert supervisor.services["stubborn"].last_exit == -signal.SIGKILL
@@ -87,7 +87,7 @@ async def test_a_service_that_ignores_sigterm_is_killed(tmp_path: Path, make_spe
 
 async def test_a_service_that_ends_at_once_shows_its_last_lines(tmp_path: Path, make_spec: MakeSpec) -> None:
     stages = [[make_spec("store")], [make_spec("api", "fails")]]
-    supervisor = Supervisor(tmp_path, stages, patience=QUICK)
+    supervisor = Supervisor(tmp_path, stages, timings=QUICK)
     with pytest.raises(StartFailed, match="api exited with status 3 before it was ready") as failure:
         async with supervisor.running():
             pytest.fail("the block must not be entered")
@@ -97,9 +97,9 @@ async def test_a_service_that_ends_at_once_shows_its_last_lines(tmp_path: Path, 
 
 
 async def test_a_service_that_is_never_ready_is_given_up(tmp_path: Path, make_spec: MakeSpec) -> None:
-    patience = Patience(start=0.5, grace=5.0)
+    timings = Timings(start_timeout=0.5, stop_grace=5.0)
     with pytest.raises(StartFailed, match=r"was not ready after 0.5 s \(api has not said") as failure:
-        async with Supervisor(tmp_path, [[make_spec("api", "never-ready")]], patience=patience).running():
+        async with Supervisor(tmp_path, [[make_spec("api", "never-ready")]], timings=timings).running():
             pytest.fail("the block must not be entered")
     assert "api starts as never-ready" in failure.value.tail
 
@@ -110,7 +110,7 @@ async def test_a_command_that_does_not_exist(tmp_path: Path, make_spec: MakeSpec
         name="api", command=["/nowhere/api"], host=good.host, port=good.port, url=good.url, ready=good.ready
     )
     with pytest.raises(StartFailed, match="api exited with status 1") as failure:
-        async with Supervisor(tmp_path, [[spec]], patience=QUICK).running():
+        async with Supervisor(tmp_path, [[spec]], timings=QUICK).running():
             pytest.fail("the block must not be entered")
     assert "/nowhere/api" in failure.value.tail or "FileNotFoundError" in failure.value.tail
 
@@ -122,16 +122,16 @@ async def test_a_taken_port_is_named_and_nothing_is_started(tmp_path: Path, make
         port = squatter.getsockname()[1]
         stages = [[make_spec("store")], [make_spec("api", port=port)]]
         with pytest.raises(PortTaken) as taken:
-            async with Supervisor(tmp_path, stages, patience=QUICK).running():
+            async with Supervisor(tmp_path, stages, timings=QUICK).running():
                 pytest.fail("the block must not be entered")
     assert (taken.value.service, taken.value.port) == ("api", port)
     assert not (tmp_path / "logs").exists()
 
 
 async def test_a_second_supervisor_is_refused(tmp_path: Path, make_spec: MakeSpec) -> None:
-    async with Supervisor(tmp_path, [[make_spec("store")]], patience=QUICK).running() as supervisor:
+    async with Supervisor(tmp_path, [[make_spec("store")]], timings=QUICK).running() as supervisor:
         with pytest.raises(AlreadyRunning, match=f"pid {os.getpid()}"):
-            async with Supervisor(tmp_path, [[make_spec("other")]], patience=QUICK).running():
+            async with Supervisor(tmp_path, [[make_spec("other")]], timings=QUICK).running():
                 pytest.fail("the block must not be entered")
         assert all_ready(supervisor)
         assert "store" in RunDirectory(tmp_path).read_services()

@@ -1,0 +1,1 @@
+"""Workloads on the bundled domain. They know the services over HTTP alone."""

@@ -1,0 +1,1 @@
+"""Retail baskets: the committed sample, and the whole data set."""

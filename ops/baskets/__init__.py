@@ -1,1 +1,0 @@
-"""Retail baskets: the input of `eventfold load` and `eventfold demo`."""

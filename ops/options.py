@@ -1,0 +1,50 @@
+"""Options that several sub-commands share."""
+
+import argparse
+import os
+from pathlib import Path
+
+from infrastructure.settings import InvalidSettings, Settings, load_settings
+from ops.errors import CommandFailed
+
+DEFAULT_DATA_DIR = Path("data")
+
+
+def add_data_dir(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --data-dir."""
+    parser.add_argument(
+        "--data-dir", type=Path, default=DEFAULT_DATA_DIR, metavar="DIR", help=f"{what} (default: ./{DEFAULT_DATA_DIR})"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add --json."""
+    parser.add_argument("--json", action="store_true", help="print the projector's answer as JSON")
+
+
+def port(text: str) -> int:
+    """A TCP port from the command line."""
+    value = int(text)
+    if not 1 <= value <= 65535:
+        raise argparse.ArgumentTypeError(f"{value} is not a port")
+    return value
+
+
+def count(text: str) -> int:
+    """A number of things from the command line."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is below 1")
+    return value
+
+
+def settings() -> Settings:
+    """The settings from the environment.
+
+    Raises:
+        CommandFailed: a variable is unknown or wrong.
+    """
+    try:
+        return load_settings(os.environ)
+    except InvalidSettings as error:
+        raise CommandFailed(str(error)) from error

@@ -1,0 +1,1 @@
+"""`eventfold up` and the services on this machine: which there are, how they are supervised, each of them alone."""

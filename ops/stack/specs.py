@@ -1,0 +1,158 @@
+"""The services of one machine, as the supervisor is to run them."""
+
+import ipaddress
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import embedded
+from embedded.read_store_node import ReadStoreNode, ReadStoreNodeFailed
+from embedded.supervisor.ports import free_ports
+from embedded.supervisor.readiness import grpc_ready, http_ready
+from embedded.supervisor.service import ServiceSpec
+from infrastructure.settings import PREFIX, Settings, load_settings
+from ops.errors import CommandFailed
+from ops.locations import COMMAND_API, NODE, PROJECTOR, QUERY_API, READ_STORE
+
+EVENTSTORE_URI = f"{PREFIX}EVENTSTORE_URI"
+MONGO_URI = f"{PREFIX}MONGO_URI"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The port of each service, in the order in which `--port-base` numbers them."""
+
+    node: int = 2113
+    command_api: int = 8001
+    query_api: int = 8002
+    projector: int = 8003
+    read_store: int = 27017
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Ports":
+        """The HTTP ports of the settings, and the usual ports of the stores."""
+        return cls(
+            command_api=settings.command_api_port,
+            query_api=settings.query_api_port,
+            projector=settings.projector_port,
+        )
+
+    @classmethod
+    def from_base(cls, base: int) -> "Ports":
+        """Consecutive ports."""
+        return cls(*range(base, base + len(fields(cls))))
+
+    @classmethod
+    def free(cls, host: str) -> "Ports":
+        """Ports that are free at this moment."""
+        return cls(*free_ports(host, len(fields(cls))))
+
+    def with_choices(self, choices: Mapping[str, int | None]) -> "Ports":
+        """These ports, except those chosen one by one."""
+        return replace(self, **{name: port for name, port in choices.items() if port is not None})
+
+
+def stages(
+    data_dir: Path, host: str, ports: Ports, environment: Mapping[str, str] = os.environ
+) -> list[list[ServiceSpec]]:
+    """The services in two stages: first the stores, then what needs them.
+
+    Where the environment names a store's URI, that store is used and no stand-in is started for it.
+
+    Raises:
+        CommandFailed: the MongoDB stand-in is needed and not installed.
+    """
+    own_environment = _with_own_code(environment)
+    stores: list[ServiceSpec] = []
+    if not environment.get(EVENTSTORE_URI):
+        stores.append(_node(data_dir, _loopback(host), ports.node, own_environment))
+        own_environment[EVENTSTORE_URI] = stores[-1].url
+    if not environment.get(MONGO_URI):
+        stores.append(_read_store(data_dir, host, ports.read_store, own_environment))
+        own_environment[MONGO_URI] = stores[-1].url
+    own_environment |= {
+        f"{PREFIX}HOST": host,
+        f"{PREFIX}COMMAND_API_PORT": str(ports.command_api),
+        f"{PREFIX}QUERY_API_PORT": str(ports.query_api),
+        f"{PREFIX}PROJECTOR_PORT": str(ports.projector),
+        # The supervisor runs one projector at a time, so one that is started again may take its own place at once.
+        f"{PREFIX}CONSUMER_NAME": environment.get(f"{PREFIX}CONSUMER_NAME") or PROJECTOR,
+    }
+    load_settings(own_environment)
+    services = [
+        _http_service(COMMAND_API, host, ports.command_api, own_environment),
+        _http_service(PROJECTOR, host, ports.projector, own_environment),
+        _http_service(QUERY_API, host, ports.query_api, own_environment),
+    ]
+    return [stores, services]
+
+
+def _loopback(host: str) -> str:
+    """The node's address, on this machine alone: it asks for no passwords here, and only our own services use it."""
+    try:
+        return host if host == "localhost" or ipaddress.ip_address(host).is_loopback else "127.0.0.1"
+    except ValueError:
+        return "127.0.0.1"
+
+
+def _node(data_dir: Path, host: str, port: int, environment: Mapping[str, str]) -> ServiceSpec:
+    arguments = ["--host", host, "--port", str(port), "--data-dir", str(data_dir / "event-store")]
+    return ServiceSpec(
+        name=NODE,
+        command=[*_eventfold(), "node", *arguments],
+        host=host,
+        port=port,
+        url=f"esdb://{_authority(host, port)}?Tls=false",
+        ready=lambda: grpc_ready(host, port),
+        environment=environment,
+    )
+
+
+def _read_store(data_dir: Path, host: str, port: int, environment: Mapping[str, str]) -> ServiceSpec:
+    node = ReadStoreNode(data_dir / "read-store", port, host)
+    try:
+        # The supervisor keeps what it writes to stderr; a log file of its own would only repeat that.
+        command = node.command(log_file=Path(os.devnull))
+    except ReadStoreNodeFailed as error:
+        raise CommandFailed(str(error), f"or name a MongoDB server in {MONGO_URI}") from error
+    return ServiceSpec(
+        name=READ_STORE,
+        command=command,
+        host=host,
+        port=port,
+        url=node.uri,
+        ready=node.ready,
+        environment=environment,
+        prepare=node.prepare,
+    )
+
+
+def _http_service(name: str, host: str, port: int, environment: Mapping[str, str]) -> ServiceSpec:
+    url = f"http://{_authority(host, port)}"
+    return ServiceSpec(
+        name=name,
+        command=[*_eventfold(), name],
+        host=host,
+        port=port,
+        url=url,
+        ready=lambda: http_ready(f"{url}/health/ready"),
+        environment=environment,
+    )
+
+
+def _eventfold() -> list[str]:
+    # -P: a folder named `domain` or `ops` in the current directory must not be imported instead of ours.
+    return [sys.executable, "-P", "-m", "ops.cli"]
+
+
+def _with_own_code(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which a child runs the same code as this process."""
+    root = str(Path(embedded.__file__).parents[1])
+    others = environment.get("PYTHONPATH")
+    return {**environment, "PYTHONPATH": os.pathsep.join([root, others] if others else [root])}
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,79 @@
+"""`eventfold up`: every service on this machine, until Ctrl-C."""
+
+import argparse
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ops.options import add_data_dir, port, settings
+
+if TYPE_CHECKING:
+    from ops.stack.specs import Ports
+
+SERVICE_PORTS = {
+    "node": "the event store node",
+    "command_api": "the command API",
+    "query_api": "the query API",
+    "projector": "the projector's status and metrics",
+    "read_store": "the MongoDB stand-in",
+}
+
+
+def add_parser(commands: Any) -> None:
+    """Add `up`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "up",
+        help="every service on this machine, until Ctrl-C",
+        description="Start every service, wait until each is ready, start again the ones that die, and stop all on "
+        "Ctrl-C. Logs go to DIR/logs. Where EVENTFOLD_EVENTSTORE_URI or EVENTFOLD_MONGO_URI is set, that server is "
+        "used and no stand-in is started.",
+    )
+    add_data_dir(parser, "where events, views and logs are kept")
+    parser.add_argument("--host", help="address to listen on (default: EVENTFOLD_HOST, or 127.0.0.1)")
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument(
+        "--port-base",
+        type=port,
+        metavar="N",
+        help="listen on N, N+1, ... for " + ", ".join(name.replace("_", "-") for name in SERVICE_PORTS),
+    )
+    choice.add_argument("--free-ports", action="store_true", help="listen on ports that are free at the moment")
+    for name, what in SERVICE_PORTS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}-port", type=port, metavar="N", help=f"port of {what}")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the services until a signal asks to stop."""
+    from ops.stack.specs import Ports
+    from ops.stack.supervision import run_cancellable
+
+    configured = settings()
+    host = args.host or configured.host
+    if args.free_ports:
+        ports = Ports.free(host)
+    elif args.port_base:
+        ports = Ports.from_base(args.port_base)
+    else:
+        ports = Ports.from_settings(configured)
+    ports = ports.with_choices({name: getattr(args, f"{name}_port") for name in SERVICE_PORTS})
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        run_cancellable(_run(args.data_dir.resolve(), host, ports))
+    return 0
+
+
+async def _run(data_dir: Path, host: str, ports: "Ports") -> None:
+    from rich.console import Console
+
+    from ops.stack.specs import stages
+    from ops.stack.supervision import supervised
+    from ops.stack.up_display import UpDisplay
+
+    with UpDisplay(Console(highlight=False), data_dir) as display:
+        async with supervised(data_dir, stages(data_dir, host, ports), display.show) as supervisor:
+            display.all_ready(supervisor)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                display.stopping()

@@ -1,0 +1,1 @@
+"""`eventfold status`: which services are ready, and how far the projector is."""

@@ -1,1 +1,0 @@
-"""Proves a view's live build: the log is folded afresh in this process, and every document compared with it."""

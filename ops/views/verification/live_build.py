@@ -1,0 +1,53 @@
+"""The build that is served, and the position up to which it is complete."""
+
+import msgspec
+
+from infrastructure.checkpoints import CHECKPOINTS, low_watermark
+from infrastructure.view_registry import VIEW_RECORDS, Build, ViewRecord
+from ops.views.verification.ports import DocumentSource
+from read_models.model.view import View
+
+
+class NotVerifiable(Exception):
+    """The view can't be verified; the message says why."""
+
+
+class LiveBuild:
+    """The live build of a view as it was when this was made; `collection` holds its documents."""
+
+    def __init__(self, store: DocumentSource, view: View, build: Build) -> None:
+        self.collection = build.collection
+        self._store = store
+        self._view = view
+
+    async def watermark(self) -> int:
+        """The position up to which every partition has folded the log; -1 before the first event.
+
+        Raises NotVerifiable when another build is served now.
+        """
+        record = await _record(self._store, self._view)
+        if record.live.collection != self.collection:
+            raise NotVerifiable(
+                f"{record.live.collection} took the place of {self.collection} meanwhile; verify it again"
+            )
+        target = record.target(record.live)
+        reached = low_watermark(target, await self._store.load(CHECKPOINTS, target.keys))
+        return -1 if reached is None else reached
+
+
+async def live_build(store: DocumentSource, view: View) -> LiveBuild:
+    """The build served now. Raises NotVerifiable when there is none, or another version of the view made it."""
+    live = (await _record(store, view)).live
+    if live.version != view.version:
+        raise NotVerifiable(
+            f"its live build {live.collection} is of version {live.version}, and this is version {view.version} of the "
+            "view: verify it with the release that it is of, or once the new version is served"
+        )
+    return LiveBuild(store, view, live)
+
+
+async def _record(store: DocumentSource, view: View) -> ViewRecord:
+    found = (await store.load(VIEW_RECORDS, [view.name])).get(view.name)
+    if found is None:
+        raise NotVerifiable("it has never been projected into this read store")
+    return msgspec.convert(found.fields, ViewRecord)
