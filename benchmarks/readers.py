@@ -15,7 +15,7 @@ from esdbclient import AsyncEventStoreDBClient
 
 from benchmarks.catch_up import write_log
 from infrastructure.event_store import EventStore
-from infrastructure.event_store.connection import Reader
+from infrastructure.event_store.reader_choice import Reader
 from tests.support.services import node_uri, start_node
 
 ORDERS = 10_000  # of which 3.3 events each come to be

@@ -40,8 +40,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         Seconds, Meta(description="how long a call is repeated while the event store is away, before a 503")
     ] = 2.0
     eventstore_reader: Annotated[
-        Literal["http2", "grpc"], Meta(description="what receives subscriptions: http2 (fast) or grpc")
-    ] = "http2"
+        Literal["auto", "http2", "grpc"],
+        Meta(description="what receives subscriptions: auto (http2 for the embedded node, else grpc), http2 or grpc"),
+    ] = "auto"
     readstore_timeout: Annotated[
         Seconds, Meta(description="how long one operation waits for the read store, before a 503")
     ] = 3.0

@@ -6,7 +6,7 @@ it is good at: connection strings, TLS, credentials and discovery of the leader.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import grpc
 import structlog
@@ -20,6 +20,7 @@ from infrastructure.event_store.errors import (
     StreamDeleted,
 )
 from infrastructure.event_store.http2 import ReadCall, Target, Unsupported, target_of
+from infrastructure.event_store.reader_choice import Reader, ReaderChoice
 
 log = structlog.get_logger(__name__)
 
@@ -41,19 +42,15 @@ _TRANSIENT = {
 }
 
 
-Reader = Literal["http2", "grpc"]
-"""What receives the answers of long reads: our own HTTP/2 reader (docs/decisions/0007) or grpcio."""
-
-
 class Connection:
     """One connection, shared by every call of a process, save for the calls of the HTTP/2 reader.
 
     `calls` are those, each on a connection of its own; they end when this one does.
     """
 
-    def __init__(self, uri: str, reader: Reader = "http2") -> None:
+    def __init__(self, uri: str, reader: Reader = "auto") -> None:
         self.calls: set[ReadCall] = set()
-        self._reader = reader
+        self._reader = ReaderChoice(reader)
         self._client = AsyncEventStoreDBClient(uri=uri)
         self._client.grpc_options += _RECONNECT_OPTIONS
         self._stub: Any = None
@@ -69,19 +66,19 @@ class Connection:
             self._stub = streams_pb2_grpc.StreamsStub(self._client._connection._grpc_channel)  # type: ignore[no-untyped-call]
         return self._stub
 
-    def read_target(self) -> Target | None:
+    async def read_target(self) -> Target | None:
         """Where the HTTP/2 reader is to connect, once there is a stub; None when grpcio is to read."""
-        if self._reader == "http2":
+        options = self.call_options()
+        if await self._reader.is_http2(self._client._connection._grpc_channel, options):
             try:
-                return target_of(self._client, self.call_options()["metadata"])
+                return target_of(self._client, options["metadata"])
             except Unsupported as error:
                 self.read_by_grpc(str(error))
         return None
 
     def read_by_grpc(self, because: str) -> None:
-        """Lets grpcio read from now on: slower, and more used to all kinds of servers and what stands before them."""
-        self._reader = "grpc"
-        log.warning("the HTTP/2 reader can't be used; reading by gRPC, which is slower", because=because)
+        """Lets grpcio read from now on, whatever was chosen before."""
+        self._reader.use_grpc(because)
 
     def call_options(self, *, requires_leader: bool = False) -> dict[str, Any]:
         """Headers and credentials, as the client itself would send them."""
@@ -108,6 +105,7 @@ class Connection:
     async def _forget(self) -> None:
         if self._stub is not None:
             self._stub = None
+            self._reader.forget()
             log.info("looking for the leader of the event store again")
             self._end_calls()
             await self._client._connection.close()

@@ -28,7 +28,7 @@ async def responses(
     leader can be found; iterating raises grpc.RpcError when the call fails.
     """
     stub = await connection.stub()
-    target = connection.read_target()
+    target = await connection.read_target()
     if target is None:
         return _by_grpc(connection, stub, request)
     return _by_http2(connection, target, request, low_latency)

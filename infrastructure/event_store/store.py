@@ -7,9 +7,10 @@ from typing import Self, TypeVar
 import grpc
 
 from infrastructure.event_store.appender import Appender
-from infrastructure.event_store.connection import Connection, Reader
+from infrastructure.event_store.connection import Connection
 from infrastructure.event_store.errors import EventStoreUnavailable
 from infrastructure.event_store.events import Appended, NewEvent, StoredEvent
+from infrastructure.event_store.reader_choice import Reader
 from infrastructure.event_store.reads import all_request, stored_event, stream_request
 from infrastructure.event_store.responses import responses
 from infrastructure.event_store.subscription import Subscription
@@ -28,9 +29,7 @@ class EventStore:
     attempt. `reader` receives what subscriptions and `read_all` answer. Nothing is connected before the first call.
     """
 
-    def __init__(
-        self, uri: str, *, retry_timeout: float = 2.0, deadline: float = 5.0, reader: Reader = "http2"
-    ) -> None:
+    def __init__(self, uri: str, *, retry_timeout: float = 2.0, deadline: float = 5.0, reader: Reader = "auto") -> None:
         self._connection = Connection(uri, reader)
         self._appender = Appender(self._connection, deadline)
         self._retry_timeout = retry_timeout

@@ -15,6 +15,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 SERVICE = "event_store.client.server_features.ServerFeatures"
 # The server whose behaviour this node has.
 SERVER_VERSION = "24.10.0"
+NODE_HEADER = "eventfold-node"
 
 _METHODS = {
     SERVICE: ("GetSupportedMethods",),
@@ -62,6 +63,8 @@ class ServerFeaturesService:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
     async def GetSupportedMethods(self, request: shared_pb2.Empty, context: Context) -> Any:
+        # So that a client can tell this node from the server whose version it names.
+        await context.send_initial_metadata(((NODE_HEADER, "1"),))
         return self._answer
 
 

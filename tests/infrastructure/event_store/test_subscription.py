@@ -12,7 +12,7 @@ import uvloop
 from embedded.event_store_node import EventStoreNode
 from embedded.event_store_node.security.security import Security, TlsFiles
 from infrastructure.event_store import AppendRefused, EventStore, EventStoreUnavailable, NewEvent, StoredEvent
-from infrastructure.event_store.connection import Reader
+from infrastructure.event_store.reader_choice import Reader
 from infrastructure.event_store.subscription import Subscription
 from tests.embedded.event_store_node.access_support import certificate, users_file
 from tests.support.services import Service, node_uri, restart_node, start_node
@@ -210,7 +210,7 @@ async def test_a_certificate_for_another_host(secrets, reader):
 async def test_certificates_are_not_checked_where_the_connection_string_says_so(secrets):
     tls = TlsFiles(secrets / "node.crt", secrets / "node.key")
     async with EventStoreNode(host="127.0.0.2", security=Security(tls)) as node:
-        store = EventStore(f"esdb://a:b@127.0.0.2:{node.port}?TlsVerifyCert=false")
+        store = EventStore(f"esdb://a:b@127.0.0.2:{node.port}?TlsVerifyCert=false", reader="http2")
         async with store.subscribe(None) as subscription:
             assert await until_caught_up(subscription) == []
         await store.close()
