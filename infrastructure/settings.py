@@ -30,6 +30,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     command_api_port: Annotated[Port, Meta(description="port of the command API")] = 8001
     query_api_port: Annotated[Port, Meta(description="port of the query API")] = 8002
     projector_port: Annotated[Port, Meta(description="port of the projector's status, health and metrics")] = 8003
+    consumers_port: Annotated[Port, Meta(description="port of the application's own consumers")] = 8004
     max_body_bytes: Annotated[int, Meta(description="largest request body taken", ge=1024, le=16_777_216)] = 524_288
     aggregate_cache_size: Annotated[int, Meta(description="aggregates kept per command API process", ge=0)] = 20_000
     conflict_retries: Annotated[

@@ -17,6 +17,7 @@ READ_STORE = "read-store"
 COMMAND_API = "command-api"
 QUERY_API = "query-api"
 PROJECTOR = "projector"
+CONSUMERS = "consumers"
 
 
 def running_stack(data_dir: Path) -> dict[str, ServiceEntry]:

@@ -1,7 +1,6 @@
-"""A service that runs consumers with one target each: its stores, its coordinator, its operators' HTTP."""
+"""The service that runs the application's own consumers: its stores, its coordinator, its operators' HTTP."""
 
 import asyncio
-from collections.abc import Callable, Sequence
 
 from litestar import Litestar
 
@@ -24,20 +23,17 @@ from subscriptions.operating.plain_catalogue import PlainCatalogue
 from subscriptions.operating.status import StatusReader
 from subscriptions.process import REPLAY_TIMEOUT, consumers_run, create_coordinator, running
 
+SERVICE = "consumers"
 
-def create_consumer_service(
-    service: str,
-    application: Application,
-    consumers: Callable[[ReadStore], Sequence[Consumer]],
-    settings: Settings,
-) -> Litestar:
-    """The application of a process that runs `consumers`, made over the read store that it is given; any number of
-    such processes share the partitions. `service` names it among the processes, and in logs and titles."""
+
+def create_consumers(application: Application, settings: Settings) -> Litestar:
+    """The service: any number of its processes share the partitions of the application's consumers."""
     event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
     stop = asyncio.Event()
-    workload = PlainWorkload(read_store, consumers(read_store), settings.consumer_partitions)
+    consumers: list[Consumer] = [create(read_store) for create in application.consumers]
+    workload = PlainWorkload(read_store, consumers, settings.consumer_partitions)
     codec = EventCodec(application.aggregates)
-    coordinator = create_coordinator(service, workload, event_store, codec, read_store, settings, stop)
+    coordinator = create_coordinator(SERVICE, workload, event_store, codec, read_store, settings, stop)
     catalogue = PlainCatalogue(ConsumerRecords(read_store), workload.names)
     operations = DeadLetterOperations(read_store, catalogue, coordinator.changed, timeout=REPLAY_TIMEOUT)
     routes = [
@@ -58,7 +54,7 @@ def create_consumer_service(
 
     show_gauges(workload.names, served)
     return create_app(
-        f"Eventfold {service}",
+        "Eventfold consumers",
         routes,
         probes,
         settings,

@@ -1,6 +1,6 @@
 """What receives the answers of long reads: chosen by who the server is, unless the settings say it.
 
-Our HTTP/2 reader costs less CPU for an event than grpcio (docs/decisions/0007), but it was only run against the embedded
+Our HTTP/2 reader costs less CPU for an event than grpcio (docs/decisions/0007), but it was only run against our own
 node; so that is where it is used of itself. The node says who it is in the headers of a call that every server answers.
 """
 

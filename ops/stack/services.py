@@ -1,4 +1,4 @@
-"""`eventfold node`, `command-api`, `projector`, `query-api`: one service in the foreground."""
+"""`eventfold node`, `command-api`, `projector`, `query-api`, `consumers`: one service in the foreground."""
 
 import argparse
 import importlib
@@ -8,7 +8,10 @@ HTTP_SERVICES = {
     "command-api": "takes commands over HTTP and appends their events",
     "projector": "folds the events into the views",
     "query-api": "serves the views over HTTP",
+    "consumers": "runs the application's own consumers of the log",
 }
+# The package of a service, where it is not called as the service is.
+_PACKAGES = {"consumers": "subscriptions"}
 
 
 def add_parser(commands: Any) -> None:
@@ -36,5 +39,6 @@ def run_service(args: argparse.Namespace) -> int:
     """Run the HTTP service that the sub-command names; only its own code is imported."""
     from application import APPLICATION
 
-    service = importlib.import_module(f"{args.command.replace('-', '_')}.main")
+    package = _PACKAGES.get(args.command, args.command.replace("-", "_"))
+    service = importlib.import_module(f"{package}.main")
     return int(service.main(APPLICATION))

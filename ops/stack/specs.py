@@ -8,13 +8,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import embedded
+from application import APPLICATION
 from embedded.read_store_node import ReadStoreNode, ReadStoreNodeFailed
 from embedded.supervisor.ports import free_ports
 from embedded.supervisor.readiness import grpc_ready, http_ready
 from embedded.supervisor.service import ServiceSpec
 from infrastructure.settings import PREFIX, Settings, load_settings
 from ops.errors import CommandFailed
-from ops.locations import COMMAND_API, NODE, PROJECTOR, QUERY_API, READ_STORE
+from ops.locations import COMMAND_API, CONSUMERS, NODE, PROJECTOR, QUERY_API, READ_STORE
 
 EVENTSTORE_URI = f"{PREFIX}EVENTSTORE_URI"
 MONGO_URI = f"{PREFIX}MONGO_URI"
@@ -29,6 +30,7 @@ class Ports:
     query_api: int = 8002
     projector: int = 8003
     read_store: int = 27017
+    consumers: int = 8004
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Ports":
@@ -37,6 +39,7 @@ class Ports:
             command_api=settings.command_api_port,
             query_api=settings.query_api_port,
             projector=settings.projector_port,
+            consumers=settings.consumers_port,
         )
 
     @classmethod
@@ -77,8 +80,7 @@ def stages(
         f"{PREFIX}COMMAND_API_PORT": str(ports.command_api),
         f"{PREFIX}QUERY_API_PORT": str(ports.query_api),
         f"{PREFIX}PROJECTOR_PORT": str(ports.projector),
-        # The supervisor runs one projector at a time, so one that is started again may take its own place at once.
-        f"{PREFIX}CONSUMER_NAME": environment.get(f"{PREFIX}CONSUMER_NAME") or PROJECTOR,
+        f"{PREFIX}CONSUMERS_PORT": str(ports.consumers),
     }
     load_settings(own_environment)
     services = [
@@ -86,6 +88,8 @@ def stages(
         _http_service(PROJECTOR, host, ports.projector, own_environment),
         _http_service(QUERY_API, host, ports.query_api, own_environment),
     ]
+    if APPLICATION.consumers:
+        services.append(_http_service(CONSUMERS, host, ports.consumers, own_environment))
     return [stores, services]
 
 
@@ -131,6 +135,9 @@ def _read_store(data_dir: Path, host: str, port: int, environment: Mapping[str, 
 
 def _http_service(name: str, host: str, port: int, environment: Mapping[str, str]) -> ServiceSpec:
     url = f"http://{_authority(host, port)}"
+    # The supervisor runs one process of each service at a time, so one that is started again may take its own place at
+    # once.
+    own_name = environment.get(f"{PREFIX}CONSUMER_NAME") or name
     return ServiceSpec(
         name=name,
         command=[*_eventfold(), name],
@@ -138,7 +145,7 @@ def _http_service(name: str, host: str, port: int, environment: Mapping[str, str
         port=port,
         url=url,
         ready=lambda: http_ready(f"{url}/health/ready"),
-        environment=environment,
+        environment={**environment, f"{PREFIX}CONSUMER_NAME": own_name},
     )
 
 

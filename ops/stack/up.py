@@ -17,6 +17,7 @@ SERVICE_PORTS = {
     "query_api": "the query API",
     "projector": "the projector's status and metrics",
     "read_store": "the MongoDB stand-in",
+    "consumers": "the application's own consumers, where it has any",
 }
 
 

@@ -22,9 +22,10 @@ class PartitionReport(Struct, frozen=True, omit_defaults=True):
 
 
 class Member(Struct, frozen=True):
-    """One process. `name` outlives it: a newer process of the same name takes the older one's place at once.
+    """One process. `name` outlives it: a newer process of the same name and `service` (which says what it is) takes the
+    older one's place at once.
 
-    `service` says what it is, `abilities` which versions of which consumers it can run. Times are in epoch
+    `abilities` says which versions of which consumers it can run. Times are in epoch
     milliseconds, by its own clock, and only for people: whether it is alive is told from the beats that others see.
     """
 

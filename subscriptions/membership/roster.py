@@ -27,7 +27,7 @@ class Roster:
         return {
             instance: member
             for instance, (_, member) in members.items()
-            if moment - self._seen[instance][1] < self._lease and newest[member.name] == instance
+            if moment - self._seen[instance][1] < self._lease and newest[member.service, member.name] == instance
         }
 
     def has_beaten(self, instance: str) -> bool:
@@ -37,6 +37,6 @@ class Roster:
         return self._seen[instance][0] != self._at_first.get(instance)
 
 
-def _newest_of_each_name(members: Mapping[str, tuple[int, Member]]) -> dict[str, str]:
-    by_age = sorted((member.started_at, instance, member.name) for instance, (_, member) in members.items())
-    return {name: instance for _, instance, name in by_age}
+def _newest_of_each_name(members: Mapping[str, tuple[int, Member]]) -> dict[tuple[str, str], str]:
+    by_age = sorted(members.items(), key=lambda one: (one[1][1].started_at, one[0]))
+    return {(member.service, member.name): instance for instance, (_, member) in by_age}
