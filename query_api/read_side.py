@@ -3,17 +3,16 @@
 from infrastructure.application import Application
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
-from infrastructure.http.problems import Problem
 from infrastructure.read_store import ReadStore, StoredDocument
 from infrastructure.settings import Settings
-from query_api.bounded_reads import BoundedReads
-from query_api.checkpoints import Checkpoints, Reached
-from query_api.live_build import LiveBuild
-from query_api.live_builds import LiveBuilds
+from query_api.following.checkpoints import Checkpoints, Reached
+from query_api.following.live_build import LiveBuild
+from query_api.following.live_builds import LiveBuilds
+from query_api.reading.bounded_reads import BoundedReads
 from read_models.model.view import View
 
 
-class Sources:
+class ReadSide:
     """What every route reads from; one per process. Nothing is connected before first use."""
 
     def __init__(self, application: Application, settings: Settings) -> None:
@@ -31,9 +30,9 @@ class Sources:
         there, or the whole view has.
         """
         live = await self._live_builds.of(view)
-        held = None if live is None else await live.document(key)
-        if at_least is None or (held is not None and held.position >= at_least):
-            return held
+        stored = None if live is None else await live.document(key)
+        if at_least is None or (stored is not None and stored.position >= at_least):
+            return stored
         return await (await self.checkpoints.reached(view, at_least)).live.document(key)
 
     async def live(self, view: View, at_least: int | None) -> LiveBuild | None:
@@ -54,8 +53,3 @@ class Sources:
         await self._live_builds.close()
         await self.read_store.close()
         await self.events.close()
-
-
-def not_found(what: str) -> Problem:
-    """404: there is no such thing (or the view does not know it yet)."""
-    return Problem(404, "not-found", "Not found", f"there is no {what}")

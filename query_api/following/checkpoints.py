@@ -8,10 +8,10 @@ from msgspec import Struct
 
 from infrastructure.http.problems import Problem
 from infrastructure.view_registry import CHECKPOINTS
-from query_api.bounded_reads import BoundedReads
-from query_api.live_build import LiveBuild
-from query_api.live_builds import LiveBuilds
-from query_api.metrics import WaitMetrics
+from query_api.following.live_build import LiveBuild
+from query_api.following.live_builds import LiveBuilds
+from query_api.following.metrics import WaitMetrics
+from query_api.reading.bounded_reads import BoundedReads
 from read_models.model.view import View
 
 

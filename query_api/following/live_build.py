@@ -5,8 +5,8 @@ from typing import Any
 
 from infrastructure.read_store import Page, ReadStoreUnavailable, StoredDocument
 from infrastructure.view_registry import ViewRecord, checkpoint_keys, low_watermark
-from query_api.bounded_reads import BoundedReads
-from query_api.coalescing import CoalescedReads
+from query_api.reading.bounded_reads import BoundedReads
+from query_api.reading.coalesced_reads import CoalescedReads
 
 USABLE_FOR = 5.0
 """For so many seconds after a switch nothing is written to the build before it, so that whoever still reads that one
@@ -41,9 +41,9 @@ class LiveBuild:
 
     async def document(self, key: str) -> StoredDocument | None:
         """The document as it is now; None when there is none, or none any more. It must be left as it is."""
-        held = await self._by_key.get(key)
+        stored = await self._by_key.get(key)
         self._check_usable()
-        return None if held is None or held.fields is None else held
+        return None if stored is None or stored.fields is None else stored
 
     async def rows(self, page: Page) -> list[dict[str, Any]]:
         """The fields of a page's documents."""

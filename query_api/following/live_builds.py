@@ -7,9 +7,9 @@ from time import monotonic
 import structlog
 
 from infrastructure.view_registry import ViewRecord
-from query_api.bounded_reads import BoundedReads
-from query_api.live_build import LiveBuild
-from query_api.metrics import follows_build
+from query_api.following.live_build import LiveBuild
+from query_api.following.metrics import follows_build
+from query_api.reading.bounded_reads import BoundedReads
 from read_models.model.view import View
 
 log = structlog.get_logger(__name__)

@@ -1,24 +1,12 @@
-"""What the query API measures. Label children are bound once, so that counting costs little."""
+"""What is measured of every route. Label children are bound once, so that counting costs little."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""The bounds of every histogram of times here."""
 
 _REQUESTS = Counter("eventfold_query_requests", "Queries answered", ["route", "status"])
-_DURATION = Histogram("eventfold_query_seconds", "Time to answer a query, in seconds", ["route"], buckets=_SECONDS)
-_WAITING = Gauge("eventfold_query_at_least_waiting", "Requests that wait for a view's position now", ["view"])
-_WAITS = Counter("eventfold_query_at_least_waits", "Waits for a view's position, by outcome", ["view", "outcome"])
-_WAITED = Histogram(
-    "eventfold_query_at_least_seconds", "Time waited for a view's position, in seconds", ["view"], buckets=_SECONDS
-)
-_BUILD = Gauge("eventfold_query_live_build", "Number of the build that a view's queries are answered from", ["view"])
-_VERSION = Gauge("eventfold_query_live_version", "Version of the view in that build", ["view"])
-
-
-def follows_build(view: str, number: int, version: int) -> None:
-    """The view's queries are answered from that build from now on."""
-    _BUILD.labels(view).set(number)
-    _VERSION.labels(view).set(version)
+_DURATION = Histogram("eventfold_query_seconds", "Time to answer a query, in seconds", ["route"], buckets=SECONDS)
 
 
 class RouteMetrics:
@@ -31,18 +19,4 @@ class RouteMetrics:
     def answered(self, status: int, seconds: float) -> None:
         """Counts one answer."""
         self._by_class[status // 100].inc()
-        self._seconds.observe(seconds)
-
-
-class WaitMetrics:
-    """The waits for one view's position."""
-
-    def __init__(self, view: str) -> None:
-        self.waiting = _WAITING.labels(view)
-        self._by_outcome = {outcome: _WAITS.labels(view, outcome) for outcome in ("reached", "timeout", "failed")}
-        self._seconds = _WAITED.labels(view)
-
-    def waited(self, outcome: str, seconds: float) -> None:
-        """Counts one wait that has ended: reached, timeout or failed."""
-        self._by_outcome[outcome].inc()
         self._seconds.observe(seconds)

@@ -7,7 +7,8 @@ from litestar.openapi.spec import Operation, Schema
 from litestar.openapi.spec import Parameter as Described
 
 from infrastructure.http.problems import ProblemDetails
-from query_api.route import Route
+from query_api.http.parameters import RouteParameter
+from query_api.http.route import Route
 
 _UNCHANGED = "The client has it already: its `If-None-Match` names the ETag"
 _REFUSALS = {
@@ -18,14 +19,24 @@ _REFUSALS = {
 
 
 def operation(route: Route) -> type[Operation]:
-    """An Operation that lists the route's query parameters."""
+    """An Operation that lists the route's parameters; Litestar knows only the names of those in the path."""
+    in_path = {parameter.name: parameter for parameter in route.in_path}
 
     @dataclass
     class RouteOperation(Operation):
         def __post_init__(self) -> None:
-            self.parameters = [*(self.parameters or []), *_described(route)]
+            found = [*(self.parameters or []), *_described(route)]
+            for parameter in found:
+                if isinstance(parameter, Described) and parameter.name in in_path:
+                    _describe(parameter, in_path[parameter.name])
+            self.parameters = found
 
     return RouteOperation
+
+
+def _describe(parameter: Described, declared: RouteParameter) -> None:
+    parameter.description = declared.description or None
+    parameter.schema = Schema(**declared.schema)
 
 
 def _described(route: Route) -> list[Described]:

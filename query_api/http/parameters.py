@@ -1,4 +1,4 @@
-"""What a request's path and query string may hold; everything else is refused with 400, naming it."""
+"""What a request's query string may hold; everything else is refused with 400, naming it."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -8,26 +8,20 @@ from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
-from domain.model.identifiers import identifier_faults
-from infrastructure.http.problems import Problem
+from query_api.http.problems import malformed
 
 MAX_POSITION = 2**63 - 1
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 _MAX_PARAMETERS = 20
 
 
-class Parameter(Struct, frozen=True):
-    """A query parameter as the OpenAPI document describes it; `schema` is JSON Schema."""
+class RouteParameter(Struct, frozen=True):
+    """A parameter as the OpenAPI document describes it; `schema` is JSON Schema."""
 
     name: str
     description: str
     schema: Mapping[str, Any] = MappingProxyType({"type": "string"})
     required: bool = False
-
-
-def malformed(detail: str) -> Problem:
-    """400: the request can't be right, and why."""
-    return Problem(400, "malformed-request", "The request is malformed", detail)
 
 
 def read_query(query_string: bytes, allowed: Collection[str]) -> dict[str, str]:
@@ -50,13 +44,6 @@ def read_query(query_string: bytes, allowed: Collection[str]) -> dict[str, str]:
     return query
 
 
-def identifier(value: str, name: str) -> str:
-    """The id of an order or a customer."""
-    for fault in identifier_faults(value, name):
-        raise malformed(f"{name} {fault.detail}")
-    return value
-
-
 def whole_number(value: str, name: str, lowest: int, highest: int) -> int:
     """A decimal number between the bounds, both included."""
     if not _NUMBER.fullmatch(value) or not lowest <= int(value) <= highest:
@@ -64,14 +51,7 @@ def whole_number(value: str, name: str, lowest: int, highest: int) -> int:
     return int(value)
 
 
-def one_of(value: str, name: str, allowed: Collection[str]) -> str:
-    """One of a few words."""
-    if value not in allowed:
-        raise malformed(f"{name} must be one of {', '.join(allowed)}, not {value[:50]!r}")
-    return value
-
-
-AT_LEAST = Parameter(
+AT_LEAST = RouteParameter(
     "at_least",
     "Wait, for a bounded time, until the view has folded the event at this commit position "
     "(the `Eventfold-Position` of a command's answer); 503 when it does not get there in time",

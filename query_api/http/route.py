@@ -1,31 +1,30 @@
 """What a route is: a path, what it takes, what it answers, and the function that does it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from litestar.types import Scope
 from msgspec import Struct
 
-from query_api.answers import Answer
-from query_api.parameters import Parameter
-from query_api.sources import Sources
+from query_api.http.parameters import RouteParameter
+from query_api.http.responses import Response
 
-Respond = Callable[[Sources, Scope, dict[str, str]], Awaitable[Answer]]
-"""respond(sources, scope, query) -> answer; raises Problem, or the errors of the stores."""
+Respond = Callable[[Scope, Mapping[str, str]], Awaitable[Response]]
+"""respond(scope, query parameters) -> response; raises Problem, or the errors of the stores."""
 
 
 class Route(Struct, frozen=True):
-    """One GET route. `answer` is the type of its body, for OpenAPI."""
+    """One GET route. `path` has its parameters in braces; `answer` is the type of its body, for OpenAPI.
+
+    `parameters` are all that the query string may hold. Those of the path are described as text unless `in_path` says
+    more.
+    """
 
     path: str
-    name: str
+    operation: str
     summary: str
     respond: Respond
-    answer: type[Struct]
+    answer: Any
     description: str = ""
-    parameters: tuple[Parameter, ...] = ()
-
-
-def path_parameter(scope: Scope, name: str) -> Any:
-    """What stands in the path, decoded."""
-    return scope["path_params"][name]
+    parameters: tuple[RouteParameter, ...] = ()
+    in_path: tuple[RouteParameter, ...] = ()

@@ -1,51 +1,49 @@
-"""Keyset pages: rows by one unique, rising number, newest first."""
+"""Keyset pages: rows by one unique, rising number, each page beginning where the one before has ended."""
 
 import base64
 import binascii
 import zlib
 from collections.abc import Mapping
-from typing import Any
 
 from msgspec import Struct
 
-from query_api.parameters import MAX_POSITION, Parameter, malformed, whole_number
+from query_api.http.parameters import MAX_POSITION, RouteParameter, whole_number
+from query_api.http.problems import malformed
+from read_models.model.query import ListQuery
 
-MAX_LIMIT = 200
-DEFAULT_LIMIT = 50
-
-LIMIT = Parameter(
-    "limit", "How many rows at most", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+CURSOR = RouteParameter(
+    "cursor", "Where the page begins: the `next` of the page before, with the same other parameters"
 )
-CURSOR = Parameter("cursor", "Where the page begins: the `next` of the page before, with the same other parameters")
 
 _CHECK_BYTES = 4
 _POSITION_BYTES = 8
 
 
-class Page(Struct, frozen=True):
-    """Which rows to read: those below a position (None: from the newest), and how many."""
+class PageRequest(Struct, frozen=True):
+    """Which rows to read: those after a number, in the list's direction (None: from its beginning), and how many."""
 
     limit: int
-    below: int | None
+    after: int | None
 
 
-def read_page(query: Mapping[str, str], listed: str) -> Page:
-    """The page that the query asks for. `listed` says which list it is, so that a cursor fits only its own."""
-    limit = whole_number(query.get("limit", str(DEFAULT_LIMIT)), "limit", 1, MAX_LIMIT)
-    cursor = query.get("cursor")
-    return Page(limit, None if cursor is None else _read_cursor(cursor, listed))
+def limit_parameter(query: ListQuery) -> RouteParameter:
+    """`limit`, as OpenAPI describes it."""
+    bounds = {"type": "integer", "minimum": 1, "maximum": query.greatest_limit, "default": query.limit}
+    return RouteParameter("limit", "How many rows at most", bounds)
 
 
-def page_content(rows: list[dict[str, Any]], limit: int, listed: str, by: str) -> dict[str, Any]:
-    """The body of a page: `rows` holds one row more than shown where there is a next page."""
-    content: dict[str, Any] = {"items": rows[:limit]}
-    if len(rows) > limit:
-        content["next"] = _cursor(rows[limit - 1][by], listed)
-    return content
+def read_page(sent: Mapping[str, str], query: ListQuery, listed: str) -> PageRequest:
+    """The page that is asked for. `listed` says which list it is, so that a cursor fits only its own."""
+    limit, cursor = sent.get("limit"), sent.get("cursor")
+    return PageRequest(
+        query.limit if limit is None else whole_number(limit, "limit", 1, query.greatest_limit),
+        None if cursor is None else _read_cursor(cursor, listed),
+    )
 
 
-def _cursor(position: int, listed: str) -> str:
-    packed = position.to_bytes(_POSITION_BYTES, "big")
+def next_cursor(number: int, listed: str) -> str:
+    """The cursor of the page that begins after the row with that number."""
+    packed = number.to_bytes(_POSITION_BYTES, "big")
     return base64.urlsafe_b64encode(_check(packed, listed) + packed).decode().rstrip("=")
 
 

@@ -1,89 +1,98 @@
-"""Orders, cancellations and revenue, day by day."""
+"""Ranges: every document whose number, date or time lies between two bounds."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from litestar.types import Scope
-from msgspec import Struct
 
 from infrastructure.read_store import Comparison, Page
-from query_api.answers import Answer, weak
-from query_api.parameters import AT_LEAST, Parameter, at_least, malformed
-from query_api.route import Route
-from query_api.sources import Sources
-from read_models.ordering.daily_sales import DAILY_SALES, day_number
-
-MAX_DAYS = 366
-
-
-class DayFigures(Struct):
-    """One business day (UTC). `revenue` is in minor units by currency, cancelled orders left out."""
-
-    day: date
-    orders: int
-    cancelled: int
-    revenue: dict[str, int]
+from query_api.http.declared import compile_parameters, in_path, in_query_string, missing
+from query_api.http.kinds import described, parser
+from query_api.http.parameters import AT_LEAST, at_least
+from query_api.http.problems import malformed
+from query_api.http.public_schema import PublicSchema
+from query_api.http.responses import Response, weak
+from query_api.http.route import Route
+from query_api.read_side import ReadSide
+from read_models.model.parameter import Date, Kind, Parameter, Time
+from read_models.model.query import RangeQuery
+from read_models.model.view import View
 
 
-class SalesByDay(Struct):
-    """The days of the range that have orders, in ascending order."""
+def range_route(read_side: ReadSide, view: View, query: RangeQuery, schema: PublicSchema) -> Route:
+    """The documents of the range, from the lowest to the highest."""
+    read_filters = compile_parameters(query.path, query.filters, lambda one: one.filtered_field)
+    ends, show = _Ends(query), schema.show
 
-    items: list[DayFigures]
+    async def respond(scope: Scope, sent: Mapping[str, str]) -> Response:
+        where = read_filters(scope, sent)
+        where[query.field] = ends.read(sent)
+        live = await read_side.live(view, at_least(sent))
+        if live is None:
+            return weak(scope, {"items": []})
+        rows = await live.rows(Page(where, by=query.field, limit=query.greatest_rows + 1))
+        if len(rows) > query.greatest_rows:
+            raise malformed(f"the range holds more than {query.greatest_rows} rows; ask for a shorter one")
+        return weak(scope, {"items": [show(row) for row in rows]})
 
-
-async def list_daily_sales(sources: Sources, scope: Scope, query: dict[str, str]) -> Answer:
-    """The figures of a range of days."""
-    first, last = _range(query)
-    live = await sources.live(DAILY_SALES, at_least(query))
-    if live is None:
-        return weak(scope, {"items": []})
-    where = {"day": Comparison(at_least=day_number(first), at_most=day_number(last))}
-    days = await live.rows(Page(where, by="day", limit=MAX_DAYS))
-    return weak(scope, {"items": [_show(day) for day in days]})
-
-
-def _range(query: Mapping[str, str]) -> tuple[date, date]:
-    first, last = _day(query, "from"), _day(query, "to")
-    if first > last:
-        raise malformed(f"from ({first}) is after to ({last})")
-    if last - first >= timedelta(days=MAX_DAYS):
-        raise malformed(f"from and to span {(last - first).days + 1} days; at most {MAX_DAYS} are answered at once")
-    return first, last
-
-
-def _day(query: Mapping[str, str], name: str) -> date:
-    value = query.get(name)
-    if value is None:
-        raise malformed(f"{name} is missing: a date such as 2026-01-31")
-    try:
-        day = date.fromisoformat(value)
-    except ValueError:
-        day = None
-    # fromisoformat takes other forms of ISO 8601 too, such as 20260131.
-    if day is None or day.isoformat() != value:
-        raise malformed(f"{name} must be a date such as 2026-01-31, not {value[:50]!r}")
-    return day
+    return Route(
+        path=query.path,
+        operation=query.operation,
+        summary=query.summary,
+        respond=respond,
+        answer=schema.rows,
+        description=query.description,
+        parameters=(
+            *in_query_string(query.path, query.filters),
+            described(query.first, required=True),
+            described(query.last, required=True),
+            AT_LEAST,
+        ),
+        in_path=in_path(query.path, query.filters),
+    )
 
 
-def _show(fields: dict[str, Any]) -> dict[str, Any]:
-    number = fields["day"]
-    fields["day"] = f"{number // 10_000:04}-{number // 100 % 100:02}-{number % 100:02}"
-    return fields
+class _Ends:
+    """The two bounds of a range, both of the same kind."""
+
+    def __init__(self, query: RangeQuery) -> None:
+        self._first, self._last = query.first, query.last
+        self._parse_first, self._parse_last = parser(query.first), parser(query.last)
+        self._greatest_span = query.greatest_span
+        self._kind = query.first.kind
+
+    def read(self, sent: Mapping[str, str]) -> Comparison:
+        """What the field must be like. Raises Problem (400) when a bound is missing or wrong, or the range too long."""
+        first, first_text = _bound(sent, self._first, self._parse_first)
+        last, last_text = _bound(sent, self._last, self._parse_last)
+        names = self._first.name, self._last.name
+        if first > last:
+            raise malformed(f"{names[0]} ({first_text[:50]}) is after {names[1]} ({last_text[:50]})")
+        span = _ordinal(self._kind, last) - _ordinal(self._kind, first) + 1
+        if span > self._greatest_span:
+            raise malformed(
+                f"{names[0]} and {names[1]} span {span} {_unit(self._kind)}; "
+                f"at most {self._greatest_span} are answered at once"
+            )
+        return Comparison(at_least=first, at_most=last)
 
 
-_DATE = {"type": "string", "format": "date"}
+def _bound(sent: Mapping[str, str], parameter: Parameter, parse: Any) -> tuple[int, str]:
+    text = sent.get(parameter.name)
+    if text is None:
+        raise missing(parameter)
+    return parse(text), text
 
-DAILY_SALES_ROUTE = Route(
-    path="/daily-sales",
-    name="ListDailySales",
-    summary="Orders, cancellations and revenue by business day",
-    respond=list_daily_sales,
-    answer=SalesByDay,
-    description=f"Days without orders are left out; at most {MAX_DAYS} days per request.",
-    parameters=(
-        Parameter("from", "First day", _DATE, required=True),
-        Parameter("to", "Last day, included", _DATE, required=True),
-        AT_LEAST,
-    ),
-)
+
+def _ordinal(kind: Kind, value: int) -> int:
+    """A number that rises by one from one value of the kind to the next."""
+    if isinstance(kind, Date):
+        return date(value // 10_000, value // 100 % 100, value % 100).toordinal()
+    return value
+
+
+def _unit(kind: Kind) -> str:
+    if isinstance(kind, Date):
+        return "days"
+    return "milliseconds" if isinstance(kind, Time) else "numbers"

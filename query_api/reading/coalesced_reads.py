@@ -7,7 +7,7 @@ At one request at a time nothing is put together and nothing waits; the busier i
 import asyncio
 
 from infrastructure.read_store import ReadStoreUnavailable, StoredDocument
-from query_api.bounded_reads import BoundedReads
+from query_api.reading.bounded_reads import BoundedReads
 
 _KEYS_PER_READ = 128
 

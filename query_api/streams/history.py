@@ -1,22 +1,26 @@
-"""An order's audit trail: every event of its stream, with who, when and which command."""
+"""An aggregate's audit trail: every event of its stream, with who, when and which command."""
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from litestar.types import Scope
 from msgspec import UNSET, Struct, UnsetType
 
+from domain.model.aggregate import Aggregate
 from domain.model.event_types import UndecodableEvent, UnknownEventType
-from domain.ordering.aggregate import ORDER
 from infrastructure.event_codec import EventCodec, EventMetadata, decode_metadata
 from infrastructure.event_store import StoredEvent
-from query_api.answers import Answer, weak
-from query_api.as_of import stream_events
-from query_api.parameters import MAX_POSITION, Parameter, identifier, whole_number
-from query_api.route import Route, path_parameter
-from query_api.sources import Sources, not_found
-from query_api.times import rfc3339
+from query_api.http.kinds import parser
+from query_api.http.parameters import MAX_POSITION, RouteParameter, whole_number
+from query_api.http.problems import not_found
+from query_api.http.responses import Response, weak
+from query_api.http.route import Route
+from query_api.http.times import rfc3339
+from query_api.read_side import ReadSide
+from query_api.streams.naming import aggregate_path, id_parameter, operation_of, with_article
+from query_api.streams.stream import stream_events
 
 MAX_EVENTS = 1000
 
@@ -52,19 +56,42 @@ class History(Struct, omit_defaults=True):
     next: int | UnsetType = UNSET
 
 
-async def get_history(sources: Sources, scope: Scope, query: dict[str, str]) -> Answer:
-    """The order's events, from a revision on."""
-    order_id = identifier(path_parameter(scope, "order_id"), "order_id")
-    first = whole_number(query.get("from", "0"), "from", 0, MAX_POSITION - 1)
-    limit = whole_number(query.get("limit", str(MAX_EVENTS)), "limit", 1, MAX_EVENTS)
-    stream = ORDER.stream(order_id)
-    events = await stream_events(sources, stream, first, limit + 1)
-    if not events:
-        raise not_found(f"order {order_id}" if first == 0 else f"event {first} of order {order_id}")
-    history = History(stream, [_entry(sources.codec, event) for event in events[:limit]])
-    if len(events) > limit:
-        history.next = events[limit].revision
-    return weak(scope, history)
+_FROM = RouteParameter("from", "The first revision shown", {"type": "integer", "minimum": 0, "default": 0})
+_LIMIT = RouteParameter(
+    "limit",
+    "How many events at most",
+    {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": MAX_EVENTS},
+)
+
+
+def history_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
+    """The events of one instance, from a revision on."""
+    name, parse, category = aggregate.id_field, parser(id_parameter(aggregate)), aggregate.category
+
+    async def respond(scope: Scope, query: Mapping[str, str]) -> Response:
+        aggregate_id = parse(scope["path_params"][name])
+        first = whole_number(query.get("from", "0"), "from", 0, MAX_POSITION - 1)
+        limit = whole_number(query.get("limit", str(MAX_EVENTS)), "limit", 1, MAX_EVENTS)
+        stream = aggregate.stream(aggregate_id)
+        events = await stream_events(read_side, stream, first, limit + 1)
+        if not events:
+            raise not_found(
+                f"{category} {aggregate_id}" if first == 0 else f"event {first} of {category} {aggregate_id}"
+            )
+        history = History(stream, [_entry(read_side.codec, event) for event in events[:limit]])
+        if len(events) > limit:
+            history.next = events[limit].revision
+        return weak(scope, history)
+
+    return Route(
+        path=f"{aggregate_path(aggregate)}/history",
+        operation=operation_of("Get", aggregate, "History"),
+        summary=f"{with_article(aggregate)}'s audit trail, from its event stream",
+        respond=respond,
+        answer=History,
+        description="An event of an unknown type, or one that can't be decoded, is shown with its error and as stored.",
+        parameters=(_FROM, _LIMIT),
+    )
 
 
 def _entry(codec: EventCodec, stored: StoredEvent) -> HistoryEntry:
@@ -95,21 +122,3 @@ def _add_stored(entry: HistoryEntry, data: bytes) -> None:
         entry.stored_data = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         entry.stored_base64 = base64.b64encode(data).decode()
-
-
-HISTORY = Route(
-    path="/orders/{order_id:str}/history",
-    name="GetOrderHistory",
-    summary="An order's audit trail, from its event stream",
-    respond=get_history,
-    answer=History,
-    description="An event of an unknown type, or one that can't be decoded, is shown with its error and as stored.",
-    parameters=(
-        Parameter("from", "The first revision shown", {"type": "integer", "minimum": 0, "default": 0}),
-        Parameter(
-            "limit",
-            "How many events at most",
-            {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": MAX_EVENTS},
-        ),
-    ),
-)

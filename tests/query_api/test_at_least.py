@@ -12,8 +12,8 @@ from infrastructure.read_store import ReadStoreUnavailable
 from infrastructure.settings import Settings
 from infrastructure.view_registry import CHECKPOINTS
 from infrastructure.view_registry.transitions import repartitioned
-from query_api.checkpoints import Checkpoints
-from query_api.live_builds import LiveBuilds
+from query_api.following.checkpoints import Checkpoints
+from query_api.following.live_builds import LiveBuilds
 from read_models.model.view import View
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
 from read_models.ordering.daily_sales import DAILY_SALES

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable, StoredDocument
-from query_api.coalescing import CoalescedReads
+from query_api.reading.coalesced_reads import CoalescedReads
 
 
 class Gate:

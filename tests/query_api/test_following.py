@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from infrastructure.settings import Settings
 from infrastructure.view_registry import Build
 from infrastructure.view_registry.transitions import held, repartitioned
-from query_api.live_builds import MAX_AGE
+from query_api.following.live_builds import MAX_AGE
 from read_models.model.view import View
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
 from read_models.ordering.daily_sales import DAILY_SALES

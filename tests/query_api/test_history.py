@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from infrastructure.event_store import EventStore
-from query_api.times import rfc3339
+from query_api.http.times import rfc3339
 from tests.query_api.shelf import Shelf
 from tests.query_api.stream import OrderStream
 from tests.support.orders import CANCELLED, CONFIRMED, CREATED, SHIPPED

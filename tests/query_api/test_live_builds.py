@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from infrastructure.read_store import ReadStoreUnavailable, StoredDocument
 from infrastructure.view_registry.transitions import first_record, held, repartitioned, with_candidate
-from query_api.live_builds import LiveBuilds
+from query_api.following.live_builds import LiveBuilds
 from read_models.ordering.order_details import ORDER_DETAILS
 from read_models.ordering.order_list import ORDER_LIST
 from tests.query_api.memory_reads import RECORDS, Clock, MemoryReads, turns
