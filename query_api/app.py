@@ -3,7 +3,9 @@
 from litestar import Litestar
 
 from infrastructure.application import Application
+from infrastructure.event_store import EventStore
 from infrastructure.http.service import closing, create_app
+from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
 from query_api.http.handler import handler
 from query_api.read_side import ReadSide
@@ -12,11 +14,12 @@ from query_api.routes import all_routes
 
 def query_api(application: Application, settings: Settings) -> Litestar:
     """Built from what the application declares; connects to the stores at the first request."""
-    read_side = ReadSide(application, settings)
+    read_store, event_store = ReadStore.from_settings(settings), EventStore.from_settings(settings)
+    read_side = ReadSide(application, read_store, event_store, settings)
     return create_app(
         "Eventfold query API",
         [handler(route) for route in all_routes(application, read_side)],
-        {"read_store": read_side.read_store.ping, "event_store": read_side.events.ping},
+        {"read_store": read_store.ping, "event_store": event_store.ping},
         settings,
         lifespan=[closing(read_side.close)],
         on_stop=[read_side.checkpoints.stop],

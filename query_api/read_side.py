@@ -15,13 +15,15 @@ from read_models.model.view import View
 class ReadSide:
     """What every route reads from; one per process. Nothing is connected before first use."""
 
-    def __init__(self, application: Application, settings: Settings) -> None:
-        self.read_store = ReadStore.from_settings(settings)
+    def __init__(
+        self, application: Application, read_store: ReadStore, event_store: EventStore, settings: Settings
+    ) -> None:
+        self.read_store = read_store
+        self.events = event_store
         self.codec = EventCodec(application.aggregates)
-        reads = BoundedReads(self.read_store, settings.readstore_timeout)
+        reads = BoundedReads(read_store, settings.readstore_timeout)
         self._live_builds = LiveBuilds(reads, application.views)
         self.checkpoints = Checkpoints(reads, self._live_builds, application.views, timeout=settings.at_least_timeout)
-        self.events = EventStore.from_settings(settings)
 
     async def document(self, view: View, key: str, at_least: int | None) -> StoredDocument | None:
         """One document; None when there is none, or none any more.

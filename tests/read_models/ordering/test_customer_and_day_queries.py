@@ -1,10 +1,11 @@
 """A customer's summary and the daily sales."""
 
-from tests.query_api.shelf import PLACED_AT_TEXT, Shelf
+from tests.read_models.ordering.order_shelf import OrderShelf
 from tests.support.served import Client
+from tests.support.shelf import NOW_TEXT
 
 
-async def test_a_customer_in_figures(api: Client, shelf: Shelf) -> None:
+async def test_a_customer_in_figures(api: Client, shelf: OrderShelf) -> None:
     await shelf.customer("ada", 77)
 
     reply = await api.get("/customers/ada")
@@ -16,8 +17,8 @@ async def test_a_customer_in_figures(api: Client, shelf: Shelf) -> None:
         "cancelled": 1,
         "spend": {"USD": 1900, "JPY": 0},
         "last_order_id": "o-3",
-        "last_ordered_at": PLACED_AT_TEXT,
-        "updated_at": PLACED_AT_TEXT,
+        "last_ordered_at": NOW_TEXT,
+        "updated_at": NOW_TEXT,
     }
     assert (await api.get("/customers/ada", {"If-None-Match": reply.headers["etag"]})).status == 304
 
@@ -28,7 +29,7 @@ async def test_a_customer_that_is_unknown_or_impossible(api: Client) -> None:
     (await api.get("/customers/ada?limit=1")).refused(400, "'limit'")
 
 
-async def test_days_of_a_range_both_ends_included(api: Client, shelf: Shelf) -> None:
+async def test_days_of_a_range_both_ends_included(api: Client, shelf: OrderShelf) -> None:
     for position, day in enumerate((20260228, 20260301, 20260303, 20260331, 20260401)):
         await shelf.day(day, position)
 
