@@ -5,7 +5,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from domain.model.identifiers import identifier_faults, text_faults
+from domain.model.identifiers import identifier_faults, is_identifier, text_faults
 from query_api.http.parameters import RouteParameter, whole_number
 from query_api.http.problems import malformed
 from query_api.http.times import epoch_millis
@@ -73,9 +73,9 @@ def _schema(kind: Kind) -> dict[str, Any]:
 
 
 def _identifier(value: str, name: str) -> str:
-    for fault in identifier_faults(value, name):
-        raise malformed(f"{name} {fault.detail}")
-    return value
+    if is_identifier(value):
+        return value
+    raise malformed(f"{name} {identifier_faults(value, name)[0].detail}")
 
 
 def _one_of(value: str, name: str, words: tuple[str, ...]) -> str:
