@@ -1,7 +1,7 @@
 """This checkout beside another one, in turns, on the same node and read store: commands, catch-up, queries by id, lag.
 
-`python -m benchmarks.beside ../other-checkout` (which has a .venv of its own). Each ratio is this checkout's figure divided
-by the other's, taken round by round; for rates more is better, for the lag less.
+`python -m benchmarks.beside ../other-checkout` (which has a .venv of its own). Each ratio is this checkout's
+figure divided by the other's, taken round by round; for rates more is better, for the lag less.
 """
 
 import asyncio

@@ -3,21 +3,24 @@
 from litestar import Litestar
 
 from infrastructure.application import Application
+from infrastructure.event_store import EventStore
 from infrastructure.http.service import closing, create_app
+from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
-from query_api.handlers import handler
-from query_api.routes import ROUTES
-from query_api.sources import Sources
+from query_api.http.handler import handler
+from query_api.read_side import ReadSide
+from query_api.routes import all_routes
 
 
 def query_api(application: Application, settings: Settings) -> Litestar:
-    """Built from the list of routes; connects to the stores at the first request."""
-    sources = Sources(application, settings)
+    """Built from what the application declares; connects to the stores at the first request."""
+    read_store, event_store = ReadStore.from_settings(settings), EventStore.from_settings(settings)
+    read_side = ReadSide(application, read_store, event_store, settings)
     return create_app(
         "Eventfold query API",
-        [handler(route, sources) for route in ROUTES],
-        {"read_store": sources.read_store.ping, "event_store": sources.events.ping},
+        [handler(route) for route in all_routes(application, read_side)],
+        {"read_store": read_store.ping, "event_store": event_store.ping},
         settings,
-        lifespan=[closing(sources.close)],
-        on_stop=[sources.checkpoints.stop],
+        lifespan=[closing(read_side.close)],
+        on_stop=[read_side.checkpoints.stop],
     )

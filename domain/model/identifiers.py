@@ -9,9 +9,14 @@ IDENTIFIER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"
 _IDENTIFIER = re.compile(IDENTIFIER_PATTERN[1:-1])
 
 
+def is_identifier(value: str) -> bool:
+    """Whether `value` may be the id of an aggregate or of whoever it concerns."""
+    return _IDENTIFIER.fullmatch(value) is not None
+
+
 def identifier_faults(value: str, pointer: str) -> list[Fault]:
     """One fault when `value` is no identifier, otherwise none."""
-    if _IDENTIFIER.fullmatch(value):
+    if is_identifier(value):
         return []
     detail = "must be 1 to 64 letters, digits, '_', '.', ':' or '-', and begin with a letter or a digit"
     return [Fault(pointer, detail)]

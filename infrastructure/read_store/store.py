@@ -48,7 +48,7 @@ class _PlainIntegers(TypeDecoder):
         return int(value)
 
 
-_CODEC_OPTIONS: "CodecOptions[_Document]" = CodecOptions(type_registry=TypeRegistry([_PlainIntegers()]))
+CODEC_OPTIONS: "CodecOptions[_Document]" = CodecOptions(type_registry=TypeRegistry([_PlainIntegers()]))
 
 
 class ReadStore:
@@ -69,7 +69,7 @@ class ReadStore:
             socketTimeoutMS=max(milliseconds, 30_000),
             retryWrites=False,
         )
-        self._database = self._client.get_database(database, _CODEC_OPTIONS, write_concern=_ACKNOWLEDGED)
+        self._database = self._client.get_database(database, CODEC_OPTIONS, write_concern=_ACKNOWLEDGED)
         self._collections: dict[str, AsyncIOMotorCollection[Any]] = {}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a view is: a named, versioned, pure fold of events into documents."""
+"""What a view is: a named, versioned, pure fold of events into documents, and the queries that ask for them."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -7,6 +7,8 @@ from typing import Any
 from msgspec import Struct
 
 from domain.model.recorded_event import RecordedEvent
+from read_models.model.public_fields import PublicFields
+from read_models.model.query import Query
 
 Keys = Callable[[Any], tuple[str, ...]]
 """keys(event) -> the keys of the documents that the event changes; known from the event alone, so nothing is joined."""
@@ -23,6 +25,8 @@ class View(Struct, frozen=True):
     `document` holds only what is safe in the read store: str, int, finite float, bool, list, dict; None is left out.
     `indexes` name scalar fields of the document, each index as a tuple of fields in ascending order. `per_stream` says
     that each document is made of the events of one stream alone: for a stream's first event none need be looked for.
+    `queries` become routes of the query API, `public` says how documents are shown there; a change of either needs no
+    new version.
     """
 
     name: str
@@ -33,6 +37,8 @@ class View(Struct, frozen=True):
     fold: Fold
     indexes: tuple[Index, ...] = ()
     per_stream: bool = False
+    queries: tuple[Query, ...] = ()
+    public: PublicFields = PublicFields()
 
     @property
     def collection(self) -> str:

@@ -6,6 +6,8 @@ from msgspec.structs import replace
 from domain.model.recorded_event import RecordedEvent
 from domain.ordering.events import OrderCancelled, OrderCreated
 from read_models.model.amounts import added
+from read_models.model.parameter import Identifier, Parameter
+from read_models.model.query import KeyQuery
 from read_models.model.view import View, millis
 
 
@@ -65,4 +67,13 @@ CUSTOMER_SUMMARY = View(
     events=frozenset({OrderCreated, OrderCancelled}),
     keys=keys,
     fold=fold,
+    queries=(
+        KeyQuery(
+            path="/customers/{customer_id}",
+            operation="GetCustomer",
+            summary="A customer's orders and spend in figures",
+            key=Parameter("customer_id", Identifier()),
+            noun="customer",
+        ),
+    ),
 )

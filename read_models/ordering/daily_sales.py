@@ -8,7 +8,12 @@ from msgspec.structs import replace
 from domain.model.recorded_event import RecordedEvent
 from domain.ordering.events import OrderCancelled, OrderCreated
 from read_models.model.amounts import added
+from read_models.model.parameter import Date, Parameter
+from read_models.model.public_fields import PublicFields
+from read_models.model.query import RangeQuery
 from read_models.model.view import View
+
+MAX_DAYS = 366
 
 
 class DailySales(Struct, frozen=True, gc=False):
@@ -52,4 +57,18 @@ DAILY_SALES = View(
     keys=keys,
     fold=fold,
     indexes=(("day",),),
+    queries=(
+        RangeQuery(
+            path="/daily-sales",
+            operation="ListDailySales",
+            summary="Orders, cancellations and revenue by business day",
+            description=f"Days without orders are left out; at most {MAX_DAYS} days per request.",
+            field="day",
+            first=Parameter("from", Date(), "First day"),
+            last=Parameter("to", Date(), "Last day, included"),
+            greatest_span=MAX_DAYS,
+            greatest_rows=MAX_DAYS,
+        ),
+    ),
+    public=PublicFields(dates=("day",)),
 )

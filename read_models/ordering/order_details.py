@@ -4,6 +4,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.model.recorded_event import RecordedEvent
+from domain.ordering.aggregate import ORDER
 from domain.ordering.events import (
     OrderCancelled,
     OrderConfirmed,
@@ -12,6 +13,8 @@ from domain.ordering.events import (
     OrderEvent,
     OrderShipped,
 )
+from read_models.model.parameter import Identifier, Parameter
+from read_models.model.query import KeyQuery
 from read_models.model.view import View, millis
 
 
@@ -118,4 +121,16 @@ ORDER_DETAILS = View(
     keys=keys,
     fold=fold,
     per_stream=True,
+    queries=(
+        KeyQuery(
+            path="/orders/{order_id}",
+            operation="GetOrder",
+            summary="One order with its lines and the time of every step",
+            description="The `ETag` is the one that commands take in `If-Match`.",
+            key=Parameter("order_id", Identifier()),
+            noun="order",
+            version_field="version",
+            aggregate=ORDER,
+        ),
+    ),
 )

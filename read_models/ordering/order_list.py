@@ -12,6 +12,9 @@ from domain.ordering.events import (
     OrderEvent,
     OrderShipped,
 )
+from domain.ordering.order import Status
+from read_models.model.parameter import Identifier, OneOf, Parameter
+from read_models.model.query import ListQuery
 from read_models.model.view import View, millis
 
 
@@ -68,6 +71,8 @@ def fold(row: ListedOrder | None, recorded: RecordedEvent[OrderEvent]) -> Listed
     return replace(row, status=status, updated_at=millis(at), version=recorded.revision)
 
 
+_STATUS = Parameter("status", OneOf(tuple(status.value for status in Status)), "Only orders with this status")
+
 ORDER_LIST = View(
     name="order_list",
     version=1,
@@ -77,4 +82,20 @@ ORDER_LIST = View(
     fold=fold,
     indexes=(("placed_position",), ("customer_id", "placed_position"), ("status", "placed_position")),
     per_stream=True,
+    queries=(
+        ListQuery(
+            path="/orders",
+            operation="ListOrders",
+            summary="Orders, newest first",
+            filters=(_STATUS, Parameter("customer_id", Identifier(), "Only orders of this customer")),
+            sort="placed_position",
+        ),
+        ListQuery(
+            path="/customers/{customer_id}/orders",
+            operation="ListCustomerOrders",
+            summary="A customer's orders, newest first",
+            filters=(Parameter("customer_id", Identifier()), _STATUS),
+            sort="placed_position",
+        ),
+    ),
 )

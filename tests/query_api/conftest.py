@@ -1,25 +1,25 @@
-"""The query API over real HTTP, on a database of its own; the projector's part is played by `Shelf`."""
+"""The query API of the tiny domain over real HTTP, on a database of its own; a shelf stands for the projector."""
 
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 
-from embedded.event_store_node.node import EventStoreNode
-from infrastructure.event_store import EventStore
+from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
-from tests.query_api.shelf import Shelf
+from tests.query_api.tiny_shelf import TinyShelf
+from tests.support.event_store import event_store_uri, events
 from tests.support.read_store import ReadStoreDatabase, read_store_database, read_store_server
-from tests.support.served import Client, served
+from tests.support.served import Client, query_settings, served
+from tests.support.tiny import TINY
 
-__all__ = ["read_store_database", "read_store_server"]
-
-NOBODY_THERE = "esdb://127.0.0.1:9?Tls=false"
+__all__ = ["event_store_uri", "events", "read_store_database", "read_store_server"]
 
 
 @pytest.fixture
-async def shelf(read_store_database: ReadStoreDatabase) -> AsyncIterator[Shelf]:
+async def shelf(read_store_database: ReadStoreDatabase) -> AsyncIterator[TinyShelf]:
     """What the views hold; empty at first."""
-    shelf = Shelf(read_store_database.uri, read_store_database.name)
+    shelf = TinyShelf(ReadStore(read_store_database.uri, read_store_database.name))
     await shelf.prepare()
     yield shelf
     await shelf.close()
@@ -28,37 +28,18 @@ async def shelf(read_store_database: ReadStoreDatabase) -> AsyncIterator[Shelf]:
 @pytest.fixture
 def settings(read_store_database: ReadStoreDatabase) -> Settings:
     """Of a query API whose event store is away."""
-    return Settings(
-        eventstore_uri=NOBODY_THERE,
-        eventstore_retry_timeout=0.1,
-        mongo_uri=read_store_database.uri,
-        mongo_database=read_store_database.name,
-        at_least_timeout=0.4,
-        readstore_timeout=1.0,
-    )
+    return query_settings(read_store_database)
 
 
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[Client]:
     """A client of the query API."""
-    async with served(settings) as client:
+    async with served(TINY, settings) as client:
         yield client
 
 
 @pytest.fixture
-async def events() -> AsyncIterator[EventStore]:
-    """An event store, empty at first."""
-    async with EventStoreNode() as node:
-        store = EventStore(node.uri)
-        store.uri = node.uri  # type: ignore[attr-defined]
-        yield store
-        await store.close()
-
-
-@pytest.fixture
-async def api_with_events(settings: Settings, events: EventStore) -> AsyncIterator[Client]:
+async def api_with_events(settings: Settings, event_store_uri: str) -> AsyncIterator[Client]:
     """A client of a query API that reaches the event store too."""
-    from msgspec.structs import replace
-
-    async with served(replace(settings, eventstore_uri=events.uri)) as client:  # type: ignore[attr-defined]
+    async with served(TINY, replace(settings, eventstore_uri=event_store_uri)) as client:
         yield client

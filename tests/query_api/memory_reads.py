@@ -23,7 +23,7 @@ class Clock:
 
 
 class MemoryReads:
-    """Answers as query_api.bounded_reads.BoundedReads does; each answer is of the moment when its read ends.
+    """Answers as query_api.reading.bounded_reads.BoundedReads does; each answer is of the moment when its read ends.
 
     While `held_up` is set, reads wait; `away` makes them fail. `reads` lists collections and keys of every read.
     """

@@ -12,36 +12,30 @@ from infrastructure.http.problems import Problem
 from infrastructure.read_store import ReadStoreUnavailable
 from infrastructure.settings import Settings
 from infrastructure.view_registry.transitions import repartitioned
-from query_api.checkpoints import Checkpoints
-from query_api.live_builds import LiveBuilds
+from query_api.following.checkpoints import Checkpoints
+from query_api.following.live_builds import LiveBuilds
 from read_models.model.view import View
-from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
-from read_models.ordering.daily_sales import DAILY_SALES
-from read_models.ordering.order_details import ORDER_DETAILS
-from read_models.ordering.order_list import ORDER_LIST
 from tests.query_api.memory_reads import Clock, MemoryReads, turns
-from tests.query_api.shelf import Shelf
-from tests.support.bundled import VIEWS
+from tests.query_api.tiny_shelf import TinyShelf
 from tests.support.served import Client, served
 from tests.support.services import until
+from tests.support.tiny import LAMP_DETAILS, PARCEL_DAYS, TINY
 
 VIEW_QUERIES = [
-    (ORDER_DETAILS, "/orders/o-1?"),
-    (ORDER_LIST, "/orders?"),
-    (ORDER_LIST, "/customers/ada/orders?"),
-    (CUSTOMER_SUMMARY, "/customers/ada?"),
-    (DAILY_SALES, "/daily-sales?from=2026-03-01&to=2026-03-31&"),
+    (LAMP_DETAILS, "/lamps/l-1?"),
+    (LAMP_DETAILS, "/lamps?"),
+    (LAMP_DETAILS, "/rooms/hall/lamps?"),
+    (PARCEL_DAYS, "/parcel-days/2026-03-14?"),
+    (PARCEL_DAYS, "/parcel-days?from=2026-03-01&to=2026-03-31&"),
 ]
 
 
 @pytest.fixture
-async def filled(shelf: Shelf) -> Shelf:
+async def filled(shelf: TinyShelf) -> TinyShelf:
     """Every view has something at position 10, and its checkpoint there."""
-    await shelf.order("o-1", 10)
-    await shelf.rows(("o-1", 10))
-    await shelf.customer("ada", 10)
+    await shelf.lamp("l-1", 10)
     await shelf.day(20260314, 10)
-    for view in VIEWS:
+    for view in TINY.views:
         await shelf.checkpoint(view, 10)
     return shelf
 
@@ -52,13 +46,13 @@ async def patient(settings: Settings) -> Settings:
     return replace(settings, at_least_timeout=20.0)
 
 
-async def test_a_position_reached_already_is_answered(api: Client, filled: Shelf) -> None:
+async def test_a_position_reached_already_is_answered(api: Client, filled: TinyShelf) -> None:
     for _, path in VIEW_QUERIES:
         for position in (0, 9, 10):
             assert (await api.get(f"{path}at_least={position}")).status == 200, path
 
 
-async def test_a_position_not_reached_in_time_is_503(api: Client, filled: Shelf) -> None:
+async def test_a_position_not_reached_in_time_is_503(api: Client, filled: TinyShelf) -> None:
     replies = await asyncio.gather(*(api.get(f"{path}at_least=11") for _, path in VIEW_QUERIES))
     for (view, _), reply in zip(VIEW_QUERIES, replies, strict=True):
         reply.refused(503, f"{view.name} is at 10, not yet at 11")
@@ -66,8 +60,8 @@ async def test_a_position_not_reached_in_time_is_503(api: Client, filled: Shelf)
         assert reply.json["type"].endswith(":view-behind")
 
 
-async def test_a_position_reached_while_waiting_is_answered(patient: Settings, filled: Shelf) -> None:
-    async with served(patient) as api:
+async def test_a_position_reached_while_waiting_is_answered(patient: Settings, filled: TinyShelf) -> None:
+    async with served(TINY, patient) as api:
         for position, (view, path) in enumerate(VIEW_QUERIES, start=500):
             waiting = asyncio.create_task(api.get(f"{path}at_least={position}"))
             await until(partial(_somebody_waits, api, view), "a request waits")
@@ -81,25 +75,25 @@ async def _somebody_waits(api: Client, view: View) -> bool:
     return f'eventfold_query_at_least_waiting{{view="{view.name}"}} 1.0' in metrics
 
 
-async def test_a_document_that_is_there_needs_no_checkpoint(api: Client, shelf: Shelf) -> None:
-    await shelf.order("o-1", 10)
-    await shelf.customer("ada", 10)
-    assert (await api.get("/orders/o-1?at_least=10")).status == 200
-    assert (await api.get("/customers/ada?at_least=10")).status == 200
-    (await api.get("/orders/o-1?at_least=11")).refused(503, "no checkpoint yet")
+async def test_a_document_that_is_there_needs_no_checkpoint(api: Client, shelf: TinyShelf) -> None:
+    await shelf.lamp("l-1", 10)
+    await shelf.day(20260314, 10)
+    assert (await api.get("/lamps/l-1?at_least=10")).status == 200
+    assert (await api.get("/parcel-days/2026-03-14?at_least=10")).status == 200
+    (await api.get("/lamps/l-1?at_least=11")).refused(503, "no checkpoint yet")
 
 
-async def test_what_was_folded_while_waiting_is_in_the_answer(patient: Settings, filled: Shelf) -> None:
-    async with served(patient) as api:
-        waiting = asyncio.create_task(api.get("/orders/o-2?at_least=20"))
-        await until(lambda: _somebody_waits(api, ORDER_DETAILS), "a request waits")
-        await filled.order("o-2", 20)
-        await filled.checkpoint(ORDER_DETAILS, 20)
-        assert (await waiting).json["order_id"] == "o-2"
+async def test_what_was_folded_while_waiting_is_in_the_answer(patient: Settings, filled: TinyShelf) -> None:
+    async with served(TINY, patient) as api:
+        waiting = asyncio.create_task(api.get("/lamps/l-2?at_least=20"))
+        await until(lambda: _somebody_waits(api, LAMP_DETAILS), "a request waits")
+        await filled.lamp("l-2", 20)
+        await filled.checkpoint(LAMP_DETAILS, 20)
+        assert (await waiting).json["lamp_id"] == "l-2"
 
 
-async def test_an_unknown_order_is_404_once_the_view_is_there(api: Client, filled: Shelf) -> None:
-    (await api.get("/orders/o-2?at_least=10")).refused(404)
+async def test_an_unknown_key_is_404_once_the_view_is_there(api: Client, filled: TinyShelf) -> None:
+    (await api.get("/lamps/l-2?at_least=10")).refused(404)
 
 
 async def test_a_malformed_position_is_400(api: Client) -> None:
@@ -109,8 +103,8 @@ async def test_a_malformed_position_is_400(api: Client) -> None:
 
 
 def waiting(reads: MemoryReads, clock: Clock, timeout: float = 10) -> Checkpoints:
-    builds = LiveBuilds(reads, VIEWS, clock=clock)  # type: ignore[arg-type]
-    return Checkpoints(reads, builds, VIEWS, timeout=timeout, interval=0.001)  # type: ignore[arg-type]
+    builds = LiveBuilds(reads, TINY.views, clock=clock)  # type: ignore[arg-type]
+    return Checkpoints(reads, builds, TINY.views, timeout=timeout, interval=0.001)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -121,7 +115,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def reads() -> MemoryReads:
     """Every view is at 1."""
-    reads = MemoryReads(*VIEWS)
+    reads = MemoryReads(*TINY.views)
     _all_reach(reads, 1)
     return reads
 
@@ -140,10 +134,10 @@ async def _polls(reads: MemoryReads, count: int) -> None:
 
 async def test_all_who_wait_share_one_poller_which_ends_with_them(reads: MemoryReads, clock: Clock) -> None:
     checkpoints = waiting(reads, clock)
-    waits = [asyncio.create_task(checkpoints.reached(view, 5)) for _ in range(100) for view in VIEWS]
+    waits = [asyncio.create_task(checkpoints.reached(view, 5)) for _ in range(200) for view in TINY.views]
     await _polls(reads, 5)
     assert not any(wait.done() for wait in waits)
-    assert reads.reads[-1] == (CHECKPOINTS, [f"{view.collection}:1:0" for view in VIEWS]), "all in one read"
+    assert reads.reads[-1] == (CHECKPOINTS, [f"{view.collection}:1:0" for view in TINY.views]), "all in one read"
     before = len(reads.reads)
     _all_reach(reads, 5)
     assert [reached.position for reached in await asyncio.gather(*waits)] == [5] * 400
@@ -152,7 +146,7 @@ async def test_all_who_wait_share_one_poller_which_ends_with_them(reads: MemoryR
     ended = len(reads.reads)
     await turns()
     assert len(reads.reads) == ended
-    assert (await checkpoints.reached(ORDER_DETAILS, 5)).position == 5  # it begins again for the next one
+    assert (await checkpoints.reached(LAMP_DETAILS, 5)).position == 5  # it begins again for the next one
     assert len(reads.reads) == ended + 1
 
 
@@ -160,7 +154,7 @@ async def test_who_waits_is_told_when_the_store_goes_away_and_the_next_one_is_se
     reads: MemoryReads, clock: Clock
 ) -> None:
     checkpoints = waiting(reads, clock)
-    waits = [asyncio.create_task(checkpoints.reached(ORDER_DETAILS, 5)) for _ in range(3)]
+    waits = [asyncio.create_task(checkpoints.reached(LAMP_DETAILS, 5)) for _ in range(3)]
     await _polls(reads, 1)
     reads.away = True
     for wait in waits:
@@ -168,13 +162,13 @@ async def test_who_waits_is_told_when_the_store_goes_away_and_the_next_one_is_se
             await wait
     reads.away = False
     _all_reach(reads, 5)
-    assert (await checkpoints.reached(ORDER_DETAILS, 5)).position == 5
+    assert (await checkpoints.reached(LAMP_DETAILS, 5)).position == 5
 
 
 async def test_a_wait_ends_in_time_although_others_go_on(reads: MemoryReads, clock: Clock) -> None:
     checkpoints = waiting(reads, clock, timeout=0.05)
     with pytest.raises(Problem) as late:
-        await checkpoints.reached(ORDER_DETAILS, 5)
+        await checkpoints.reached(LAMP_DETAILS, 5)
     assert late.value.details.status == 503
     assert late.value.headers == {"Retry-After": "1"}
     await checkpoints.close()
@@ -182,9 +176,9 @@ async def test_a_wait_ends_in_time_although_others_go_on(reads: MemoryReads, clo
 
 async def test_who_waits_through_a_switch_is_answered_by_the_new_build(reads: MemoryReads, clock: Clock) -> None:
     checkpoints = waiting(reads, clock)
-    wait = asyncio.create_task(checkpoints.reached(ORDER_DETAILS, 5))
+    wait = asyncio.create_task(checkpoints.reached(LAMP_DETAILS, 5))
     await _polls(reads, 2)
-    build = reads.switch(ORDER_DETAILS)
+    build = reads.switch(LAMP_DETAILS)
     reads.reach(build, 1, 5)
     await _polls(reads, 5)
     assert not wait.done(), "the record is kept for a while"
@@ -194,9 +188,9 @@ async def test_who_waits_through_a_switch_is_answered_by_the_new_build(reads: Me
 
 
 async def test_every_partition_must_have_got_there(reads: MemoryReads, clock: Clock) -> None:
-    record = reads.by_view[ORDER_DETAILS.name] = replace(reads.by_view[ORDER_DETAILS.name], partitions=3)
+    record = reads.by_view[LAMP_DETAILS.name] = replace(reads.by_view[LAMP_DETAILS.name], partitions=3)
     checkpoints = waiting(reads, clock)
-    wait = asyncio.create_task(checkpoints.reached(ORDER_DETAILS, 5))
+    wait = asyncio.create_task(checkpoints.reached(LAMP_DETAILS, 5))
     for positions in ((9, 9), (9, 9, 4), (4, 9, 9)):
         reads.reach(record.live, 1, *positions)
         await _polls(reads, 3)
@@ -208,11 +202,11 @@ async def test_every_partition_must_have_got_there(reads: MemoryReads, clock: Cl
 async def test_a_view_that_is_divided_anew_meanwhile_answers_by_its_new_partitions(
     reads: MemoryReads, clock: Clock
 ) -> None:
-    record = reads.by_view[ORDER_DETAILS.name]
+    record = reads.by_view[LAMP_DETAILS.name]
     checkpoints = waiting(reads, clock)
-    wait = asyncio.create_task(checkpoints.reached(ORDER_DETAILS, 5))
+    wait = asyncio.create_task(checkpoints.reached(LAMP_DETAILS, 5))
     await _polls(reads, 2)
-    reads.by_view[ORDER_DETAILS.name] = repartitioned(record, 2, {record.live.collection: 1})
+    reads.by_view[LAMP_DETAILS.name] = repartitioned(record, 2, {record.live.collection: 1})
     reads.reach(record.live, 2, 9, 4)
     clock.now += 0.6
     await _polls(reads, 3)
@@ -224,12 +218,12 @@ async def test_a_view_that_is_divided_anew_meanwhile_answers_by_its_new_partitio
 async def test_a_first_record_and_checkpoint_that_come_while_waiting_are_found_at_once(
     reads: MemoryReads, clock: Clock
 ) -> None:
-    record = reads.by_view.pop(ORDER_DETAILS.name)
+    record = reads.by_view.pop(LAMP_DETAILS.name)
     reads.positions.clear()
     checkpoints = waiting(reads, clock)
-    wait = asyncio.create_task(checkpoints.reached(ORDER_DETAILS, 0))
+    wait = asyncio.create_task(checkpoints.reached(LAMP_DETAILS, 0))
     await _polls(reads, 3)
-    reads.by_view[ORDER_DETAILS.name] = record
+    reads.by_view[LAMP_DETAILS.name] = record
     await _polls(reads, 3)
     assert not wait.done()
     reads.reach(record.live, 1, 0)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable, StoredDocument
-from query_api.coalescing import CoalescedReads
+from query_api.reading.coalesced_reads import CoalescedReads
 
 
 class Gate:
@@ -39,7 +39,7 @@ async def asked(reads: CoalescedReads, *keys: str) -> list[asyncio.Task[StoredDo
 
 async def test_those_who_ask_during_a_read_share_the_next_one() -> None:
     gate = Gate()
-    reads = CoalescedReads(gate, "orders")  # type: ignore[arg-type]
+    reads = CoalescedReads(gate, "lamps")  # type: ignore[arg-type]
     (first,) = await asked(reads, "a")
     later = await asked(reads, "b", "a", "b", "missing")
     assert gate.reads == [["a"]]
@@ -60,7 +60,7 @@ async def test_those_who_ask_during_a_read_share_the_next_one() -> None:
 
 async def test_it_reads_at_once_again_when_nobody_asks() -> None:
     gate = Gate()
-    reads = CoalescedReads(gate, "orders")  # type: ignore[arg-type]
+    reads = CoalescedReads(gate, "lamps")  # type: ignore[arg-type]
     for number in range(3):
         (task,) = await asked(reads, "a")
         await gate.end(number)
@@ -69,7 +69,7 @@ async def test_it_reads_at_once_again_when_nobody_asks() -> None:
 
 async def test_a_read_has_at_most_128_keys() -> None:
     gate = Gate()
-    reads = CoalescedReads(gate, "orders")  # type: ignore[arg-type]
+    reads = CoalescedReads(gate, "lamps")  # type: ignore[arg-type]
     tasks = await asked(reads, *(f"k{number}" for number in range(300)))
     for number in range(4):
         await gate.end(number)
@@ -80,7 +80,7 @@ async def test_a_read_has_at_most_128_keys() -> None:
 
 async def test_an_answer_of_the_store_fails_only_those_who_share_it() -> None:
     gate = Gate()
-    reads = CoalescedReads(gate, "orders")  # type: ignore[arg-type]
+    reads = CoalescedReads(gate, "lamps")  # type: ignore[arg-type]
     (first,) = await asked(reads, "a")
     (second,) = await asked(reads, "b")
     await gate.end(0, ReadStoreRefused("no"))
@@ -92,7 +92,7 @@ async def test_an_answer_of_the_store_fails_only_those_who_share_it() -> None:
 
 async def test_when_the_store_is_away_those_who_wait_are_told_at_once() -> None:
     gate = Gate()
-    reads = CoalescedReads(gate, "orders")  # type: ignore[arg-type]
+    reads = CoalescedReads(gate, "lamps")  # type: ignore[arg-type]
     (first,) = await asked(reads, "a")
     waiting = await asked(reads, "b", "c")
     await gate.end(0, ReadStoreUnavailable("away"))
@@ -106,7 +106,7 @@ async def test_when_the_store_is_away_those_who_wait_are_told_at_once() -> None:
 
 async def test_one_who_gives_up_does_not_stop_the_others() -> None:
     gate = Gate()
-    reads = CoalescedReads(gate, "orders")  # type: ignore[arg-type]
+    reads = CoalescedReads(gate, "lamps")  # type: ignore[arg-type]
     first, second, third = await asked(reads, "a", "b", "c")
     first.cancel()
     second.cancel()

@@ -9,22 +9,22 @@ from time import perf_counter
 
 import pytest
 
+from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
-from tests.query_api.conftest import NOBODY_THERE
-from tests.query_api.shelf import Shelf
-from tests.support.bundled import VIEWS
+from tests.query_api.tiny_shelf import TinyShelf
 from tests.support.read_store import ReadStoreServer
-from tests.support.served import Client, served
+from tests.support.served import NOBODY_THERE, Client, served
 from tests.support.services import until
+from tests.support.tiny import TINY
 
 PATHS = [
-    "/orders/o-1",
-    "/orders/o-1?at_least=1",
-    "/orders",
-    "/customers/ada",
-    "/customers/ada/orders",
-    "/daily-sales?from=2026-03-01&to=2026-03-31",
-    "/daily-sales?from=2026-03-01&to=2026-03-31&at_least=1",
+    "/lamps/l-1",
+    "/lamps/l-1?at_least=1",
+    "/lamps",
+    "/parcel-days/2026-03-14",
+    "/rooms/hall/lamps",
+    "/parcel-days?from=2026-03-01&to=2026-03-31",
+    "/parcel-days?from=2026-03-01&to=2026-03-31&at_least=1",
 ]
 TIMEOUT = 0.5
 
@@ -39,19 +39,17 @@ async def server(tmp_path: Path) -> AsyncIterator[ReadStoreServer]:
 
 @pytest.fixture
 async def client(server: ReadStoreServer) -> AsyncIterator[Client]:
-    shelf = Shelf(server.uri, "faults")
+    shelf = TinyShelf(ReadStore(server.uri, "faults"))
     await shelf.prepare()
-    await shelf.order("o-1", 1)
-    await shelf.rows(("o-1", 1))
-    await shelf.customer("ada", 1)
+    await shelf.lamp("l-1", 1)
     await shelf.day(20260314, 1)
-    for view in VIEWS:
+    for view in TINY.views:
         await shelf.checkpoint(view, 1)
     await shelf.close()
     settings = Settings(
         eventstore_uri=NOBODY_THERE, mongo_uri=server.uri, mongo_database="faults", readstore_timeout=TIMEOUT
     )
-    async with served(settings) as client:
+    async with served(TINY, settings) as client:
         yield client
 
 

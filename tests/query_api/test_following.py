@@ -9,42 +9,41 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
 from infrastructure.view_registry import Build
 from infrastructure.view_registry.transitions import paused, repartitioned
-from query_api.live_builds import MAX_AGE
+from query_api.following.live_builds import MAX_AGE
 from read_models.model.view import View
-from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
-from read_models.ordering.daily_sales import DAILY_SALES
-from read_models.ordering.order_details import ORDER_DETAILS
-from read_models.ordering.order_list import ORDER_LIST
-from tests.query_api.shelf import Shelf
-from tests.support.bundled import VIEWS
+from tests.query_api.tiny_shelf import TinyShelf
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.served import Client, Reply, served
 from tests.support.services import until
+from tests.support.tiny import LAMP_DETAILS, PARCEL_DAYS, TINY
 
-MARKS = ("pending", "confirmed", "shipped", "delivered")
+MARKS = ("first", "second", "third", "fourth")
 """The status of every document of the first build, the second, ..., so that an answer tells where it is from."""
 
 
 class Projected:
     """A log that the live build follows, and a new build now and then; each is marked by its number."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: TinyShelf) -> None:
         self.shelf = shelf
         self.position = 0
         self.switched_after: list[int] = [0]
         self.served = (1, 0.0)  # the number of the live builds, and since when (monotonic)
 
     async def fold(self, position: int, build_of: Callable[[View], Build]) -> None:
-        """One event: an order more, and changes of what is there."""
-        details, rows = build_of(ORDER_DETAILS), build_of(ORDER_LIST)
-        await self.shelf.order("o-1", position, status=MARKS[details.number - 1], build=details)
-        await self.shelf.rows((f"o-{position}", position), status=MARKS[rows.number - 1], build=rows)
-        await self.shelf.customer("ada", position, build_of(CUSTOMER_SUMMARY))
-        await self.shelf.day(20260300 + position, position, build_of(DAILY_SALES))
-        for view in VIEWS:
+        """One event: a lamp and a day more, and changes of those that are there."""
+        lamps, days = build_of(LAMP_DETAILS), build_of(PARCEL_DAYS)
+        mark = MARKS[lamps.number - 1]
+        await self.shelf.lamp("l-1", position, installed_position=1, status=mark, build=lamps)
+        if position > 1:
+            await self.shelf.lamp(f"l-{position}", position, status=mark, build=lamps)
+            await self.shelf.day(20260300 + position, position, days)
+        await self.shelf.day(20260301, position, days)
+        for view in TINY.views:
             await self.shelf.checkpoint(view, position, build=build_of(view))
 
     async def go_on(self, events: int) -> None:
@@ -55,19 +54,19 @@ class Projected:
 
     async def rebuild(self) -> None:
         """Builds every view anew, beside the live build, and switches once it is there."""
-        builds = {view.name: await self.shelf.rebuild(view) for view in VIEWS}
+        builds = {view.name: await self.shelf.rebuild(view) for view in TINY.views}
         for position in range(1, self.position + 1):
             await self.fold(position, lambda view: builds[view.name])
-        for view in VIEWS:
+        for view in TINY.views:
             await self.shelf.save(paused(self.shelf.records[view.name]))
         self.switched_after.append(self.position)
-        for view in VIEWS:
+        for view in TINY.views:
             await self.shelf.switch(view)
         self.served = (len(self.switched_after), monotonic())
 
 
 @pytest.fixture
-async def projected(shelf: Shelf) -> Projected:
+async def projected(shelf: TinyShelf) -> Projected:
     """Every view at position 3."""
     projected = Projected(shelf)
     await projected.go_on(3)
@@ -79,18 +78,18 @@ def at(reply: Reply) -> int:
     return int(reply.headers["eventfold-position"])
 
 
-def order(reply: Reply) -> tuple[int, str]:
+def lamp(reply: Reply) -> tuple[int, str]:
     return at(reply), reply.json["status"]
 
 
-def orders(reply: Reply) -> tuple[int, str]:
+def lamps(reply: Reply) -> tuple[int, str]:
     rows = reply.json["items"]
-    assert [row["placed_position"] for row in rows] == list(range(at(reply), 0, -1)), "all of them, up to there"
+    assert [row["installed_position"] for row in rows] == list(range(at(reply), 0, -1)), "all of them, up to there"
     (mark,) = {row["status"] for row in rows}
     return at(reply), mark
 
 
-def customer(reply: Reply) -> tuple[int, None]:
+def day(reply: Reply) -> tuple[int, None]:
     return at(reply), None
 
 
@@ -99,11 +98,11 @@ def days(reply: Reply) -> tuple[int, None]:
 
 
 READERS: list[tuple[str, Callable[[Reply], tuple[int, str | None]]]] = [
-    ("/orders/o-1", order),
-    ("/orders?limit=200", orders),
-    ("/customers/ada/orders?limit=200", orders),
-    ("/customers/ada", customer),
-    ("/daily-sales?from=2026-03-01&to=2026-03-31", days),
+    ("/lamps/l-1", lamp),
+    ("/lamps?limit=200", lamps),
+    ("/rooms/hall/lamps?limit=200", lamps),
+    ("/parcel-days/2026-03-01", day),
+    ("/parcel-days?from=2026-03-01&to=2026-03-31", days),
 ]
 
 
@@ -169,17 +168,16 @@ async def test_readers_see_no_error_no_gap_and_nothing_older_while_builds_are_sw
 async def test_who_waits_through_a_switch_is_answered_from_the_new_build(
     settings: Settings, projected: Projected
 ) -> None:
-    paths = [("/orders/o-1?at_least=5", order), ("/orders?at_least=5", orders), ("/orders/o-5?at_least=5", None)]
-    async with served(replace(settings, at_least_timeout=30.0)) as api:
-        waits = [asyncio.create_task(api.get(path)) for path, _ in paths]
-        await until(partial(_waiting, api, ORDER_DETAILS, 2), "they wait")
-        await until(partial(_waiting, api, ORDER_LIST, 1), "they wait")
+    paths = ["/lamps/l-1?at_least=5", "/lamps?at_least=5", "/lamps/l-9?at_least=5"]
+    async with served(TINY, replace(settings, at_least_timeout=30.0)) as api:
+        waits = [asyncio.create_task(api.get(path)) for path in paths]
+        await until(partial(_waiting, api, LAMP_DETAILS, 3), "they wait")
         await projected.rebuild()
         assert not any(wait.done() for wait in waits)
         await projected.go_on(2)
         one, several, none = await asyncio.gather(*waits)
-        assert (order(one), orders(several)) == ((5, MARKS[1]), (5, MARKS[1]))
-        none.refused(404, "o-5")
+        assert (lamp(one), lamps(several)) == ((5, MARKS[1]), (5, MARKS[1]))
+        none.refused(404, "l-9")
 
 
 async def _waiting(api: Client, view: View, count: int) -> bool:
@@ -189,55 +187,55 @@ async def _waiting(api: Client, view: View, count: int) -> bool:
 
 async def test_a_page_goes_on_in_the_build_that_took_over(api: Client, projected: Projected) -> None:
     await projected.go_on(3)
-    first = (await api.get("/orders?limit=2")).json
+    first = (await api.get("/lamps?limit=2")).json
     await projected.rebuild()
     await projected.go_on(2)
-    await until(partial(_is_live, api, ORDER_LIST, 2), "the API follows")
-    second = (await api.get(f"/orders?limit=4&cursor={first['next']}")).json
-    assert [row["order_id"] for row in first["items"]] == ["o-6", "o-5"]
-    assert [row["order_id"] for row in second["items"]] == ["o-4", "o-3", "o-2", "o-1"]
+    await until(partial(_is_live, api, LAMP_DETAILS, 2), "the API follows")
+    second = (await api.get(f"/lamps?limit=4&cursor={first['next']}")).json
+    assert [row["lamp_id"] for row in first["items"]] == ["l-6", "l-5"]
+    assert [row["lamp_id"] for row in second["items"]] == ["l-4", "l-3", "l-2", "l-1"]
     assert {row["status"] for row in second["items"]} == {MARKS[1]}
     assert "next" not in second
 
 
 async def _is_live(api: Client, view: View, number: int) -> bool:
-    await api.get("/orders?limit=1")
+    await api.get("/lamps?limit=1")
     metrics = (await api.get("/metrics")).body.decode()
     return f'eventfold_query_live_build{{view="{view.name}"}} {number}.0' in metrics
 
 
-async def test_lists_end_at_the_slowest_partition(api: Client, shelf: Shelf) -> None:
-    await shelf.save(repartitioned(shelf.records["order_list"], 3, {"order_list_v1": -1}))
-    await shelf.rows(("a", 10), ("b", 20), ("c", 30))
+async def test_lists_end_at_the_slowest_partition(api: Client, shelf: TinyShelf) -> None:
+    await shelf.save(repartitioned(shelf.records["lamp_details"], 3, {"lamp_details_v1": -1}))
+    await shelf.lamps(("a", 10), ("b", 20), ("c", 30))
     for partition, position in enumerate((30, 20)):
-        await shelf.checkpoint(ORDER_LIST, position, partition)
-    assert (await api.get("/orders")).json == {"items": []}
-    await shelf.checkpoint(ORDER_LIST, 25, 2)
-    reply = await api.get("/orders")
-    assert ([row["order_id"] for row in reply.json["items"]], at(reply)) == (["b", "a"], 20)
-    (await api.get("/orders?at_least=21")).refused(503, "order_list is at 20, not yet at 21")
-    await shelf.order("o-1", 900)
-    assert (await api.get("/orders/o-1?at_least=900")).status == 200, "its own position is enough"
+        await shelf.checkpoint(LAMP_DETAILS, position, partition)
+    assert (await api.get("/lamps")).json == {"items": []}
+    await shelf.checkpoint(LAMP_DETAILS, 25, 2)
+    reply = await api.get("/lamps")
+    assert ([row["lamp_id"] for row in reply.json["items"]], at(reply)) == (["b", "a"], 20)
+    (await api.get("/lamps?at_least=21")).refused(503, "lamp_details is at 20, not yet at 21")
+    await shelf.lamp("l-1", 900)
+    assert (await api.get("/lamps/l-1?at_least=900")).status == 200, "its own position is enough"
 
 
-async def test_a_view_divided_anew_shows_no_shorter_list(api: Client, shelf: Shelf) -> None:
-    await shelf.rows(("a", 10), ("b", 20))
-    await shelf.checkpoint(ORDER_LIST, 20)
-    before = await api.get("/orders")
-    await shelf.save(repartitioned(shelf.records["order_list"], 2, {"order_list_v1": 15}))
+async def test_a_view_divided_anew_shows_no_shorter_list(api: Client, shelf: TinyShelf) -> None:
+    await shelf.lamps(("a", 10), ("b", 20))
+    await shelf.checkpoint(LAMP_DETAILS, 20)
+    before = await api.get("/lamps")
+    await shelf.save(repartitioned(shelf.records["lamp_details"], 2, {"lamp_details_v1": 15}))
     await shelf.store.remove("checkpoints", {"partition_epoch": 1})
     for _ in range(3):
-        assert (await api.get("/orders")).body == before.body
+        assert (await api.get("/lamps")).body == before.body
 
 
 async def test_nothing_projected_yet(api: Client) -> None:
-    (await api.get("/orders/o-1")).refused(404)
-    (await api.get("/customers/ada")).refused(404)
-    for path in ("/orders", "/customers/ada/orders", "/daily-sales?from=2026-03-01&to=2026-03-31"):
+    (await api.get("/lamps/l-1")).refused(404)
+    (await api.get("/parcel-days/2026-03-14")).refused(404)
+    for path in ("/lamps", "/rooms/hall/lamps", "/parcel-days?from=2026-03-01&to=2026-03-31"):
         reply = await api.get(path)
         assert (reply.json, "eventfold-position" in reply.headers) == ({"items": []}, False)
     joined: list[Awaitable[Reply]] = [
-        api.get(f"{path}at_least=0") for path in ("/orders/o-1?", "/orders?", "/customers/ada?")
+        api.get(f"{path}at_least=0") for path in ("/lamps/l-1?", "/lamps?", "/parcel-days/2026-03-14?")
     ]
     for reply in await asyncio.gather(*joined):
         reply.refused(503, "no checkpoint yet")
@@ -246,9 +244,9 @@ async def test_nothing_projected_yet(api: Client) -> None:
 async def test_the_first_documents_of_all_are_found_at_once(
     api: Client, read_store_database: ReadStoreDatabase
 ) -> None:
-    (await api.get("/orders/o-1")).refused(404)
-    shelf = Shelf(read_store_database.uri, read_store_database.name)
+    (await api.get("/lamps/l-1")).refused(404)
+    shelf = TinyShelf(ReadStore(read_store_database.uri, read_store_database.name))
     await shelf.prepare()
-    await shelf.order("o-1", 1)
-    assert (await api.get("/orders/o-1")).status == 200
+    await shelf.lamp("l-1", 1)
+    assert (await api.get("/lamps/l-1")).status == 200
     await shelf.close()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from query_api.times import epoch_millis, rfc3339
+from query_api.http.times import epoch_millis, rfc3339
 
 MILLIS = st.integers(0, round(datetime(9999, 12, 31, tzinfo=UTC).timestamp() * 1000))
 

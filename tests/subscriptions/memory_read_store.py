@@ -18,6 +18,7 @@ from infrastructure.read_store import (
     Write,
 )
 from infrastructure.read_store.documents import read_back, stored
+from infrastructure.read_store.store import CODEC_OPTIONS
 from infrastructure.read_store.subset import check_collection, check_document_type, check_index, mongo_filter
 
 Hook = Callable[[str, str], Awaitable[None]]
@@ -42,7 +43,7 @@ class MemoryReadStore:
 
     def documents(self, collection: str) -> dict[str, dict[str, Any]]:
         """Every document of a collection by its key."""
-        return {key: bson.decode(kept) for key, kept in self.collections.get(collection, {}).items()}
+        return {key: bson.decode(kept, CODEC_OPTIONS) for key, kept in self.collections.get(collection, {}).items()}
 
     async def prepare(self, collection: str, struct: Any, indexes: Sequence[tuple[str, ...]]) -> None:
         check_collection(collection)

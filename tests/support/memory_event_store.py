@@ -25,10 +25,10 @@ class MemoryEventStore:
         self.away = False
         self.reads = 0
 
-    async def read_stream(self, stream: str, from_revision: int = 0) -> list[StoredEvent]:
+    async def read_stream(self, stream: str, from_revision: int = 0, limit: int = 2**63 - 1) -> list[StoredEvent]:
         self._reachable()
         self.reads += 1
-        return [event for event in self.log if event.stream == stream and event.revision >= from_revision]
+        return [event for event in self.log if event.stream == stream and event.revision >= from_revision][:limit]
 
     async def append(self, stream: str, expected: int, events: Sequence[NewEvent]) -> Appended:
         self._reachable()

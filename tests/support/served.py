@@ -10,10 +10,26 @@ import uvicorn
 from msgspec import Struct
 from yarl import URL
 
-from application import APPLICATION
+from infrastructure.application import Application
 from infrastructure.http.server import listen
 from infrastructure.settings import Settings
 from query_api.app import query_api
+from tests.support.read_store import ReadStoreDatabase
+
+NOBODY_THERE = "esdb://127.0.0.1:9?Tls=false"
+"""An event store that is away."""
+
+
+def query_settings(database: ReadStoreDatabase) -> Settings:
+    """Of a query API on a database of its own, whose event store is away."""
+    return Settings(
+        eventstore_uri=NOBODY_THERE,
+        eventstore_retry_timeout=0.1,
+        mongo_uri=database.uri,
+        mongo_database=database.name,
+        at_least_timeout=0.4,
+        readstore_timeout=1.0,
+    )
 
 
 class Reply(Struct):
@@ -55,11 +71,11 @@ class Client:
 
 
 @asynccontextmanager
-async def served(settings: Settings) -> AsyncIterator[Client]:
-    """The query API with these settings, on a free port, for the block."""
+async def served(application: Application, settings: Settings) -> AsyncIterator[Client]:
+    """The query API of an application with these settings, on a free port, for the block."""
     listener = listen("127.0.0.1", 0)
     config = uvicorn.Config(
-        query_api(APPLICATION, settings), http="httptools", ws="none", lifespan="on", log_config=None
+        query_api(application, settings), http="httptools", ws="none", lifespan="on", log_config=None
     )
     config.load()
     server = uvicorn.Server(config)

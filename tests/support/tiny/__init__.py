@@ -1,7 +1,8 @@
 """A domain of two small aggregates and two views, for tests of the engines: nothing of the bundled domain is in it.
 
 Aggregates: `lamp` is installed, switched on and switched off (LampInstalled has two schema versions); `parcel` is sent
-and delivered. Views: `lamp_details` is made of one lamp's stream, `parcel_days` of all parcels of a day.
+and delivered. Views: `lamp_details` is made of one lamp's stream and asked for by key (with its version) and as lists;
+`parcel_days` is made of all parcels of a day and asked for by day and as a range of days.
 """
 
 from infrastructure.application import Application

@@ -4,8 +4,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.model.recorded_event import RecordedEvent
+from read_models.model.parameter import Identifier, OneOf, Parameter
+from read_models.model.query import KeyQuery, ListQuery
 from read_models.model.view import View, millis
-from tests.support.tiny.lamp import LampEvent, LampInstalled, LampSwitchedOff, LampSwitchedOn
+from tests.support.tiny.lamp import LAMP, LampEvent, LampInstalled, LampSwitchedOff, LampSwitchedOn
 
 
 class LampDetails(Struct, frozen=True, omit_defaults=True):
@@ -41,6 +43,8 @@ def fold(lamp: LampDetails | None, recorded: RecordedEvent[LampEvent]) -> LampDe
     return replace(lamp, status="off", updated_at=at, switched_on_at=None, version=recorded.revision)
 
 
+_STATUS = Parameter("status", OneOf(("off", "on")), "Only lamps with this status")
+
 LAMP_DETAILS = View(
     name="lamp_details",
     version=1,
@@ -50,4 +54,29 @@ LAMP_DETAILS = View(
     fold=fold,
     indexes=(("installed_position",), ("room", "installed_position"), ("status", "installed_position")),
     per_stream=True,
+    queries=(
+        KeyQuery(
+            path="/lamps/{lamp_id}",
+            operation="GetLamp",
+            summary="One lamp",
+            key=Parameter("lamp_id", Identifier()),
+            noun="lamp",
+            version_field="version",
+            aggregate=LAMP,
+        ),
+        ListQuery(
+            path="/lamps",
+            operation="ListLamps",
+            summary="Lamps, newest first",
+            filters=(_STATUS, Parameter("room", Identifier(), "Only lamps in this room")),
+            sort="installed_position",
+        ),
+        ListQuery(
+            path="/rooms/{room}/lamps",
+            operation="ListRoomLamps",
+            summary="The lamps of a room, newest first",
+            filters=(Parameter("room", Identifier()), _STATUS),
+            sort="installed_position",
+        ),
+    ),
 )

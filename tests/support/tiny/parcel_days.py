@@ -6,6 +6,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.model.recorded_event import RecordedEvent
+from read_models.model.parameter import Date, Parameter
+from read_models.model.public_fields import PublicFields
+from read_models.model.query import KeyQuery, RangeQuery
 from read_models.model.view import View, millis
 from tests.support.tiny.parcel import ParcelDelivered, ParcelEvent, ParcelSent
 
@@ -51,4 +54,24 @@ PARCEL_DAYS = View(
     keys=keys,
     fold=fold,
     indexes=(("day",),),
+    queries=(
+        KeyQuery(
+            path="/parcel-days/{day}",
+            operation="GetParcelDay",
+            summary="The parcels of a day in figures",
+            key=Parameter("day", Date()),
+            noun="parcel day",
+        ),
+        RangeQuery(
+            path="/parcel-days",
+            operation="ListParcelDays",
+            summary="The parcels of each day of a range in figures",
+            field="day",
+            first=Parameter("from", Date(), "First day"),
+            last=Parameter("to", Date(), "Last day, included"),
+            greatest_span=366,
+            greatest_rows=366,
+        ),
+    ),
+    public=PublicFields(dates=("day",)),
 )

@@ -1,0 +1,1 @@
+"""Which build of each view is served, and how far it has come."""

@@ -1,0 +1,33 @@
+"""What is measured of following the views. Label children are bound once, so that counting costs little."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from query_api.http.metrics import SECONDS
+
+_WAITING = Gauge("eventfold_query_at_least_waiting", "Requests that wait for a view's position now", ["view"])
+_WAITS = Counter("eventfold_query_at_least_waits", "Waits for a view's position, by outcome", ["view", "outcome"])
+_WAITED = Histogram(
+    "eventfold_query_at_least_seconds", "Time waited for a view's position, in seconds", ["view"], buckets=SECONDS
+)
+_BUILD = Gauge("eventfold_query_live_build", "Number of the build that a view's queries are answered from", ["view"])
+_VERSION = Gauge("eventfold_query_live_version", "Version of the view in that build", ["view"])
+
+
+def follows_build(view: str, number: int, version: int) -> None:
+    """The view's queries are answered from that build from now on."""
+    _BUILD.labels(view).set(number)
+    _VERSION.labels(view).set(version)
+
+
+class WaitMetrics:
+    """The waits for one view's position."""
+
+    def __init__(self, view: str) -> None:
+        self.waiting = _WAITING.labels(view)
+        self._by_outcome = {outcome: _WAITS.labels(view, outcome) for outcome in ("reached", "timeout", "failed")}
+        self._seconds = _WAITED.labels(view)
+
+    def waited(self, outcome: str, seconds: float) -> None:
+        """Counts one wait that has ended: reached, timeout or failed."""
+        self._by_outcome[outcome].inc()
+        self._seconds.observe(seconds)

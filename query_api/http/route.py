@@ -1,0 +1,30 @@
+"""What a route is: a path, what it takes, what it answers, and the function that does it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from litestar.types import Scope
+from msgspec import Struct
+
+from query_api.http.parameters import RouteParameter
+from query_api.http.responses import Response
+
+Respond = Callable[[Scope, Mapping[str, str]], Awaitable[Response]]
+"""respond(scope, query parameters) -> response; raises Problem, or the errors of the stores."""
+
+
+class Route(Struct, frozen=True):
+    """One GET route. `path` has its parameters in braces; `answer` is the type of its body, for OpenAPI.
+
+    `parameters` are all that the query string may hold. Those of the path are described as text unless `in_path` says
+    more.
+    """
+
+    path: str
+    operation: str
+    summary: str
+    respond: Respond
+    answer: Any
+    description: str = ""
+    parameters: tuple[RouteParameter, ...] = ()
+    in_path: tuple[RouteParameter, ...] = ()

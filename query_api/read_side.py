@@ -1,0 +1,57 @@
+"""Where answers come from: the views' documents, how far the views are, and the log itself."""
+
+from infrastructure.application import Application
+from infrastructure.event_codec import EventCodec
+from infrastructure.event_store import EventStore
+from infrastructure.read_store import ReadStore, StoredDocument
+from infrastructure.settings import Settings
+from query_api.following.checkpoints import Checkpoints, Reached
+from query_api.following.live_build import LiveBuild
+from query_api.following.live_builds import LiveBuilds
+from query_api.reading.bounded_reads import BoundedReads
+from read_models.model.view import View
+
+
+class ReadSide:
+    """What every route reads from; one per process. Nothing is connected before first use."""
+
+    def __init__(
+        self, application: Application, read_store: ReadStore, event_store: EventStore, settings: Settings
+    ) -> None:
+        self.read_store = read_store
+        self.events = event_store
+        self.codec = EventCodec(application.aggregates)
+        reads = BoundedReads(read_store, settings.readstore_timeout)
+        self._live_builds = LiveBuilds(reads, application.views)
+        self.checkpoints = Checkpoints(reads, self._live_builds, application.views, timeout=settings.at_least_timeout)
+
+    async def document(self, view: View, key: str, at_least: int | None) -> StoredDocument | None:
+        """One document; None when there is none, or none any more.
+
+        With `at_least`, one that has folded every event up to that position: either the document itself has got
+        there, or the whole view has.
+        """
+        live = await self._live_builds.of(view)
+        stored = None if live is None else await live.document(key)
+        if at_least is None or (stored is not None and stored.position >= at_least):
+            return stored
+        return await (await self.checkpoints.reached(view, at_least)).live.document(key)
+
+    async def live(self, view: View, at_least: int | None) -> LiveBuild | None:
+        """The build to answer from, once it has reached `at_least`; None when nothing has been projected yet."""
+        if at_least is None:
+            return await self._live_builds.of(view)
+        return (await self.checkpoints.reached(view, at_least)).live
+
+    async def live_with_position(self, view: View, at_least: int | None) -> Reached | None:
+        """The build to answer from and how far it is, once it has reached `at_least`; None before it is anywhere."""
+        if at_least is None:
+            return await self.checkpoints.now(view)
+        return await self.checkpoints.reached(view, at_least)
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self.checkpoints.close()
+        await self._live_builds.close()
+        await self.read_store.close()
+        await self.events.close()

@@ -1,0 +1,124 @@
+"""An aggregate's audit trail: every event of its stream, with who, when and which command."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar.types import Scope
+from msgspec import UNSET, Struct, UnsetType
+
+from domain.model.aggregate import Aggregate
+from domain.model.event_types import UndecodableEvent, UnknownEventType
+from infrastructure.event_codec import EventCodec, EventMetadata, decode_metadata
+from infrastructure.event_store import StoredEvent
+from query_api.http.kinds import parser
+from query_api.http.parameters import MAX_POSITION, RouteParameter, whole_number
+from query_api.http.problems import not_found
+from query_api.http.responses import Response, weak
+from query_api.http.route import Route
+from query_api.http.times import rfc3339
+from query_api.read_side import ReadSide
+from query_api.streams.naming import aggregate_path, id_parameter, operation_of, with_article
+from query_api.streams.stream import stream_events
+
+MAX_EVENTS = 1000
+
+
+class HistoryEntry(Struct, omit_defaults=True):
+    """One event. `schema_version` is the one it was stored in; `data` is in the newest shape.
+
+    An event that can't be decoded has no `data` but `error`, and what is stored: `stored_data` where that is JSON,
+    else `stored_base64`.
+    """
+
+    type: str
+    revision: int
+    position: int
+    recorded_at: str
+    event_id: str
+    schema_version: int | UnsetType = UNSET
+    actor: str | UnsetType = UNSET
+    command_id: str | UnsetType = UNSET
+    correlation_id: str | UnsetType = UNSET
+    causation_id: str | UnsetType = UNSET
+    data: Any = UNSET
+    error: str | UnsetType = UNSET
+    stored_data: Any = UNSET
+    stored_base64: str | UnsetType = UNSET
+
+
+class History(Struct, omit_defaults=True):
+    """A stream's events, oldest first. `next` is the revision to go on `from`; it is absent on the last page."""
+
+    stream: str
+    items: list[HistoryEntry]
+    next: int | UnsetType = UNSET
+
+
+_FROM = RouteParameter("from", "The first revision shown", {"type": "integer", "minimum": 0, "default": 0})
+_LIMIT = RouteParameter(
+    "limit",
+    "How many events at most",
+    {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": MAX_EVENTS},
+)
+
+
+def history_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
+    """The events of one instance, from a revision on."""
+    name, parse, category = aggregate.id_field, parser(id_parameter(aggregate)), aggregate.category
+
+    async def respond(scope: Scope, query: Mapping[str, str]) -> Response:
+        aggregate_id = parse(scope["path_params"][name])
+        first = whole_number(query.get("from", "0"), "from", 0, MAX_POSITION - 1)
+        limit = whole_number(query.get("limit", str(MAX_EVENTS)), "limit", 1, MAX_EVENTS)
+        stream = aggregate.stream(aggregate_id)
+        events = await stream_events(read_side, stream, first, limit + 1)
+        if not events:
+            raise not_found(
+                f"{category} {aggregate_id}" if first == 0 else f"event {first} of {category} {aggregate_id}"
+            )
+        history = History(stream, [_entry(read_side.codec, event) for event in events[:limit]])
+        if len(events) > limit:
+            history.next = events[limit].revision
+        return weak(scope, history)
+
+    return Route(
+        path=f"{aggregate_path(aggregate)}/history",
+        operation=operation_of("Get", aggregate, "History"),
+        summary=f"{with_article(aggregate)}'s audit trail, from its event stream",
+        respond=respond,
+        answer=History,
+        description="An event of an unknown type, or one that can't be decoded, is shown with its error and as stored.",
+        parameters=(_FROM, _LIMIT),
+    )
+
+
+def _entry(codec: EventCodec, stored: StoredEvent) -> HistoryEntry:
+    entry = HistoryEntry(stored.type, stored.revision, stored.position, rfc3339(stored.recorded_at), stored.id)
+    try:
+        _add_metadata(entry, decode_metadata(stored))
+        entry.data = codec.decode(stored).event
+    except (UnknownEventType, UndecodableEvent) as error:
+        entry.error = str(error)
+        _add_stored(entry, stored.data)
+    return entry
+
+
+def _add_metadata(entry: HistoryEntry, metadata: EventMetadata) -> None:
+    entry.schema_version = metadata.schema_version
+    entry.actor = _set(metadata.actor)
+    entry.command_id = _set(metadata.command_id)
+    entry.correlation_id = _set(metadata.correlation_id)
+    entry.causation_id = _set(metadata.causation_id)
+
+
+def _set(value: str | None) -> str | UnsetType:
+    return UNSET if value is None else value
+
+
+def _add_stored(entry: HistoryEntry, data: bytes) -> None:
+    try:
+        entry.stored_data = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        entry.stored_base64 = base64.b64encode(data).decode()

@@ -1,0 +1,30 @@
+"""Which routes the bundled domain has, and what the OpenAPI document says of them."""
+
+from tests.support.served import Client
+
+OPERATIONS = {
+    "/orders/{order_id}": ("GetOrder", ["order_id", "at_least", "as_of"]),
+    "/orders/{order_id}/history": ("GetOrderHistory", ["order_id", "from", "limit"]),
+    "/orders": ("ListOrders", ["status", "customer_id", "limit", "cursor", "at_least"]),
+    "/customers/{customer_id}": ("GetCustomer", ["customer_id", "at_least"]),
+    "/customers/{customer_id}/orders": (
+        "ListCustomerOrders",
+        ["customer_id", "status", "limit", "cursor", "at_least"],
+    ),
+    "/daily-sales": ("ListDailySales", ["from", "to", "at_least"]),
+}
+
+
+async def test_every_route_has_its_operation_and_parameters(api: Client) -> None:
+    document = (await api.get("/schema/openapi.json")).json
+    described = {
+        path: (operations["get"]["operationId"], [one["name"] for one in operations["get"].get("parameters", [])])
+        for path, operations in document["paths"].items()
+        if not path.startswith(("/health", "/metrics"))
+    }
+    assert described == OPERATIONS
+    for path in OPERATIONS:
+        assert {"200", "304", "400", "503"} <= set(document["paths"][path]["get"]["responses"])
+    order = document["components"]["schemas"]["OrderDetails"]
+    assert order["properties"]["created_at"] == {"type": "string", "format": "date-time"}
+    assert "confirmed_at" not in order["required"]
