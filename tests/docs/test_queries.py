@@ -9,8 +9,8 @@ from application import APPLICATION
 from infrastructure.application import Application
 from read_models.ordering.daily_sales import DAILY_SALES, DailySales
 from read_models.ordering.order_list import ORDER_LIST, ListedOrder
-from tests.projector.memory_read_store import MemoryReadStore
 from tests.query_api.in_memory import ask, by_operation, routes_in_memory
+from tests.subscriptions.memory_read_store import MemoryReadStore
 from tests.support.services import ROOT
 from tests.support.shelf import NOW, Shelf
 

@@ -14,7 +14,7 @@ from query_api.http.responses import refusal
 from query_api.http.route import Route
 from query_api.read_side import ReadSide
 from query_api.routes import all_routes
-from tests.projector.memory_read_store import MemoryReadStore
+from tests.subscriptions.memory_read_store import MemoryReadStore
 from tests.support.memory_event_store import MemoryEventStore
 from tests.support.shelf import Shelf
 

@@ -9,10 +9,10 @@ from infrastructure.application import Application
 from query_api.http.route import Route
 from read_models.model.query import KeyQuery, ListQuery, Query, RangeQuery
 from read_models.model.query_checks import declared_parameters, path_parameters
-from tests.projector.memory_read_store import MemoryReadStore
 from tests.query_api import declarations
 from tests.query_api.declarations import Thing, any_text, application, list_queries, queries, sent, stored, things
 from tests.query_api.in_memory import ask, by_operation, routes_in_memory
+from tests.subscriptions.memory_read_store import MemoryReadStore
 from tests.support.shelf import Shelf
 
 

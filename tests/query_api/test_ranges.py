@@ -7,9 +7,9 @@ from infrastructure.application import Application
 from query_api.http.route import Route
 from read_models.model.parameter import Date, Identifier, Parameter, Time, WholeNumber
 from read_models.model.query import RangeQuery
-from tests.projector.memory_read_store import MemoryReadStore
 from tests.query_api.in_memory import ask, by_operation, routes_in_memory
 from tests.query_api.tiny_shelf import TinyShelf
+from tests.subscriptions.memory_read_store import MemoryReadStore
 from tests.support.served import Client
 from tests.support.shelf import NOW, NOW_TEXT
 from tests.support.tiny import LAMP_DETAILS, PARCEL_DAYS, TINY

@@ -1,0 +1,83 @@
+"""Runs what the console blocks of a document say, and compares what comes out with what stands under each command."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+# What differs from run to run.
+VOLATILE = {"position", "created_at", "updated_at", "confirmed_at", "dispatched_at", "delivered_at"}
+VOLATILE |= {"placed_position", "dispatched_position"}
+# The day on which the documents say that something was done now.
+TODAY = "2026-03-14"
+
+
+@contextmanager
+def stack(root: Path, data_dir: Path) -> Iterator[dict[str, int]]:
+    """`eventfold up` of a tree of sources on free ports; yields where each service listens."""
+    up = subprocess.Popen(
+        [sys.executable, "-m", "ops.cli", "up", "--data-dir", str(data_dir), "--free-ports"],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=root,
+    )
+    try:
+        ports: dict[str, int] = {}
+        assert up.stdout is not None
+        for line in up.stdout:
+            found = re.match(r"(\S+) +\S+://[^ ]*:(\d+)", line)
+            if found:
+                ports[found[1]] = int(found[2])
+            if "are ready" in line:
+                break
+        yield ports
+    finally:
+        up.terminate()
+        up.wait(30)
+
+
+def steps(document: str) -> Iterator[tuple[str, Any]]:
+    """Every command of the document's console blocks, with the JSON that stands under it."""
+    for block in re.findall(r"<!-- run -->\n```console\n(.*?)```", document, re.DOTALL):
+        lines = block.splitlines()
+        assert len(lines) % 2 == 0
+        for command, answer in zip(lines[::2], lines[1::2], strict=True):
+            assert command.startswith("$ ")
+            yield command[2:], json.loads(answer)
+
+
+def follow(document: str, ports: dict[str, int], cwd: Path, *, dated: bool = False) -> int:
+    """Carries every step out, in order; answers how many. With `dated`, TODAY in them is the day of the run."""
+    usual = {"8001": "command-api", "8002": "query-api", "8003": "projector"}
+    position, number = None, 0
+    for command, documented in steps(document):
+        for port, service in usual.items():
+            command = command.replace(f"localhost:{port}", f"127.0.0.1:{ports[service]}")
+        if position is not None:
+            command = re.sub(r"at_least=\d+", f"at_least={position}", command)
+        if dated:
+            today = f"{datetime.now(UTC):%Y-%m-%d}"
+            if f"to={TODAY}" in command:
+                command = command.replace(f"{TODAY}", today)
+            documented = json.loads(json.dumps(documented).replace(f'"{TODAY}"', f'"{today}"'))
+        ran = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True, timeout=60, cwd=cwd)
+        answer = json.loads(ran.stdout)
+        position = answer.get("position", position)
+        assert _without_volatile(answer) == _without_volatile(documented), command
+        number += 1
+    return number
+
+
+def _without_volatile(answer: Any) -> Any:
+    """The same without the values that differ from run to run; that they are there is kept."""
+    if isinstance(answer, list):
+        return [_without_volatile(one) for one in answer]
+    if isinstance(answer, dict):
+        return {name: "..." if name in VOLATILE else _without_volatile(value) for name, value in answer.items()}
+    return answer
