@@ -19,8 +19,8 @@ _FIXED = b'{"order_id":"order-0","status":"pending","total":439}'
 
 def find_one(settings: Settings) -> Litestar:
     """One route that answers with the document as motor gives it."""
-    client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(settings.mongo_uri)
-    collection = client[settings.mongo_database][ORDER_DETAILS.collection]
+    client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(settings.read_store.uri)
+    collection = client[settings.read_store.database][ORDER_DETAILS.collection]
 
     @get("/orders/{order_id:str}")
     async def order(order_id: str) -> dict[str, Any] | None:
@@ -42,4 +42,4 @@ def fixed(_settings: Settings) -> Litestar:
 if __name__ == "__main__":
     chosen = load_settings(os.environ)
     build = {"find_one": find_one, "fixed": fixed}[sys.argv[1]]
-    sys.exit(serve(build(chosen), chosen, chosen.query_api_port, "query_api_port"))
+    sys.exit(serve(build(chosen), chosen, chosen.http.query_api_port, "query_api_port"))

@@ -22,7 +22,7 @@ from tests.support.read_store import ReadStoreDatabase, ReadStoreServer
 from tests.support.services import start_node, until
 
 ROUNDS = 5
-LEASE = Settings().consumer_lease
+LEASE = Settings().consumers.lease
 
 
 async def run() -> None:

@@ -15,8 +15,8 @@ from infrastructure.settings import Settings
 def command_api(application: Application, settings: Settings) -> Litestar:
     """Built from the application's aggregates; connects to the event store at the first command."""
     store, codec = EventStore.from_settings(settings), EventCodec(application.aggregates)
-    aggregates = Aggregates(store, codec, settings.aggregate_cache_size)
-    pipeline = Pipeline(store, codec, aggregates, settings.conflict_retries)
+    aggregates = Aggregates(store, codec, settings.commands.aggregate_cache_size)
+    pipeline = Pipeline(store, codec, aggregates, settings.commands.conflict_retries)
     return create_app(
         "Eventfold command API",
         command_routes(application.aggregates, pipeline),

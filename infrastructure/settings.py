@@ -1,10 +1,14 @@
-"""What can be configured, read once from the environment (`EVENTFOLD_*`) and checked at the start."""
+"""What can be configured, read once from the environment (`EVENTFOLD_*`) and checked at the start.
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
+Each field's environment variable is `EVENTFOLD_` and the field's name in capitals, as it is given there; the groups are
+for the code that reads them, and no part of a variable's name. Times are in seconds.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 PREFIX = "EVENTFOLD_"
 
@@ -16,59 +20,100 @@ class InvalidSettings(Exception):
     """An environment variable is unknown or has a value that can't be; the message names it."""
 
 
-class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Each field is the environment variable `EVENTFOLD_` + its name in capitals; times are in seconds."""
+class EventStoreSettings(Struct, frozen=True):
+    """How the event store is reached."""
 
-    eventstore_uri: Annotated[str, Meta(description="connection string of the event store")] = (
-        "esdb://127.0.0.1:2113?Tls=false"
+    uri: Annotated[str, Meta(description="connection string of the event store")] = field(
+        default="esdb://127.0.0.1:2113?Tls=false", name="eventstore_uri"
     )
-    mongo_uri: Annotated[str, Meta(description="connection string of the read store")] = (
-        "mongodb://127.0.0.1:27017/?directConnection=true&w=majority&journal=true"
+    deadline: Annotated[Seconds, Meta(description="how long one call to the event store may take")] = field(
+        default=5.0, name="eventstore_deadline"
     )
-    mongo_database: Annotated[str, Meta(description="database of the read store", min_length=1)] = "eventfold"
+    retry_timeout: Annotated[
+        Seconds, Meta(description="how long a call is repeated while the event store is away, before a 503")
+    ] = field(default=2.0, name="eventstore_retry_timeout")
+    reader: Annotated[
+        Literal["auto", "http2", "grpc"],
+        Meta(description="what receives subscriptions: auto (http2 for the embedded node, else grpc), http2 or grpc"),
+    ] = field(default="auto", name="eventstore_reader")
+
+
+class ReadStoreSettings(Struct, frozen=True):
+    """How the read store is reached."""
+
+    uri: Annotated[str, Meta(description="connection string of the read store")] = field(
+        default="mongodb://127.0.0.1:27017/?directConnection=true&w=majority&journal=true", name="mongo_uri"
+    )
+    database: Annotated[str, Meta(description="database of the read store", min_length=1)] = field(
+        default="eventfold", name="mongo_database"
+    )
+    timeout: Annotated[Seconds, Meta(description="how long one operation waits for the read store, before a 503")] = (
+        field(default=3.0, name="readstore_timeout")
+    )
+
+
+class HttpSettings(Struct, frozen=True):
+    """Where the services listen, and what they take."""
+
     host: Annotated[str, Meta(description="address that the HTTP services listen on")] = "127.0.0.1"
     command_api_port: Annotated[Port, Meta(description="port of the command API")] = 8001
     query_api_port: Annotated[Port, Meta(description="port of the query API")] = 8002
     projector_port: Annotated[Port, Meta(description="port of the projector's status, health and metrics")] = 8003
     consumers_port: Annotated[Port, Meta(description="port of the application's own consumers")] = 8004
     max_body_bytes: Annotated[int, Meta(description="largest request body taken", ge=1024, le=16_777_216)] = 524_288
+    shutdown_grace: Annotated[Seconds, Meta(description="how long requests under way may take to finish")] = 10.0
+
+
+class CommandSettings(Struct, frozen=True):
+    """How the command API carries commands out."""
+
     aggregate_cache_size: Annotated[int, Meta(description="aggregates kept per command API process", ge=0)] = 20_000
     conflict_retries: Annotated[
         int, Meta(description="how often a command is decided again after a conflict", ge=0, le=20)
     ] = 5
-    eventstore_deadline: Annotated[Seconds, Meta(description="how long one call to the event store may take")] = 5.0
-    eventstore_retry_timeout: Annotated[
-        Seconds, Meta(description="how long a call is repeated while the event store is away, before a 503")
-    ] = 2.0
-    eventstore_reader: Annotated[
-        Literal["auto", "http2", "grpc"],
-        Meta(description="what receives subscriptions: auto (http2 for the embedded node, else grpc), http2 or grpc"),
-    ] = "auto"
-    readstore_timeout: Annotated[
-        Seconds, Meta(description="how long one operation waits for the read store, before a 503")
-    ] = 3.0
+
+
+class QuerySettings(Struct, frozen=True):
+    """How the query API answers."""
+
     at_least_timeout: Annotated[Seconds, Meta(description="how long a query waits for `at_least`, before a 503")] = 10.0
-    shutdown_grace: Annotated[Seconds, Meta(description="how long requests under way may take to finish")] = 10.0
-    consumer_batch: Annotated[
+
+
+class ConsumerSettings(Struct, frozen=True):
+    """How a process takes part in following the log."""
+
+    batch: Annotated[
         int, Meta(description="how many events a consumer of the log reads ahead at most", ge=1, le=1_000_000)
-    ] = 8192
-    projector_cache: Annotated[int, Meta(description="documents kept in memory per view", ge=0)] = 20_000
-    consumer_name: Annotated[
+    ] = field(default=8192, name="consumer_batch")
+    name: Annotated[
         str,
         Meta(
             description="name of this process among the consumers, for a restart to take its own place at once",
             max_length=100,
         ),
-    ] = ""
-    consumer_lease: Annotated[
-        Seconds, Meta(description="after how long without a heartbeat a process's work is taken over")
-    ] = 3.0
-    consumer_partitions: Annotated[
+    ] = field(default="", name="consumer_name")
+    lease: Annotated[Seconds, Meta(description="after how long without a heartbeat a process's work is taken over")] = (
+        field(default=3.0, name="consumer_lease")
+    )
+    partitions: Annotated[
         int, Meta(description="into how many partitions a new view or other consumer is divided", ge=1, le=64)
-    ] = 1
+    ] = field(default=1, name="consumer_partitions")
+
+
+class ProjectorSettings(Struct, frozen=True):
+    """How the projector folds views."""
+
+    cache: Annotated[int, Meta(description="documents kept in memory per view", ge=0)] = field(
+        default=20_000, name="projector_cache"
+    )
     view_grace: Annotated[
         float, Meta(description="how long the build before a switch is kept up, to go back to", ge=0, le=31_536_000)
     ] = 3_600.0
+
+
+class TelemetrySettings(Struct, frozen=True):
+    """What a process tells of itself."""
+
     log_level: Annotated[
         str, Meta(description="debug, info, warning or error", pattern="^(debug|info|warning|error)$")
     ] = "info"
@@ -76,6 +121,45 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     traces: Annotated[
         str, Meta(description="where spans go: none, or console (one JSON object a line)", pattern="^(none|console)$")
     ] = "none"
+
+
+class Settings(Struct, frozen=True):
+    """Every setting, in groups."""
+
+    event_store: EventStoreSettings = EventStoreSettings()
+    read_store: ReadStoreSettings = ReadStoreSettings()
+    http: HttpSettings = HttpSettings()
+    commands: CommandSettings = CommandSettings()
+    queries: QuerySettings = QuerySettings()
+    consumers: ConsumerSettings = ConsumerSettings()
+    projector: ProjectorSettings = ProjectorSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """The settings with these values, by the names of their variables in small letters; the others by default."""
+        return cls().changed(**values)
+
+    def changed(self, **values: Any) -> Self:
+        """The same settings but for these values, by the names of their variables in small letters.
+
+        Raises TypeError for a name that no setting has.
+        """
+        groups = {}
+        for group in msgspec.structs.fields(type(self)):
+            names = {one.encode_name: one.name for one in msgspec.structs.fields(group.type)}
+            mine = {names[name]: values.pop(name) for name in list(values) if name in names}
+            if mine:
+                groups[group.name] = msgspec.structs.replace(getattr(self, group.name), **mine)
+        if values:
+            raise TypeError(f"there is no setting {', '.join(values)}")
+        return msgspec.structs.replace(self, **groups)
+
+
+def every_setting() -> Iterator[msgspec.structs.FieldInfo]:
+    """Each setting once; its variable is PREFIX and `encode_name` in capitals."""
+    for group in msgspec.structs.fields(Settings):
+        yield from msgspec.structs.fields(group.type)
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -86,12 +170,22 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     given = {
         name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX) and value
     }
-    try:
-        return msgspec.convert(given, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        message = str(error).removeprefix("Object contains ")
-        for name in given:
-            message = message.replace(f"`$.{name}`", f"{PREFIX}{name.upper()}").replace(
-                f"unknown field `{name}`", f"unknown setting {PREFIX}{name.upper()}"
-            )
-        raise InvalidSettings(message) from error
+    unknown = given.keys() - {one.encode_name for one in every_setting()}
+    if unknown:
+        raise InvalidSettings(f"unknown setting {', '.join(_variable(name) for name in sorted(unknown))}")
+    groups = {}
+    for group in msgspec.structs.fields(Settings):
+        names = {one.encode_name for one in msgspec.structs.fields(group.type)}
+        mine = {name: value for name, value in given.items() if name in names}
+        try:
+            groups[group.name] = msgspec.convert(mine, group.type, strict=False)
+        except msgspec.ValidationError as error:
+            message = str(error)
+            for name in mine:
+                message = message.replace(f"`$.{name}`", _variable(name))
+            raise InvalidSettings(message) from error
+    return Settings(**groups)
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()

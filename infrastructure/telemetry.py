@@ -21,10 +21,10 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 def start_telemetry(service: str, settings: Settings) -> None:
     """Configures logging and tracing of this process; called once by each service's main."""
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    level = logging.getLevelNamesMapping()[settings.telemetry.log_level.upper()]
     renderer: Any = (
         structlog.processors.JSONRenderer()
-        if settings.log_format == "json"
+        if settings.telemetry.log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=False)
     )
     shared: list[Any] = [
@@ -45,7 +45,7 @@ def start_telemetry(service: str, settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer))
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
-    if settings.traces == "console":
+    if settings.telemetry.traces == "console":
         provider = TracerProvider(resource=Resource.create({"service.name": f"eventfold-{service}"}))
         provider.add_span_processor(
             BatchSpanProcessor(ConsoleSpanExporter(formatter=lambda span: span.to_json(None) + "\n"))

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 import msgspec
-from msgspec.structs import replace
 
 from embedded.supervisor.run_directory import RunDirectory, ServiceEntry
 from infrastructure.settings import Settings
@@ -37,11 +36,11 @@ def running_stack(data_dir: Path) -> dict[str, ServiceEntry]:
 
 def service_urls(data_dir: Path, settings: Settings) -> dict[str, str]:
     """The base URLs of the HTTP services by name."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    host = f"[{settings.http.host}]" if ":" in settings.http.host else settings.http.host
     configured = {
-        COMMAND_API: f"http://{host}:{settings.command_api_port}",
-        PROJECTOR: f"http://{host}:{settings.projector_port}",
-        QUERY_API: f"http://{host}:{settings.query_api_port}",
+        COMMAND_API: f"http://{host}:{settings.http.command_api_port}",
+        PROJECTOR: f"http://{host}:{settings.http.projector_port}",
+        QUERY_API: f"http://{host}:{settings.http.query_api_port}",
     }
     running = running_stack(data_dir)
     return {name: running[name].url if name in running else url for name, url in configured.items()}
@@ -51,7 +50,7 @@ def with_own_stores(data_dir: Path, settings: Settings) -> Settings:
     """The settings with the stand-ins of the running stack, where it has some, as its stores."""
     running = running_stack(data_dir)
     stores = {NODE: "eventstore_uri", READ_STORE: "mongo_uri"}
-    return replace(settings, **{field: running[name].url for name, field in stores.items() if name in running})
+    return settings.changed(**{field: running[name].url for name, field in stores.items() if name in running})
 
 
 def short_url(url: str) -> str:

@@ -52,15 +52,15 @@ def create_projector_process(
         store,
         event_log,
         registry,
-        quiet=max(settings.consumer_lease, switch_times.settling),
-        grace=settings.view_grace,
+        quiet=max(settings.consumers.lease, switch_times.settling),
+        grace=settings.projector.view_grace,
     )
     workload = ViewWorkload(
         registry,
         lifecycle,
         views,
-        partitions=settings.consumer_partitions,
-        capacity=settings.projector_cache,
+        partitions=settings.consumers.partitions,
+        capacity=settings.projector.cache,
         times=switch_times,
     )
     coordinator = create_coordinator(

@@ -43,7 +43,9 @@ def create_projector(application: Application, settings: Settings) -> Litestar:
             "views": consumers_run(process.coordinator),
         },
         settings,
-        lifespan=[running(process.coordinator, stop, settings.shutdown_grace, event_store.close, read_store.close)],
+        lifespan=[
+            running(process.coordinator, stop, settings.http.shutdown_grace, event_store.close, read_store.close)
+        ],
     )
 
 
@@ -56,7 +58,7 @@ def projector_routes(
     others = PlainCatalogue(ConsumerRecords(store))
     catalogue = ViewCatalogue(workload.registry, workload.names, others)
     reader = StatusReader(coordinator, store, event_log)
-    grace = int(settings.view_grace * 1000)
+    grace = int(settings.projector.view_grace * 1000)
     return [
         *view_routes(coordinator, workload, ViewStatusReader(workload, reader, others), store, grace),
         *consumer_routes(reader, others),

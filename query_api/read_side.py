@@ -21,9 +21,11 @@ class ReadSide:
         self.read_store = read_store
         self.events = event_store
         self.codec = EventCodec(application.aggregates)
-        reads = BoundedReads(read_store, settings.readstore_timeout)
+        reads = BoundedReads(read_store, settings.read_store.timeout)
         self._live_builds = LiveBuilds(reads, application.views)
-        self.checkpoints = Checkpoints(reads, self._live_builds, application.views, timeout=settings.at_least_timeout)
+        self.checkpoints = Checkpoints(
+            reads, self._live_builds, application.views, timeout=settings.queries.at_least_timeout
+        )
 
     async def document(self, view: View, key: str, at_least: int | None) -> StoredDocument | None:
         """One document; None when there is none, or none any more.

@@ -47,11 +47,11 @@ def create_coordinator(
 
     `idle_check` is in seconds, as in subscriptions.following.feed.Feed.
     """
-    heart = Heartbeat(store, service, settings.consumer_name, workload.abilities, settings.consumer_lease)
+    heart = Heartbeat(store, service, settings.consumers.name, workload.abilities, settings.consumers.lease)
     changed = asyncio.Event()
-    feeds = Feeds(event_log, codec, buffer=settings.consumer_batch, idle_check=idle_check, delays=delays)
+    feeds = Feeds(event_log, codec, buffer=settings.consumers.batch, idle_check=idle_check, delays=delays)
     checkpoints = CheckpointWriter(RetryingStore(store, stop, "checkpoints", delays), heart.instance)
-    followers = Followers(workload, store, feeds, checkpoints, changed, buffer=settings.consumer_batch, delays=delays)
+    followers = Followers(workload, store, feeds, checkpoints, changed, buffer=settings.consumers.batch, delays=delays)
     return Coordinator(
         workload,
         heart,
@@ -60,7 +60,7 @@ def create_coordinator(
         ReplayRequests(store),
         changed,
         stop,
-        interval=settings.consumer_lease / 6,
+        interval=settings.consumers.lease / 6,
         delays=delays,
     )
 

@@ -31,7 +31,7 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
     event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
     stop = asyncio.Event()
     consumers: list[Consumer] = [create(read_store) for create in application.consumers]
-    workload = PlainWorkload(read_store, consumers, settings.consumer_partitions)
+    workload = PlainWorkload(read_store, consumers, settings.consumers.partitions)
     codec = EventCodec(application.aggregates)
     coordinator = create_coordinator(SERVICE, workload, event_store, codec, read_store, settings, stop)
     catalogue = PlainCatalogue(ConsumerRecords(read_store), workload.names)
@@ -58,5 +58,5 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
         routes,
         probes,
         settings,
-        lifespan=[running(coordinator, stop, settings.shutdown_grace, event_store.close, read_store.close)],
+        lifespan=[running(coordinator, stop, settings.http.shutdown_grace, event_store.close, read_store.close)],
     )

@@ -39,10 +39,10 @@ class EventStore:
     def from_settings(cls, settings: Settings) -> Self:
         """The event store that the settings name."""
         return cls(
-            settings.eventstore_uri,
-            retry_timeout=settings.eventstore_retry_timeout,
-            deadline=settings.eventstore_deadline,
-            reader=settings.eventstore_reader,
+            settings.event_store.uri,
+            retry_timeout=settings.event_store.retry_timeout,
+            deadline=settings.event_store.deadline,
+            reader=settings.event_store.reader,
         )
 
     async def append(self, stream: str, expected: int, events: Sequence[NewEvent]) -> Appended:

@@ -29,7 +29,7 @@ def run_service(name: str, create: Callable[[Settings], Litestar]) -> int:
         return 2
     start_telemetry(name, settings)
     port_setting = f"{name}_port"
-    return serve(create(settings), settings, getattr(settings, port_setting), port_setting)
+    return serve(create(settings), settings, getattr(settings.http, port_setting), port_setting)
 
 
 def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> int:
@@ -38,10 +38,10 @@ def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> in
     A port that is taken is said on standard error, with the setting that chooses another: exit code 1.
     """
     try:
-        listener = listen(settings.host, port)
+        listener = listen(settings.http.host, port)
     except OSError as error:
         print(  # noqa: T201 - the operator's terminal, before there is a service to log
-            f"port {port} on {settings.host} can't be taken ({error.strerror}); "
+            f"port {port} on {settings.http.host} can't be taken ({error.strerror}); "
             f"{PREFIX}{port_setting.upper()} chooses another",
             file=sys.stderr,
         )
@@ -57,14 +57,14 @@ def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> in
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        timeout_graceful_shutdown=max(1, int(settings.shutdown_grace)),
+        timeout_graceful_shutdown=max(1, int(settings.http.shutdown_grace)),
         backlog=2048,
     )
     # uvicorn raises a signal again once it has stopped gracefully; that is no reason to exit with an error.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda _signal, _frame: None)
     server = _Server(config, app.state.get(ON_STOP, ()))
-    log.info("serving", host=settings.host, port=listener.getsockname()[1])
+    log.info("serving", host=settings.http.host, port=listener.getsockname()[1])
     server.run(sockets=[listener])
     log.info("stopped")
     return 0 if server.started else 1

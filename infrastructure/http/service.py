@@ -39,7 +39,7 @@ def create_app(
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=list(lifespan),
         state=State({ON_STOP: tuple(on_stop)}),
-        request_max_body_size=settings.max_body_bytes,
+        request_max_body_size=settings.http.max_body_bytes,
         openapi_config=OpenAPIConfig(
             title=title, version=installed_version(), render_plugins=[ScalarRenderPlugin(), SwaggerRenderPlugin()]
         ),

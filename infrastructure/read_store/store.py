@@ -75,7 +75,7 @@ class ReadStore:
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """The read store that the settings name."""
-        return cls(settings.mongo_uri, settings.mongo_database, timeout=settings.readstore_timeout)
+        return cls(settings.read_store.uri, settings.read_store.database, timeout=settings.read_store.timeout)
 
     async def ping(self) -> None:
         """Raises ReadStoreUnavailable unless the store answers."""

@@ -36,10 +36,10 @@ class Ports:
     def from_settings(cls, settings: Settings) -> "Ports":
         """The HTTP ports of the settings, and the usual ports of the stores."""
         return cls(
-            command_api=settings.command_api_port,
-            query_api=settings.query_api_port,
-            projector=settings.projector_port,
-            consumers=settings.consumers_port,
+            command_api=settings.http.command_api_port,
+            query_api=settings.http.query_api_port,
+            projector=settings.http.projector_port,
+            consumers=settings.http.consumers_port,
         )
 
     @classmethod

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from ops.stack.supervision import run_cancellable
 
     configured = settings()
-    host = args.host or configured.host
+    host = args.host or configured.http.host
     if args.free_ports:
         ports = Ports.free(host)
     elif args.port_base:

@@ -41,10 +41,10 @@ def test_our_services_get_settings_that_exist(compose: Any, name: str) -> None:
     environment = compose["services"][name]["environment"]
     assert all(variable.startswith(PREFIX) and isinstance(value, str) for variable, value in environment.items())
     settings = load_settings(environment)
-    assert settings.host == "0.0.0.0"
-    assert settings.eventstore_uri.startswith("esdb://eventstore:2113")
+    assert settings.http.host == "0.0.0.0"
+    assert settings.event_store.uri.startswith("esdb://eventstore:2113")
     if name != "command-api":
-        assert settings.mongo_uri.startswith("mongodb://mongodb:27017/")
+        assert settings.read_store.uri.startswith("mongodb://mongodb:27017/")
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -86,7 +86,7 @@ def test_each_service_waits_for_the_health_of_what_it_needs(compose: Any) -> Non
 def test_our_services_have_time_to_finish_and_no_privileges(compose: Any) -> None:
     for name in OURS:
         service = compose["services"][name]
-        grace = load_settings(service["environment"]).shutdown_grace
+        grace = load_settings(service["environment"]).http.shutdown_grace
         assert float(service["stop_grace_period"].removesuffix("s")) > grace
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]

@@ -58,8 +58,8 @@ def test_it_runs_the_projects_command_as_nobody_in_particular() -> None:
 def test_its_settings_exist_and_its_health_check_asks_where_the_services_listen() -> None:
     environ = dict(pair.split("=", 1) for pair in " ".join(instructions("ENV")).split())
     settings = load_settings({name: value for name, value in environ.items() if name.startswith(PREFIX)})
-    assert settings.host == "0.0.0.0"
-    (port,) = {settings.command_api_port, settings.projector_port, settings.query_api_port}
+    assert settings.http.host == "0.0.0.0"
+    (port,) = {settings.http.command_api_port, settings.http.projector_port, settings.http.query_api_port}
     assert instructions("EXPOSE") == [str(port)]
     (check,) = instructions("HEALTHCHECK")
     command = json.loads(check[check.index("CMD") + 3 :])

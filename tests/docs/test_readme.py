@@ -4,10 +4,9 @@ import re
 import shutil
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from infrastructure.settings import PREFIX, Settings
+from infrastructure.settings import PREFIX, every_setting
 from tests.docs.walk_through import follow, stack
 from tests.support.services import ROOT
 
@@ -24,8 +23,8 @@ def test_every_setting_is_in_the_table():
     table = README.split("<!-- settings -->")[1].split("\n## ")[0]
     documented = dict(re.findall(rf"\| `({PREFIX}\w+)` \| .* \| (?:`(.*)` )?\|", table))
     actual = {
-        PREFIX + field.name.upper(): f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
-        for field in msgspec.structs.fields(Settings)
+        PREFIX + one.encode_name.upper(): f"{one.default:g}" if isinstance(one.default, float) else str(one.default)
+        for one in every_setting()
     }
     assert documented == actual
 

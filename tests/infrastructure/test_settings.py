@@ -1,13 +1,12 @@
 """Settings come from EVENTFOLD_* alone; what is unknown or wrong is named."""
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infrastructure.settings import PREFIX, InvalidSettings, Settings, load_settings
+from infrastructure.settings import PREFIX, InvalidSettings, Settings, every_setting, load_settings
 
-NAMES = [PREFIX + field.name.upper() for field in msgspec.structs.fields(Settings)]
+NAMES = [PREFIX + setting.encode_name.upper() for setting in every_setting()]
 
 
 def test_what_is_not_set_or_empty_has_its_default() -> None:
@@ -25,8 +24,8 @@ def test_text_becomes_the_type_of_the_setting() -> None:
             "EVENTFOLD_MONGO_DATABASE": "7",
         }
     )
-    assert (settings.query_api_port, settings.at_least_timeout) == (9002, 2.5)
-    assert (settings.host, settings.mongo_database) == ("0.0.0.0", "7")
+    assert (settings.http.query_api_port, settings.queries.at_least_timeout) == (9002, 2.5)
+    assert (settings.http.host, settings.read_store.database) == ("0.0.0.0", "7")
 
 
 @pytest.mark.parametrize("name", ["EVENTFOLD_QUERY_API_PROT", "EVENTFOLD_", "EVENTFOLD_MONGO"])

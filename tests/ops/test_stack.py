@@ -25,10 +25,14 @@ def test_stores_first_then_what_needs_them(tmp_path: Path) -> None:
 def test_services_are_told_where_the_stand_ins_are(tmp_path: Path) -> None:
     services = by_name(tmp_path, {"PATH": "/bin", "EVENTFOLD_LOG_LEVEL": "debug"})
     settings = load_settings(services["query-api"].environment)
-    assert settings.eventstore_uri == services["node"].url == "esdb://127.0.0.1:9000?Tls=false"
-    assert settings.mongo_uri == services["read-store"].url
-    assert (settings.command_api_port, settings.query_api_port, settings.projector_port) == (9001, 9002, 9003)
-    assert settings.log_level == "debug", "what is configured otherwise stays"
+    assert settings.event_store.uri == services["node"].url == "esdb://127.0.0.1:9000?Tls=false"
+    assert settings.read_store.uri == services["read-store"].url
+    assert (settings.http.command_api_port, settings.http.query_api_port, settings.http.projector_port) == (
+        9001,
+        9002,
+        9003,
+    )
+    assert settings.telemetry.log_level == "debug", "what is configured otherwise stays"
     assert services["query-api"].environment["PATH"] == "/bin"
     assert services["query-api"].url == "http://127.0.0.1:9002"
     assert str(tmp_path / "event-store") in services["node"].command
@@ -38,7 +42,7 @@ def test_a_store_that_runs_elsewhere_gets_no_stand_in(tmp_path: Path) -> None:
     elsewhere = {EVENTSTORE_URI: "esdb://cluster:2113", MONGO_URI: "mongodb://replica-set"}
     services = by_name(tmp_path, elsewhere)
     assert set(services) == {"command-api", "projector", "query-api"}
-    assert load_settings(services["projector"].environment).mongo_uri == "mongodb://replica-set"
+    assert load_settings(services["projector"].environment).read_store.uri == "mongodb://replica-set"
 
 
 def test_ports_chosen_one_by_one() -> None:

@@ -90,7 +90,7 @@ async def engine_over(
 ) -> AsyncIterator[RunningProjector]:
     """A running process for the block; at its end it is stopped in an orderly way."""
     stop = asyncio.Event()
-    given = Settings(**{"consumer_lease": 0.6, **settings})
+    given = Settings.of(**{"consumer_lease": 0.6, **settings})
     times = SwitchTimes(settling=settling, following=following)
     process = create_projector_process(
         log, CODEC, store, views, given, stop, times=times, idle_check=idle_check, delays=at_once

@@ -66,7 +66,7 @@ async def crashing_life(events: Sequence[StoredEvent], store: MemoryReadStore, c
     choose.shuffle(hooks)
     store.before, store.after = hooks
     log = scripted(events, choose)
-    configured = Settings(projector_cache=choose.choice([0, 1, 3, 1000]), consumer_name="p", consumer_lease=0.6)
+    configured = Settings.of(projector_cache=choose.choice([0, 1, 3, 1000]), consumer_name="p", consumer_lease=0.6)
     process = create_projector_process(log, CODEC, store, VIEWS, configured, asyncio.Event(), delays=at_once)
     engine = RunningProjector(process, log, store)
     task = asyncio.create_task(process.coordinator.run())

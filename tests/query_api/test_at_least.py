@@ -43,7 +43,7 @@ async def filled(shelf: TinyShelf) -> TinyShelf:
 @pytest.fixture
 async def patient(settings: Settings) -> Settings:
     """A query API that waits long enough for a test to come along."""
-    return replace(settings, at_least_timeout=20.0)
+    return settings.changed(at_least_timeout=20.0)
 
 
 async def test_a_position_reached_already_is_answered(api: Client, filled: TinyShelf) -> None:

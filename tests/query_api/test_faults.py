@@ -46,7 +46,7 @@ async def client(server: ReadStoreServer) -> AsyncIterator[Client]:
     for view in TINY.views:
         await shelf.checkpoint(view, 1)
     await shelf.close()
-    settings = Settings(
+    settings = Settings.of(
         eventstore_uri=NOBODY_THERE, mongo_uri=server.uri, mongo_database="faults", readstore_timeout=TIMEOUT
     )
     async with served(TINY, settings) as client:

@@ -7,7 +7,6 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
@@ -169,7 +168,7 @@ async def test_who_waits_through_a_switch_is_answered_from_the_new_build(
     settings: Settings, projected: Projected
 ) -> None:
     paths = ["/lamps/l-1?at_least=5", "/lamps?at_least=5", "/lamps/l-9?at_least=5"]
-    async with served(TINY, replace(settings, at_least_timeout=30.0)) as api:
+    async with served(TINY, settings.changed(at_least_timeout=30.0)) as api:
         waits = [asyncio.create_task(api.get(path)) for path in paths]
         await until(partial(_waiting, api, LAMP_DETAILS, 3), "they wait")
         await projected.rebuild()

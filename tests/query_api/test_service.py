@@ -9,7 +9,6 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from infrastructure.settings import Settings
 from query_api.http.route import Route
@@ -103,7 +102,7 @@ ANY_QUERY = st.dictionaries(
 @pytest.fixture
 async def hasty_api(settings: Settings) -> AsyncIterator[Client]:
     """One that hardly waits for `at_least`."""
-    async with served(TINY, replace(settings, at_least_timeout=0.02)) as client:
+    async with served(TINY, settings.changed(at_least_timeout=0.02)) as client:
         yield client
 
 

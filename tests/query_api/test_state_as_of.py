@@ -91,7 +91,7 @@ async def test_a_query_on_its_path_that_does_not_name_it_answers_as_of_with_the_
     for event in (LampInstalled("l-1", "hall", 40, NOON), LampSwitchedOn("l-1", NOON)):
         await lamp.happened(event)
     await shelf.lamp("l-1", 10)
-    async with served(Application(TINY.aggregates, views), replace(settings, eventstore_uri=event_store_uri)) as api:
+    async with served(Application(TINY.aggregates, views), settings.changed(eventstore_uri=event_store_uri)) as api:
         assert (await api.get("/lamps/l-1")).json["installed_position"] == 10
         reply = await api.get("/lamps/l-1?as_of=1")
         assert reply.json == {"lamp_id": "l-1", "room": "hall", "watts": 40, "status": "on"}

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from msgspec.structs import replace
 
 from application import APPLICATION
 from infrastructure.read_store import ReadStore
@@ -41,5 +40,5 @@ async def api(settings: Settings) -> AsyncIterator[Client]:
 @pytest.fixture
 async def api_with_events(settings: Settings, event_store_uri: str) -> AsyncIterator[Client]:
     """A client of a query API that reaches the event store too."""
-    async with served(APPLICATION, replace(settings, eventstore_uri=event_store_uri)) as client:
+    async with served(APPLICATION, settings.changed(eventstore_uri=event_store_uri)) as client:
         yield client
