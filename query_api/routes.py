@@ -24,31 +24,28 @@ def all_routes(application: Application, read_side: ReadSide) -> list[Route]:
     """Raises ValueError, naming view and query, when a declaration can't work or two routes are the same."""
     for view in application.views:
         check_queries(view)
-        _check_aggregates(view, application)
-    stateful = _answered_with_their_state(application)
-    found = [
-        (f"view {view.name}, query {query.operation}", _route(read_side, view, query, schema, stateful))
-        for view in application.views
-        for schema in [PublicSchema(view)]
-        for query in view.queries
-    ]
+    aggregates = _Aggregates(application)
+    found: list[tuple[str, Route]] = []
+    for view in application.views:
+        schema = PublicSchema(view)
+        for query in view.queries:
+            route = _route(read_side, view, query, schema, aggregates)
+            found.append((f"view {view.name}, query {query.operation}", route))
     by_key = {_shape(query.path) for query in _key_queries(application)}
     for aggregate in application.aggregates:
         found.append((f"the history of {aggregate.category}", history_route(read_side, aggregate)))
         path = _shape(aggregate_path(aggregate))
-        if path in stateful and path not in by_key:
+        if path in aggregates.stateful and path not in by_key:
             found.append((f"the state of {aggregate.category}", state_route(read_side, aggregate)))
     _unique(found, "path", lambda route: _shape(route.path))
     _unique(found, "operation", lambda route: route.operation)
     return [route for _, route in found]
 
 
-def _route(
-    read_side: ReadSide, view: View, query: Query, schema: PublicSchema, stateful: dict[str, Aggregate]
-) -> Route:
+def _route(read_side: ReadSide, view: View, query: Query, schema: PublicSchema, aggregates: "_Aggregates") -> Route:
     match query:
         case KeyQuery():
-            return key_route(read_side, view, query, schema, stateful.get(_shape(query.path)))
+            return key_route(read_side, view, query, schema, aggregates.of(view, query))
         case ListQuery():
             return list_route(read_side, view, query, schema)
         case RangeQuery():
@@ -57,18 +54,24 @@ def _route(
             return custom_route(read_side, view, query)
 
 
-def _answered_with_their_state(application: Application) -> dict[str, Aggregate]:
-    """The aggregates that no query names for `as_of`, by the shape of their paths."""
-    named = {query.aggregate.category for query in _key_queries(application) if query.aggregate is not None}
-    return {_shape(aggregate_path(one)): one for one in application.aggregates if one.category not in named}
+class _Aggregates:
+    """Which aggregate each by-key query can be asked for `as_of`."""
 
+    def __init__(self, application: Application) -> None:
+        self._by_category = {aggregate.category: aggregate for aggregate in application.aggregates}
+        named = {query.aggregate for query in _key_queries(application)}
+        others = [aggregate for aggregate in application.aggregates if aggregate.category not in named]
+        self.stateful = {_shape(aggregate_path(aggregate)): aggregate for aggregate in others}
+        """Those that no query names, by the shape of their paths: `as_of` there answers their own state."""
 
-def _check_aggregates(view: View, application: Application) -> None:
-    categories = {aggregate.category for aggregate in application.aggregates}
-    for query in view.queries:
-        if isinstance(query, KeyQuery) and query.aggregate is not None and query.aggregate.category not in categories:
+    def of(self, view: View, query: KeyQuery) -> Aggregate | None:
+        """The one that the query names, or else the one that has its path, if no other query names it."""
+        if not query.aggregate:
+            return self.stateful.get(_shape(query.path))
+        if query.aggregate not in self._by_category:
             where = f"view {view.name}, query {query.operation}"
-            raise ValueError(f"{where}: the application has no aggregate {query.aggregate.category}")
+            raise ValueError(f"{where}: the application has no aggregate {query.aggregate}")
+        return self._by_category[query.aggregate]
 
 
 def _key_queries(application: Application) -> Iterable[KeyQuery]:

@@ -29,14 +29,17 @@ AsOf = Callable[[Scope, str, str], Awaitable[Response]]
 
 
 def key_route(
-    read_side: ReadSide, view: View, query: KeyQuery, schema: PublicSchema, state_of: Aggregate | None = None
+    read_side: ReadSide, view: View, query: KeyQuery, schema: PublicSchema, aggregate: Aggregate | None
 ) -> Route:
-    """`state_of` is an aggregate whose own state is answered `as_of`, where the view's documents can't be."""
+    """`aggregate` is what can be asked for `as_of`: the one that the query names, whose stream the view folds; or else
+    the one that has the query's path, whose own state is answered then."""
     answer = _answer(query, schema)
-    as_of = _document_as_of(read_side, view, query, query.aggregate, answer) if query.aggregate is not None else None
     body: Any = schema.document
-    if as_of is None and state_of is not None:
-        as_of, body = _state_as_of(read_side, state_of), schema.document | state_of.state
+    as_of: AsOf | None = None
+    if aggregate is not None and query.aggregate:
+        as_of = _document_as_of(read_side, view, query, aggregate, answer)
+    elif aggregate is not None:
+        as_of, body = _state_as_of(read_side, aggregate), schema.document | aggregate.state
     return Route(
         path=query.path,
         operation=query.operation,
@@ -44,7 +47,7 @@ def key_route(
         respond=_respond(read_side, view, query, answer, as_of),
         answer=body,
         description=query.description,
-        parameters=_parameters(query.aggregate or state_of),
+        parameters=_parameters(aggregate),
         in_path=in_path(query.path, [query.key]),
     )
 

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from domain.model.aggregate import Aggregate
 from read_models.model.parameter import Parameter
 from read_models.model.reads import Reads
 
@@ -20,7 +19,8 @@ class KeyQuery(Struct, frozen=True, kw_only=True):
 
     `version_field` names the field that holds the version of the one stream that the document is made of: then the
     ETag is that version, the one that commands take in `If-Match`; without it the ETag is made of the content. A view
-    that is `per_stream` may name its `aggregate`: then the document can be asked for `as_of` an earlier moment.
+    that is `per_stream` may name its `aggregate` by the category: then the document can be asked for `as_of` an earlier
+    moment.
     """
 
     path: str
@@ -30,7 +30,7 @@ class KeyQuery(Struct, frozen=True, kw_only=True):
     noun: str
     description: str = ""
     version_field: str = ""
-    aggregate: Aggregate | None = None
+    aggregate: str = ""
 
 
 class ListQuery(Struct, frozen=True, kw_only=True):

@@ -105,8 +105,8 @@ def _check_key_query(view: View, query: KeyQuery) -> None:
     _require(isinstance(query.key.kind, spelt_once), f"{query.key.name} is of a kind that has several spellings")
     if query.version_field:
         _check_integer(view, query.version_field, "the version is")
-    if query.aggregate is not None:
-        _require(view.per_stream, f"as_of {query.aggregate.category} needs a view that is per_stream")
+    if query.aggregate:
+        _require(view.per_stream, f"as_of {query.aggregate} needs a view that is per_stream")
 
 
 def _check_filters(view: View, filters: tuple[Parameter, ...], ordered_by: str) -> None:

@@ -4,7 +4,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.model.recorded_event import RecordedEvent
-from domain.ordering.aggregate import ORDER
 from domain.ordering.events import (
     OrderCancelled,
     OrderConfirmed,
@@ -130,7 +129,7 @@ ORDER_DETAILS = View(
             key=Parameter("order_id", Identifier()),
             noun="order",
             version_field="version",
-            aggregate=ORDER,
+            aggregate="order",
         ),
     ),
 )

@@ -15,7 +15,7 @@ from read_models.model.query import CustomQuery, KeyQuery, ListQuery, Query, Ran
 from read_models.model.reads import Reads
 from read_models.model.view import View
 from tests.query_api.in_memory import by_operation, routes_in_memory
-from tests.support.tiny import LAMP, LAMP_DETAILS, PARCEL, PARCEL_DAYS, TINY
+from tests.support.tiny import LAMP_DETAILS, PARCEL_DAYS, TINY
 
 LAMP_ID = Parameter("lamp_id", Identifier())
 ROOM = Parameter("room", Identifier())
@@ -105,12 +105,12 @@ def filtered(name: str, kind: Kind, field: str = "") -> ListQuery:
         (LAMP_DETAILS, KeyQuery(**KEY, version_field="room"), "the version is room, which is no int"),
         (
             PARCEL_DAYS,
-            KeyQuery(**KEY, aggregate=PARCEL),
+            KeyQuery(**KEY, aggregate="parcel"),
             "as_of parcel needs a view that is per_stream",
         ),
         (
             LAMP_DETAILS,
-            KeyQuery(**KEY, aggregate=replace(LAMP, category="torch", plural="torches")),
+            KeyQuery(**KEY, aggregate="torch"),
             "the application has no aggregate torch",
         ),
         (PARCEL_DAYS, a_range(field="date"), "the range is of date, which is no field"),
@@ -218,6 +218,6 @@ def test_an_aggregate_may_be_on_any_path_that_is_free() -> None:
     aggregates: tuple[Aggregate, ...] = TINY.aggregates
     routes = by_operation(routes_in_memory(Application(aggregates)))
     assert {"GetLampAsOf", "GetParcelAsOf"} <= set(routes)
-    elsewhere = by_operation(routes_in_memory(application(LAMP_DETAILS, KeyQuery(**KEY, aggregate=LAMP))))
+    elsewhere = by_operation(routes_in_memory(application(LAMP_DETAILS, KeyQuery(**KEY, aggregate="lamp"))))
     assert "GetLampAsOf" not in elsewhere
     assert [one.name for one in elsewhere["Q"].parameters] == ["at_least", "as_of"]

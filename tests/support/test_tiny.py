@@ -80,3 +80,4 @@ def test_its_views_are_safe_and_their_queries_work(view: View) -> None:
     for index in view.indexes:
         check_index(index, view.document)
     check_queries(view)
+    assert view in {view}, "engines keep what they know by view"

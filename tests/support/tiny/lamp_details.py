@@ -7,7 +7,7 @@ from domain.model.recorded_event import RecordedEvent
 from read_models.model.parameter import Identifier, OneOf, Parameter
 from read_models.model.query import KeyQuery, ListQuery
 from read_models.model.view import View, millis
-from tests.support.tiny.lamp import LAMP, LampEvent, LampInstalled, LampSwitchedOff, LampSwitchedOn
+from tests.support.tiny.lamp import LampEvent, LampInstalled, LampSwitchedOff, LampSwitchedOn
 
 
 class LampDetails(Struct, frozen=True, omit_defaults=True):
@@ -62,7 +62,7 @@ LAMP_DETAILS = View(
             key=Parameter("lamp_id", Identifier()),
             noun="lamp",
             version_field="version",
-            aggregate=LAMP,
+            aggregate="lamp",
         ),
         ListQuery(
             path="/lamps",
