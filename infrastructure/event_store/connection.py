@@ -1,8 +1,8 @@
 """The gRPC connection, made and discovered by esdbclient; we call the generated stub on its channel.
 
 The client's own methods cost a gRPC call for every append and build several Python objects for every event read; the
-stub lets us share one long-lived append call and read with half the work (docs/decisions/0002). esdbclient keeps what
-it is good at: connection strings, TLS, credentials and discovery of the leader.
+stub lets us share one long-lived append call and read with half the work (docs/decisions/0002). esdbclient still
+does what it is good at: connection strings, TLS, credentials and discovery of the leader.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from infrastructure.event_store.http2 import ReadCall, Target, Unsupported, targ
 
 log = structlog.get_logger(__name__)
 
-# A node that comes back is to be noticed within a second; gRPC's own defaults wait for up to two minutes.
+# A node that comes back should be noticed within a second; gRPC's own defaults wait for up to two minutes.
 _RECONNECT_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
@@ -40,9 +40,8 @@ _TRANSIENT = {
     grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 
-
 Reader = Literal["http2", "grpc"]
-"""What receives the answers of long reads: our own HTTP/2 reader (docs/decisions/0007) or grpcio."""
+"""What receives the responses of long reads: our own HTTP/2 reader (docs/decisions/0007) or grpcio."""
 
 
 class Connection:
@@ -60,7 +59,7 @@ class Connection:
         self._several_nodes = uri.startswith("esdb+discover://") or len(self._client.connection_spec.targets) > 1
 
     async def stub(self) -> Any:
-        """The Streams stub; connects first if need be. Raises EventStoreUnavailable when no leader can be found."""
+        """The Streams stub; connects first if needed. Raises EventStoreUnavailable when no leader can be found."""
         if self._stub is None:
             try:
                 await self._client.connect()
@@ -79,7 +78,7 @@ class Connection:
         return None
 
     def read_by_grpc(self, because: str) -> None:
-        """Lets grpcio read from now on: slower, and more used to all kinds of servers and what stands before them."""
+        """Lets grpcio read from now on: it is slower, but works with more kinds of servers and proxies."""
         self._reader = "grpc"
         log.warning("the HTTP/2 reader can't be used; reading by gRPC, which is slower", because=because)
 
@@ -93,13 +92,13 @@ class Connection:
         return {"metadata": headers, "credentials": self._client._call_credentials}
 
     async def failed(self, error: grpc.RpcError, stream: str = "") -> Exception:
-        """Turns a gRPC error into one of ours, and looks for the leader anew where the cluster may have moved it."""
+        """Turns a gRPC error into one of ours, and looks for the leader again where it may have changed."""
         code, details = error.code(), error.details() or ""
         if code is grpc.StatusCode.FAILED_PRECONDITION and "is deleted" in details:
             return StreamDeleted(stream)
         not_leader = code is grpc.StatusCode.NOT_FOUND and details == "Leader info available"
         if code in _TRANSIENT or not_leader:
-            # Cancelled is what the calls of the old connection are, once another call has found it lost.
+            # Calls of the old connection end as CANCELLED once another call has found that it is lost.
             if self._several_nodes and code is not grpc.StatusCode.CANCELLED:
                 await self._forget()
             return EventStoreUnavailable(f"{code.name}: {details}")
