@@ -6,4 +6,4 @@ class ConsumerBroken(Exception):
 
 
 class Stopping(Exception):
-    """The service is asked to stop while it waits for a store; the batch at hand is left to the next start."""
+    """The service is asked to stop while it waits for a store; the current batch is done again at the next start."""

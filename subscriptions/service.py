@@ -1,4 +1,4 @@
-"""A service that runs consumers with one target each: its stores, its coordinator, its operators' HTTP."""
+"""A service that runs consumers with one target each: its stores, its coordinator, and HTTP for operators."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ def create_consumer_service(
     consumers: Callable[[ReadStore], Sequence[Consumer]],
     settings: Settings,
 ) -> Litestar:
-    """The application of a process that runs `consumers`, made over the read store that it is given; any number of
+    """The application of a process that runs `consumers`, which the function makes over the read store; any number of
     such processes share the partitions. `service` names it among the processes, and in logs and titles."""
     event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
     stop = asyncio.Event()
