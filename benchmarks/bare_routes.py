@@ -18,7 +18,7 @@ _FIXED = b'{"order_id":"order-0","status":"pending","total":439}'
 
 
 def find_one(settings: Settings) -> Litestar:
-    """One route that answers with the document as motor gives it."""
+    """One route that responds with the document as motor gives it."""
     client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(settings.mongo_uri)
     collection = client[settings.mongo_database][ORDER_DETAILS.collection]
 
@@ -30,7 +30,7 @@ def find_one(settings: Settings) -> Litestar:
 
 
 def fixed(_settings: Settings) -> Litestar:
-    """One route that answers with the same bytes every time."""
+    """One route that responds with the same bytes every time."""
 
     @get("/orders/{order_id:str}", sync_to_thread=False)
     def order(order_id: str) -> Response[bytes]:
