@@ -2,7 +2,7 @@
 
 
 class ConsumerBroken(Exception):
-    """The fault is the consumer's, not one event's: the consumer is stopped, the others go on."""
+    """The fault is the consumer's, not one event's: the consumer is stopped, the others continue."""
 
 
 class Stopping(Exception):

@@ -39,7 +39,7 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def owned(self) -> Iterator[None]:
-        """Own the data directory inside the block; the lock ends with the process, in whatever way that ends.
+        """Own the data directory inside the block; the lock ends with the process, also in a crash.
 
         Raises:
             AlreadyRunning: another process owns it.

@@ -126,7 +126,7 @@ class SupervisedService:
                 await self._pause(next(self._delays))
                 if not self._stopping.is_set():
                     await self._another_run()
-        except Exception as error:  # without this, a bug here would leave `start` waiting for ever
+        except Exception as error:  # without this, a bug here would leave `start` waiting without end
             if first_ready.done():
                 raise
             first_ready.set_exception(error)

@@ -45,7 +45,7 @@ Reader = Literal["http2", "grpc"]
 
 
 class Connection:
-    """One connection, shared by every call of a process, save for the calls of the HTTP/2 reader.
+    """One connection, shared by every call of a process except those of the HTTP/2 reader.
 
     `calls` are those, each on a connection of its own; they end when this one does.
     """

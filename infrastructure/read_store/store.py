@@ -151,7 +151,7 @@ class ReadStore:
             await self._collection(collection).delete_one({ID: key})
 
     async def replace_exactly(self, collection: str, write: Write, position: int) -> bool:
-        """Writes a document over the one that stands at exactly `position`, whatever the new one's own position is.
+        """Writes a document over the one that is at exactly `position`, whatever the new one's own position is.
 
         False when the stored one has moved on: nothing is written then. This is for documents folded again from the
         log.

@@ -97,7 +97,7 @@ class ViewConsumer(Consumer):
                 return
             metrics.REFUSED.labels(self.name).inc(len(refused))
             batch, documents = batch.only(refused), await self._load(refused)
-        raise ConsumerBroken(f"the read store refuses writes to {self._collection} without holding anything newer")
+        raise ConsumerBroken(f"the read store refuses writes to {self._collection} without having anything newer")
 
     async def _cached(self, steps: Sequence[Step]) -> dict[str, CachedDocument]:
         """Every document that the steps touch, from memory or in one read."""

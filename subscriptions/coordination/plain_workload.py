@@ -38,7 +38,7 @@ class ConsumerRecord(Struct, frozen=True):
 
 
 class ConsumerRecords:
-    """The records of all plain consumers, whoever runs them. Every method raises what the store raises."""
+    """The records of all plain consumers, whichever process runs them. Every method raises what the store raises."""
 
     def __init__(self, store: DocumentStore) -> None:
         self._store = store

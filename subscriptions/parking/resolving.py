@@ -34,7 +34,7 @@ async def resolve(
     first: int | None,
     error: str | None,
 ) -> None:
-    """Removes the records of one key that stand before `first` (None: all) or were discarded; the one at `first` parks
+    """Removes the records of one key that are before `first` (None: all) or were discarded; the one at `first` parks
     the key from now on, because of `error`.
 
     In this order: the records that a crash in between leaves still say from which event the key is parked, or an
