@@ -1,7 +1,7 @@
 """What the node is measured against: its own Streams service with storage off, or with the whole log in memory.
 
-`python -m benchmarks.bare_node EVENTS STREAMS` serves reads of that many events of `node_log` and takes every append
-without keeping it.
+`python -m benchmarks.bare_node EVENTS STREAMS` serves reads of that many events of `node_log` and accepts every append
+without storing it.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from embedded.event_store_node.services.streams_service import StreamsService
 
 
 class StorageOff:
-    """In the writer's place: each write is done at once, and forgotten."""
+    """In the writer's place: each write is done at once, and nothing is stored."""
 
     def __init__(self) -> None:
         self._written = 0
@@ -91,7 +91,7 @@ async def _serve(count: int, streams: int) -> None:
     gc.freeze()
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    print(f"bare node ready on 127.0.0.1:{port} (nothing is kept)", flush=True)
+    print(f"bare node ready on 127.0.0.1:{port} (nothing is stored)", flush=True)
     await stopped.wait()
     await server.stop(None)
 

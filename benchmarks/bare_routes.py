@@ -30,7 +30,7 @@ def find_one(settings: Settings) -> Litestar:
 
 
 def fixed(_settings: Settings) -> Litestar:
-    """One route that answers with the same bytes every time."""
+    """One route that responds with the same bytes every time."""
 
     @get("/orders/{order_id:str}", sync_to_thread=False)
     def order(order_id: str) -> Response[bytes]:

@@ -1,8 +1,8 @@
 """Catch-up of the projector, all views together, against a bare read of the same log by AsyncEventStoreDBClient.
 
 Node, read store and projector are processes of their own; the bare client reads the same node and does nothing with
-what it gets. Both run in turns, each catch-up into an empty database and from the projector's first answer over HTTP to
-the moment when the last view's checkpoint is at the end of the log. CPU seconds are each process's own.
+what it gets. Both run in turns, each catch-up into an empty database and from the projector's first response over HTTP
+to the moment when the last view's checkpoint is at the end of the log. CPU seconds are each process's own.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ def _report(events: int, bare: list[float], caught_up: list[float], seconds: lis
 
 
 async def write_log(uri: str, orders: int = ORDERS) -> tuple[int, int]:
-    """Orders moved on while others are placed, as they come; answers the number of events and the last position."""
+    """Appends orders in parallel, each with its later events; returns the number of events and the last position."""
     store = EventStore(uri, retry_timeout=10)
     in_flight = asyncio.Semaphore(64)
     positions: list[int] = []
@@ -85,7 +85,8 @@ async def write_log(uri: str, orders: int = ORDERS) -> tuple[int, int]:
 
 
 def _waves(orders: int, size: int = 250) -> Iterator[list[tuple[int, Any]]]:
-    """Appends that may be under way together: each wave places orders and moves on those of the three waves before."""
+    """Appends that may be under way together: each wave places orders and appends the next events of the three waves
+    before."""
     waves = [range(first, min(first + size, orders)) for first in range(0, orders, size)]
     for number in range(len(waves) + 3):
         for step in range(4):

@@ -1,7 +1,7 @@
 """Commands over HTTP against bare appends of the same events by AsyncEventStoreDBClient, on the same node, in turns.
 
-Every command is a PlaceOrder of ten lines for a new order; the bare client appends the very OrderCreated event, with
-the same metadata, that the command would bring about. Both are durable when answered (synchronous=FULL).
+Every command is a PlaceOrder of ten lines for a new order; the bare client appends the same OrderCreated event, with
+the same metadata, as the command. Both are durable when the response comes (synchronous=FULL).
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import statistics
 import tempfile
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 
@@ -22,6 +21,7 @@ from benchmarks.http_load import load, request
 from domain.model.command_context import CommandContext
 from domain.ordering.aggregate import ORDER
 from domain.ordering.commands import OrderLine, PlaceOrder
+from infrastructure.clock import utc_now
 from infrastructure.event_codec import EventCodec, EventMetadata
 from tests.support.services import Service, node_uri, running, start_node
 
@@ -54,7 +54,7 @@ async def _compare(api: Service, client: AsyncEventStoreDBClient, in_flight: int
             "127.0.0.1", api.port, _messages(api.port), connections=in_flight, requests=REQUESTS[in_flight]
         )
         if set(result.statuses) != {201}:
-            raise RuntimeError(f"answers other than 201: {result.statuses}")
+            raise RuntimeError(f"responses other than 201: {result.statuses}")
         bare = await _bare_appends(client, in_flight)
         if round_number > 0:  # the first round warms up
             rates["over HTTP"].append(result.per_second)
@@ -83,17 +83,17 @@ class _Messages:
 
 
 async def _bare_appends(client: AsyncEventStoreDBClient, in_flight: int) -> float:
-    wanted = REQUESTS[in_flight]
-    numbers = iter(range(wanted))
+    count = REQUESTS[in_flight]
+    numbers = iter(range(count))
     started = perf_counter()
     await asyncio.gather(*(_appender(client, numbers) for _ in range(in_flight)))
-    return wanted / (perf_counter() - started)
+    return count / (perf_counter() - started)
 
 
 async def _appender(client: AsyncEventStoreDBClient, numbers: Iterator[int]) -> None:
     for _ in numbers:
         order_id = str(uuid.uuid4())
-        (event,) = ORDER.decide(COMMAND, None, CommandContext(order_id, datetime.now(UTC)))
+        (event,) = ORDER.decide(COMMAND, None, CommandContext(order_id, utc_now()))
         command_id = str(uuid.uuid4())
         metadata = EventMetadata(
             command_id=command_id, correlation_id=command_id, causation_id=command_id, actor="anonymous"

@@ -1,4 +1,4 @@
-"""A load generator that costs little itself: keep-alive HTTP/1.1 over raw protocols, one request in flight on each.
+"""A load generator that needs little CPU itself: keep-alive HTTP/1.1 over raw protocols, one request in flight on each.
 
 It understands what our services send (a status line, headers, Content-Length or no body at all) and nothing more.
 """
@@ -15,9 +15,6 @@ from msgspec import Struct
 MakeRequest = Callable[[int], bytes]
 """make_request(n) -> the bytes of the n-th request, from 0."""
 
-OnResponse = Callable[[int, int, bytes], None]
-"""on_response(n, status, head and body) for a client that looks at its answers; called for every one."""
-
 
 class UnexpectedResponse(Exception):
     """The server sent something that this client does not understand, or closed the connection."""
@@ -33,7 +30,7 @@ class LoadResult(Struct, frozen=True):
 
     @property
     def per_second(self) -> float:
-        """Answers per second over the whole run."""
+        """Responses per second over the whole run."""
         return self.requests / self.seconds
 
     def percentile(self, percent: float) -> float:
@@ -57,13 +54,13 @@ async def load(
     *,
     connections: int,
     requests: int,
-    on_response: OnResponse | None = None,
 ) -> LoadResult:
-    """Sends `requests` requests over so many connections, each with the next one as soon as its last is answered.
+    """Sends `requests` requests over so many connections, each with the next one as soon as it has the response to the
+    last.
 
-    Raises UnexpectedResponse, or OSError when there is nobody at the address.
+    Raises UnexpectedResponse, or OSError when nothing listens at the address.
     """
-    run = _Run(make_request, requests, on_response)
+    run = _Run(make_request, requests)
     loop = asyncio.get_running_loop()
     opened = await asyncio.gather(
         *(loop.create_connection(lambda: _Client(run), host, port) for _ in range(min(connections, requests)))
@@ -84,10 +81,9 @@ async def load(
 class _Run:
     """What the connections of one run share."""
 
-    def __init__(self, make_request: MakeRequest, requests: int, on_response: OnResponse | None) -> None:
+    def __init__(self, make_request: MakeRequest, requests: int) -> None:
         self.make_request = make_request
         self.requests = requests
-        self.on_response = on_response
         self.sent = 0
         self.latencies = array("d")
         self.statuses: Counter[int] = Counter()
@@ -105,7 +101,6 @@ class _Client(asyncio.Protocol):
         self._run = run
         self._received = b""
         self._expected = -1
-        self._number = 0
         self._sent_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -119,9 +114,8 @@ class _Client(asyncio.Protocol):
         run = self._run
         if run.sent == run.requests:
             return
-        self._number = run.sent
+        message = run.make_request(run.sent)
         run.sent += 1
-        message = run.make_request(self._number)
         self._sent_at = perf_counter()
         self._transport.write(message)
 
@@ -135,8 +129,6 @@ class _Client(asyncio.Protocol):
         run.latencies.append(now - self._sent_at)
         status = int(self._received[9:12])
         run.statuses[status] += 1
-        if run.on_response is not None:
-            run.on_response(self._number, status, self._received)
         self._received, self._expected = b"", -1
         if len(run.latencies) == run.requests and not run.done.done():
             run.done.set_result(None)

@@ -2,7 +2,7 @@
 
 The command API's capacity is measured first, with the projector at work; then commands are sent at half that rate on a
 fixed schedule, and every fifth acknowledged order is read back with `at_least`. The time from the acknowledgement to
-that answer is the lag, the query itself included.
+that response is the lag, the query itself included.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ async def run() -> None:
         ]
         rate = await _capacity(api) / 2
         lags = await _lags(api, queries, rate)
-    p50, p99 = (lags[int(len(lags) * share)] * 1000 for share in (0.50, 0.99))
+    p50, p99 = (lags[int(len(lags) * fraction)] * 1000 for fraction in (0.50, 0.99))
     print(
         f"at {rate:.0f} commands/s (half of what the command API takes with the projector at work), "
         f"{len(lags)} orders read back: lag p50 {p50:.0f} ms, p99 {p99:.0f} ms, worst {lags[-1] * 1000:.0f} ms"
@@ -71,8 +71,8 @@ async def _lags(api: Service, queries: Service, rate: float) -> list[float]:
             path = await _place(http, api, body)
             acknowledged = perf_counter()
             if number % SAMPLE == 0:
-                async with http.get(queries.url + path) as answer:
-                    answer.raise_for_status()
+                async with http.get(queries.url + path) as response:
+                    response.raise_for_status()
                     lags.append(perf_counter() - acknowledged)
 
         await _until_caught_up(http, queries, await _place(http, api, body))
@@ -87,17 +87,17 @@ async def _lags(api: Service, queries: Service, rate: float) -> list[float]:
 async def _place(http: aiohttp.ClientSession, api: Service, body: bytes) -> str:
     """Places an order; the path under which it will be seen."""
     path = f"/orders/{uuid.uuid4()}"
-    async with http.put(api.url + path, data=body, headers={"Content-Type": "application/json"}) as answer:
-        answer.raise_for_status()
-        return f"{path}?at_least={answer.headers['Eventfold-Position']}"
+    async with http.put(api.url + path, data=body, headers={"Content-Type": "application/json"}) as response:
+        response.raise_for_status()
+        return f"{path}?at_least={response.headers['Eventfold-Position']}"
 
 
 async def _until_caught_up(http: aiohttp.ClientSession, queries: Service, path: str) -> None:
-    """The backlog of the capacity run is not what is measured here."""
+    """Waits for the backlog of the capacity run, which must not be measured here."""
     async with asyncio.timeout(120):
         while True:
-            async with http.get(queries.url + path) as answer:
-                if answer.status == 200:
+            async with http.get(queries.url + path) as response:
+                if response.status == 200:
                     return
 
 

@@ -2,7 +2,7 @@
 
 Every append is one event of 200 bytes. Node and bare server are processes of their own; the client shares the machine
 with them. Appends by the generated stub and by AsyncEventStoreDBClient are one BatchAppend call each; multiplexed ones
-share one call. Idle subscribers are to streams that nothing is written to; deaf ones are to `$all` with a filter that
+share one call. Idle subscribers follow streams that nothing is written to; deaf ones follow `$all` with a filter that
 no event passes.
 """
 
@@ -63,9 +63,9 @@ async def by_stub(server: Server) -> float:
 
         async def append(stream: str) -> None:
             call = stub.BatchAppend(iter((_request(stream),)))
-            answer = await call.read()
-            if answer.WhichOneof("result") != "success":
-                raise RuntimeError(f"an append failed: {answer}")
+            response = await call.read()
+            if response.WhichOneof("result") != "success":
+                raise RuntimeError(f"an append failed: {response}")
             call.cancel()  # as the client library does
 
         return await _appends_per_second(append)
@@ -110,13 +110,13 @@ async def by_one_call(server: Server) -> float:
 
     async with grpc.aio.insecure_channel(server.target) as channel:
         started = perf_counter()
-        answers = 0
-        async for answer in streams(channel).BatchAppend(requests()):
-            if answer.WhichOneof("result") != "success":
-                raise RuntimeError(f"an append failed: {answer}")
-            answers += 1
+        responses = 0
+        async for response in streams(channel).BatchAppend(requests()):
+            if response.WhichOneof("result") != "success":
+                raise RuntimeError(f"an append failed: {response}")
+            responses += 1
             room.release()
-        assert answers == MULTIPLEXED_APPENDS
+        assert responses == MULTIPLEXED_APPENDS
         return MULTIPLEXED_APPENDS / (perf_counter() - started)
 
 

@@ -92,18 +92,18 @@ def _options(**what: object) -> ReadOptions:
     )
 
 
-async def _by_stub(server: Server, options: ReadOptions, wanted: int) -> float:
+async def _by_stub(server: Server, options: ReadOptions, expected: int) -> float:
     async with grpc.aio.insecure_channel(server.target) as channel:
         started = perf_counter()
         call = streams(channel).Read(streams_pb2.ReadReq(options=options))
         count = 0
         async for message in call:
             count += message.HasField("event")
-            if count == wanted:
+            if count == expected:
                 break
         rate = count / (perf_counter() - started)
         call.cancel()
-    assert count == wanted
+    assert count == expected
     return rate
 
 

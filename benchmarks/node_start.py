@@ -20,7 +20,7 @@ from benchmarks.servers import Server, node
 EVENTS = 2_000_000
 STREAMS = 200_000
 ROUNDS = 3
-LOOKS = 200
+READS = 200
 
 
 async def run() -> None:
@@ -57,13 +57,13 @@ async def _read(server: Server) -> None:
     print(f"first 1,000 events from the middle of $all: {(perf_counter() - began) * 1000:.1f} ms")
     randomness = random.Random(2)
     times = []
-    for _ in range(LOOKS):
+    for _ in range(READS):
         began = perf_counter()
         assert len(await client.get_stream(stream_name(randomness.randrange(STREAMS)))) == EVENTS // STREAMS
         times.append((perf_counter() - began) * 1000)
     _report("a stream somewhere", times)
     times = []
-    for _ in range(LOOKS):
+    for _ in range(READS):
         began = perf_counter()
         stream = stream_name(randomness.randrange(STREAMS))
         await client.append_to_stream(stream, current_version=StreamState.EXISTS, events=[NewEvent("Type", b"{}")])

@@ -1,7 +1,7 @@
 """Query by id: our route against a Litestar route that does one bare motor find_one and nothing else.
 
 Both read the same documents of the same nx-27017, in processes of their own, driven in turns by one client. A route
-that answers with fixed bytes stands beside them, to show what HTTP and Litestar alone cost here.
+of fixed bytes is measured too, to show what HTTP and Litestar alone cost here.
 """
 
 import asyncio
@@ -78,7 +78,7 @@ async def _drive(port: int, in_flight: int, requests: int) -> LoadResult:
     messages = [request("GET", f"/orders/order-{n * 7919 % ORDERS}", host) for n in range(requests)]
     result = await load(HOST, port, messages.__getitem__, connections=in_flight, requests=requests)
     if result.statuses != {200: requests}:
-        raise RuntimeError(f"answers other than 200: {result.statuses}")
+        raise RuntimeError(f"responses other than 200: {result.statuses}")
     return result
 
 

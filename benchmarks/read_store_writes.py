@@ -1,4 +1,4 @@
-"""What a document costs the embedded read store to write: its short ways against nx-27017's own (`--plain`).
+"""What a document costs the embedded read store to write: its fast path against nx-27017 alone (`--plain`).
 
 Both servers run at once and are written to in turns, a thousand documents a call as the projector does: order_details
 of nine lines, and order_list with its three indexes, inserted and then replaced three times under the guard. CPU
@@ -27,30 +27,30 @@ DOCUMENTS = 6_000
 LINES = 9
 ROUNDS = 3
 REPLACEMENTS = 3
-SHORT, PLAIN = "short ways", "plain"
+FAST, PLAIN = "fast path", "plain"
 
 Figures = dict[tuple[str, str, str], tuple[list[float], list[float]]]
 
 
 async def run() -> None:
-    """Prints CPU and documents per second of both, and how many times less CPU the short ways take."""
+    """Prints CPU and documents per second of both, and how many times less CPU the fast path takes."""
     figures: Figures = {}
     with ExitStack() as stack:
         servers = {}
-        for way in (SHORT, PLAIN):
+        for mode in (FAST, PLAIN):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            servers[way] = ReadStoreServer(folder, *(["--plain"] if way == PLAIN else []))
-            await asyncio.to_thread(servers[way].start)
-            stack.callback(servers[way].kill)
+            servers[mode] = ReadStoreServer(folder, *(["--plain"] if mode == PLAIN else []))
+            await asyncio.to_thread(servers[mode].start)
+            stack.callback(servers[mode].kill)
         for number in range(ROUNDS):
-            for way, server in servers.items():
+            for mode, server in servers.items():
                 for view in (ORDER_DETAILS, ORDER_LIST):
-                    await _measure(figures, way, server, view, f"round_{number}")
+                    await _measure(figures, mode, server, view, f"round_{number}")
     print(f"{DOCUMENTS} documents a round, replaced {REPLACEMENTS} times, median of {ROUNDS} rounds")
-    print(f"{'':<28}{SHORT:>26}{PLAIN:>26}{'ratio of CPU':>15}")
-    for name, work in [(name, work) for way, name, work in figures if way == SHORT]:
+    print(f"{'':<28}{FAST:>26}{PLAIN:>26}{'ratio of CPU':>15}")
+    for name, work in [(name, work) for mode, name, work in figures if mode == FAST]:
         (cpu, speed), (plain_cpu, plain_speed) = (
-            [statistics.median(values) for values in figures[way, name, work]] for way in (SHORT, PLAIN)
+            [statistics.median(values) for values in figures[mode, name, work]] for mode in (FAST, PLAIN)
         )
         print(
             f"{name + ', ' + work:<28}{cpu:>8.0f} us {speed:>9.0f} doc/s {plain_cpu:>8.0f} us {plain_speed:>9.0f} doc/s"
@@ -58,14 +58,14 @@ async def run() -> None:
         )
 
 
-async def _measure(figures: Figures, way: str, server: ReadStoreServer, view: View, database: str) -> None:
+async def _measure(figures: Figures, mode: str, server: ReadStoreServer, view: View, database: str) -> None:
     store = ReadStore(server.uri, database)
     await store.prepare(view.collection, view.document, view.indexes)
     for turn in range(REPLACEMENTS + 1):
         writes = [_write(view, order, turn) for order in range(DOCUMENTS)]
         cpu, seconds = await _written(store, view, writes, server)
         work = "replaced" if turn else "inserted"
-        cpus, speeds = figures.setdefault((way, view.name, work), ([], []))
+        cpus, speeds = figures.setdefault((mode, view.name, work), ([], []))
         cpus.append(cpu / DOCUMENTS * 1e6)
         speeds.append(DOCUMENTS / seconds)
     await store.close()

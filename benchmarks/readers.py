@@ -18,11 +18,11 @@ from infrastructure.event_store import EventStore
 from infrastructure.event_store.reader_choice import Reader
 from tests.support.services import node_uri, start_node
 
-ORDERS = 10_000  # of which 3.3 events each come to be
+ORDERS = 10_000  # each with 3.3 events on average
 ROUNDS = 5
 
 Read = Callable[[str, int], Awaitable[int]]
-"""read(uri, events): reads the whole log; answers how many events came."""
+"""read(uri, events): reads the whole log; returns how many events came."""
 
 
 async def run() -> None:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Server:
-    """A process that said on which port it is ready."""
+    """A server process and its port."""
 
     def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
         self._process = process
@@ -31,7 +31,7 @@ class Server:
         return f"esdb://{self.target}?Tls=false"
 
     def cpu_seconds(self) -> float:
-        """CPU time used so far; 0 where the system does not tell."""
+        """CPU time used so far; 0 where the system does not say."""
         try:
             fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:

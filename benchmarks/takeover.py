@@ -1,7 +1,7 @@
-"""How long it takes until other projectors fold what is theirs now: when one joins, leaves, or is killed.
+"""How long it takes until the partitions have new owners: when a projector joins, leaves, or is killed.
 
 Four views of four partitions each, with the lease that is set by default. A process joins when it begins to serve HTTP.
-One that is killed is missed when its lease is over.
+One that is killed counts as dead when its lease is over.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ async def run() -> None:
                 began = perf_counter()
                 await (projector.stop() if ending is leaves else projector.kill())
                 ending.append(await _since(began, fleet, ["a"]))
-    print(f"lease {LEASE:g} s, {ROUNDS} rounds, seconds (median, longest) until all partitions are in good hands:")
+    print(f"lease {LEASE:g} s, {ROUNDS} rounds, seconds (median, longest) until all partitions have living owners:")
     for what, seconds in (("joined", joins), ("left (SIGTERM)", leaves), ("killed (SIGKILL)", kills)):
         print(f"  {what}: {median(seconds):.1f}, {max(seconds):.1f}")
 

@@ -1,4 +1,4 @@
-"""The same work on two servers in turns, so that whatever else the machine does falls on both alike."""
+"""The same work on two servers in turns, so that other load on the machine affects both alike."""
 
 import statistics
 from collections.abc import Awaitable, Callable

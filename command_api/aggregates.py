@@ -1,4 +1,4 @@
-"""Aggregates as the write side holds them: folded from their streams, and cached for the next command."""
+"""The aggregates of the write side: folded from their streams, and cached for the next command."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _FROM_CACHE, _FROM_STREAM = _LOADS.labels("cache"), _LOADS.labels("stream")
 
 
 class CommandResult(Struct, frozen=True, gc=False):
-    """What a command was answered: its stream's revision and the commit position of its last event."""
+    """The result of a command: its stream's revision and the commit position of its last event."""
 
     revision: int
     position: int
@@ -26,7 +26,7 @@ class CommandResult(Struct, frozen=True, gc=False):
 class LoadedAggregate(Struct, frozen=True):
     """An aggregate at a revision (NO_STREAM: not there), with the results of the commands that brought it there.
 
-    `fresh` says that the stream was read for the command at hand, so that a refusal may rest on it.
+    `fresh` says that the stream was read for the current command, so that a refusal may rely on it.
     """
 
     state: Any = None
@@ -45,7 +45,7 @@ class Aggregates:
         self._cached: OrderedDict[str, LoadedAggregate] = OrderedDict()
 
     def cached(self, stream: str) -> LoadedAggregate | None:
-        """The aggregate as it was last seen here, perhaps behind its stream."""
+        """The cached aggregate, which may be behind its stream."""
         loaded = self._cached.get(stream)
         if loaded is not None:
             self._cached.move_to_end(stream)
@@ -53,10 +53,10 @@ class Aggregates:
         return loaded
 
     async def load(self, aggregate: Aggregate, stream: str) -> LoadedAggregate:
-        """The aggregate as its stream has it now: what is cached, topped up from the stream's tail.
+        """The aggregate as of now: the cached one plus the new events of its stream.
 
-        Raises EventStoreUnavailable or StreamDeleted; UnknownEventType or UndecodableEvent where the stream holds
-        what this code can't read: it must not decide on half a history.
+        Raises EventStoreUnavailable or StreamDeleted; UnknownEventType or UndecodableEvent where the stream has
+        an event that this code can't read: it must not decide on half a history.
         """
         base = self._cached.get(stream) or LoadedAggregate()
         tail = await self._store.read_stream(stream, from_revision=base.revision + 1)
@@ -67,8 +67,8 @@ class Aggregates:
 
     def cache(self, stream: str, loaded: LoadedAggregate) -> None:
         """Caches the aggregate unless a newer one is cached already."""
-        known = self._cached.get(stream)
-        if loaded.revision == NO_STREAM or (known is not None and known.revision >= loaded.revision):
+        cached = self._cached.get(stream)
+        if loaded.revision == NO_STREAM or (cached is not None and cached.revision >= loaded.revision):
             return
         self._cached[stream] = LoadedAggregate(loaded.state, loaded.revision, loaded.results)
         self._cached.move_to_end(stream)

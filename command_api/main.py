@@ -8,5 +8,5 @@ from infrastructure.http.server import run_service
 
 
 def main(application: Application) -> int:
-    """Serves until SIGTERM or SIGINT; answers the exit code."""
+    """Serves until SIGTERM or SIGINT; returns the exit code."""
     return run_service("command_api", partial(command_api, application))

@@ -49,7 +49,7 @@ def operation_for(aggregate: Aggregate, command_type: CommandType) -> type[Opera
 
 
 def _schema(struct: type) -> Any:
-    """The Struct's JSON schema with its parts in line, so that it needs no component registry."""
+    """The Struct's JSON schema with its parts inlined, so that it needs no component registry."""
     (schema,), components = msgspec.json.schema_components([struct], ref_template="{name}")
     return _RawSchema(_inlined(schema, components))
 
@@ -78,7 +78,7 @@ def _inlined(schema: Any, components: dict[str, Any]) -> Any:
 def _headers() -> list[Parameter]:
     text = Schema(type="string")  # type: ignore[arg-type]
     described = {
-        "Idempotency-Key": "Makes a repetition safe: the first answer is given again",
+        "Idempotency-Key": "Makes a repetition safe: the first response is given again",
         "If-Match": "The ETag of the version that the command is for; another version is refused with 412",
         "X-Correlation-ID": "Follows the command into its events; its own id by default",
         "Eventfold-Actor": "Who acts, as the gateway authenticated them",

@@ -1,9 +1,9 @@
-"""The command pipeline: load, decide, append, answer; decided again when somebody else appended first."""
+"""The command pipeline: load, decide, append, respond; decided again when another writer appended first."""
 
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from msgspec import Struct
 from prometheus_client import Counter
@@ -13,6 +13,7 @@ from command_api.requests import CommandRequest
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.command_context import CommandContext
 from domain.model.errors import NoSuchAggregate, RuleViolation
+from infrastructure.clock import utc_now
 from infrastructure.event_codec import EventCodec, EventMetadata, event_id
 from infrastructure.event_store import EventStore, WrongExpectedRevision
 
@@ -22,7 +23,7 @@ Clock = Callable[[], datetime]
 
 
 class StaleVersion(Exception):
-    """The aggregate is not at the version that the client named in If-Match; `revision` is where it is."""
+    """The aggregate is not at the version that the client named in If-Match; `revision` is the one it is at."""
 
     def __init__(self, revision: int) -> None:
         super().__init__(f"it is at version {revision}")
@@ -34,7 +35,7 @@ class KeyReused(Exception):
 
 
 class Contended(Exception):
-    """Others kept appending first; the command was not carried out."""
+    """Other writers always appended first; the command was not carried out."""
 
 
 class Pipeline:
@@ -46,7 +47,7 @@ class Pipeline:
         codec: EventCodec,
         aggregates: Aggregates,
         conflict_retries: int,
-        clock: Clock = lambda: datetime.now(UTC),
+        clock: Clock = utc_now,
     ) -> None:
         self._store = store
         self._codec = codec
@@ -55,7 +56,7 @@ class Pipeline:
         self._clock = clock
 
     async def handle(self, aggregate: Aggregate, command_type: CommandType, request: CommandRequest) -> CommandResult:
-        """Carries the command out, or finds that it has been already; answers where that left the stream.
+        """Carries the command out, or finds that it was carried out before; returns its result.
 
         Raises InvalidCommand, RuleViolation, NoSuchAggregate, StaleVersion, KeyReused or Contended, and what the
         event store raises.
@@ -63,7 +64,7 @@ class Pipeline:
         stream = aggregate.stream(request.aggregate_id)
         loaded = self._aggregates.cached(stream)
         if loaded is None:
-            # A creating command finds out on appending whether the stream is new; reading it first would tell less.
+            # A creating command finds out when it appends whether the stream is new; a read before would not prove it.
             loaded = LoadedAggregate() if command_type.creates else await self._aggregates.load(aggregate, stream)
         conflicts = 0
         while True:
@@ -120,8 +121,8 @@ class Pipeline:
         ]
         appended = await self._store.append(stream, loaded.revision, new_events)
         result = CommandResult(appended.revision, appended.position, request.command_hash)
-        # Under a client's key the store may have recognised an earlier run of this command, whose events can differ
-        # from these in their times: then only the stream knows the state.
+        # Under a client's key the store may have recognised an earlier run of this command, whose events can have other
+        # times than these: then only the stream can tell the state.
         if not request.has_client_key:
             state = loaded.state
             for event in events:

@@ -1,4 +1,4 @@
-"""What a command request says besides its body: who, which command, on which version; and its body as a command."""
+"""A command request: what its headers say (who, which command id, on which version), and its body as a command."""
 
 import hashlib
 import re
@@ -19,11 +19,11 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 class CommandRequest(Struct, frozen=True):
-    """A command on its way through the pipeline.
+    """A command with what its request's headers say.
 
     `has_client_key` says that the client gave the command's id, by an Idempotency-Key, so that it may be repeated;
-    `command_hash` then tells the command from another one under the same key (it is empty otherwise). `if_match` is the
-    set of versions that the client accepts, None for any.
+    `command_hash` then distinguishes the command from another one under the same key (otherwise it is empty).
+    `if_match` is the set of versions that the client accepts, None for any.
     """
 
     aggregate_id: str
@@ -44,7 +44,7 @@ def command_request(
     headers: Mapping[str, str],
     traceparent: str | None = None,
 ) -> CommandRequest:
-    """Puts together what the pipeline needs; `traceparent` is the trace that the command belongs to.
+    """Builds what the pipeline needs; `traceparent` is the trace that the command belongs to.
 
     Raises Problem (400) when a header is malformed.
     """
@@ -64,7 +64,7 @@ def command_request(
 
 
 def server_named_id(command_type: CommandType, headers: Mapping[str, str]) -> str:
-    """The id of an aggregate that the client leaves unnamed: the same again for a repeated Idempotency-Key."""
+    """The id of an aggregate that the client did not name: the same for a repeated Idempotency-Key."""
     key = _token(headers, "idempotency-key")
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{command_type.struct.__name__}|{key}") if key else uuid.uuid4())
 
@@ -77,14 +77,14 @@ def decode_command(decoder: "msgspec.json.Decoder[Any]", body: bytes, content_ty
     try:
         command: Struct = decoder.decode(body or b"{}")
     except msgspec.ValidationError as error:
-        raise _wrong_shape(str(error)) from error
+        raise _invalid_command(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, "malformed-json", "The body is not JSON", str(error)) from error
     return command
 
 
-def _wrong_shape(message: str) -> Problem:
-    """Says where a body departs from the command's schema, as a JSON pointer."""
+def _invalid_command(message: str) -> Problem:
+    """Says where a body differs from the command's schema, as a JSON pointer."""
     found = _AT.search(message)
     path = found.group(1) if found else ""
     pointer = re.sub(r"\[(\d+|\.\.\.)\]|\.", lambda part: f"/{part.group(1) or ''}", path)
@@ -115,7 +115,7 @@ def _if_match(value: str | None) -> frozenset[int] | None:
     if not all(parsed):
         detail = f'If-Match takes "<version>" as the ETag header gave it, or *, not {value[:100]}'
         raise Problem(400, "malformed-header", "A request header is malformed", detail)
-    # A weak tag never matches here (RFC 9110, 13.1.1), nor does a tag that is no version of ours.
+    # A weak tag never matches here (RFC 9110, 13.1.1), nor does a tag that is not one of our versions.
     return frozenset(int(tag[2]) for tag in parsed if tag and not tag[1] and tag[2].isdecimal())
 
 

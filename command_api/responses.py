@@ -1,4 +1,4 @@
-"""The pipeline's outcomes as HTTP: the answer to a command, and each way of refusing one as a problem."""
+"""The pipeline's outcomes as HTTP: the response to a command, and each refusal as a problem."""
 
 import msgspec
 from litestar import Response
@@ -68,7 +68,7 @@ def problem(error: Exception) -> Problem:
         case StreamDeleted():
             return Problem(410, "deleted", "It has been deleted", str(error))
         case UnknownEventType() | UndecodableEvent():
-            # Deciding on half a history would break the rules; an operator has to look.
+            # Deciding on half a history would break the rules; an operator must look into it.
             return Problem(500, "unreadable-history", "Its stream holds an event that can't be read", str(error))
         case _:
             return unavailable("event store", error)

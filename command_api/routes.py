@@ -1,7 +1,7 @@
 """The command routes, one for each command of each aggregate in the domain's list.
 
-A creating command is PUT to `/<plural>/{id}` (the client names it) or POSTed to `/<plural>` (the server does); every
-other is POSTed to `/<plural>/{id}/<action>`.
+A creating command is PUT to `/<plural>/{id}` (the client chooses the id) or POSTed to `/<plural>` (the server does);
+every other is POSTed to `/<plural>/{id}/<action>`.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -20,10 +20,10 @@ from command_api.responses import REFUSALS, problem, success
 from domain.model.aggregate import Aggregate, CommandType
 from infrastructure.telemetry import context_from, traceparent
 
-_OUTCOMES = Counter("eventfold_commands_total", "Commands answered, by HTTP status", ["command", "status"])
+_OUTCOMES = Counter("eventfold_commands_total", "Commands by the HTTP status of the response", ["command", "status"])
 _SECONDS = Histogram(
     "eventfold_command_seconds",
-    "Time from a command's arrival to its answer",
+    "Time from a command's arrival to its response",
     ["command"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )

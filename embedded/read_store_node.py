@@ -1,6 +1,6 @@
 """The MongoDB stand-in: how to start nx-27017 on a data directory, and when it is ready.
 
-It is experimental, on one machine only, and keeps nothing that can't be rebuilt from the event store.
+It is experimental, for one machine only, and stores nothing that can't be rebuilt from the event store.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class ReadStoreNode:
 
     @property
     def uri(self) -> str:
-        """What a MongoDB client connects to."""
+        """The connection string for MongoDB clients."""
         return f"mongodb://{self.host}:{self.port}/?directConnection=true&w=majority&journal=true"
 
     def command(self, log_file: Path) -> list[str]:
@@ -56,7 +56,7 @@ class ReadStoreNode:
 
     @contextlib.contextmanager
     def prepare(self) -> Iterator[Sequence[int]]:
-        """Take the data directory for the child that is started inside the block, and clear what a crash left.
+        """Take the data directory for the child that is started inside the block, and remove what a crash left.
 
         It yields the descriptor of the lock: the child inherits it, so the lock lives exactly as long as the child.
 
@@ -98,18 +98,18 @@ class ReadStoreNode:
             DataDirectoryInUse: another process serves the directory.
             ReadStoreNodeFailed: it ended or was not ready in time.
         """
-        with self.prepare() as kept_open:
+        with self.prepare() as pass_fds:
             output = self.data_dir / "nx-27017.log"
             child = await Child.start(
-                self.command(Path(os.devnull)), log_file=output, environment=os.environ, pass_fds=kept_open
+                self.command(Path(os.devnull)), log_file=output, environment=os.environ, pass_fds=pass_fds
             )
         exited = asyncio.ensure_future(child.wait())
         ready = asyncio.ensure_future(until_ready(self.ready))
         try:
             await asyncio.wait({exited, ready}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             if not ready.done():
-                fate = describe_exit(exited.result()) if exited.done() else f"was not ready after {timeout} s"
-                raise ReadStoreNodeFailed(f"nx-27017 {fate}:\n{log_tail(output)}")
+                reason = describe_exit(exited.result()) if exited.done() else f"was not ready after {timeout} s"
+                raise ReadStoreNodeFailed(f"nx-27017 {reason}:\n{log_tail(output)}")
             ready.result()
             yield child
         finally:

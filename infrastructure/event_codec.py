@@ -15,7 +15,7 @@ _EVENT_IDS = uuid.UUID("5a1f6c1e-7f0e-5c0b-9b8e-6f2d1c3e4a57")
 
 
 class EventMetadata(Struct, frozen=True, omit_defaults=True, gc=False):
-    """What stands beside an event's data: which command brought it about, for whom, and in which shape.
+    """What is stored beside an event's data: which command caused it, who acted, and the schema version of the data.
 
     The names with a dollar sign are EventStoreDB's own, which its tools follow.
     """
@@ -50,7 +50,7 @@ class EventCodec:
         self._types = EventTypes([event_type for aggregate in given for event_type in aggregate.events])
 
     def is_ours(self, stored: StoredEvent) -> bool:
-        """Whether the event stands in a stream of one of the aggregates."""
+        """Whether the event is in a stream of one of the aggregates."""
         return category_of(stored.stream) in self._categories
 
     def encode(self, event: Struct, metadata: EventMetadata, new_id: str) -> NewEvent:
@@ -61,7 +61,7 @@ class EventCodec:
         return NewEvent(new_id, name, data, _encode(metadata))
 
     def decode(self, stored: StoredEvent) -> RecordedEvent[Struct]:
-        """The domain event in its newest shape, with its place in the log.
+        """The domain event in its newest schema version, with its place in the log.
 
         Raises UnknownEventType or UndecodableEvent.
         """
@@ -84,6 +84,6 @@ def decode_metadata(stored: StoredEvent) -> EventMetadata:
 def event_id(stream: str, command_id: str, command_hash: str, index: int) -> str:
     """The id of a command's n-th event: the same for a repeated command, another for another body under the same id.
 
-    With the body's hash in it, the store's own idempotency can never mistake a different command for a repetition.
+    With the body's hash in it, the store's own idempotency never takes a different command for a repetition.
     """
     return str(uuid.uuid5(_EVENT_IDS, f"{stream}|{command_id}|{command_hash}|{index}"))

@@ -1,4 +1,4 @@
-"""How calls to what may be away for a moment are repeated."""
+"""How calls to a service that may be unavailable for a moment are repeated."""
 
 import random
 from collections.abc import Awaitable, Callable, Iterator
@@ -26,7 +26,8 @@ async def retrying(attempt: Callable[[], Awaitable[T]], *, on: type[Exception], 
 
 
 def backoff(first: float = 0.1, cap: float = 5.0) -> Iterator[float]:
-    """Delays in seconds that double up to `cap`, each drawn from its upper half, so that a herd spreads out."""
+    """Delays in seconds that double up to `cap`, each drawn from its upper half so that clients do not retry
+    together."""
     delay = first
     while True:
         yield random.uniform(delay / 2, delay)  # noqa: S311 - spreads load, guards nothing

@@ -1,6 +1,6 @@
 """Logs as JSON lines, the tracer, and the trace context that travels with commands and events.
 
-Every line carries the service, and the trace id, span id and correlation id of the work at hand where there is any.
+Every line carries the service, and the trace id, span id and correlation id of the current work where there are any.
 """
 
 import logging
@@ -27,7 +27,7 @@ def start_telemetry(service: str, settings: Settings) -> None:
         if settings.telemetry.log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=False)
     )
-    shared: list[Any] = [
+    processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -36,14 +36,14 @@ def start_telemetry(service: str, settings: Settings) -> None:
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # What libraries say through the standard library comes out in the same form.
+    # What libraries log through the standard library gets the same form.
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer))
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=processors, processor=renderer))
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     if settings.telemetry.traces == "console":
         provider = TracerProvider(resource=Resource.create({"service.name": f"eventfold-{service}"}))

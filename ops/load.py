@@ -41,14 +41,14 @@ def run(args: argparse.Namespace) -> int:
     """Load the baskets and print the figures."""
     from rich.console import Console
 
-    from infrastructure.http.client import Unanswered
+    from infrastructure.http.client import NoResponse
 
     if args.skip < 0:
         raise CommandFailed("--skip can't be negative")
     console = Console(highlight=False)
     try:
         outcome = asyncio.run(_load(args, console, command_api_url(args)))
-    except Unanswered as error:
+    except NoResponse as error:
         raise CommandFailed(str(error), "`eventfold up` starts it, `eventfold status` shows it") from error
     return 0 if outcome.baskets else 1
 

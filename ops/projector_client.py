@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
-from infrastructure.http.client import Answer, ServiceClient, Unanswered
+from infrastructure.http.client import NoResponse, ServiceClient, ServiceResponse
 from ops.errors import CommandFailed
 
 T = TypeVar("T")
@@ -32,7 +32,9 @@ class ProjectorClient:
         answer = await self._ask("GET", path, hints, params=params)
         return self._decoded(answer, kind), answer.body
 
-    async def send(self, method: str, path: str, hints: Mapping[int, str] | None = None, *, json: Any = None) -> Answer:
+    async def send(
+        self, method: str, path: str, hints: Mapping[int, str] | None = None, *, json: Any = None
+    ) -> ServiceResponse:
         """Asks for a change; returns once the projector has accepted it."""
         return await self._ask(method, path, hints, json=json)
 
@@ -48,10 +50,10 @@ class ProjectorClient:
         *,
         params: Mapping[str, str] | None = None,
         json: Any = None,
-    ) -> Answer:
+    ) -> ServiceResponse:
         try:
             answer = await self._client.request(method, path, params=params, json=json)
-        except Unanswered as error:
+        except NoResponse as error:
             if error.last is not None:
                 raise CommandFailed(f"the projector can't do that now: {_reason(error.last)}", _LATER) from error
             raise CommandFailed(f"the projector does not answer: {error}", _AWAY) from error
@@ -59,7 +61,7 @@ class ProjectorClient:
             return answer
         raise CommandFailed(_reason(answer), (hints or {}).get(answer.status, ""))
 
-    def _decoded(self, answer: Answer, kind: type[T]) -> T:
+    def _decoded(self, answer: ServiceResponse, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(answer.body, type=kind)
         except msgspec.DecodeError as error:
@@ -67,7 +69,7 @@ class ProjectorClient:
             raise CommandFailed(f"{where} does not answer as a projector does: {error}", _AWAY) from error
 
 
-def _reason(answer: Answer) -> str:
+def _reason(answer: ServiceResponse) -> str:
     """A refusal's problem details as one sentence; the answer's beginning where it has none."""
     try:
         problem = answer.json()

@@ -1,4 +1,4 @@
-"""What the projector shows to Prometheus of its own work; what it shares with every consumer is in subscriptions."""
+"""The projector's own metrics for Prometheus; those of every consumer are in subscriptions.metrics."""
 
 from prometheus_client import Counter, Histogram
 
@@ -10,5 +10,5 @@ FOLD_SECONDS = Histogram(f"{_PREFIX}_fold_seconds", "Time to fold a batch in mem
 WRITE_SECONDS = Histogram(f"{_PREFIX}_write_seconds", "Time to write a batch's documents", _VIEW, buckets=_SECONDS)
 DOCUMENTS = Counter(f"{_PREFIX}_documents_written", "Documents written", _VIEW)
 LOADED = Counter(f"{_PREFIX}_documents_loaded", "Keys asked of the read store because they were not in memory", _VIEW)
-REFUSED = Counter(f"{_PREFIX}_writes_refused", "Writes refused because the store held a newer document", _VIEW)
+REFUSED = Counter(f"{_PREFIX}_writes_refused", "Writes refused because the store had a newer document", _VIEW)
 SWITCHES = Counter(f"{_PREFIX}_switches", "Times that this process switched a view to another build", _VIEW)

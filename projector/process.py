@@ -1,4 +1,4 @@
-"""One process of the projector: the builds of views as work, and the coordinator that sees that it is done."""
+"""One process of the projector: the builds of views as work, and the coordinator that has it done."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class ProjectorProcess(Struct, frozen=True):
     coordinator: Coordinator
 
     def live(self, view: str) -> Follower | None:
-        """What folds the view's live build in this process; None when another one does."""
+        """The follower that folds the view's live build in this process; None when another process does it."""
         record = self.workload.records.get(view)
         live = None if record is None else record.live.collection
         return next((one for one in self.coordinator.followers.running if one.target == live), None)
@@ -44,15 +44,15 @@ def create_projector_process(
     idle_check: float = 5.0,
     delays: Delays = backoff,
 ) -> ProjectorProcess:
-    """Put together over its stores; the coordinator's `run` ends when `stop` is set. `idle_check` is in seconds, as in
-    subscriptions.following.feed.Feed."""
+    """Makes a process over its stores; the coordinator's `run` ends when `stop` is set. `idle_check` is in seconds, as
+    in subscriptions.following.feed.Feed."""
     switch_times = times or SwitchTimes()
     registry = ViewRegistry(store)
     lifecycle = BuildLifecycle(
         store,
         event_log,
         registry,
-        quiet=max(settings.consumers.lease, switch_times.settling),
+        quiet=max(settings.consumers.lease, switch_times.previous_pause),
         grace=settings.projector.view_grace,
     )
     workload = ViewWorkload(

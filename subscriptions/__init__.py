@@ -1,4 +1,4 @@
-"""How anything follows the log: subscriptions, work shared out over processes, checkpoints, events set aside.
+"""How any consumer follows the log: subscriptions, work divided among processes, checkpoints, events set aside.
 
-A consumer plugs in (see subscriptions.consumer); nothing here knows what any of them does.
+A consumer plugs in (see subscriptions.consumer); nothing here knows what a consumer does.
 """

@@ -1,4 +1,4 @@
-"""What part of a target one process works on."""
+"""The part of a target that one process works on."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""What a consumer is: which events it wants, by which keys they are kept in order, and what it does with them."""
+"""What a consumer is: which events it takes, by which keys they stay in order, and what it does with them."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ BEHIND = "stands behind an event that is parked"
 
 
 class Step(Struct, frozen=True, gc=False):
-    """One event, for those of its keys that are to be worked on here."""
+    """One event, for those of its keys that are handled here."""
 
     stored: StoredEvent
     recorded: RecordedEvent[Any]
@@ -33,13 +33,13 @@ class Batch:
         self.steps = steps
         self.set_aside = set_aside
         self._parking = parking
-        # Asked for each event and key, so these are the parking's own methods.
-        self.is_parked: Callable[[str, int], bool] = parking.holds_key
+        # Called for each event and key, so these are the parking's own methods.
+        self.is_parked: Callable[[str, int], bool] = parking.is_key_parked
         self.is_discarded: Callable[[int, str], bool] = parking.discards.of_key
         self.succeeded: Callable[[], None] = parking.unhandled.succeeded
 
     def park(self, step: Step, key: str, error: Exception) -> None:
-        """Sets the event aside for a key, and what comes for it after that, until an operator retries or discards.
+        """Sets the event aside for a key, and all later events of the key, until an operator retries or discards it.
 
         Raises ConsumerBroken when too many keys have failed one after another with no success between them.
         """
@@ -51,15 +51,15 @@ class Batch:
         self.set_aside.key(step.stored, key, BEHIND)
 
     def only(self, keys: Collection[str]) -> "Batch":
-        """The same batch for some of its keys alone."""
+        """The same batch for some of its keys only."""
         return Batch(restricted(self.steps, keys), self._parking, self.set_aside)
 
 
 class LateBatch(Batch):
-    """Events that come when the consumer may have handled later ones of the same keys: replayed dead letters.
+    """Replayed dead letters: events that come when the consumer may have handled later ones of the same keys.
 
-    `until` is the position up to which the consumer has come. `history` gives all there is for some keys, from the
-    first event of the log up to there, as batches.
+    `until` is the position that the consumer has reached. `history` gives all events for some keys, from the first
+    event of the log up to there, as batches.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class LateBatch(Batch):
 
 
 class Consumer(Protocol):
-    """A follower of the log. A batch may come again after a crash: its work has to be such that this does no harm.
+    """A follower of the log. A batch may come again after a crash, so its work must be safe to repeat.
 
     `name` is unique among all consumers of a read store, `version` rises when older code can't take the work over.
     """
@@ -86,17 +86,17 @@ class Consumer(Protocol):
     events: frozenset[type[Struct]]
 
     def keys(self, event: Any) -> tuple[str, ...]:
-        """The keys that an event is worked on for. Each belongs to one partition, so to one process at a time, and its
-        events come in order. Pure; what it raises parks the event's whole stream."""
+        """The keys for which an event is handled. Each belongs to one partition, so to one process at a time, and its
+        events come in order. Pure; when it raises, the event's whole stream is parked."""
 
     async def prepare(self) -> None:
-        """Makes ready what the work needs, before the first batch; may be repeated."""
+        """Prepares what the work needs, before the first batch; may be repeated."""
 
     async def take(self, batch: Batch) -> None:
-        """Does the work of a batch. When it returns, the batch will not come again, save for what it has parked.
+        """Does the work of a batch. When it returns, the batch will not come again, except what it has parked.
 
-        Raises ConsumerBroken when the fault is its own; for whatever else it raises it is begun again from its
-        checkpoint, after a pause.
+        Raises ConsumerBroken when the fault is its own; after any other error it is started again from its checkpoint,
+        after a pause.
         """
 
     async def take_late(self, batch: LateBatch) -> None:

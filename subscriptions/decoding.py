@@ -18,9 +18,9 @@ class Incoming(Struct, frozen=True, gc=False):
 
 
 class DecodedBatch(Struct, frozen=True):
-    """A batch of the subscription without the events that are none of ours; they still advance `position`.
+    """A batch of the subscription without the events of other categories; they still advance `position`.
 
-    `considered` counts those too.
+    `considered` counts them too.
     """
 
     events: Sequence[Incoming]

@@ -12,12 +12,12 @@ from subscriptions.errors import ConsumerBroken, Stopping
 from subscriptions.store.retrying_store import Delays
 
 Handle = Callable[[RecordedEvent[Any], str], Awaitable[None]]
-"""handle(event, key): does the work for one of the event's keys; raises what keeps it from that."""
+"""handle(event, key): does the work for one of the event's keys; raises when it can't."""
 
 
 async def take_each(batch: Batch, handle: Handle, *, attempts: int = 3, delays: Delays = backoff) -> None:
     """Handles a batch event by event, key by key, in order. What still fails at the last of `attempts` is parked with
-    its key, and what comes behind it too. Pauses between attempts follow `delays`, in seconds.
+    its key, and so are the key's later events. Pauses between attempts follow `delays`, in seconds.
 
     Raises ConsumerBroken when too many keys fail one after another, and Stopping.
     """

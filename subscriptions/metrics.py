@@ -8,7 +8,7 @@ _CONSUMER = ("consumer",)
 POSITION = Gauge(f"{_PREFIX}_position", "Commit position of the served target's checkpoint; -1 before one", _CONSUMER)
 LAG = Gauge(f"{_PREFIX}_lag_seconds", "Age of the oldest event received and not yet handled; 0 when none is", _CONSUMER)
 PARKED = Gauge(f"{_PREFIX}_parked_events", "Events set aside for the consumer", _CONSUMER)
-STOPPED = Gauge(f"{_PREFIX}_stopped", "1 when the consumer was stopped because it fails for everything", _CONSUMER)
+STOPPED = Gauge(f"{_PREFIX}_stopped", "1 when the consumer was stopped by its own fault", _CONSUMER)
 CONNECTED = Gauge(f"{_PREFIX}_subscription_connected", "1 while the subscription to the event store is open")
 
 BATCH_EVENTS = Histogram(
@@ -18,7 +18,9 @@ BATCH_EVENTS = Histogram(
 )
 EVENTS = Counter(f"{_PREFIX}_events", "Events handed to the consumer", _CONSUMER)
 RECONNECTS = Counter(f"{_PREFIX}_reconnects", "Times that the subscription was opened again after a failure")
-RESTARTS = Counter(f"{_PREFIX}_restarts", "Times that a consumer was begun again after an unexpected fault", _CONSUMER)
+RESTARTS = Counter(
+    f"{_PREFIX}_restarts", "Times that a consumer was started again after an unexpected fault", _CONSUMER
+)
 LEASES = Gauge(f"{_PREFIX}_leases", "Partitions that this process owns", _CONSUMER)
 LEASE_CHANGES = Counter(f"{_PREFIX}_lease_changes", "Leases taken, given up and lost", (*_CONSUMER, "change"))
 READ_STORE_RETRIES = Counter(

@@ -1,4 +1,4 @@
-"""What the engine needs of the event store and of the read store, and no more."""
+"""What is needed of the event store and of the read store, and no more."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager

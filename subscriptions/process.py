@@ -13,7 +13,7 @@ from infrastructure.resilience import backoff
 from infrastructure.settings import Settings
 from subscriptions.coordination.coordinator import Coordinator
 from subscriptions.coordination.followers import Followers
-from subscriptions.coordination.sharing import Sharing
+from subscriptions.coordination.rebalancing import Rebalancer
 from subscriptions.coordination.workload import Workload
 from subscriptions.following.checkpoint_writer import CheckpointWriter
 from subscriptions.following.feeds import Feeds
@@ -28,7 +28,7 @@ REPLAY_TIMEOUT = 20.0
 
 
 class NotReady(Exception):
-    """Why the consumers can't do their work, for /health/ready."""
+    """The consumers can't do their work; the text, for /health/ready, says why."""
 
 
 def create_coordinator(
@@ -47,15 +47,15 @@ def create_coordinator(
 
     `idle_check` is in seconds, as in subscriptions.following.feed.Feed.
     """
-    heart = Heartbeat(store, service, settings.consumers.name, workload.abilities, settings.consumers.lease)
+    heartbeat = Heartbeat(store, service, settings.consumers.name, workload.abilities, settings.consumers.lease)
     changed = asyncio.Event()
     feeds = Feeds(event_log, codec, buffer=settings.consumers.batch, idle_check=idle_check, delays=delays)
-    checkpoints = CheckpointWriter(RetryingStore(store, stop, "checkpoints", delays), heart.instance)
+    checkpoints = CheckpointWriter(RetryingStore(store, stop, "checkpoints", delays), heartbeat.instance)
     followers = Followers(workload, store, feeds, checkpoints, changed, buffer=settings.consumers.batch, delays=delays)
     return Coordinator(
         workload,
-        heart,
-        Sharing(Leases(store), heart),
+        heartbeat,
+        Rebalancer(Leases(store), heartbeat),
         followers,
         ReplayRequests(store),
         changed,
@@ -68,7 +68,7 @@ def create_coordinator(
 def running(
     coordinator: Coordinator, stop: asyncio.Event, grace: float, *closers: Callable[[], Awaitable[None]]
 ) -> Lifespan:
-    """A lifespan that runs the coordinator and, at the end, lets the batch at hand be finished within `grace` seconds
+    """A lifespan that runs the coordinator and, at the end, lets the current batch be finished within `grace` seconds
     (what is cut off is done again at the next start), then calls each closer."""
 
     @asynccontextmanager

@@ -1,1 +1,1 @@
-"""What every context is made of: aggregates, their commands and events, and how a command is refused."""
+"""The parts of every context: aggregates, their commands and events, and how a command is refused."""

@@ -1,4 +1,4 @@
-"""What the other layers need to know of an aggregate: its streams, commands, events and the two pure functions."""
+"""What the other layers need to know about an aggregate: its streams, commands, events and the two pure functions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ class CommandType(Struct, frozen=True):
 
 
 class Aggregate(Struct, frozen=True):
-    """One kind of aggregate. A stream is `<category>-<id>`; routes stand under `/<plural>`."""
+    """One kind of aggregate. A stream is `<category>-<id>`; routes are under `/<plural>`."""
 
     category: str
     plural: str
@@ -37,14 +37,13 @@ class Aggregate(Struct, frozen=True):
 
     @property
     def id_field(self) -> str:
-        """The name of the aggregate's id in answers, such as `order_id`."""
+        """The name of the aggregate's id in responses, such as `order_id`."""
         return f"{self.category}_id"
 
     def stream(self, aggregate_id: str) -> str:
-        """The stream of one instance."""
         return f"{self.category}-{aggregate_id}"
 
 
 def category_of(stream: str) -> str:
-    """What stands before the first hyphen of a stream's name, as EventStoreDB's `$by_category` has it."""
+    """The part of a stream's name before its first hyphen, as in EventStoreDB's `$by_category`."""
     return stream.partition("-")[0]

@@ -1,4 +1,4 @@
-"""What a decision needs to know besides the command and the state; it arrives with the command, so rules stay pure."""
+"""What a decision needs to know besides the command and the state; it is passed in, so that rules stay pure."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Why a command was refused, in the domain's own words; the transport turns these into HTTP."""
+"""Why a command was refused, in terms of the domain; the transport turns these into HTTP."""
 
 from msgspec import Struct
 

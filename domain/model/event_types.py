@@ -1,7 +1,7 @@
 """The one registry of event types, and the one way in which events become bytes and bytes become events.
 
-A stored event is named by a stable type name and a schema version (never a class path). Older versions are lifted to
-the newest by upcasters, so that command loading, projections and history all see one shape.
+A stored event is named by a stable type name and a schema version (never a class path). Upcasters turn
+older versions into the newest, so that command loading, projections and history all see the same version.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
-"""Lifts the JSON object of schema version n to version n + 1; pure, and must not fail on what version n allowed."""
+"""Turns the JSON object of schema version n into version n + 1; pure, and must not fail on what version n allowed."""
 
 
 class EventType(Struct, frozen=True):
@@ -60,7 +60,7 @@ class EventTypes:
         return event_type.name, event_type.version, self._encoder.encode(event)
 
     def decode(self, name: str, version: int, data: bytes) -> Any:
-        """The event in its newest shape.
+        """The event in its newest schema version.
 
         Raises UnknownEventType or UndecodableEvent, each naming what was wrong and where.
         """

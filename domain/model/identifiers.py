@@ -4,7 +4,6 @@ import re
 
 from domain.model.errors import Fault
 
-MAX_IDENTIFIER_LENGTH = 64
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"
 _IDENTIFIER = re.compile(IDENTIFIER_PATTERN[1:-1])
 
@@ -15,7 +14,7 @@ def is_identifier(value: str) -> bool:
 
 
 def identifier_faults(value: str, pointer: str) -> list[Fault]:
-    """One fault when `value` is no identifier, otherwise none."""
+    """One fault when `value` is not an identifier, otherwise none."""
     if is_identifier(value):
         return []
     detail = "must be 1 to 64 letters, digits, '_', '.', ':' or '-', and begin with a letter or a digit"
@@ -23,7 +22,7 @@ def identifier_faults(value: str, pointer: str) -> list[Fault]:
 
 
 def text_faults(value: str, pointer: str, longest: int) -> list[Fault]:
-    """One fault when `value` is empty, blank, longer than `longest` characters or holds a control character."""
+    """One fault when `value` is empty, blank, longer than `longest` characters or contains a control character."""
     if not value.strip() or len(value) > longest or not value.isprintable():
         return [Fault(pointer, f"must be 1 to {longest} printable characters, not all blank")]
     return []

@@ -1,4 +1,4 @@
-"""An event as it stands in the log."""
+"""An event as it is recorded in the log."""
 
 from typing import Generic, TypeVar
 

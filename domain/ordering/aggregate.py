@@ -1,4 +1,4 @@
-"""The order as the other layers see it: its commands, its events and their versions."""
+"""The order aggregate as the other layers see it: its commands, its events and their versions."""
 
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.event_types import EventType

@@ -1,4 +1,4 @@
-"""What a client can ask of an order. Shapes only; `rules.py` says which values are allowed."""
+"""The commands for an order. Fields and types only; `rules.py` says which values are allowed."""
 
 from datetime import datetime
 from typing import Annotated
@@ -14,14 +14,14 @@ MAX_SKU_LENGTH = 64
 MAX_TEXT_LENGTH = 500
 
 
-# The limits stand in the schema for readers of the OpenAPI page only: rules.py enforces them, so that a refusal can
-# name every fault at once, and so that a command made in Python is held to them too.
+# The limits in the schema are for readers of the OpenAPI page only: rules.py enforces them, so that a refusal can name
+# every fault at once, and so that a command made in Python is checked too.
 def _documented(description: str, **schema: object) -> Meta:
     return Meta(description=description, extra_json_schema=dict(schema))
 
 
 class OrderLine(Struct, frozen=True, forbid_unknown_fields=True):
-    """So many of one article, at one price."""
+    """A quantity of one article at one price."""
 
     sku: Annotated[str, _documented("Article number", minLength=1, maxLength=MAX_SKU_LENGTH)]
     quantity: Annotated[int, _documented("How many", minimum=1, maximum=MAX_QUANTITY)]

@@ -1,4 +1,4 @@
-"""What has happened to an order. Each event carries the facts that views need, so that nothing is joined later.
+"""What has happened to an order. Each event carries all that views need, so that nothing is joined later.
 
 Times are aware and in UTC; amounts are in minor units of `currency`.
 """
@@ -58,7 +58,8 @@ class OrderDelivered(Struct, frozen=True, gc=False):
 
 
 class OrderCancelled(Struct, frozen=True, gc=False):
-    """The order was cancelled; `total` and `ordered_at` say what its customer's and its day's figures lose."""
+    """The order was cancelled; `total` and `ordered_at` say what to subtract from the figures of its customer and its
+    day."""
 
     order_id: str
     customer_id: str

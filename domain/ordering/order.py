@@ -29,8 +29,6 @@ from domain.ordering.rules import check
 
 
 class Status(StrEnum):
-    """Where an order stands."""
-
     PENDING = "pending"
     CONFIRMED = "confirmed"
     SHIPPED = "shipped"
@@ -50,10 +48,10 @@ class Order(Struct, frozen=True, gc=False):
 
 
 def decide(command: OrderCommand, order: Order | None, context: CommandContext) -> list[OrderEvent]:
-    """The events that the command brings about.
+    """The events that the command causes.
 
     Raises InvalidCommand when the command can never be right, RuleViolation when the order's state forbids it,
-    NoSuchAggregate when a command other than PlaceOrder meets no order.
+    NoSuchAggregate when there is no order and the command is not PlaceOrder.
     """
     check(command, context)
     if isinstance(command, PlaceOrder):
@@ -105,8 +103,8 @@ def _cancel(order: Order, reason: str, context: CommandContext) -> OrderCancelle
 
 def _require(order: Order, becoming: str, *allowed: Status) -> None:
     if order.status not in allowed:
-        wanted = " or ".join(allowed)
-        detail = f"order {order.order_id} is {order.status}; only an order that is {wanted} can be {becoming}"
+        statuses = " or ".join(allowed)
+        detail = f"order {order.order_id} is {order.status}; only an order that is {statuses} can be {becoming}"
         raise RuleViolation(f"order-not-{'-or-'.join(allowed)}", detail)
 
 

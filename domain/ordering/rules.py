@@ -1,4 +1,4 @@
-"""Which commands can be right at all, whatever the order's state. Every fault is reported, not only the first."""
+"""Which commands can be valid at all, whatever the order's state. Every fault is reported, not only the first."""
 
 from datetime import UTC, datetime
 

@@ -1,10 +1,10 @@
-"""How events written by earlier releases are lifted to today's shape."""
+"""How events written by earlier releases are turned into the newest schema version."""
 
 from typing import Any
 
 
 def order_created_1_to_2(event: dict[str, Any]) -> dict[str, Any]:
-    """Version 1 knew no discounts, called the unit price `price`, and took the time of receipt as the business time."""
+    """Version 1 had no discounts, called the unit price `price`, and took the time of receipt as the business time."""
     lines = [
         {
             "sku": line["sku"],

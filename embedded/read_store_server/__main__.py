@@ -1,7 +1,7 @@
-"""Runs nx-27017 with this process's arguments, after making it faster from outside.
+"""Runs nx-27017 with this process's arguments, after adding a fast path to it.
 
-What it runs is private to nx-27017 and neosqlite, and so this is done only for the versions it was tested with; any
-other version runs as it is. `--plain` keeps our short ways out, to compare with.
+The fast path relies on private parts of nx-27017 and neosqlite, so it is added only to the versions that it was tested
+with; any other version runs as it is. `--plain` runs without the fast path, to compare with.
 """
 
 import gc
@@ -12,7 +12,7 @@ TESTED = {"nx-27017": "0.8.1", "neosqlite": "1.17.2"}
 
 
 def main() -> int:
-    """Runs the server until it is ended; answers its exit code."""
+    """Runs the server until it ends; returns its exit code."""
     plain = "--plain" in sys.argv
     if plain:
         sys.argv.remove("--plain")
@@ -24,7 +24,8 @@ def main() -> int:
         transactions.install()
         if not plain:
             connections.install()
-            # What is loaded by now stays; looking through it again and again costs a tenth of a bulk write.
+            # What is loaded by now stays in memory: without this the garbage collector goes through it again and again,
+            # which takes a tenth of a bulk write.
             gc.freeze()
     return nx_27017.main() or 0
 

@@ -1,4 +1,4 @@
-"""Messages that have a short way are answered before nx-27017 sees them; the others it reads as if they came first."""
+"""Requests on the fast path get their response before nx-27017 sees them; it reads only the other messages."""
 
 import asyncio
 import logging
@@ -7,8 +7,8 @@ from typing import Any
 from nx_27017 import server
 from nx_27017.wire_protocol import MAX_MESSAGE_SIZE_BYTES, MESSAGE_HEADER_SIZE
 
-from embedded.read_store_server.answers import answer
-from embedded.read_store_server.requests import Request, parsed
+from embedded.read_store_server.messages import Request, parse_request
+from embedded.read_store_server.responses import respond
 
 # A message of this many bytes takes less time than handing it to another thread and back.
 _SMALL = 16_384
@@ -17,17 +17,17 @@ _log = logging.getLogger(__name__)
 
 
 def install() -> None:
-    """Puts the short ways in front of nx-27017's own handling of a connection."""
+    """Puts the fast path in front of nx-27017's own handling of a connection."""
     ordinary = server.handle_client
 
     async def handle_client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Any) -> None:
-        await ordinary(_Remaining(reader, writer, handler), writer, handler)
+        await ordinary(_OtherMessages(reader, writer, handler), writer, handler)
 
     server.handle_client = handle_client
 
 
-class _Remaining:
-    """What nx-27017 reads of a connection: the messages that have no short way. It asks first for a header's bytes."""
+class _OtherMessages:
+    """What nx-27017 reads of a connection: the messages that are not on the fast path. It reads each header first."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Any) -> None:
         self._reader = reader
@@ -54,29 +54,29 @@ class _Remaining:
                 message = header + await self._reader.readexactly(length - MESSAGE_HEADER_SIZE)
             except asyncio.IncompleteReadError:
                 return b""
-            reply = await self._short(message)
-            if reply is None:
+            response = await self._fast_response(message)
+            if response is None:
                 return message
-            self._writer.write(reply)
+            self._writer.write(response)
             await self._writer.drain()
 
-    async def _short(self, message: bytes) -> bytes | None:
+    async def _fast_response(self, message: bytes) -> bytes | None:
         try:
-            request = parsed(message)
+            request = parse_request(message)
             if request is None:
                 return None
             lock = self._handler._lock_for(request.database)
             if len(message) > _SMALL or not lock.acquire(blocking=False):
                 return await asyncio.to_thread(self._locked, lock, request)
             try:
-                return answer(self._handler, request)
+                return respond(self._handler, request)
             finally:
                 lock.release()
         except Exception as error:
-            # Whatever it is, nx-27017 decides what it means: nothing was changed.
-            _log.debug("no short way for this message: %r", error)
+            # nx-27017 handles the message instead, whatever the error: nothing was changed.
+            _log.debug("no fast path for this message: %r", error)
             return None
 
     def _locked(self, lock: Any, request: Request) -> bytes:
         with lock:
-            return answer(self._handler, request)
+            return respond(self._handler, request)

@@ -1,7 +1,7 @@
-"""Documents between BSON and the JSON text that neosqlite keeps, without its walks through every value.
+"""Documents between BSON and the JSON text that neosqlite stores, without its search through every value.
 
-neosqlite copies each document, and walks through the copies, in search of types that JSON does not have. Its text comes
-from `json`, and what `json` can write by itself it writes the same here, to the byte; the rest is left to neosqlite.
+neosqlite copies each document and searches the copies for types that JSON does not have. Its text comes from `json`.
+What `json` can write by itself is written here, the same to the byte; the rest is left to neosqlite.
 """
 
 import json.encoder
@@ -11,15 +11,15 @@ from typing import Any
 import bson
 import msgspec
 
-from embedded.read_store_server.requests import NotShort
+from embedded.read_store_server.messages import NotOnFastPath
 
-# What neosqlite reads back as another type than JSON's; and `id`, of which nx-27017 makes a longer integer.
+# What neosqlite reads back as a type that JSON does not have; and `id`, which nx-27017 turns into a longer integer.
 _MARKS = ('"$date"', '"__neosqlite_', '"id"')
 _read = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def _refuse(value: object) -> object:
-    raise NotShort(f"{type(value)} is none of JSON's types")
+    raise NotOnFastPath(f"JSON has no type for {type(value)}")
 
 
 def _writer() -> Any:
@@ -27,7 +27,7 @@ def _writer() -> Any:
     make = getattr(json.encoder, "c_make_encoder", None)
     if make is None:
         return lambda document, _: (encoder.encode(document),)
-    # JSONEncoder makes this object anew for each document, at a quarter of the text's cost.
+    # JSONEncoder would make this object for each document, which is a quarter of the cost of the text.
     separators = encoder.key_separator, encoder.item_separator
     return make(None, _refuse, encode_basestring_ascii, None, *separators, False, False, False)
 
@@ -39,8 +39,8 @@ def text(document: dict[str, Any]) -> str:
     """The document as neosqlite stores it.
 
     Raises:
-        NotShort: it holds a value that neosqlite stores in a form of its own.
-        ValueError: it holds a float that JSON has not.
+        NotOnFastPath: it contains a value that neosqlite stores in a form of its own.
+        ValueError: it contains a float that JSON can't express.
     """
     return "".join(_write(document, 0))
 
@@ -49,12 +49,12 @@ def stored(data: object) -> bytes:
     """A stored document as BSON.
 
     Raises:
-        NotShort: it is not what `text` writes.
+        NotOnFastPath: it is not what `text` writes.
         msgspec.DecodeError, OverflowError: likewise.
     """
     if type(data) is not str or any(mark in data for mark in _MARKS):
-        raise NotShort("not plain JSON text")
+        raise NotOnFastPath("not plain JSON text")
     document = _read(data)
     if "_id" not in document:
-        raise NotShort("its _id stands elsewhere")
+        raise NotOnFastPath("its _id is not in the text")
     return bson.encode(document)

@@ -1,4 +1,4 @@
-"""Documents by their keys: one, or those of a list."""
+"""Finds of documents by key: one key, or a list of keys."""
 
 import struct
 
@@ -7,43 +7,43 @@ from nx_27017.handler import NeoSQLiteHandler
 from nx_27017.wire_protocol import MAX_BSON_DOCUMENT_SIZE
 
 from embedded.read_store_server.documents import stored
-from embedded.read_store_server.requests import NotShort, Request
+from embedded.read_store_server.messages import NotOnFastPath, Request
 
-# As many as the read store asks for at once; longer lists of them are rare, and each length is a statement of its own.
+# As many as our read store adapter asks for at once. Longer lists are rare, and each length needs its own statement.
 MOST_KEYS = 128
 _LENGTH = struct.Struct("<i")
 
 
 def find(connection: sqlite3.Connection, table: str, request: Request) -> bytes:
-    """The first batch of what is asked for, which holds all of it, in the words of nx-27017 as BSON.
+    """All documents found as one first batch: nx-27017's response as BSON.
 
     Raises:
-        NotShort: it asks for something else than keys, or for more than a batch holds.
-        sqlite3.Error: likewise, as there is no such table.
+        NotOnFastPath: it does not ask for keys, or asks for more than one batch.
+        sqlite3.Error: likewise; there is no such table.
     """
     keys = _keys(request)
     marks = ", ".join("?" * len(keys))
     rows = connection.execute(f"SELECT data FROM {table} WHERE _id IN ({marks})", keys).fetchall()
     if len(rows) > NeoSQLiteHandler._first_batch_size(request.body):
-        raise NotShort("more than a batch")
+        raise NotOnFastPath("more than a batch")
     documents = [stored(data) for (data,) in rows]
     if sum(map(len, documents)) > MAX_BSON_DOCUMENT_SIZE:
-        raise NotShort("more than a batch")
+        raise NotOnFastPath("more than a batch")
     return _cursor(f"{request.database}.{request.collection}", documents)
 
 
 def _keys(request: Request) -> list[str]:
     where = request.body.get("filter")
     if type(where) is not dict or where.keys() != {"_id"}:
-        raise NotShort("not by key")
-    wanted = where["_id"]
-    if type(wanted) is str and request.body.get("limit", 0) in (-1, 0, 1):
-        return [wanted]
-    if type(wanted) is not dict or wanted.keys() != {"$in"} or "limit" in request.body:
-        raise NotShort("not by key")
-    keys = wanted["$in"]
+        raise NotOnFastPath("not by key")
+    condition = where["_id"]
+    if type(condition) is str and request.body.get("limit", 0) in (-1, 0, 1):
+        return [condition]
+    if type(condition) is not dict or condition.keys() != {"$in"} or "limit" in request.body:
+        raise NotOnFastPath("not by key")
+    keys = condition["$in"]
     if type(keys) is not list or not 0 < len(keys) <= MOST_KEYS or any(type(key) is not str for key in keys):
-        raise NotShort("not by key")
+        raise NotOnFastPath("not by key")
     return keys
 
 

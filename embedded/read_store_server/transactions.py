@@ -1,6 +1,6 @@
 """One SQLite transaction for each message, where nx-27017 would commit every document by itself.
 
-A bulk write of a thousand documents is then one commit, and its answer comes after that commit as before.
+A bulk write of a thousand documents is then one commit, and its response comes after that commit, as before.
 """
 
 import contextlib
@@ -21,20 +21,20 @@ def install() -> None:
 
 @contextlib.contextmanager
 def transaction(handler: Any, body: dict[str, Any]) -> Iterator[None]:
-    """Commits at the end of the block, and takes everything back when it raises; the caller holds the lock."""
+    """Commits at the end of the block, rolls back when it raises. The caller must have the database's lock."""
     name = body.get("$db", "test")
     database = handler.get_database(name)
     connection = database.db
-    # SQLite takes a change of durability only outside a transaction.
+    # SQLite allows a change of durability only outside a transaction.
     handler._apply_write_concern(database, name, body.get("writeConcern"))
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
-        # Making a new collection ends the transaction early; what follows it then commits by itself.
+        # Making a new collection ends the transaction early; what follows is then committed statement by statement.
         if connection.in_transaction:
             connection.execute("COMMIT")
     except BaseException:
-        # Also after a COMMIT that failed: left open, it would swallow what is acknowledged from now on.
+        # Also after a COMMIT that failed: left open, the transaction would take in all later acknowledged writes.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise

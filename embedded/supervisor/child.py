@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from embedded.supervisor import lifeline
+from embedded.supervisor import die_with_parent
 
 MAX_LOG_BYTES = 20_000_000
 
@@ -34,11 +34,11 @@ class Child:
         Raises:
             OSError: the command can't be started.
         """
-        _keep_log_short(log_file)
-        bound = [sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid()), *command]
+        _rotate_log(log_file)
+        command_line = [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid()), *command]
         with log_file.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *bound,
+                *command_line,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -50,7 +50,6 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id."""
         return self._process.pid
 
     @property
@@ -75,7 +74,7 @@ class Child:
         return await self._process.wait()
 
     def kill(self) -> None:
-        """SIGKILL to the child and whatever it started itself."""
+        """SIGKILL to the child and to every process that it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
@@ -96,7 +95,7 @@ def log_tail(log_file: Path, lines: int = 20) -> str:
         return ""
 
 
-def _keep_log_short(log_file: Path) -> None:
+def _rotate_log(log_file: Path) -> None:
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileNotFoundError):
         if log_file.stat().st_size > MAX_LOG_BYTES:

@@ -1,4 +1,4 @@
-"""Ports on this machine: is one free, and find one that is."""
+"""Ports on this machine: whether one is free, and free ones to use."""
 
 import socket
 
@@ -16,7 +16,7 @@ class PortTaken(Exception):
 def port_is_free(host: str, port: int) -> bool:
     """Whether a server could listen there now."""
     with socket.socket(_family(host), socket.SOCK_STREAM) as probe:
-        # As servers do: a port that only lingers in TIME_WAIT is free.
+        # As servers do: a port in TIME_WAIT counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

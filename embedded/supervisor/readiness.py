@@ -10,7 +10,7 @@ Readiness = Callable[[], Awaitable[None]]
 PROBE_TIMEOUT = 2.0
 POLL_INTERVAL = 0.05
 
-# RFC 9113, 3.4: what a client says first (an empty SETTINGS frame), and the type of the frame that the server answers.
+# RFC 9113, 3.4: what a client sends first (an empty SETTINGS frame), and the type of the first frame from the server.
 _HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 _SETTINGS_FRAME = 4
 

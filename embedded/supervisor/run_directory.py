@@ -1,4 +1,4 @@
-"""DATA_DIR/run: which supervisor owns a data directory, and where its services are to be found."""
+"""DATA_DIR/run: which supervisor owns a data directory, and where its services listen."""
 
 import contextlib
 import fcntl
@@ -39,7 +39,7 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def owned(self) -> Iterator[None]:
-        """Own the data directory inside the block; the lock goes with the process, however it ends.
+        """Own the data directory inside the block; the lock ends with the process, also in a crash.
 
         Raises:
             AlreadyRunning: another process owns it.

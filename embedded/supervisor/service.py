@@ -16,7 +16,7 @@ from infrastructure.resilience import backoff
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
     """What to run. `prepare` is entered before each start and left right after it; it yields the file descriptors
-    that the child keeps open (a lock that has to live as long as the child, say)."""
+    that the child inherits (for example a lock that must live as long as the child)."""
 
     name: str
     command: Sequence[str]
@@ -30,7 +30,7 @@ class ServiceSpec:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """When a service is given up, killed and started again, in seconds."""
+    """How long to wait before a service is given up, killed or started again, in seconds."""
 
     start_timeout: float = 60.0
     """the longest that a service may take to become ready the first time"""
@@ -45,8 +45,6 @@ class Timings:
 
 
 class State(enum.StrEnum):
-    """What a service is doing."""
-
     WAITING = "waiting"
     STARTING = "starting"
     READY = "ready"
@@ -128,7 +126,7 @@ class SupervisedService:
                 await self._pause(next(self._delays))
                 if not self._stopping.is_set():
                     await self._another_run()
-        except Exception as error:  # without this, a fault of our own would leave `start` waiting for ever
+        except Exception as error:  # without this, a bug here would leave `start` waiting without end
             if first_ready.done():
                 raise
             first_ready.set_exception(error)
@@ -136,7 +134,7 @@ class SupervisedService:
             first_ready.cancel()
 
     async def _first_run(self, first_ready: asyncio.Future[None]) -> None:
-        """The first run. Its failure ends the service: what never worked is not started again."""
+        """The first run. If it fails the service ends: what never worked is not started again."""
         try:
             async with asyncio.timeout(self._timings.start_timeout) as deadline:
 
@@ -161,13 +159,13 @@ class SupervisedService:
             await self._run_child(lambda: None)
 
     async def _run_child(self, on_ready: Callable[[], object]) -> None:
-        """Runs the child from its start to its end, which comes by itself or because the service is being stopped."""
-        with self.spec.prepare() as kept_open:
+        """Runs the child until it ends by itself or the service is being stopped."""
+        with self.spec.prepare() as pass_fds:
             self._child = child = await Child.start(
                 self.spec.command,
                 log_file=self.log_file,
                 environment=self.spec.environment,
-                pass_fds=kept_open,
+                pass_fds=pass_fds,
             )
         started_at = asyncio.get_running_loop().time()
         self._become(State.STARTING)

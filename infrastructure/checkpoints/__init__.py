@@ -1,4 +1,4 @@
-"""How far everything that follows the log has come: written by who follows it, read by who answers from it."""
+"""How far each consumer of the log has come: written by the consumer, read by the services that show its results."""
 
 from infrastructure.checkpoints.checkpoint import CHECKPOINTS, Checkpoint, low_watermark
 from infrastructure.checkpoints.target import PartitionRef, Target, partition_of

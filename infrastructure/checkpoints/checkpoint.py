@@ -1,4 +1,4 @@
-"""How far each partition of each target has come; written after the work that it stands for."""
+"""How far each partition of each target has come; written after the work that it records."""
 
 from collections.abc import Mapping
 
@@ -28,7 +28,7 @@ class Checkpoint(Struct, frozen=True):
 
 
 def low_watermark(target: Target, found: Mapping[str, StoredDocument]) -> int | None:
-    """Up to where every partition has taken the log: the position of the target. None when one has yet to begin.
+    """Up to where every partition has taken the log: the position of the target. None when one of them has not begun.
 
     `found` are the stored checkpoints by key.
     """

@@ -6,11 +6,12 @@ from msgspec import Struct
 
 
 class Target(Struct, frozen=True):
-    """One thing that is brought up to date with the log: a build of a view, or what another consumer keeps.
+    """One thing that is brought up to date with the log: a build of a view, or what another consumer maintains.
 
-    `consumer` is whose it is; `name` is its own, unique among all. `version` is that of the code that can work on it.
-    `partition_epoch` rises when the number of partitions changes: checkpoints and leases of another epoch mean nothing
-    any more. A partition without a checkpoint starts after the position `base`; -1 is before the first event.
+    `consumer` is the consumer that it belongs to; `name` is unique among all targets. `version` is that of the code
+    that can work on it. `partition_epoch` rises when the number of partitions changes: checkpoints and leases of
+    another epoch are ignored. A partition without a checkpoint starts after the position `base`; -1 is before the first
+    event.
     """
 
     consumer: str
@@ -44,15 +45,15 @@ class PartitionRef(Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """What its lease and its checkpoint are called."""
+        """The key of its lease and of its checkpoint."""
         return f"{self.target.name}:{self.target.partition_epoch}:{self.partition}"
 
 
 def ability(consumer: str, version: int) -> str:
-    """The name for knowing how to run a version of a consumer."""
+    """The name of the ability to run a version of a consumer."""
     return f"{consumer}:{version}"
 
 
 def partition_of(key: str, partitions: int) -> int:
-    """The partition (0 to partitions - 1) to which a key belongs: the same in every process, for ever."""
+    """The partition (0 to partitions - 1) to which a key belongs: the same in every process and at all times."""
     return crc32(key.encode("utf-8", "surrogatepass")) % partitions if partitions > 1 else 0

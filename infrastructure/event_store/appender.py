@@ -27,7 +27,7 @@ _JSON = "application/json"
 
 
 class _Call:
-    """One BatchAppend call: requests go out in order, answers come back by correlation id."""
+    """One BatchAppend call: requests go out in order, responses come back by correlation id."""
 
     def __init__(self, connection: Connection, stub: Any) -> None:
         self._connection = connection
@@ -35,28 +35,28 @@ class _Call:
         self._waiting: dict[str, asyncio.Future[Any]] = {}
         self._call = stub.BatchAppend(**connection.call_options(requires_leader=True))
         self._sender = asyncio.create_task(self._send())
-        self._answers = asyncio.create_task(self._receive())
+        self._receiver = asyncio.create_task(self._receive())
 
     @property
     def ended(self) -> bool:
-        return self._answers.done()
+        return self._receiver.done()
 
     def send(self, correlation_id: str, request: Any) -> asyncio.Future[Any]:
-        answer = asyncio.get_running_loop().create_future()
-        self._waiting[correlation_id] = answer
+        response = asyncio.get_running_loop().create_future()
+        self._waiting[correlation_id] = response
         self._outgoing.put_nowait(request)
-        return answer
+        return response
 
     def forget(self, correlation_id: str) -> None:
         self._waiting.pop(correlation_id, None)
 
     async def close(self) -> None:
-        self._answers.cancel()
+        self._receiver.cancel()
         self._call.cancel()
-        await asyncio.gather(self._answers, self._sender, return_exceptions=True)
+        await asyncio.gather(self._receiver, self._sender, return_exceptions=True)
 
     async def _send(self) -> None:
-        # A call that has ended says why to _receive; here there is only nothing left to do.
+        # When the call has ended, _receive gets the reason; here nothing is left to do.
         with contextlib.suppress(grpc.RpcError, asyncio.InvalidStateError, grpc.aio.UsageError):
             while True:
                 await self._call.write(await self._outgoing.get())
@@ -65,9 +65,9 @@ class _Call:
         failure: Exception = EventStoreUnavailable("the event store ended the append call")
         try:
             async for response in self._call:
-                answer = self._waiting.pop(response.correlation_id.string, None)
-                if answer is not None and not answer.done():
-                    answer.set_result(response)
+                waiting = self._waiting.pop(response.correlation_id.string, None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(response)
         except grpc.RpcError as error:
             failure = await self._connection.failed(error)
             if not isinstance(failure, EventStoreUnavailable):
@@ -77,10 +77,10 @@ class _Call:
             self._fail_waiting(failure)
 
     def _fail_waiting(self, failure: Exception) -> None:
-        waiting, self._waiting = self._waiting, {}
-        for answer in waiting.values():
-            if not answer.done():
-                answer.set_exception(failure)
+        futures, self._waiting = self._waiting, {}
+        for waiting in futures.values():
+            if not waiting.done():
+                waiting.set_exception(failure)
 
 
 class Appender:
@@ -164,5 +164,5 @@ def _refusal(stream: str, expected: int, error: Any) -> Exception:
     for refused in (shared_pb2.AccessDenied, shared_pb2.MaximumAppendSizeExceeded, shared_pb2.BadRequest):
         if details.Is(refused.DESCRIPTOR):
             return AppendRefused(f"the event store refused an append to {stream}: {refused.DESCRIPTOR.name}")
-    # Timeout, Unknown and whatever a later server may add: the outcome is not known, so a repeat must settle it.
+    # Timeout, Unknown and whatever a later server may add: the outcome is not known; only a repetition can tell.
     return EventStoreUnavailable(f"append to {stream}: {error.message or details.type_url}")

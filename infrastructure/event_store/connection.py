@@ -1,8 +1,8 @@
 """The gRPC connection, made and discovered by esdbclient; we call the generated stub on its channel.
 
 The client's own methods cost a gRPC call for every append and build several Python objects for every event read; the
-stub lets us share one long-lived append call and read with half the work (docs/decisions/0002). esdbclient keeps what
-it is good at: connection strings, TLS, credentials and discovery of the leader.
+stub lets us share one long-lived append call and read with half the work (docs/decisions/0002). esdbclient still
+does what it is good at: connection strings, TLS, credentials and discovery of the leader.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from infrastructure.event_store.reader_choice import Reader, ReaderChoice
 
 log = structlog.get_logger(__name__)
 
-# A node that comes back is to be noticed within a second; gRPC's own defaults wait for up to two minutes.
+# A node that comes back should be noticed within a second; gRPC's own defaults wait for up to two minutes.
 _RECONNECT_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
@@ -43,7 +43,7 @@ _TRANSIENT = {
 
 
 class Connection:
-    """One connection, shared by every call of a process, save for the calls of the HTTP/2 reader.
+    """One connection, shared by every call of a process except those of the HTTP/2 reader.
 
     `calls` are those, each on a connection of its own; they end when this one does.
     """
@@ -57,7 +57,7 @@ class Connection:
         self._several_nodes = uri.startswith("esdb+discover://") or len(self._client.connection_spec.targets) > 1
 
     async def stub(self) -> Any:
-        """The Streams stub; connects first if need be. Raises EventStoreUnavailable when no leader can be found."""
+        """The Streams stub; connects first if needed. Raises EventStoreUnavailable when no leader can be found."""
         if self._stub is None:
             try:
                 await self._client.connect()
@@ -90,13 +90,13 @@ class Connection:
         return {"metadata": headers, "credentials": self._client._call_credentials}
 
     async def failed(self, error: grpc.RpcError, stream: str = "") -> Exception:
-        """Turns a gRPC error into one of ours, and looks for the leader anew where the cluster may have moved it."""
+        """Turns a gRPC error into one of ours, and looks for the leader again where it may have changed."""
         code, details = error.code(), error.details() or ""
         if code is grpc.StatusCode.FAILED_PRECONDITION and "is deleted" in details:
             return StreamDeleted(stream)
         not_leader = code is grpc.StatusCode.NOT_FOUND and details == "Leader info available"
         if code in _TRANSIENT or not_leader:
-            # Cancelled is what the calls of the old connection are, once another call has found it lost.
+            # Calls of the old connection end as CANCELLED once another call has found that it is lost.
             if self._several_nodes and code is not grpc.StatusCode.CANCELLED:
                 await self._forget()
             return EventStoreUnavailable(f"{code.name}: {details}")

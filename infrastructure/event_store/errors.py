@@ -1,4 +1,4 @@
-"""What can go wrong between a service and the event store, in words that are not the client library's."""
+"""What can go wrong between a service and the event store, independent of the client library."""
 
 
 class EventStoreUnavailable(Exception):
@@ -9,7 +9,7 @@ class EventStoreUnavailable(Exception):
 
 
 class WrongExpectedRevision(Exception):
-    """Somebody else appended first: the stream's last revision is `actual` (-1: no stream), not `expected`."""
+    """Another writer appended first: the stream's last revision is `actual` (-1: no stream), not `expected`."""
 
     def __init__(self, stream: str, expected: int, actual: int) -> None:
         super().__init__(f"stream {stream} is at revision {actual}, not {expected}")

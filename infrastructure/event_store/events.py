@@ -1,4 +1,4 @@
-"""Events as they go into the event store and as they come out of it: bytes with names."""
+"""Events as they go into the event store and come out of it: encoded, with a type name."""
 
 from msgspec import Struct
 
@@ -16,7 +16,7 @@ class NewEvent(Struct, frozen=True, gc=False):
 
 
 class StoredEvent(Struct, frozen=True, gc=False):
-    """An event as it stands in the log. `recorded_at` is in epoch milliseconds, by the store's clock."""
+    """An event as it is stored in the log. `recorded_at` is in epoch milliseconds, by the store's clock."""
 
     id: str
     type: str

@@ -1,4 +1,4 @@
-"""Read requests and their answers, between our words and the protocol's."""
+"""Read requests and the events read: translation between our types and the protocol's."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _Options = streams_pb2.ReadReq.Options
 
 # Everything but the system's own events ($metadata, links, configuration), whose type names begin with a dollar sign.
 _NO_SYSTEM_EVENTS = r"^[^\$].*"
-# Considered events between two checkpoints of a filtered subscription: often enough for an idle log to advance.
+# Events considered between two checkpoints of a filtered subscription: small enough that an idle log advances.
 _WINDOW = 256
 
 _TICKS_PER_MILLISECOND = 10_000

@@ -1,4 +1,4 @@
-"""The answers of a Read call, over either reader."""
+"""The responses of a Read call, from either reader."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
@@ -14,18 +14,18 @@ Chunks = AsyncGenerator[Sequence[Any], None]
 """ReadResp messages in the chunks in which they came."""
 
 
-def never_low_latency() -> bool:
-    """For a read whose answers are worth more together than soon."""
+def _never_low_latency() -> bool:
+    """For a read where throughput matters more than latency."""
     return False
 
 
 async def responses(
-    connection: Connection, request: Any, low_latency: Callable[[], bool] = never_low_latency
+    connection: Connection, request: Any, low_latency: Callable[[], bool] = _never_low_latency
 ) -> Chunks:
-    """A call, to be made by iterating and ended by closing what this returns.
+    """A call that is made by iterating and ended by closing what this returns.
 
-    `low_latency` is asked now and then whether each message is wanted at once. Raises EventStoreUnavailable when no
-    leader can be found; iterating raises grpc.RpcError when the call fails.
+    `low_latency` is called now and then; it says whether each message is needed at once. Raises EventStoreUnavailable
+    when no leader can be found; iterating raises grpc.RpcError when the call fails.
     """
     stub = await connection.stub()
     target = await connection.read_target()
@@ -54,7 +54,7 @@ async def _by_http2(connection: Connection, target: Target, request: Any, low_la
                 for message in messages:
                     chunk.append(parse(message))
             except DecodeError as error:
-                failure = internal(f"a message that is none: {error}")
+                failure = internal(f"a malformed message: {error}")
             yield chunk
             if failure is not None:
                 raise failure

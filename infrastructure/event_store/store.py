@@ -26,7 +26,7 @@ class EventStore:
     """An EventStoreDB (KurrentDB) cluster, a single node or the embedded node, behind a connection string.
 
     `retry_timeout` bounds in seconds how long a call is repeated while the store can't be reached, `deadline` one
-    attempt. `reader` receives what subscriptions and `read_all` answer. Nothing is connected before the first call.
+    attempt. `reader` receives the responses of subscriptions and of `read_all`. It connects at the first call.
     """
 
     def __init__(self, uri: str, *, retry_timeout: float = 2.0, deadline: float = 5.0, reader: Reader = "auto") -> None:
@@ -69,7 +69,7 @@ class EventStore:
                     for response in chunk:
                         if response.WhichOneof("content") != "event":
                             continue
-                        # A read from a position begins with the event that stands there, a subscription after it.
+                        # A read from a position begins with the event at that position, a subscription after it.
                         event = stored_event(response.event)
                         if after is None or event.position > after:
                             yield event

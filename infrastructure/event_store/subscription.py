@@ -19,14 +19,14 @@ from infrastructure.event_store.reads import stored_event, subscription_request
 from infrastructure.event_store.responses import Chunks, responses
 
 _MAX_BUFFERED_BYTES = 32 * 1024 * 1024
-# While there is a backlog, a batch waits for this part of the buffer to fill, but not longer than so many seconds: what
-# a batch costs by itself is then shared by many events. Once caught up, every event is handed out at once.
+# While there is a backlog, a batch waits for this part of the buffer to fill, but not longer than so many seconds:
+# the fixed cost of a batch is then shared by many events. Once caught up, every event is handed out at once.
 _WORTHWHILE_PART = 4
 _LONGEST_WAIT = 0.15
 
 
 class Batch(Struct, frozen=True):
-    """What came since the batch before, in commit order.
+    """What came since the last batch, in commit order.
 
     `position` is the commit position up to which the log has been considered: every event at or below it that is not
     a system event has been handed out. `caught_up` says that the server had nothing more when it sent the last of it.
@@ -38,7 +38,7 @@ class Batch(Struct, frozen=True):
 
 
 class Subscription:
-    """Reads from after `after` (None: from the first event) until it is left or fails.
+    """Reads from after `after` (None: from the first event) until its block ends or it fails.
 
     Raises EventStoreUnavailable from `next_batch` when the server drops it: subscribe again after the last position.
     """
@@ -73,14 +73,14 @@ class Subscription:
             await asyncio.gather(self._reader, return_exceptions=True)
 
     async def next_batch(self) -> Batch:
-        """Waits for news, then hands out all that has been read ahead."""
+        """Waits until there is something new, then hands out all that has been read ahead."""
         while not self._news.is_set():
             await self._news.wait()
         self._news.clear()
         self._stop_timer()
         batch = Batch(self._events, self._position, self._caught_up)
         if self._failure is not None:
-            self._news.set()  # the failure is news again next time, after what was read before it
+            self._news.set()  # the failure is reported next time, after what was read before it
             if not batch.events:
                 raise self._failure
         self._events, self._bytes = [], 0

@@ -1,4 +1,4 @@
-"""HTTP to Eventfold's own services: failures that may pass are retried, and every other answer is returned."""
+"""HTTP to Eventfold's own services: temporary failures are retried, every other response is returned."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -15,8 +15,8 @@ TRANSIENT = frozenset({502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A final HTTP answer: any status but those that ask to try again later (`TRANSIENT`)."""
+class ServiceResponse:
+    """A final HTTP response: any status except those that ask to try again later (`TRANSIENT`)."""
 
     status: int
     headers: CIMultiDictProxy[str]
@@ -26,15 +26,15 @@ class Answer:
         """The decoded body.
 
         Raises:
-            msgspec.DecodeError: it is no JSON.
+            msgspec.DecodeError: it is not JSON.
         """
         return msgspec.json.decode(self.body)
 
 
-class Unanswered(Exception):
-    """The service gave no final answer before the retry timeout; `last` is its last answer, if it gave any."""
+class NoResponse(Exception):
+    """The service gave no final response before the retry timeout; `last` is its last response, if it gave any."""
 
-    def __init__(self, message: str, last: Answer | None = None) -> None:
+    def __init__(self, message: str, last: ServiceResponse | None = None) -> None:
         super().__init__(message)
         self.last = last
 
@@ -42,13 +42,13 @@ class Unanswered(Exception):
 class _TryAgain(Exception):
     """This attempt failed, and another one may succeed."""
 
-    def __init__(self, reason: str, answer: Answer | None = None) -> None:
+    def __init__(self, reason: str, response: ServiceResponse | None = None) -> None:
         super().__init__(reason)
-        self.answer = answer
+        self.response = response
 
     @property
     def retry_after(self) -> str | None:
-        return None if self.answer is None else self.answer.headers.get("Retry-After")
+        return None if self.response is None else self.response.headers.get("Retry-After")
 
 
 @dataclass(slots=True)
@@ -70,11 +70,11 @@ class ServiceClient:
         params: Mapping[str, str] | None = None,
         json: Any = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """Ask until there is a final answer. A command needs an Idempotency-Key, so that repeating it is safe.
+    ) -> ServiceResponse:
+        """Ask until there is a final response. A command needs an Idempotency-Key, so that repeating it is safe.
 
         Raises:
-            Unanswered: there was none within `retry_timeout`.
+            NoResponse: there was none within `retry_timeout`.
         """
         options: dict[str, Any] = {"params": params, "headers": dict(headers or {})}
         if json is not None:
@@ -93,23 +93,23 @@ class ServiceClient:
         except TimeoutError:
             what = f"{method} {self.base_url}{path}"
             message = f"{what} had no answer for {self.retry_timeout:g} s; the last attempt: {failure}"
-            raise Unanswered(message, failure.answer) from failure
+            raise NoResponse(message, failure.response) from failure
 
-    async def get(self, path: str, **params: str) -> Answer:
+    async def get(self, path: str, **params: str) -> ServiceResponse:
         """A GET with these query parameters."""
         return await self.request("GET", path, params=params)
 
-    async def _attempt(self, method: str, path: str, options: dict[str, Any]) -> Answer:
+    async def _attempt(self, method: str, path: str, options: dict[str, Any]) -> ServiceResponse:
         timeout = aiohttp.ClientTimeout(total=self.attempt_timeout)
         try:
-            async with self.session.request(method, self.base_url + path, timeout=timeout, **options) as response:
-                body = await response.read()
+            async with self.session.request(method, self.base_url + path, timeout=timeout, **options) as received:
+                body = await received.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _TryAgain(str(error) or type(error).__name__) from error
-        answer = Answer(response.status, response.headers, body)
+        response = ServiceResponse(received.status, received.headers, body)
         if response.status in TRANSIENT:
-            raise _TryAgain(f"{response.status} {body[:300].decode(errors='replace')}", answer)
-        return answer
+            raise _TryAgain(f"{response.status} {body[:300].decode(errors='replace')}", response)
+        return response
 
 
 def _delay(delays: Iterator[float], retry_after: str | None) -> float:

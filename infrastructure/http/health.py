@@ -1,4 +1,4 @@
-"""Liveness and readiness: readiness asks every dependency at once, each with a bound of its own."""
+"""Liveness and readiness: readiness asks all dependencies at once, each with its own timeout."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,9 +18,9 @@ class Readiness(Struct, frozen=True):
 
 async def readiness(probes: Mapping[str, Probe], *, timeout: float = 2.0) -> Readiness:
     """Asks all dependencies in parallel; one that does not answer within `timeout` seconds counts as failed."""
-    answers = await asyncio.gather(*(_ask(probe, timeout) for probe in probes.values()))
-    dependencies = dict(zip(probes, answers, strict=True))
-    return Readiness(all(answer == "ok" for answer in answers), dependencies)
+    results = await asyncio.gather(*(_ask(probe, timeout) for probe in probes.values()))
+    dependencies = dict(zip(probes, results, strict=True))
+    return Readiness(all(result == "ok" for result in results), dependencies)
 
 
 async def _ask(probe: Probe, timeout: float) -> str:

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details: one shape for everything that a client can do wrong or meet."""
+"""Errors as RFC 9457 problem details: one form for every error that a client can get."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,7 +34,7 @@ class ProblemDetails(Struct, frozen=True, omit_defaults=True):
 
 
 class Problem(Exception):
-    """Raised by a handler to answer with problem details."""
+    """Raised by a handler to respond with problem details."""
 
     def __init__(
         self,
@@ -52,14 +52,13 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
-def unavailable(what: str, error: Exception, retry_after: int = 1) -> Problem:
-    """503: a dependency can't be reached. `retry_after` is in seconds."""
+def unavailable(what: str, error: Exception) -> Problem:
+    """503: a dependency can't be reached."""
     title = f"The {what} can't be reached"
-    return Problem(503, "unavailable", title, str(error), headers={"Retry-After": str(retry_after)})
+    return Problem(503, "unavailable", title, str(error), headers={"Retry-After": "1"})
 
 
-def answer_problem(_request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
-    """The response to a Problem."""
+def problem_response(_request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
     return Response(
         msgspec.json.encode(problem.details),
         status_code=problem.details.status,
@@ -71,7 +70,7 @@ def answer_problem(_request: Request[Any, Any, Any], problem: Problem) -> Respon
 _HTTP_KINDS = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "media-type"}
 
 
-def answer_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+def http_exception_response(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """The response to an error that the framework found: no such route, wrong method, body too large."""
     status = error.status_code
     title = {404: "There is nothing at this path", 413: "The request body is too large"}.get(status, error.detail)
@@ -84,28 +83,28 @@ def answer_http_exception(request: Request[Any, Any, Any], error: HTTPException)
         errors=_pointed(error.extra),
         headers=error.headers or {},
     )
-    return answer_problem(request, problem)
+    return problem_response(request, problem)
 
 
 def _pointed(extra: Any) -> list[PointedError]:
-    """What the framework says of single values: where each stands in the body or the query, and what is wrong there."""
+    """What the framework says about single values: where each is in the body or the query, and what is wrong there."""
     faults = [one for one in extra if isinstance(one, Mapping)] if isinstance(extra, list) else []
     return [PointedError(_pointer(str(one.get("key", "data"))), str(one.get("message", ""))) for one in faults]
 
 
-def answer_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The response to a bug: logged whole here, and told to the client without its insides."""
+def unexpected_error_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The response to a bug: logged in full here; the client gets no internal details."""
     log.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
-    return answer_problem(request, Problem(500, "internal-error", "The service failed at this request"))
+    return problem_response(request, Problem(500, "internal-error", "The service failed at this request"))
 
 
 def _pointer(key: str) -> str:
-    """The framework calls the whole body `data`."""
+    """A JSON pointer from the framework's key, which calls the whole body `data`."""
     return "" if key == "data" else "/" + key.replace(".", "/")
 
 
 EXCEPTION_HANDLERS: dict[Any, Any] = {
-    Problem: answer_problem,
-    HTTPException: answer_http_exception,
-    Exception: answer_unexpected,
+    Problem: problem_response,
+    HTTPException: http_exception_response,
+    Exception: unexpected_error_response,
 }

@@ -1,4 +1,4 @@
-"""An HTTP service as a process: settings, telemetry, a port of its own, and a graceful stop."""
+"""An HTTP service as a process: settings, telemetry, its port, and a graceful stop."""
 
 import os
 import signal
@@ -18,9 +18,9 @@ log = structlog.get_logger(__name__)
 
 
 def run_service(name: str, create: Callable[[Settings], Litestar]) -> int:
-    """Runs the service called `name` until it is asked to stop; answers the exit code.
+    """Runs the service called `name` until it is asked to stop; returns the exit code.
 
-    Its port is the setting `<name>_port`. Settings that can't be are said on standard error: exit code 2.
+    Its port is the setting `<name>_port`. Invalid settings are reported on standard error, with exit code 2.
     """
     try:
         settings = load_settings(os.environ)
@@ -33,9 +33,9 @@ def run_service(name: str, create: Callable[[Settings], Litestar]) -> int:
 
 
 def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> int:
-    """Serves until SIGTERM or SIGINT, then lets requests under way finish; answers the exit code.
+    """Serves until SIGTERM or SIGINT, then lets requests under way finish; returns the exit code.
 
-    A port that is taken is said on standard error, with the setting that chooses another: exit code 1.
+    A port that is taken is reported on standard error, with the setting that chooses another, and exit code 1.
     """
     try:
         listener = listen(settings.http.host, port)
@@ -60,7 +60,7 @@ def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> in
         timeout_graceful_shutdown=max(1, int(settings.http.shutdown_grace)),
         backlog=2048,
     )
-    # uvicorn raises a signal again once it has stopped gracefully; that is no reason to exit with an error.
+    # uvicorn raises a signal again once it has stopped gracefully; that must not become an error exit.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda _signal, _frame: None)
     server = _Server(config, app.state.get(ON_STOP, ()))
@@ -76,8 +76,8 @@ class _Server(uvicorn.Server):
         self._on_stop = on_stop
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for tell in self._on_stop:
-            tell()
+        for notify in self._on_stop:
+            notify()
         await super().shutdown(sockets)
 
 

@@ -16,7 +16,7 @@ from infrastructure.settings import Settings
 from infrastructure.version import installed_version
 
 ON_STOP = "on_stop"
-"""Where the application's state holds what is to be called when the service is asked to stop."""
+"""The key in the application's state of what is called when the service is asked to stop."""
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -50,7 +50,7 @@ def create_app(
 
 
 def closing(*closers: Callable[[], Awaitable[None]]) -> Lifespan:
-    """A lifespan that calls each closer, in order, when the service has answered its last request."""
+    """A lifespan that calls each closer, in order, when the service has responded to its last request."""
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -70,8 +70,8 @@ def _health(probes: Mapping[str, Probe]) -> list[Any]:
 
     @get("/health/ready", summary="Whether every dependency answers; 503 when one does not", tags=["health"])
     async def ready() -> Response[Readiness]:
-        answer = await readiness(probes)
-        return Response(answer, status_code=200 if answer.ready else 503)
+        result = await readiness(probes)
+        return Response(result, status_code=200 if result.ready else 503)
 
     return [live, ready]
 

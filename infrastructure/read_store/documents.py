@@ -1,4 +1,4 @@
-"""Documents as the read store holds them: `_id`, `_position`, and the view's own fields."""
+"""Documents as the read store stores them: `_id`, `_position`, and the view's own fields."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ class StoredDocument(Struct, frozen=True, gc=False):
 class Write(Struct, frozen=True, gc=False):
     """A document to be written: its key, the position of the last event folded into it, its fields (None: delete).
 
-    `new` says that the writer read the store and found no document, so that an insert can do.
+    `new` says that the writer read the store and found no document, so that an insert is enough.
     """
 
     key: str
@@ -36,6 +36,6 @@ def stored(write: Write) -> dict[str, Any]:
 
 
 def read_back(document: dict[str, Any]) -> tuple[str, StoredDocument]:
-    """The key of a document and what it says; it is taken apart, so the caller gives it up."""
+    """The document's key and content. `document` is changed, so the caller must not use it afterwards."""
     key, position = document.pop(ID), document.pop(POSITION)
     return key, StoredDocument(position, None if DELETED in document else document)

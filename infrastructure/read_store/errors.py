@@ -1,4 +1,4 @@
-"""What can go wrong between a service and the read store, in words that are not the driver's."""
+"""What can go wrong between a service and the read store, independent of the driver."""
 
 
 class ReadStoreUnavailable(Exception):
@@ -10,4 +10,4 @@ class ReadStoreRefused(Exception):
 
 
 class UnsafeForReadStore(Exception):
-    """A name, a value or an operator is outside the subset that every supported read store treats alike."""
+    """A name, a value or an operator is outside the subset that every supported read store treats the same."""

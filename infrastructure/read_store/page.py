@@ -9,14 +9,13 @@ Scalar = str | int | float | bool
 
 
 class Comparison(Struct, frozen=True):
-    """What a field's value must be like; what is None (or, for `one_of`, not given) does not bound it."""
+    """What a field's value must meet; a bound that is None is not checked."""
 
     above: Scalar | None = None
     at_least: Scalar | None = None
     at_most: Scalar | None = None
     below: Scalar | None = None
     one_of: tuple[Scalar, ...] | None = None
-    not_equal: Scalar | None = None
 
 
 Where = Mapping[str, Scalar | Comparison]

@@ -31,16 +31,16 @@ _DUPLICATE_KEY = 11000
 _KEYS_PER_READ = 128
 _WRITES_PER_CALL = 1000
 _DOCUMENTS_PER_BATCH = 200
-# Every write must survive a change of primary, or a checkpoint could outlive the documents it stands for. It need not
+# Every write must survive a change of primary, or a checkpoint could outlive the documents it covers. It need not
 # wait for the disk: a journal is written in order, so after a crash what is left is a state the store once had, and a
-# projector goes on from its checkpoint. (A flush per write costs the embedded store nine tenths of its throughput.)
+# projector continues from its checkpoint. (A flush per write costs the embedded store nine tenths of its throughput.)
 _ACKNOWLEDGED = WriteConcern("majority")
 
 _Document = dict[str, Any]
 
 
 class _PlainIntegers(TypeDecoder):
-    """Integers beyond 32 bits come out of BSON as a type of the driver's own, which nothing outside here knows."""
+    """Integers beyond 32 bits come out of BSON as a type of the driver, which must not leave this module."""
 
     bson_type = Int64
 
@@ -52,12 +52,12 @@ CODEC_OPTIONS: "CodecOptions[_Document]" = CodecOptions(type_registry=TypeRegist
 
 
 class ReadStore:
-    """A MongoDB database, or its embedded stand-in, behind a connection string. Nothing is connected before first use.
+    """A MongoDB database, or its embedded stand-in, given by a connection string. It connects at first use.
 
-    `timeout` bounds in seconds how long one operation waits for a server. Every method raises ReadStoreUnavailable
-    when the store can't be reached, ReadStoreRefused when it answers with an error, and UnsafeForReadStore when asked
-    for something outside the safe subset, or to hold a value that no store can. Writes are acknowledged by a majority,
-    whatever the connection string says.
+    `timeout` bounds in seconds how long one operation waits for a server. Every method raises ReadStoreUnavailable when
+    the store can't be reached, ReadStoreRefused when it answers with an error, and UnsafeForReadStore when asked for
+    something outside the safe subset, or to store a value that no store can hold. Writes are acknowledged by a
+    majority, whatever the connection string says.
     """
 
     def __init__(self, uri: str, database: str, *, timeout: float = 5.0) -> None:
@@ -111,7 +111,7 @@ class ReadStore:
         return documents
 
     async def write(self, collection: str, writes: Sequence[Write]) -> frozenset[str]:
-        """Writes each document unless the stored one has folded as much or more; answers the keys that were refused.
+        """Writes each document unless the stored one has folded as much or more; returns the keys that were refused.
 
         One round trip per thousand documents; each document is written whole or not at all, in no particular order.
         """
@@ -133,7 +133,7 @@ class ReadStore:
         """The documents of the page, each with its key."""
         where, order = mongo_filter(page.where), ASCENDING if page.direction == "ascending" else DESCENDING
         with _errors():
-            # One batch holds the whole page, so that no cursor is left for a restart of the store to forget.
+            # One batch holds the whole page, so that no cursor is left that a restart of the store would lose.
             cursor = self._collection(collection).find(where).sort(page.by, order).limit(page.limit)
             documents: list[_Document] = await cursor.batch_size(page.limit + 1).to_list(page.limit)
         return [read_back(document) for document in documents]
@@ -146,14 +146,15 @@ class ReadStore:
         return int(counted[0]["documents"]) if counted else 0
 
     async def delete(self, collection: str, key: str) -> None:
-        """Removes a document for good, guard and all; for bookkeeping, not for views."""
+        """Removes a document for good, its guard included; for internal records, not for views."""
         with _errors():
             await self._collection(collection).delete_one({ID: key})
 
     async def replace_exactly(self, collection: str, write: Write, position: int) -> bool:
-        """Writes a document over the one that stands at exactly `position`, whatever the new one's own position is.
+        """Writes a document over the one that is at exactly `position`, whatever the new one's own position is.
 
-        False when the stored one has moved on: nothing is written then. This is for documents folded anew.
+        False when the stored one has moved on: nothing is written then. This is for documents folded again from the
+        log.
         """
         with _errors():
             done = await self._collection(collection).replace_one({ID: write.key, POSITION: position}, stored(write))
@@ -162,31 +163,30 @@ class ReadStore:
     async def scan(self, collection: str) -> AsyncIterator[tuple[str, StoredDocument]]:
         """Every document (and tombstone) with its key, in no particular order.
 
-        A store that restarts meanwhile may end it early without a word: compare what came with `count`.
+        A store that restarts meanwhile may end it early without an error: compare the number of documents with `count`.
         """
         with _errors():
             async for document in self._collection(collection).find({}).batch_size(_DOCUMENTS_PER_BATCH):
                 yield read_back(document)
 
     async def remove(self, collection: str, where: Where) -> None:
-        """Removes for good every document that meets `where`, guards and all; for bookkeeping, not for views."""
+        """Removes for good every document that meets `where`, guards included; for internal records, not for views."""
         condition = mongo_filter(where)
         with _errors():
             await self._collection(collection).delete_many(condition)
 
     async def drop(self, collection: str) -> None:
-        """Removes a collection, its indexes too; none of that name is fine."""
+        """Removes a collection and its indexes, if it exists."""
         check_collection(collection)
         with _errors():
             await self._collection(collection).drop()
         self._collections.pop(collection, None)
 
     async def close(self) -> None:
-        """Closes the connections."""
         self._client.close()
 
     def _collection(self, name: str) -> "AsyncIOMotorCollection[Any]":
-        # Kept, because the driver takes a good part of a short read's time to make one.
+        # Cached, because making one takes the driver a large part of the time of a short read.
         if name not in self._collections:
             self._collections[name] = self._database[name]
         return self._collections[name]

@@ -69,22 +69,22 @@ def check_index(fields: tuple[str, ...], struct: type[Struct]) -> None:
 
 
 def mongo_filter(where: Where) -> dict[str, Any]:
-    """The filter in MongoDB's own words. Raises UnsafeForReadStore unless it compares plain scalars only."""
-    return {field: _condition(field, wanted) for field, wanted in where.items()}
+    """The filter in MongoDB's query language. Raises UnsafeForReadStore unless it compares plain scalars only."""
+    return {field: _condition(field, condition) for field, condition in where.items()}
 
 
-_OPERATORS = {"above": "$gt", "at_least": "$gte", "at_most": "$lte", "below": "$lt", "not_equal": "$ne"}
+_OPERATORS = {"above": "$gt", "at_least": "$gte", "at_most": "$lte", "below": "$lt"}
 
 
-def _condition(field: str, wanted: Scalar | Comparison) -> Any:
+def _condition(field: str, value: Scalar | Comparison) -> Any:
     if not _FIELD.fullmatch(field):
         raise UnsafeForReadStore(f"filter on {field!r}")
-    if not isinstance(wanted, Comparison):
-        return _scalar(field, wanted)
-    bounds = [(operator, getattr(wanted, name)) for name, operator in _OPERATORS.items()]
+    if not isinstance(value, Comparison):
+        return _scalar(field, value)
+    bounds = [(operator, getattr(value, name)) for name, operator in _OPERATORS.items()]
     condition: dict[str, Any] = {operator: _scalar(field, bound) for operator, bound in bounds if bound is not None}
-    if wanted.one_of is not None:
-        condition["$in"] = [_scalar(field, one) for one in wanted.one_of]
+    if value.one_of is not None:
+        condition["$in"] = [_scalar(field, one) for one in value.one_of]
     if not condition:
         raise UnsafeForReadStore(f"filter on {field!r}: a comparison without a bound")
     return condition

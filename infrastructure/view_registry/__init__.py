@@ -1,6 +1,6 @@
-"""What is known of every view beside its documents: its builds, and the one that is served.
+"""What is recorded about every view besides its documents: its builds, and which one is served.
 
-The projector writes it, the query API follows it, operators steer by it.
+The projector writes it, the query API follows it, operators change it.
 """
 
 from infrastructure.view_registry.record import Build, ViewRecord

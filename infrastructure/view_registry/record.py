@@ -1,4 +1,4 @@
-"""The record of a view: which collections hold its documents, which of them is served, and what is going on."""
+"""The record of a view: which collections hold its documents, which of them is served, and what is under way."""
 
 from msgspec import Struct
 
@@ -22,12 +22,12 @@ class Build(Struct, frozen=True, omit_defaults=True):
 class ViewRecord(Struct, frozen=True, omit_defaults=True):
     """One document a view, replaced whole: every change of it is one write that either happens or does not.
 
-    `live` is what queries are answered from. `candidate` is to take its place once it has caught up: a rebuild, a new
-    version, or (`returning`) the previous build that an operator wants back. While `paused` is not 0, whoever writes
-    the live build or the candidate waits for the switch; it numbers the pause, which those who wait repeat. Then both
-    are folded up to `cutover_position` exactly (-1: it is yet to be told), so that at the switch they are equal and
-    nobody sees an older document after it. `previous` is kept up until `previous_until`, then removed. `retired` builds
-    are about to be removed.
+    Queries read `live`. `candidate` will take its place once it has caught up: a rebuild, a new version, or
+    (`returning`) the previous build that an operator wants back. While `paused` is not 0, every process that writes the
+    live build or the candidate waits for the switch; `paused` is the number of the pause, which the waiting processes
+    acknowledge. Then both are folded up to exactly `cutover_position` (-1: not decided yet), so that they are equal at
+    the switch and nobody sees an older document after it. `previous` is kept up to date until `previous_until`, then
+    removed. `retired` builds are about to be removed.
 
     `partition_epoch` rises with every change of `partitions`, as in Target. `latest_version` is the highest version
     that was ever built, `builds_made` how many there were. `sequence` rises with every change. Times are in epoch

@@ -36,15 +36,15 @@ class ViewRegistry:
     async def load(self, views: Sequence[str]) -> Mapping[str, ViewRecord]:
         """The records of those views that have one."""
         found = await self._store.load(VIEW_RECORDS, views)
-        return {view: msgspec.convert(held.fields, ViewRecord) for view, held in found.items()}
+        return {view: msgspec.convert(stored.fields, ViewRecord) for view, stored in found.items()}
 
     async def save(self, record: ViewRecord) -> bool:
-        """Stores a record that was made from the one stored now; False when that one has changed meanwhile."""
+        """Stores a record that was made from the one stored now; False when that one has been changed meanwhile."""
         write = Write(record.view, record.sequence, msgspec.to_builtins(record), new=record.sequence == 1)
         return not await self._store.write(VIEW_RECORDS, [write])
 
     async def change(self, view: str, transition: Callable[[ViewRecord], ViewRecord]) -> ViewRecord:
-        """Makes a transition on whatever the record is by now; answers the record after it.
+        """Makes a transition on the record as it is now; returns the record after it.
 
         Raises KeyError when the view has no record, and whatever the transition raises; then nothing has changed.
         """

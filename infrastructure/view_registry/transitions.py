@@ -31,7 +31,7 @@ def first_record(view: str, version: int, partitions: int, now: int) -> ViewReco
 
 def with_candidate(record: ViewRecord, version: int, now: int) -> ViewRecord:
     """Begins a build beside the live one. Raises NotPossible when one is under way."""
-    _nothing_under_way(record)
+    _require_nothing_under_way(record)
     number = record.builds_made + 1
     collection = f"{record.view}_v{version}"
     if version <= record.latest_version:
@@ -46,14 +46,14 @@ def with_candidate(record: ViewRecord, version: int, now: int) -> ViewRecord:
 
 def with_previous_as_candidate(record: ViewRecord) -> ViewRecord:
     """Begins the way back to the previous build. Raises NotPossible when there is none or something is under way."""
-    _nothing_under_way(record)
+    _require_nothing_under_way(record)
     if record.previous is None:
         raise NotPossible(f"{record.view} has no previous build to go back to")
     return _next(record, candidate=record.previous, returning=True, previous=None, previous_until=0)
 
 
 def paused(record: ViewRecord) -> ViewRecord:
-    """Tells whoever writes the live build or the candidate to wait for the switch.
+    """Tells every process that writes the live build or the candidate to wait for the switch.
 
     Raises NotPossible without a candidate.
     """
@@ -62,14 +62,14 @@ def paused(record: ViewRecord) -> ViewRecord:
 
 
 def with_cutover(record: ViewRecord, position: int) -> ViewRecord:
-    """Lets both go on up to `position`, once all of them wait. Raises NotPossible when they were not told to."""
+    """Lets both builds continue up to `position`, once all processes wait. Raises NotPossible without a pause."""
     if not record.paused:
         raise NotPossible(f"{record.view} is not about to be switched")
     return _next(record, cutover_position=position)
 
 
 def resumed(record: ViewRecord) -> ViewRecord:
-    """Lets the live build go on; the candidate goes on catching up."""
+    """Lets the live build continue; the candidate continues to catch up."""
     return _next(record, paused=0, cutover_position=-1)
 
 
@@ -114,19 +114,19 @@ def cancelled(record: ViewRecord, now: int, grace: int) -> ViewRecord:
 
 
 def without_previous(record: ViewRecord) -> ViewRecord:
-    """Gives the previous build up. Raises NotPossible when there is none."""
+    """Gives up the previous build. Raises NotPossible when there is none."""
     if record.previous is None:
         raise NotPossible(f"{record.view} has no previous build to remove")
     return _next(record, previous=None, previous_until=0, retired=[*record.retired, record.previous])
 
 
 def forgotten(record: ViewRecord, build: Build) -> ViewRecord:
-    """Strikes a retired build off, once nothing is left of it."""
+    """Removes a retired build from the record, once nothing is left of it."""
     return _next(record, retired=[one for one in record.retired if one.collection != build.collection])
 
 
 def repartitioned(record: ViewRecord, partitions: int, reached: Mapping[str, int]) -> ViewRecord:
-    """Divides the view anew. `reached` is how far each of its builds (by collection) has come at least.
+    """Changes the number of partitions. `reached` is how far each of its builds (by collection) has come at least.
 
     Each new partition starts there: what it folds again is refused by the documents, which know their position.
     Raises NotPossible.
@@ -153,7 +153,7 @@ def _next(record: ViewRecord, **changes: object) -> ViewRecord:
     return msgspec.structs.replace(record, sequence=record.sequence + 1, **changes)
 
 
-def _nothing_under_way(record: ViewRecord) -> None:
+def _require_nothing_under_way(record: ViewRecord) -> None:
     if record.candidate is not None:
         what = "going back to its previous build" if record.returning else "being rebuilt"
         raise NotPossible(f"{record.view} is {what} already, into {record.candidate.collection}")

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 when everything was exact."""
     from rich.console import Console
 
-    from infrastructure.http.client import Unanswered
+    from infrastructure.http.client import NoResponse
     from ops.demo.run import DemoOptions, demo
     from ops.stack.supervision import run_cancellable
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         exact = run_cancellable(demo(console, options))
         remove = remove and exact
-    except Unanswered as error:
+    except NoResponse as error:
         remove = False
         raise CommandFailed(str(error), f"logs are in {data_dir / 'logs'}") from error
     except (KeyboardInterrupt, asyncio.CancelledError):

@@ -51,7 +51,7 @@ class LagMeter:
         """Wait for the reads under way.
 
         Raises:
-            Unanswered: one had no answer in time.
+            NoResponse: one had no answer in time.
         """
         await asyncio.gather(*self._reads)
 

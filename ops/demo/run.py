@@ -49,7 +49,7 @@ async def demo(console: Console, options: DemoOptions) -> bool:
 
     Raises:
         CommandFailed: a service could not be started, or answered what it must not.
-        Unanswered: a service gave no answer for a minute.
+        NoResponse: a service gave no answer for a minute.
     """
     baskets = list(read_sample())
     crashes = Crashes(len(baskets) if options.crash else 0, announce=console.print)

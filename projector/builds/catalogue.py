@@ -1,4 +1,4 @@
-"""The catalogue of views and of all other consumers: what the projector's operators can ask about."""
+"""The catalogue of views and of all other consumers: what operators can ask the projector about."""
 
 from collections.abc import Collection, Mapping
 
@@ -8,7 +8,7 @@ from subscriptions.operating.plain_catalogue import PlainCatalogue
 
 
 class ViewCatalogue:
-    """The views that this process knows, and every plain consumer that has begun, whoever runs it. Implements
+    """The views that this process knows, and every plain consumer that has begun, whichever process runs it. Implements
     Catalogue."""
 
     def __init__(self, registry: ViewRegistry, views: Collection[str], others: PlainCatalogue) -> None:
@@ -25,7 +25,7 @@ class ViewCatalogue:
 
 
 def targets_of(record: ViewRecord) -> TargetsOf:
-    """The builds of a view that are to be brought up to date."""
+    """The builds of a view that are brought up to date."""
     candidate, previous = record.candidate, record.previous
     return TargetsOf(
         record.target(record.live),

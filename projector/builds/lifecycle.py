@@ -1,7 +1,7 @@
-"""What has to be done for a view as a whole, by one process at a time: new versions, the switch, removal.
+"""What must be done for a view as a whole, by one process at a time: new versions, the switch, removal.
 
-Each step is one guarded write of the view's record, or a removal that may be repeated; so a process that dies in the
-middle, or two that both take themselves for the one in charge, do no harm.
+Each step is one guarded write of the view's record, or a removal that may be repeated. So a process that dies in the
+middle does no harm, nor do two that both consider themselves in charge.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,14 +23,15 @@ from subscriptions.ports import DocumentStore, EventLog
 
 log = structlog.get_logger(__name__)
 
-# How long the live build waits at most for a candidate to reach it; then it goes on, and the switch is tried later.
+# How long the live build waits at most for a candidate to reach it; then it continues, and the switch is tried later.
 _LONGEST_PAUSE = 10.0
 _BETWEEN_PAUSES = 5.0
 
 
 class BuildLifecycle:
-    """Times are in seconds. `quiet` is how long anybody may still read or write what a record no longer names: only
-    after that is it removed. `grace` is how long the previous build is kept. Every method raises what the stores raise.
+    """Times are in seconds. `quiet` is how long other processes may still read or write what a record no longer names:
+    it is removed only after that. `grace` is how long the previous build is kept. Every method raises what the stores
+    raise.
     """
 
     def __init__(
@@ -47,73 +48,75 @@ class BuildLifecycle:
         self._not_before: dict[str, float] = {}
 
     async def first_record(self, view: View, partitions: int) -> None:
-        """A view that nobody has projected before: its first build is live from the start."""
+        """For a view that has never been projected: its first build is live from the start."""
         await self._registry.save(transitions.first_record(view.name, view.version, partitions, now_millis()))
 
     async def begin_new_version(self, record: ViewRecord, view: View, abilities: Sequence[str]) -> None:
-        """A version that has never been built is built beside the live one."""
+        """Begins the build of a version that has never been built, beside the live one."""
         candidate = record.candidate
         if candidate is not None:
             if ability(record.view, candidate.version) in abilities:
                 return
-            log.warning("nobody can build it any more; giving it up", view=view.name, collection=candidate.collection)
+            log.warning(
+                "no process can build it any more; giving it up", view=view.name, collection=candidate.collection
+            )
             await self._registry.save(transitions.cancelled(record, now_millis(), self._grace))
             return
         if await self._registry.save(transitions.with_candidate(record, view.version, now_millis())):
             log.info("building a new version", view=view.name, version=view.version)
 
-    async def look_after(
-        self, record: ViewRecord, leases: Mapping[str, LeaseState], alive: Mapping[str, Member]
-    ) -> None:
-        """Takes the view's candidate, its previous build and its retired ones one step further, where that is due."""
+    async def advance(self, record: ViewRecord, leases: Mapping[str, LeaseState], alive: Mapping[str, Member]) -> None:
+        """Takes the view's candidate, its previous build and its retired builds one step further, where that is due."""
         if record.candidate is not None:
-            await self._bring_forward(record, record.candidate, leases, alive)
+            await self._advance_candidate(record, record.candidate, leases, alive)
         elif record.previous is not None and now_millis() >= record.previous_until:
             await self._registry.save(transitions.without_previous(record))
-        await self._removal.look_after(record)
+        await self._removal.remove_due(record)
 
-    async def _bring_forward(
+    async def _advance_candidate(
         self, record: ViewRecord, candidate: Build, leases: Mapping[str, LeaseState], alive: Mapping[str, Member]
     ) -> None:
         positions = await reached_by_builds(self._store, record)
         reached = positions[candidate.collection]
         if not record.paused:
-            await self._pause_when_level(record, reached)
+            await self._pause_when_caught_up(record, reached)
             return
         since = self._paused_since.setdefault((record.view, record.paused), monotonic())
-        # Whoever has taken a partition over from the dead knows of the pause by then.
-        known = monotonic() - since >= self._quiet
+        # A process that has taken a partition over from a dead one has seen the pause by then.
+        takeovers_seen = monotonic() - since >= self._quiet
         if record.cutover_position >= 0:
-            if await self._is_level(record, positions, leases, alive):
+            if await self._has_reached_cutover(record, positions, leases, alive):
                 await self._switch(record)
                 return
-        elif all(all_wait(record, build, leases, alive, known=known) for build in (record.live, candidate)):
-            # Whatever a writer that died or hangs may still have in hand was in the log by now.
+        elif all(
+            all_wait(record, build, leases, alive, takeovers_seen=takeovers_seen) for build in (record.live, candidate)
+        ):
+            # All that a dead or hanging writer may still be about to write is in the log by now.
             cutover = max(await self._end(), positions[record.live.collection], reached, 0)
             await self._registry.save(transitions.with_cutover(record, cutover))
             return
         if monotonic() - since > _LONGEST_PAUSE:
             self._not_before[record.view] = monotonic() + _BETWEEN_PAUSES
-            log.warning("the candidate did not come level in time; trying again", view=record.view)
+            log.warning("the candidate did not reach the cutover position in time; trying again", view=record.view)
             await self._registry.save(transitions.resumed(record))
 
-    async def _is_level(
+    async def _has_reached_cutover(
         self,
         record: ViewRecord,
         positions: Mapping[str, int],
         leases: Mapping[str, LeaseState],
         alive: Mapping[str, Member],
     ) -> bool:
-        """Whether both builds hold all up to the cutover; a live build that nobody can fold is let be."""
+        """Whether both builds have all events up to the cutover; a live build that no process can fold is left out."""
         for build in (record.live, record.candidate):
             if build is None or (build == record.live and not is_folded(record.target(build), leases, alive)):
                 continue
             reached = positions[build.collection]
-            if reached < record.cutover_position and await self._something_between(reached, record.cutover_position):
+            if reached < record.cutover_position and await self._has_event_between(reached, record.cutover_position):
                 return False
         return True
 
-    async def _something_between(self, position: int, cutover: int) -> bool:
+    async def _has_event_between(self, position: int, cutover: int) -> bool:
         events = self._log.read_all(None if position < 0 else position)
         try:
             async for event in events:
@@ -122,7 +125,7 @@ class BuildLifecycle:
             await events.aclose()  # type: ignore[attr-defined]
         return False
 
-    async def _pause_when_level(self, record: ViewRecord, reached: int) -> None:
+    async def _pause_when_caught_up(self, record: ViewRecord, reached: int) -> None:
         end, before = await self._end(), self._ends.get(record.view)
         self._ends[record.view] = end
         if before is None or reached < before or monotonic() < self._not_before.get(record.view, 0.0):
@@ -142,7 +145,8 @@ class BuildLifecycle:
 
 
 def in_charge(record: ViewRecord, leases: Mapping[str, LeaseState]) -> str:
-    """Who looks after the view: whoever has the first partition of what is being built, or else of what is live."""
+    """The process that is in charge of the view: the owner of the first partition of the candidate, or else of the live
+    build."""
     for build in (record.candidate, record.live):
         if build is not None:
             lease = leases.get(record.target(build).refs[0].key)

@@ -1,4 +1,4 @@
-"""When a build may not be written, and up to where it may: pure, so that every process comes to the same answer."""
+"""When a build must not be written, and up to where it may be: pure, so that every process comes to the same result."""
 
 from collections.abc import Mapping
 
@@ -8,19 +8,21 @@ from subscriptions.membership.leases import NOBODY, LeaseState
 from subscriptions.membership.member import Member, PauseAck
 
 
-def is_paused(record: ViewRecord, build: Build, since_switch: float, *, settling: float, following: float) -> bool:
-    """Whether nothing may be written to the build. Times are in seconds: `since_switch` the last switch was seen,
-    `settling` and `following` are how long the build before a switch and the one after it wait."""
-    # The previous build may be wanted back before everybody has stopped reading it.
-    if build == (record.candidate if record.returning else record.previous) and since_switch < settling:
+def is_paused(
+    record: ViewRecord, build: Build, since_switch: float, *, previous_pause: float, live_pause: float
+) -> bool:
+    """Whether nothing may be written to the build. Times are in seconds: `since_switch` is how long ago the last switch
+    was seen, `previous_pause` and `live_pause` are how long the build before a switch and the one after it wait."""
+    # An operator may want the previous build back before all query APIs have stopped reading it.
+    if build == (record.candidate if record.returning else record.previous) and since_switch < previous_pause:
         return True
     if takes_part_in_cutover(record, build):
         return record.cutover_position < 0
-    return build == record.live and since_switch < following
+    return build == record.live and since_switch < live_pause
 
 
 def cutover_limit(record: ViewRecord, build: Build) -> int | None:
-    """Up to where the build may be folded before the switch; None when there is no bound."""
+    """The position up to which the build may be folded before the switch; None when there is no limit."""
     return record.cutover_position if takes_part_in_cutover(record, build) else None
 
 
@@ -35,15 +37,16 @@ def all_wait(
     leases: Mapping[str, LeaseState],
     alive: Mapping[str, Member],
     *,
-    known: bool,
+    takeovers_seen: bool,
 ) -> bool:
     """Whether every process that may write the build has said that it waits.
 
-    That is whoever has a lease of it, and whoever still folds it in an earlier partition epoch, not knowing of the
-    present one. Until `known`, somebody may also have taken over from the dead without having seen that it is to wait.
+    Those are the owners of its leases, and the processes that still fold it in an earlier partition epoch because they
+    have not seen the present one. Unless `takeovers_seen`, there may also be a process that has taken over from a dead
+    one and has not yet seen that it must wait.
     """
     owners = {_owner(key, leases) for key in record.target(build).keys}
-    if not known and not owners <= alive.keys():
+    if not takeovers_seen and not owners <= alive.keys():
         return False
     return all(
         PauseAck(build.collection, record.paused) in member.pause_acks
@@ -57,7 +60,8 @@ def _folds(member: Member, build: Build) -> bool:
 
 
 def is_folded(target: Target, leases: Mapping[str, LeaseState], alive: Mapping[str, Member]) -> bool:
-    """Whether the target is folded by living processes, all of it, and by its own fold's leave."""
+    """Whether living processes fold every partition of the target, and no partition is stopped by a fault of its
+    fold."""
     owners = [alive.get(_owner(key, leases)) for key in target.keys]
     stopped = {
         one.partition for owner in owners if owner is not None for one in owner.partitions if one.state == "stopped"

@@ -1,4 +1,4 @@
-"""What is left of builds and divisions that no record names any more, removed once nobody can still use it."""
+"""Removes builds and partition epochs that no record names any more, once no process can still use them."""
 
 from time import monotonic
 
@@ -15,8 +15,8 @@ log = structlog.get_logger(__name__)
 
 
 class BuildRemoval:
-    """`quiet` is in seconds: how long anybody may still read or write what a record no longer names. Every method
-    raises what the store raises."""
+    """`quiet` is in seconds: how long other processes may still read or write what a record no longer names. Every
+    method raises what the store raises."""
 
     def __init__(self, store: DocumentStore, registry: ViewRegistry, *, quiet: float) -> None:
         self._store = store
@@ -26,7 +26,7 @@ class BuildRemoval:
         self._removed: dict[str, int] = {}
         self._epochs: dict[tuple[str, int], tuple[float, bool]] = {}
 
-    async def look_after(self, record: ViewRecord) -> None:
+    async def remove_due(self, record: ViewRecord) -> None:
         """Removes what is due of the view's retired builds and earlier partition epochs."""
         for build in record.retired:
             await self._remove(record, build)
@@ -34,8 +34,8 @@ class BuildRemoval:
             await self._sweep(record)
 
     async def _remove(self, record: ViewRecord, build: Build) -> None:
-        """Removes all there is of a build, once everybody has had the time to leave it alone; twice, for a writer who
-        was late would bring a part of it back."""
+        """Removes everything of a build, once all processes have had time to stop using it. It does so twice, because a
+        late writer would bring a part of it back."""
         since = self._retired_since.setdefault(build.collection, monotonic())
         times = self._removed.get(build.collection, 0)
         if monotonic() - since < self._quiet * (times + 1):
@@ -50,7 +50,8 @@ class BuildRemoval:
             log.info("build removed", view=record.view, collection=build.collection)
 
     async def _sweep(self, record: ViewRecord) -> None:
-        """Removes what is left of earlier epochs, once for each new one, when everybody has had time to leave them."""
+        """Removes what is left of earlier epochs, once for each new one, when all processes have had time to stop using
+        them."""
         since, swept = self._epochs.setdefault((record.view, record.partition_epoch), (monotonic(), False))
         if swept or monotonic() - since < self._quiet:
             return

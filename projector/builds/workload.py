@@ -1,4 +1,4 @@
-"""The builds of views as work for the coordinator: what there is, what is paused, what is in this process's care."""
+"""The builds of views as work for the coordinator: the targets, which are paused, what this process is in charge of."""
 
 import contextlib
 import math
@@ -23,20 +23,20 @@ from subscriptions.membership.leases import LeaseState
 from subscriptions.membership.member import Member, PauseAck
 from subscriptions.store.retrying_store import RetryingStore
 
-# A switch first seen now may have been a moment ago; clocks may differ by a minute, in milliseconds.
+# A switch first seen now may just have happened; clocks may differ by a minute, in milliseconds.
 _LONG_AGO = 60_000
 
 
 class SwitchTimes(Struct, frozen=True):
     """How long, in seconds, the build before a switch and the one after it wait.
 
-    `settling` is longer than any query may still be answered from the build before (a query API looks for the switch
-    every half second, and a read ends within the read store's timeout). The new one waits for `following`, until every
-    query API follows it, so that no two of them differ.
+    `previous_pause` is longer than any query may still read the build before (a query API looks for the switch every
+    half second, and a read ends within the read store's timeout). The new one waits for `live_pause`, until every query
+    API reads it, so that no two of them differ.
     """
 
-    settling: float = 5.0
-    following: float = 0.75
+    previous_pause: float = 5.0
+    live_pause: float = 0.75
 
 
 class ViewWorkload:
@@ -87,7 +87,7 @@ class ViewWorkload:
         await self.registry.prepare()
 
     async def reread(self) -> None:
-        """Finds out at once what has been changed in the records, for whoever has just changed one."""
+        """Reads the records again at once, after one of them was changed."""
         with contextlib.suppress(ReadStoreUnavailable, ReadStoreRefused):
             self.records = {**self.records, **await self.registry.load(self.names)}
 
@@ -108,7 +108,7 @@ class ViewWorkload:
         return self.targets()
 
     def targets(self) -> list[Target]:
-        """Every build that is to be brought up to date: the live ones first, then candidates, then previous ones."""
+        """Every build that must be brought up to date: the live ones first, then candidates, then previous ones."""
         by_role = zip(
             *((record.live, record.candidate, record.previous) for record in self.records.values()), strict=True
         )
@@ -128,7 +128,9 @@ class ViewWorkload:
         record, build = self._build(target)
         since = monotonic() - self._switched[target.consumer][1]
         times = self._times
-        return build is not None and is_paused(record, build, since, settling=times.settling, following=times.following)
+        return build is not None and is_paused(
+            record, build, since, previous_pause=times.previous_pause, live_pause=times.live_pause
+        )
 
     def limit(self, target: Target) -> int | None:
         record, build = self._build(target)
@@ -145,7 +147,7 @@ class ViewWorkload:
     async def maintain(self, instance: str, leases: Mapping[str, LeaseState], alive: Mapping[str, Member]) -> None:
         for record in self.records.values():
             if in_charge(record, leases) == instance:
-                await self._lifecycle.look_after(record, leases, alive)
+                await self._lifecycle.advance(record, leases, alive)
 
     def _build(self, target: Target) -> tuple[ViewRecord, Build | None]:
         record = self.records[target.consumer]

@@ -1,4 +1,4 @@
-"""The documents of a build that are known without asking the store."""
+"""The cached documents of a build."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from msgspec import Struct
 class CachedDocument(Struct, frozen=True, gc=False):
     """A document as of `position`, the last event folded into it; `document` is None when it was deleted.
 
-    `new` says that the store holds nothing under the key yet.
+    `new` says that the store has nothing under the key yet.
     """
 
     position: int
@@ -26,7 +26,7 @@ ABSENT = CachedDocument(-1, None, new=True)
 
 
 class DocumentCache:
-    """At most `capacity` documents, those used least recently let go first."""
+    """At most `capacity` documents; the least recently used are removed first."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -36,11 +36,11 @@ class DocumentCache:
         return len(self._cached)
 
     def get(self, key: str) -> CachedDocument | None:
-        """What is known of the key; None when the store must be asked. Does not count as use: see `keep`."""
+        """The cached document; None when the store must be asked. Does not count as use: see `update`."""
         return self._cached.get(key)
 
-    def keep(self, used: Mapping[str, CachedDocument]) -> None:
-        """Takes in what a batch used and wrote."""
+    def update(self, used: Mapping[str, CachedDocument]) -> None:
+        """Adds what a batch used and wrote."""
         for key, cached in used.items():
             self._cached.pop(key, None)
             self._cached[key] = cached

@@ -1,4 +1,4 @@
-"""The store's edge: a view's documents between the fold's Structs and the read store's fields."""
+"""A view's documents, translated between the fold's Structs and the read store's fields."""
 
 import msgspec
 
@@ -9,9 +9,9 @@ from subscriptions.errors import ConsumerBroken
 
 
 def cached_from(view: View, collection: str, key: str, stored: StoredDocument | None) -> CachedDocument:
-    """What the store's answer says of a document.
+    """A document as the store has it.
 
-    Raises ConsumerBroken when what is stored is not the view's document: its shape changed, but not its version.
+    Raises ConsumerBroken when what is stored is not the view's document: its fields changed, but not its version.
     """
     if stored is None:
         return ABSENT
@@ -26,7 +26,7 @@ def cached_from(view: View, collection: str, key: str, stored: StoredDocument | 
 def write_of(key: str, cached: CachedDocument) -> Write:
     """The guarded write that brings the store up to `cached`.
 
-    Where the fold came to nothing a tombstone is written, even if nothing was there: it keeps late writers out.
+    Where the fold has no result a tombstone is written, even if there was no document: it refuses late writers.
     """
     fields = None if cached.document is None else msgspec.to_builtins(cached.document)
     return Write(key, cached.position, fields, new=cached.new)

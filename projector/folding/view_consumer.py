@@ -20,14 +20,14 @@ _MOST_ROUNDS = 100
 
 
 class OtherWriter(Exception):
-    """The documents have passed into other hands during a replay; it is to be repeated there."""
+    """Another process has taken the documents over during a replay; the replay must be repeated there."""
 
 
 class ViewConsumer(Consumer):
     """Folds events into the documents of one build, which are in `collection`.
 
-    `capacity` bounds the documents kept in memory. That many documents of one batch that no store can hold
-    (`failure_limit`), and no other, are taken for the view's own fault.
+    `capacity` bounds the documents kept in memory. When no document of a batch can be stored, and there are
+    at least `failure_limit`, the fault counts as the view's own.
     """
 
     def __init__(self, view: View, collection: str, store: RetryingStore, *, capacity: int, failure_limit: int) -> None:
@@ -50,20 +50,20 @@ class ViewConsumer(Consumer):
         await self._apply(batch, await self._cached(batch.steps))
 
     async def take_late(self, batch: LateBatch) -> None:
-        """A document that has meanwhile folded later events of other streams can't take these any more: it is folded
-        afresh from the log. Raises OtherWriter."""
+        """A document that has already folded later events of other streams can't take these any more: it is folded
+        again from the log. Raises OtherWriter."""
         firsts: dict[str, int] = {}
         for step in batch.steps:
             for key in step.keys:
                 firsts.setdefault(key, step.stored.position)
-        known = await self._load(firsts)
-        later = {key for key, position in firsts.items() if known[key].position >= position}
-        await self._apply(batch.only(firsts.keys() - later), {key: known[key] for key in firsts.keys() - later})
+        documents = await self._load(firsts)
+        later = {key for key, position in firsts.items() if documents[key].position >= position}
+        await self._apply(batch.only(firsts.keys() - later), {key: documents[key] for key in firsts.keys() - later})
         if later:
-            await self._fold_afresh(batch, later)
+            await self._fold_again(batch, later)
 
-    async def _fold_afresh(self, late: LateBatch, keys: set[str]) -> None:
-        """Replaces documents by what the whole log comes to, up to where the consumer is."""
+    async def _fold_again(self, late: LateBatch, keys: set[str]) -> None:
+        """Replaces documents by a fold of the whole log, up to the consumer's position."""
         stored = await self._load(keys)
         folded: dict[str, CachedDocument] = dict.fromkeys(keys, ABSENT)
         async for batch in late.history(keys):
@@ -81,63 +81,63 @@ class ViewConsumer(Consumer):
         if not written:
             raise OtherWriter(f"{key} of {self._collection} was written by another process meanwhile")
 
-    async def _apply(self, batch: Batch, known: dict[str, CachedDocument]) -> None:
-        """Folds a batch into the documents known, and writes what has changed. Where the store is ahead of us, the fold
-        is done again on what it holds."""
+    async def _apply(self, batch: Batch, documents: dict[str, CachedDocument]) -> None:
+        """Folds a batch into `documents` and writes those that changed. Where the store is ahead of us, the fold is
+        done again on what it has."""
         refused: frozenset[str] = frozenset()
         for _ in range(_MOST_ROUNDS):
             with metrics.FOLD_SECONDS.labels(self.name).time():
-                changed = fold_batch(self._view, batch, known)
+                changed = fold_batch(self._view, batch, documents)
             with metrics.WRITE_SECONDS.labels(self.name).time():
                 writes = [write_of(key, one) for key, one in changed.items()]
-                refused = await self._write(writes, batch, known) if writes else frozenset()
+                refused = await self._write(writes, batch, documents) if writes else frozenset()
             written = {key: one.written for key, one in changed.items() if key not in refused}
-            self._cache.keep({**known, **written})
+            self._cache.update({**documents, **written})
             if not refused:
                 return
             metrics.REFUSED.labels(self.name).inc(len(refused))
-            batch, known = batch.only(refused), await self._load(refused)
-        raise ConsumerBroken(f"the read store refuses writes to {self._collection} without holding anything newer")
+            batch, documents = batch.only(refused), await self._load(refused)
+        raise ConsumerBroken(f"the read store refuses writes to {self._collection} without having anything newer")
 
     async def _cached(self, steps: Sequence[Step]) -> dict[str, CachedDocument]:
         """Every document that the steps touch, from memory or in one read."""
-        known: dict[str, CachedDocument] = {}
+        documents: dict[str, CachedDocument] = {}
         missing: list[str] = []
         firsts = self._view.per_stream
         for step in steps:
             for key in step.keys:
-                if key in known:
+                if key in documents:
                     continue
                 found = self._cache.get(key)
                 if found is None and firsts and step.recorded.revision == 0:
-                    found = ABSENT  # and if the store knows better, it refuses the insert
+                    found = ABSENT  # if the store has one, it refuses the insert
                 if found is None:
                     missing.append(key)
                     found = ABSENT
-                known[key] = found
+                documents[key] = found
         if missing:
-            known.update(await self._load(missing))
-        return known
+            documents.update(await self._load(missing))
+        return documents
 
     async def _load(self, keys: Iterable[str]) -> dict[str, CachedDocument]:
-        wanted = list(keys)
-        if not wanted:
+        missing = list(keys)
+        if not missing:
             return {}
-        metrics.LOADED.labels(self.name).inc(len(wanted))
-        found = await self._store.load(self._collection, wanted)
-        return {key: cached_from(self._view, self._collection, key, found.get(key)) for key in wanted}
+        metrics.LOADED.labels(self.name).inc(len(missing))
+        found = await self._store.load(self._collection, missing)
+        return {key: cached_from(self._view, self._collection, key, found.get(key)) for key in missing}
 
     async def _write(
-        self, writes: Sequence[Write], batch: Batch, known: Mapping[str, CachedDocument]
+        self, writes: Sequence[Write], batch: Batch, documents: Mapping[str, CachedDocument]
     ) -> frozenset[str]:
         metrics.DOCUMENTS.labels(self.name).inc(len(writes))
         try:
             return await self._store.write(self._collection, writes)
         except UnsafeForReadStore:
-            return await self._write_singly(writes, batch, known)
+            return await self._write_singly(writes, batch, documents)
 
     async def _write_singly(
-        self, writes: Sequence[Write], batch: Batch, known: Mapping[str, CachedDocument]
+        self, writes: Sequence[Write], batch: Batch, documents: Mapping[str, CachedDocument]
     ) -> frozenset[str]:
         """Finds the documents that no store can hold (a number too large, a document too long) and parks their keys.
 
@@ -152,14 +152,14 @@ class ViewConsumer(Consumer):
                 errors[write.key] = f"the document can't be stored: {error}"
         if len(errors) == len(writes) >= self._failure_limit:
             raise ConsumerBroken(f"none of {len(writes)} documents can be stored: {errors[writes[0].key]}")
-        _park_keys(batch, known, errors)
-        # They are read and folded again like refused ones: being parked by now, they come out unchanged.
+        _park_keys(batch, documents, errors)
+        # They are read and folded again like refused ones; as they are parked now, they do not change.
         return frozenset(refused | errors.keys())
 
 
-def _park_keys(batch: Batch, known: Mapping[str, CachedDocument], errors: Mapping[str, str]) -> None:
-    """Parks documents whose outcome no store can hold, from their first event of the batch on."""
+def _park_keys(batch: Batch, documents: Mapping[str, CachedDocument], errors: Mapping[str, str]) -> None:
+    """Parks documents that no store can hold, from their first event of the batch on."""
     for step in batch.steps:
         for key in step.keys:
-            if key in errors and step.stored.position > known[key].position:
+            if key in errors and step.stored.position > documents[key].position:
                 batch.set_aside.key(step.stored, key, errors[key])

@@ -1,1 +1,1 @@
-"""The operators' HTTP surface of the projector: any instance answers for all."""
+"""The projector's HTTP routes for operators: any instance responds for all."""

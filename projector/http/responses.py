@@ -1,5 +1,4 @@
-"""What operators are told of views over HTTP; `eventfold` shows the same. Times: epoch milliseconds, or as their name
-says."""
+"""The responses about views over HTTP. Times are in epoch milliseconds, or as their name says."""
 
 from msgspec import Struct
 
@@ -8,7 +7,7 @@ from subscriptions.operating.status import InstanceStatus, PartitionStatus
 
 
 class RebuildStatus(Struct, frozen=True):
-    """A build that is to take the live one's place.
+    """A build that will take the live one's place.
 
     `kind` is rebuild, new_version or switch_back; `state` is catching_up, or switching (the live build waits for the
     moment of the switch), or stopped (its fold fails: see `trouble`). `fraction` (0 to 1) is of the log's
@@ -29,7 +28,7 @@ class RebuildStatus(Struct, frozen=True):
 
 
 class PreviousBuild(Struct, frozen=True):
-    """The build before the live one, kept up so that it can be gone back to until `removed_at`."""
+    """The build before the live one, kept up to date until `removed_at` so that it can be served again."""
 
     collection: str
     version: int
@@ -61,7 +60,8 @@ class ViewStatus(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """The answer to GET /status and GET /views. `consumers` are all others that follow the log, whoever runs them."""
+    """The response to GET /status and GET /views. `consumers` are all others that follow the log, whichever process
+    runs them."""
 
     event_store: EventStoreStatus
     instances: list[InstanceStatus]

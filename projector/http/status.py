@@ -1,4 +1,4 @@
-"""What operators are told of all views and all processes; read from the read store, so any process can tell it."""
+"""The status of all views and all processes, for operators; any process can give it, from the read store."""
 
 from infrastructure.view_registry import Build, ViewRecord
 from projector.builds.workload import ViewWorkload
@@ -10,7 +10,7 @@ from subscriptions.operating.status import StatusReader, StatusSnapshot
 
 
 class ViewStatusReader:
-    """Tells of the views of a workload, and of all other consumers there are."""
+    """Reads the status of the views of a workload, and of all other consumers."""
 
     def __init__(self, workload: ViewWorkload, reader: StatusReader, others: PlainCatalogue) -> None:
         self._workload = workload
@@ -18,7 +18,7 @@ class ViewStatusReader:
         self._others = others
 
     async def read(self) -> Status:
-        """Every view beside the log's end; answers within about three seconds in any case."""
+        """Every view beside the log's end; takes about three seconds at most."""
         records, others = self._workload.records, await plain_targets(self._others)
         served = [record.target(record.live) for record in records.values()]
         snapshot = await self._reader.snapshot([*self._workload.targets(), *others], [*served, *others])
@@ -32,20 +32,20 @@ class ViewStatusReader:
 
 def _view(record: ViewRecord, snapshot: StatusSnapshot) -> ViewStatus:
     target = record.target(record.live)
-    told = consumer_status(snapshot, target)
+    status = consumer_status(snapshot, target)
     return ViewStatus(
-        name=told.name,
-        version=told.version,
+        name=status.name,
+        version=status.version,
         collection=target.name,
-        position=told.position,
-        lag_positions=told.lag_positions,
-        lag_events=told.lag_events,
-        lag_exact=told.lag_exact,
-        lag_seconds=told.lag_seconds,
-        parked=told.parked,
-        state=told.state,
-        trouble=told.trouble,
-        partitions=told.partitions,
+        position=status.position,
+        lag_positions=status.lag_positions,
+        lag_events=status.lag_events,
+        lag_exact=status.lag_exact,
+        lag_seconds=status.lag_seconds,
+        parked=status.parked,
+        state=status.state,
+        trouble=status.trouble,
+        partitions=status.partitions,
         rebuild=None if record.candidate is None else _rebuild(record, record.candidate, snapshot),
         previous=None if record.previous is None else _previous(record, record.previous, snapshot),
     )

@@ -15,14 +15,14 @@ from projector.builds.workload import ViewWorkload
 from projector.http.responses import Status, ViewStatus
 from projector.http.status import ViewStatusReader
 from subscriptions.coordination.coordinator import Coordinator
-from subscriptions.http.problems import told_as_problems
+from subscriptions.http.problems import as_problems
 from subscriptions.ports import DocumentStore
 
 _TAGS = ["views"]
 
 
 class Partitioning(Struct, frozen=True, forbid_unknown_fields=True):
-    """Into how many partitions a view is to be divided."""
+    """The number of partitions of a view."""
 
     partitions: Annotated[int, Meta(ge=1, le=MOST_PARTITIONS)]
 
@@ -33,7 +33,7 @@ def view_routes(
     """The routes over a running coordinator. `grace` is in milliseconds: how long a previous build is kept."""
 
     async def change(name: str, transition: Callable[[ViewRecord], ViewRecord]) -> ViewStatus:
-        with told_as_problems():
+        with as_problems():
             try:
                 await workload.registry.change(name, transition)
             except KeyError:
@@ -47,7 +47,7 @@ def view_routes(
     async def one(name: str) -> ViewStatus:
         found = [view for view in (await reader.read()).views if view.name == name]
         if not found and name in workload.names:
-            raise _not_known_yet(name)
+            raise _starting(name)
         if not found:
             raise _no_such_view(name, sorted(workload.names))
         return found[0]
@@ -83,7 +83,7 @@ def view_routes(
 
     @put("/views/{name:str}/partitions", summary="Divide a view anew", tags=_TAGS)
     async def partition(name: str, data: Partitioning) -> ViewStatus:
-        with told_as_problems():
+        with as_problems():
             record = (await workload.registry.load([name])).get(name)
             if record is None:
                 raise _no_such_view(name, sorted(workload.names))
@@ -99,11 +99,11 @@ def view_routes(
     return [status, view, rebuild, cancel, switch_back, drop_previous, partition]
 
 
-def _no_such_view(name: str, known: list[str]) -> Problem:
-    return Problem(404, "not-found", "Not found", f"there is no view {name!r}; there are {', '.join(known)}")
+def _no_such_view(name: str, existing: list[str]) -> Problem:
+    return Problem(404, "not-found", "Not found", f"there is no view {name!r}; there are {', '.join(existing)}")
 
 
-def _not_known_yet(name: str) -> Problem:
-    """A process that has just started."""
+def _starting(name: str) -> Problem:
+    """This process has just started and has not read the views yet."""
     detail = f"this process has yet to read how {name} stands"
     return Problem(503, "starting", "The projector is starting", detail, headers={"Retry-After": "1"})

@@ -1,1 +1,1 @@
-"""One process's part of the work: what falls to it, started and stopped as that changes."""
+"""One process's part of the work: its partitions, and the followers started and stopped as these change."""

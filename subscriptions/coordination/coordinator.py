@@ -1,7 +1,7 @@
-"""One process among those that follow the log: finds out what falls to it, has it done, and tells the others.
+"""One process among those that follow the log: finds out which work is its own, has it done, and tells the others.
 
-Any number of these run side by side. What each does follows from what all can read in the read store: the records of
-the targets, the leases, the others' heartbeats.
+Any number of these run side by side. What each does depends only on what all can read in the read store: the records
+of the targets, the leases, the others' heartbeats.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
 from infrastructure.resilience import backoff
 from subscriptions.assignment import Assignment
 from subscriptions.coordination.followers import Followers
-from subscriptions.coordination.sharing import Sharing
+from subscriptions.coordination.rebalancing import Rebalancer
 from subscriptions.coordination.worker import Desired
 from subscriptions.coordination.workload import Workload
 from subscriptions.errors import Stopping
@@ -29,19 +29,19 @@ from subscriptions.store.retrying_store import Delays, pause
 
 log = structlog.get_logger(__name__)
 
-# Dead letters that operators have dealt with, here or elsewhere, are out of the count after so many seconds.
+# Dead letters that operators have resolved, here or elsewhere, leave the count after so many seconds.
 _BETWEEN_COUNTS = 5.0
 
 
 class Coordinator:
     """Runs until `stop` is set. `interval` is in seconds: between two heartbeats, and at most between two refreshes;
-    whoever sets `changed` has the next refresh at once. `trouble` says what keeps it from its work, if anything."""
+    setting `changed` starts the next refresh at once. `trouble` says what prevents its work, if anything."""
 
     def __init__(
         self,
         workload: Workload,
-        heart: Heartbeat,
-        sharing: Sharing,
+        heartbeat: Heartbeat,
+        rebalancer: Rebalancer,
         followers: Followers,
         requests: ReplayRequests,
         changed: asyncio.Event,
@@ -51,8 +51,8 @@ class Coordinator:
         delays: Delays = backoff,
     ) -> None:
         self.workload = workload
-        self.heart = heart
-        self.sharing = sharing
+        self.heartbeat = heartbeat
+        self.rebalancer = rebalancer
         self.followers = followers
         self.targets: Sequence[Target] = ()
         self.trouble: str | None = None
@@ -62,21 +62,21 @@ class Coordinator:
         self._stop = stop
         self._interval = interval
         self._delays = delays
-        self._beaten = -math.inf
-        self._counted = 0.0
+        self._last_beat = -math.inf
+        self._last_count = 0.0
 
     def reports(self) -> list[PartitionReport]:
-        """How each partition of this process does; paused are those that wait for a switch."""
+        """The state of each partition of this process; those that wait for a switch are paused."""
         paused = [PartitionReport(ref.key, "paused") for ref in self._mine if self.workload.is_paused(ref.target)]
         return [*self.followers.reports(), *paused]
 
     async def run(self) -> None:
-        """Follows what falls to this process until `stop` is set; then finishes what is begun, gives up its leases."""
+        """Does this process's work until `stop` is set; then finishes what has begun and gives up its leases."""
         try:
             await self._prepare()
-            beating = asyncio.create_task(self._beat_for_ever())
+            beating = asyncio.create_task(self._beat_periodically())
             try:
-                await self._refresh_for_ever()
+                await self._refresh_until_stopped()
             finally:
                 beating.cancel()
                 await asyncio.gather(beating, return_exceptions=True)
@@ -91,17 +91,17 @@ class Coordinator:
         while True:
             try:
                 await self.workload.prepare()
-                await self.sharing.prepare()
+                await self.rebalancer.prepare()
                 await self._requests.prepare()
                 await self.followers.prepare()
-                await self.heart.prepare()
+                await self.heartbeat.prepare()
                 return
             except (ReadStoreUnavailable, ReadStoreRefused) as error:
                 self._note(error)
             await pause(self._stop, next(pauses))
 
-    async def _beat_for_ever(self) -> None:
-        """In a task of its own, so that nothing that takes long is taken for death."""
+    async def _beat_periodically(self) -> None:
+        """In a task of its own, so that long work does not make this process look dead."""
         while True:
             try:
                 await self._beat()
@@ -112,10 +112,10 @@ class Coordinator:
             await asyncio.sleep(self._interval)
 
     async def _beat(self) -> None:
-        await self.heart.beat(self.workload.pause_acks(self.followers.runs), self.reports())
-        self._beaten = monotonic()
+        await self.heartbeat.beat(self.workload.pause_acks(self.followers.runs), self.reports())
+        self._last_beat = monotonic()
 
-    async def _refresh_for_ever(self) -> None:
+    async def _refresh_until_stopped(self) -> None:
         pauses = self._delays()
         while not self._stop.is_set():
             self.changed.clear()
@@ -126,7 +126,7 @@ class Coordinator:
                 await pause(self._stop, next(pauses))
             except Exception as error:
                 self._note(error)
-                log.exception("the coordinator failed to see to its work; trying again")
+                log.exception("the coordinator failed; trying again")
                 await pause(self._stop, next(pauses))
             else:
                 self.trouble, pauses = None, self._delays()
@@ -142,19 +142,19 @@ class Coordinator:
                 wait.cancel()
 
     async def _refresh(self) -> None:
-        """Finds out how things stand, and takes every one of its tasks one step further."""
-        if monotonic() - self._beaten > 2 * self._interval:
-            await self._beat()  # or this process, held up, would take itself for dead
-        await self.heart.refresh()
-        self.targets = await self.workload.refresh(self.heart.alive)
-        self._mine = await self.sharing.share_out(self.targets, self.followers.follows)
+        """Reads the present state, and takes every one of its tasks one step further."""
+        if monotonic() - self._last_beat > 2 * self._interval:
+            await self._beat()  # or this process, when it was delayed, would consider itself dead
+        await self.heartbeat.refresh()
+        self.targets = await self.workload.refresh(self.heartbeat.alive)
+        self._mine = await self.rebalancer.rebalance(self.targets, self.followers.follows)
         self.followers.reconcile(self._desired(self._mine))
         for request in await self._requests.open():
             self.followers.replay(request, self._requests)
-        if monotonic() - self._counted > _BETWEEN_COUNTS:
-            self._counted = monotonic()
+        if monotonic() - self._last_count > _BETWEEN_COUNTS:
+            self._last_count = monotonic()
             await self.followers.recount()
-        await self.workload.maintain(self.heart.instance, self.sharing.states, self.heart.alive)
+        await self.workload.maintain(self.heartbeat.instance, self.rebalancer.states, self.heartbeat.alive)
         if self.workload.low_latency:
             await self._beat()
 
@@ -176,8 +176,8 @@ class Coordinator:
         self.trouble = f"{type(error).__name__}: {error}"
 
     async def _leave(self) -> None:
-        """Gives up what this process has, so that others need not wait for its death."""
+        """Gives up this process's leases, so that others need not wait until it counts as dead."""
         with contextlib.suppress(ReadStoreUnavailable, ReadStoreRefused, asyncio.TimeoutError):
             async with asyncio.timeout(2.0):
-                await self.sharing.give_up_all(self.targets)
-                await self.heart.leave()
+                await self.rebalancer.give_up_all(self.targets)
+                await self.heartbeat.leave()

@@ -1,4 +1,4 @@
-"""The followers that run in this process: started and stopped so that they are what is desired."""
+"""The followers that run in this process: started and stopped until they match what is desired."""
 
 import asyncio
 import contextlib
@@ -25,12 +25,12 @@ from subscriptions.store.retrying_store import Delays, RetryingStore, pause
 log = structlog.get_logger(__name__)
 
 FAILURE_LIMIT = 100
-"""How many keys may fail in a row before the consumer is taken to be at fault, rather than the events."""
+"""How many keys may fail in a row before the fault counts as the consumer's own, not the events'."""
 
 
 class Followers:
     """At most one follower for each target. `buffer` bounds the events that wait for each; `changed` is set whenever
-    one has ended or may do so soon."""
+    one has ended or may end soon."""
 
     def __init__(
         self,
@@ -57,7 +57,6 @@ class Followers:
 
     @property
     def running(self) -> list[Follower]:
-        """Those that run now."""
         return [worker.follower for worker in self._workers.values()]
 
     async def prepare(self) -> None:
@@ -67,7 +66,7 @@ class Followers:
             self._writing = asyncio.create_task(self._checkpoints.run())
 
     def follows(self, ref: PartitionRef) -> bool:
-        """Whether the partition is worked on here."""
+        """Whether the partition is handled here."""
         assignments = [worker.follower.assignment for worker in self._workers.values()]
         return any(
             (one.target.name, one.target.partition_epoch) == (ref.target.name, ref.target.partition_epoch)
@@ -76,16 +75,15 @@ class Followers:
         )
 
     async def recount(self) -> None:
-        """Counts the dead letters anew of whatever has some."""
+        """Counts the dead letters again, for each follower that has some."""
         for follower in self.running:
             if follower.parking.count:
                 await follower.parking.recount(self._store)
 
     def reconcile(self, desired: Mapping[str, Desired]) -> None:
-        """Starts what is desired (by target) and does not run, stops what runs otherwise than is desired."""
+        """Starts what is desired (by target) and does not run, stops what runs and is not desired."""
         for target, worker in self._workers.items():
-            wanted = desired.get(target)
-            if worker.desired != wanted and not worker.stop.is_set():
+            if worker.desired != desired.get(target) and not worker.stop.is_set():
                 worker.stop.set()
                 self._feeds.stop(worker.follower)
         new = [self._worker(one) for target, one in desired.items() if target not in self._workers]
@@ -118,7 +116,7 @@ class Followers:
 
     async def _replay(self, worker: Worker, request: ReplayRequest, requests: ReplayRequests) -> None:
         follower = worker.follower
-        # Its feed need not wait for it: it goes on by itself from where it stands when the replay is over.
+        # Its feed need not wait for it: it continues by itself from its own position when the replay is over.
         self._feeds.detach(follower)
         try:
             keys, fault = await replay_part(follower, self._feeds.log, self._feeds.codec, request)
@@ -133,7 +131,7 @@ class Followers:
             self._feeds.start([follower])
 
     def reports(self) -> list[PartitionReport]:
-        """How each partition that is followed here does."""
+        """The state of each partition that is followed here."""
         return [
             PartitionReport(ref.key, *worker.condition(self._feeds.of(worker.follower)))
             for worker in self._workers.values()
@@ -155,7 +153,7 @@ class Followers:
         return Worker(desired, follower, stop)
 
     async def _start(self, workers: Sequence[Worker]) -> None:
-        """Reads back where all of them left off, then feeds those that are near each other together."""
+        """Loads where all of them stopped, then feeds those that are near each other together."""
         outcomes = await asyncio.gather(*(worker.follower.start() for worker in workers), return_exceptions=True)
         ready = []
         for worker, outcome in zip(workers, outcomes, strict=True):
@@ -181,7 +179,7 @@ class Followers:
         await self._end(worker, fault)
 
     async def _end(self, worker: Worker, fault: BaseException | None) -> None:
-        """Nothing more is done for it after this; what failed for no known reason is begun again after a pause."""
+        """The last step of a worker; one that failed for an unknown reason is started again after a pause."""
         follower = worker.follower
         if fault is not None and not isinstance(fault, Stopping):
             worker.trouble = f"{type(fault).__name__}: {fault}"
@@ -192,7 +190,7 @@ class Followers:
                 await pause(worker.stop, next(self._pauses.setdefault(follower.target, self._delays())))
         else:
             self._pauses.pop(follower.target, None)
-        await self._checkpoints.settled(follower)
+        await self._checkpoints.flushed(follower)
         del self._workers[follower.target]
         self._changed.set()
 

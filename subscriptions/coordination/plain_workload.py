@@ -23,7 +23,7 @@ _MOST_CONSUMERS = 1000
 
 
 class ConsumerRecord(Struct, frozen=True):
-    """A consumer that has begun. `version` is the newest that has ever run: older code gets no more of its work.
+    """A consumer that has begun. `version` is the newest that has ever run: older code gets none of its work any more.
     `sequence` rises with every change."""
 
     consumer: str
@@ -38,7 +38,7 @@ class ConsumerRecord(Struct, frozen=True):
 
 
 class ConsumerRecords:
-    """The records of all plain consumers, whoever runs them. Every method raises what the store raises."""
+    """The records of all plain consumers, whichever process runs them. Every method raises what the store raises."""
 
     def __init__(self, store: DocumentStore) -> None:
         self._store = store
@@ -48,7 +48,7 @@ class ConsumerRecords:
         await self._store.prepare(CONSUMER_RECORDS, ConsumerRecord, (("sequence",),))
 
     async def load(self, names: Collection[str] | None = None) -> Mapping[str, ConsumerRecord]:
-        """The records of those that have one; of all that there are without `names`."""
+        """The records of the consumers named, or of all of them without `names`."""
         if names is None:
             page = await self._store.page(CONSUMER_RECORDS, Page({}, by="sequence", limit=_MOST_CONSUMERS))
             found = dict(page)
@@ -57,7 +57,7 @@ class ConsumerRecords:
         return {name: msgspec.convert(stored.fields, ConsumerRecord) for name, stored in found.items()}
 
     async def save(self, record: ConsumerRecord) -> None:
-        """Stores a record; somebody else's that was faster stands."""
+        """Stores a record, unless another process was faster."""
         fields = msgspec.to_builtins(record)
         await self._store.write(
             CONSUMER_RECORDS, [Write(record.consumer, record.sequence, fields, new=record.sequence == 1)]
@@ -113,7 +113,7 @@ class PlainWorkload:
         return ()
 
     async def maintain(self, instance: str, leases: Mapping[str, LeaseState], alive: Mapping[str, Member]) -> None:
-        """There is nothing to look after."""
+        """There is nothing to do."""
 
 
 def _is_behind(record: ConsumerRecord | None, consumer: Consumer) -> bool:

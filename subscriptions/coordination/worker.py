@@ -1,4 +1,4 @@
-"""One follower as it is run: what it was started for, how it is asked to stop, how it does."""
+"""A follower as it runs: what it was started for, how it is stopped, and its state."""
 
 import asyncio
 
@@ -10,14 +10,14 @@ from subscriptions.following.follower import Follower
 
 
 class Desired(Struct, frozen=True):
-    """What is to be followed here, and up to where at most (None: on and on)."""
+    """What must be followed here, and up to which position at most (None: no limit)."""
 
     assignment: Assignment
     limit: int | None = None
 
 
 class Worker:
-    """`stop` asks the follower to finish; `replayed` are the requests for a replay that it has dealt with."""
+    """`stop` asks the follower to finish; `replayed` are the replay requests that it has handled."""
 
     def __init__(self, desired: Desired, follower: Follower, stop: asyncio.Event) -> None:
         self.desired = desired

@@ -1,4 +1,4 @@
-"""What there is to do: the port by which the coordinator learns of targets, and of what each kind of them needs."""
+"""The work to do: the port that tells the coordinator the targets, and what each kind of target needs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -27,26 +27,26 @@ class Workload(Protocol):
 
     @property
     def low_latency(self) -> bool:
-        """Whether others wait for what this process does next, so that it should look around more often."""
+        """Whether others wait for what this process does next, so that it should refresh more often."""
 
     async def prepare(self) -> None:
-        """Checks that what it keeps can be stored."""
+        """Checks that its records can be stored."""
 
     async def refresh(self, alive: Mapping[str, Member]) -> Sequence[Target]:
         """Every target there is now, the most urgent first; those that are missing are made."""
 
     def consumer(self, assignment: Assignment, store: RetryingStore) -> Consumer:
-        """Who does the work of an assignment."""
+        """The consumer that does the work of an assignment."""
 
     def is_paused(self, target: Target) -> bool:
-        """Whether nothing may be written to the target at the moment."""
+        """Whether nothing may be written to the target now."""
 
     def limit(self, target: Target) -> int | None:
-        """The position up to which the target is to be brought and no further; None when there is none."""
+        """The position after which nothing may be written to the target; None when there is no limit."""
 
     def pause_acks(self, runs: Callable[[str], bool]) -> Sequence[PauseAck]:
-        """The targets that this process does not write, as their records ask; `runs` tells (by name) whether
-        anything of one may still be written."""
+        """The targets that this process does not write, because their records ask for a pause; `runs` tells (by name)
+        whether this process may still write one."""
 
     async def maintain(self, instance: str, leases: Mapping[str, LeaseState], alive: Mapping[str, Member]) -> None:
-        """Takes whatever is in the care of this process (`instance`) one step further."""
+        """Takes all that this process (`instance`) is responsible for one step further."""

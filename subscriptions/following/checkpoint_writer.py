@@ -1,4 +1,4 @@
-"""Writes checkpoints behind the work: whatever has been noted while a write was under way goes with the next."""
+"""Writes checkpoints after the work: all that has been noted during one write goes with the next."""
 
 import asyncio
 from collections.abc import Mapping
@@ -21,18 +21,19 @@ _AFTER_A_FAULT = 0.5
 
 
 class Advancing(Protocol):
-    """Whose checkpoints are written; see subscriptions.following.follower.Follower."""
+    """What has its checkpoints written; see subscriptions.following.follower.Follower."""
 
     assignment: Assignment
     throughput: Throughput
 
-    def arrived(self, position: int) -> None: ...
+    def checkpoint_written(self, position: int) -> None: ...
 
 
 class CheckpointWriter:
-    """The checkpoints of all that one process follows, each written after the work that it stands for.
+    """The checkpoints of all that one process follows, each written after the work that it records.
 
-    A checkpoint never goes back: a write is refused, rightly, when another writer is ahead. `owner` names the process.
+    A checkpoint never goes back: a write is refused when another writer is ahead, which is right. `owner` names the
+    process.
     """
 
     def __init__(self, store: DocumentStore, owner: str) -> None:
@@ -77,7 +78,7 @@ class CheckpointWriter:
             async with self._written:
                 self._written.notify_all()
 
-    async def settled(self, follower: Advancing) -> None:
+    async def flushed(self, follower: Advancing) -> None:
         """Waits until the last checkpoint of a follower is written, or never will be."""
         async with self._written:
             await self._written.wait_for(
@@ -89,7 +90,7 @@ class CheckpointWriter:
         self._writing, self._noted = self._noted, {}
         await self._store.write(CHECKPOINTS, [one for pair in self._writing.items() for one in self._writes(*pair)])
         for follower, position in self._writing.items():
-            follower.arrived(position)
+            follower.checkpoint_written(position)
         self._writing = {}
         async with self._written:
             self._written.notify_all()

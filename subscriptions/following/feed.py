@@ -25,7 +25,7 @@ class Feed:
     """Every event is read and decoded once for all the followers of a feed.
 
     `buffer` bounds the events read ahead; `idle_check` is in seconds (see `_next`). `delivered` is the position up to
-    which the followers have had the log; -1 is before the first event.
+    which the followers have received the log; -1 is before the first event.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class Feed:
         self.connected = False
         self.caught_up = False
         self.trouble: str | None = None
-        self.may_go_on = asyncio.Event()
-        self.may_go_on.set()
+        self.may_deliver = asyncio.Event()
+        self.may_deliver.set()
         self._on_delivery = on_delivery
         self._log = event_log
         self._codec = codec
@@ -56,15 +56,15 @@ class Feed:
         self._pauses = delays()
 
     def remove(self, follower: Follower) -> None:
-        """Feeds it no more; with the last one the feed ends."""
+        """Stops feeding it; with its last follower the feed ends."""
         self.detach(follower)
         follower.inbox.abandon()
 
     def detach(self, follower: Follower) -> None:
-        """As `remove`, but what it has got already it may still handle."""
+        """As `remove`, but it may still handle what it has received."""
         if follower in self.followers:
             self.followers.remove(follower)
-            follower.inbox.let_go()
+            follower.inbox.release()
         if not self.followers:
             self.end()
 
@@ -73,11 +73,11 @@ class Feed:
         self._over.set()
 
     def add(self, followers: Iterable[Follower]) -> None:
-        """Feeds others too; they must have had at least what this feed has delivered."""
+        """Feeds others too; they must already have received all that this feed has delivered."""
         self.followers += followers
 
     async def run(self) -> None:
-        """Follows the log while there is anything to feed; whatever fails is logged and begun again."""
+        """Follows the log while there is anything to feed; after any failure it logs it and starts again."""
         while not self._over.is_set():
             try:
                 await self._follow()
@@ -114,16 +114,16 @@ class Feed:
             decoded = decode_batch(self._codec, batch.events, batch.position, caught_up=batch.caught_up)
             for follower in list(self.followers):
                 await follower.inbox.room()
-            await self.may_go_on.wait()
+            await self.may_deliver.wait()
             for follower in self.followers:
                 follower.deliver(decoded)
             self.delivered = max(self.delivered, batch.position)
         self.caught_up = batch.caught_up
 
     async def _next(self, subscription: Batches) -> Batch:
-        """The next batch. After `idle_check` seconds without one the log is asked whether there should have been.
+        """The next batch. After `idle_check` seconds without one it asks the log whether there should have been one.
 
-        That finds a connection that has gone dead without a word. Raises Stopping, EventStoreUnavailable.
+        That finds a connection that is dead without an error. Raises Stopping, EventStoreUnavailable.
         """
         coming = asyncio.ensure_future(subscription.next_batch())
         over = asyncio.ensure_future(self._over.wait())

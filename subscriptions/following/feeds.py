@@ -1,7 +1,7 @@
-"""Every feed of a process: one that is furthest on, and one for each group that still catches up with it.
+"""All feeds of a process: the one that is furthest ahead, and one for each group that still catches up with it.
 
-A rebuild, or a partition taken over from another process, reads the log for itself until it is level with the others;
-then it joins them, and its own subscription ends. So nothing that is up to date ever waits for what is not.
+A rebuild, or a partition taken over from another process, reads the log for itself until it has caught up with the
+others; then it joins them, and its own subscription ends. So nothing that is up to date ever waits for what is not.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from subscriptions.store.retrying_store import Delays
 
 # Followers that start further apart than this do not share a subscription: in commit positions, which are bytes.
 _FAR = 16 * 1024 * 1024
-# How long the furthest feed waits at most so that one that is nearly level can come up to it.
+# How long the furthest feed waits at most so that one that has nearly caught up can reach it.
 _LONGEST_WAIT = 1.0
 
 
@@ -36,17 +36,13 @@ class Feeds:
         self._feeds: dict[Feed, asyncio.Task[None]] = {}
         self._main: Feed | None = None
 
-    @property
-    def trouble(self) -> str | None:
-        """What keeps a feed from its log, if anything does."""
-        return next((feed.trouble for feed in self._feeds if feed.trouble), None)
-
     def of(self, follower: Follower) -> Feed | None:
         """The feed of a follower; None when it has none."""
         return next((feed for feed in self._feeds if follower in feed.followers), None)
 
     def start(self, followers: Sequence[Follower]) -> None:
-        """Feeds them from where they are, those that are near each other together, and near others that catch up."""
+        """Feeds them from their positions, together with each other and with others that catch up where those are
+        near."""
         for group in _near_each_other(followers):
             group += self._taken_from_feeds_near(group[0].delivered)
             idle_check = self._idle_check if self._main is None else self._idle_check / 10
@@ -54,7 +50,7 @@ class Feeds:
                 self.log,
                 self.codec,
                 group,
-                self._join_when_level,
+                self._join_when_caught_up,
                 buffer=self._buffer,
                 idle_check=idle_check,
                 delays=self._delays,
@@ -63,8 +59,8 @@ class Feeds:
             self._feeds[feed] = asyncio.create_task(self._run(feed))
 
     def _taken_from_feeds_near(self, position: int) -> list[Follower]:
-        """What catches up near there, taken from its feeds: to read the log once more for it would cost more than to
-        skip a few events."""
+        """The followers that catch up near there, taken from their feeds: to read the log once more for them would cost
+        more than to skip a few events."""
         taken = []
         for feed in list(self._feeds):
             if feed is not self._main and abs(feed.delivered - position) <= _FAR:
@@ -74,12 +70,11 @@ class Feeds:
         return taken
 
     def stop(self, follower: Follower) -> None:
-        """Feeds it no more."""
         for feed in list(self._feeds):
             feed.remove(follower)
 
     def detach(self, follower: Follower) -> None:
-        """Feeds it no more for now; what it has got already it may still handle. `start` goes on with it."""
+        """Stops feeding it for now; it may still handle what it has received. `start` continues with it."""
         for feed in list(self._feeds):
             feed.detach(follower)
 
@@ -99,27 +94,27 @@ class Feeds:
                 self._main = max(self._feeds, key=lambda one: one.delivered, default=None)
             self._show()
 
-    async def _join_when_level(self, feed: Feed) -> None:
-        """Lets feeds that have come level with the furthest one join it."""
+    async def _join_when_caught_up(self, feed: Feed) -> None:
+        """Lets a feed that has caught up with the furthest one join it."""
         self._show()
         main = self._main
         if main is None or feed is main:
             return
         if feed.delivered < main.delivered and feed.caught_up:
-            await self._await_or_ask(feed, main)
+            await self._close_gap(feed, main)
         if feed.delivered < main.delivered or not (feed.connected and feed.followers):
             return
         if main.caught_up or not main.connected:
             self._join(feed, main)
         else:
             self._main = feed
-        main.may_go_on.set()
+        main.may_deliver.set()
 
-    async def _await_or_ask(self, feed: Feed, main: Feed) -> None:
-        """A feed that has all the log had when it asked, and is still behind: either something has come since, which
-        the other shall wait for; or it is behind in name alone, by events that the server filters out."""
-        main.may_go_on.clear()
-        asyncio.get_running_loop().call_later(_LONGEST_WAIT, main.may_go_on.set)
+    async def _close_gap(self, feed: Feed, main: Feed) -> None:
+        """For a feed that has read to the log's end and is still behind: either there are newer events, and the other
+        feed must wait for it; or it is behind only by events that the server filters out."""
+        main.may_deliver.clear()
+        asyncio.get_running_loop().call_later(_LONGEST_WAIT, main.may_deliver.set)
         target = main.delivered
         try:
             missing = await self._first_after(feed.delivered)

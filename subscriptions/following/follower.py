@@ -24,9 +24,9 @@ class Follower:
     """Brings one assignment up to date. Nothing after the position `limit` is handled, if there is one; `buffer` bounds
     the events that wait, `failure_limit` as in Parking.
 
-    `position` is that of its checkpoint, None before the first; `handled` is where its work has come, `delivered` the
-    last position that has come into its inbox; -1 is before the first event. Whoever handles dead letters holds `gate`
-    meanwhile.
+    `position` is that of its checkpoint, None before the first; `handled` is how far its work is done, `delivered` the
+    last position that has come into its inbox; -1 is before the first event. `gate` is locked while a batch or dead
+    letters are handled.
     """
 
     def __init__(
@@ -60,13 +60,8 @@ class Follower:
         """The name of what it brings up to date."""
         return self.assignment.target.name
 
-    @property
-    def is_level(self) -> bool:
-        """Whether all that has come to it is handled, and in its checkpoint."""
-        return (-1 if self.position is None else self.position) >= self.delivered
-
     async def start(self) -> None:
-        """Reads back where an earlier run left off."""
+        """Loads where an earlier run stopped."""
         await self.consumer.prepare()
         await self.parking.load(self.store)
         found = (await self._checkpoints.load(self.assignment)).values()
@@ -76,7 +71,7 @@ class Follower:
         self.throughput.total = min(0 if one is None or one.fields is None else one.fields["events"] for one in found)
 
     def deliver(self, batch: DecodedBatch) -> None:
-        """Takes a batch in; what it has had already is left out."""
+        """Takes a batch in; events that it has received before are left out."""
         position = batch.position if self.limit is None else min(batch.position, self.limit)
         if position < self.delivered or self.delivered == self.limit:
             return
@@ -90,8 +85,8 @@ class Follower:
         self.inbox.put(DecodedBatch(events, position, batch.caught_up, considered))
 
     async def run(self) -> None:
-        """Handles what is delivered, until the consumer's own fault stops it. Raises Stopping; a batch that was begun
-        is finished when the store lets it."""
+        """Handles what is delivered, until a fault of the consumer itself stops it. Raises Stopping; a batch that has
+        begun is finished if the store allows it."""
         stopping = asyncio.ensure_future(self.store.stopping())
         try:
             while self.broken is None:
@@ -107,7 +102,7 @@ class Follower:
             self.inbox.abandon()
 
     async def _take(self, batch: DecodedBatch) -> None:
-        """Does the work up to the batch's position, or stops the consumer when its own fault is in the way."""
+        """Does the work up to the batch's position, or stops the consumer when the fault is its own."""
         try:
             await self._handle(batch)
         except ConsumerBroken as error:
@@ -130,6 +125,6 @@ class Follower:
             metrics.EVENTS.labels(self.consumer.name).inc(len(steps))
         await set_aside.record(self.store)
 
-    def arrived(self, position: int) -> None:
-        """The checkpoint stands at `position`."""
+    def checkpoint_written(self, position: int) -> None:
+        """The stored checkpoint is at `position` now."""
         self.position = position

@@ -1,4 +1,4 @@
-"""What a follower has still to handle: all that has come while it was busy is taken as one batch."""
+"""What a follower still has to handle: all that has come while it was busy is taken as one batch."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from subscriptions.decoding import DecodedBatch, Incoming
 
 
 class Inbox:
-    """At most about `capacity` events wait here; whoever feeds it waits for room before each batch."""
+    """At most about `capacity` events wait here; a feed waits for room before each batch."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -21,11 +21,11 @@ class Inbox:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to be taken."""
+        """Whether there is nothing to take."""
         return not self._news.is_set()
 
     def put(self, batch: DecodedBatch) -> None:
-        """Adds a batch to what waits."""
+        """Adds a batch."""
         if self._abandoned:
             return
         self._events += batch.events
@@ -39,18 +39,18 @@ class Inbox:
         """Waits until another batch can be put in."""
         await self._room.wait()
 
-    def let_go(self) -> None:
-        """Whoever waits for room need not wait any longer."""
+    def release(self) -> None:
+        """Ends the wait for room."""
         self._room.set()
 
     def abandon(self) -> None:
-        """Nobody takes anything any more; nobody shall wait for room either."""
+        """Nothing is taken any more, so nobody must wait for room."""
         self._abandoned = True
         self._events = []
         self._room.set()
 
     async def take(self) -> DecodedBatch:
-        """Waits for news, then takes all of it."""
+        """Waits until there is something, then takes all of it."""
         await self._news.wait()
         batch = DecodedBatch(self._events, self._position, self._caught_up, self._considered)
         self._events, self._considered = [], 0

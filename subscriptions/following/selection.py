@@ -14,7 +14,8 @@ from subscriptions.parking.set_aside import SetAside
 
 
 class Selection:
-    """The events that a consumer wants, with those of their keys that are ours. What gives no keys parks its stream."""
+    """The events of a consumer's types, each with those of its keys that are ours. When the keys can't be found, the
+    stream is parked."""
 
     def __init__(self, consumer: Consumer, assignment: Assignment, parking: Parking) -> None:
         self._consumer = consumer
@@ -24,8 +25,8 @@ class Selection:
     def select(self, events: Sequence[Incoming], after: int, set_aside: SetAside) -> list[Step]:
         """Events at or below `after` are done already. Raises ConsumerBroken."""
         steps: list[Step] = []
-        wanted, parking = self._consumer.events, self._parking
-        holds_stream, is_discarded = parking.holds_stream, parking.discards.whole
+        event_types, parking = self._consumer.events, self._parking
+        is_stream_parked, is_discarded = parking.is_stream_parked, parking.discards.whole
         for incoming in events:
             stored, recorded = incoming.stored, incoming.recorded
             if stored.position <= after:
@@ -33,10 +34,10 @@ class Selection:
             if recorded is None:
                 if not is_discarded(stored.position):
                     set_aside.stream(stored, incoming.fault)
-            elif type(recorded.event) in wanted:
+            elif type(recorded.event) in event_types:
                 if is_discarded(stored.position):
                     continue
-                if holds_stream(stored.stream, stored.position):
+                if is_stream_parked(stored.stream, stored.position):
                     set_aside.stream(stored, BEHIND)
                 else:
                     self._add(stored, recorded, steps, set_aside)

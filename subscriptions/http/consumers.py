@@ -18,9 +18,10 @@ _TAGS = ["consumers"]
 def consumer_routes(
     reader: StatusReader, catalogue: PlainCatalogue, *, paths: Sequence[str] = ("/consumers",)
 ) -> list[Any]:
-    """The routes over one process; it tells of every plain consumer, whoever runs it. `paths` are those of the list."""
+    """The routes over one process; they show every plain consumer, also those that other processes run. `paths` are
+    those of the list."""
 
-    async def told() -> Consumers:
+    async def statuses() -> Consumers:
         targets = await plain_targets(catalogue)
         snapshot = await reader.snapshot(targets, targets)
         return Consumers(
@@ -31,11 +32,11 @@ def consumer_routes(
 
     @get(list(paths), summary="Every consumer: how far, how far behind, who runs it", tags=_TAGS)
     async def consumers() -> Consumers:
-        return await told()
+        return await statuses()
 
     @get("/consumers/{name:str}", summary="One consumer", tags=_TAGS)
     async def consumer(name: str) -> ConsumerStatus:
-        found = {one.name: one for one in (await told()).consumers}
+        found = {one.name: one for one in (await statuses()).consumers}
         if name not in found:
             detail = f"there is no consumer {name!r}; there are {', '.join(sorted(found)) or 'none yet'}"
             raise Problem(404, "not-found", "Not found", detail)
@@ -53,7 +54,7 @@ async def plain_targets(catalogue: PlainCatalogue) -> list[Target]:
 
 
 def consumer_status(snapshot: StatusSnapshot, target: Target) -> ConsumerStatus:
-    """What is told of one consumer."""
+    """The status of one consumer as it is shown."""
     lag = snapshot.lag(target)
     state, trouble = snapshot.state(target)
     return ConsumerStatus(

@@ -6,7 +6,7 @@ from litestar import get, post
 from litestar.params import Parameter
 from msgspec import Meta, Struct
 
-from subscriptions.http.problems import told_as_problems
+from subscriptions.http.problems import as_problems
 from subscriptions.http.responses import DeadLetter, DeadLetters, DeadLetterSummary, RetryOutcome
 from subscriptions.operating.dead_letters import DeadLetterOperations
 from subscriptions.parking.parked_events import ParkedEvent
@@ -39,25 +39,25 @@ def dead_letter_routes(operations: DeadLetterOperations) -> list[Any]:
         limit: Annotated[int, Parameter(ge=1, le=500, description="how many at most")] = 50,
         after: Annotated[int, Parameter(ge=-1, description="only those after this position")] = -1,
     ) -> DeadLetters:
-        with told_as_problems():
+        with as_problems():
             page, more = await operations.page(consumer, key, after=after, limit=limit)
         return DeadLetters([_summary(one) for one in page], page[-1].position if more else None)
 
     @get("/dead-letters/{consumer:str}/{position:int}", summary="One dead letter with its data", tags=_TAGS)
     async def dead_letter(consumer: str, position: int) -> DeadLetter:
-        with told_as_problems():
+        with as_problems():
             one = await operations.one(consumer, position)
         return DeadLetter(_summary(one), one.data, one.metadata)
 
     @post("/dead-letters/retry", summary="Replay dead letters in order", tags=_TAGS, status_code=200)
     async def retry(data: RetryRequest) -> RetryOutcome:
-        with told_as_problems():
+        with as_problems():
             outcome = await operations.retry(data.consumer, data.key)
         return RetryOutcome(data.consumer, outcome.replayed, 0, outcome.remaining, outcome.errors)
 
     @post("/dead-letters/discard", summary="Leave an event out of a consumer for good", tags=_TAGS, status_code=200)
     async def discard(data: DiscardRequest) -> RetryOutcome:
-        with told_as_problems():
+        with as_problems():
             outcome = await operations.discard(data.consumer, data.position, data.reason)
         replayed = max(0, outcome.replayed - 1)
         return RetryOutcome(data.consumer, replayed, 1, outcome.remaining, outcome.errors)

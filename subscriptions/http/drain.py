@@ -6,7 +6,7 @@ from litestar import post
 from litestar.params import Parameter
 
 from infrastructure.http.problems import Problem
-from subscriptions.http.problems import told_as_problems
+from subscriptions.http.problems import as_problems
 from subscriptions.http.responses import Drained
 from subscriptions.operating.draining import Draining
 
@@ -21,7 +21,7 @@ def drain_route(draining: Draining) -> Any:
             list[str] | None, Parameter(description="only these, whoever runs them; else all that this service runs")
         ] = None,
     ) -> Drained:
-        with told_as_problems():
+        with as_problems():
             try:
                 return Drained(await draining.drained(consumer or (), timeout=timeout))
             except TimeoutError:

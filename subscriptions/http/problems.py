@@ -1,4 +1,4 @@
-"""From what went wrong to problem details."""
+"""From exceptions to problem details."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,17 +6,17 @@ from contextlib import contextmanager
 from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.http.problems import Problem, unavailable
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
-from subscriptions.operating.dead_letters import NoSuchConsumer, NoSuchDeadLetter, NotAnswered
+from subscriptions.operating.dead_letters import NoSuchConsumer, NoSuchDeadLetter, ReplayTimeout
 
 
 @contextmanager
-def told_as_problems() -> Iterator[None]:
-    """Raises Problem for what the operators' own operations raise."""
+def as_problems() -> Iterator[None]:
+    """Raises Problem for what the operators' operations raise."""
     try:
         yield
     except (NoSuchConsumer, NoSuchDeadLetter) as error:
         raise Problem(404, "not-found", "Not found", str(error)) from error
-    except NotAnswered as error:
+    except ReplayTimeout as error:
         title = "Not every process has answered"
         raise Problem(503, "not-answered", title, str(error), headers={"Retry-After": "5"}) from error
     except (ReadStoreUnavailable, ReadStoreRefused) as error:

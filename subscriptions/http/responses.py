@@ -1,4 +1,4 @@
-"""What operators are told over HTTP of any consumer. Times: epoch milliseconds, or as their name says."""
+"""The responses about consumers over HTTP. Times are in epoch milliseconds, or as their name says."""
 
 from msgspec import Struct
 
@@ -33,7 +33,7 @@ class ConsumerStatus(Struct, frozen=True):
 
 
 class Consumers(Struct, frozen=True):
-    """Every consumer that has one target of its own, whichever process runs it, and every process there is."""
+    """Every consumer with one target, whichever process runs it, and every process."""
 
     event_store: EventStoreStatus
     instances: list[InstanceStatus]
@@ -75,7 +75,7 @@ class DeadLetter(Struct, frozen=True):
 
 
 class RetryOutcome(Struct, frozen=True):
-    """What came of a retry or a discard. `replayed` events are handled now and no dead letters any more; `remaining`
+    """The outcome of a retry or a discard. `replayed` events are handled now and no dead letters any more; `remaining`
     are still parked, because of `errors` (one line for each key that failed again)."""
 
     consumer: str

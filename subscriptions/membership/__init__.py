@@ -1,1 +1,1 @@
-"""Which process does what: heartbeats, leases, and how the work is shared out."""
+"""Which process does what: heartbeats, leases, and how the work is divided."""

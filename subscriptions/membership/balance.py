@@ -1,4 +1,4 @@
-"""Who is to do what: pure, so that every process comes to the same answer from the same facts."""
+"""Which process gets which partition: pure, so that every process comes to the same plan from the same input."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A process's own heartbeat, and the beats of the others."""
+"""A process's own heartbeat, and the heartbeats of the others."""
 
 import os
 import secrets
@@ -38,14 +38,14 @@ class Heartbeat:
         self._roster = Roster(lease)
 
     async def prepare(self) -> None:
-        """Checks that members can be stored, and makes this process the newest of its name, whatever the clock says."""
+        """Checks that members can be stored, and makes this process the newest of its name, even if clocks differ."""
         await self._store.prepare(MEMBERS, Member, ())
         for _, member in (await self._found()).values():
             if member.name == self._name and member.started_at >= self._started_at:
                 self._started_at = member.started_at + 1
 
     async def beat(self, pause_acks: Sequence[PauseAck], partitions: Sequence[PartitionReport]) -> None:
-        """Tells the others that this process lives, and how it does."""
+        """Tells the others that this process is alive, and the state of its partitions."""
         self._beat = max(self._beat + 1, now_millis())
         member = Member(
             instance=self.instance,
@@ -60,7 +60,7 @@ class Heartbeat:
         await self._store.write(MEMBERS, [Write(self.instance, self._beat, msgspec.to_builtins(member))])
 
     async def refresh(self) -> None:
-        """Finds out who there is, and who of them is alive; forgets those who have been gone for long."""
+        """Loads all members and which of them are alive; removes those that have been dead for long."""
         found = await self._found()
         self.members = {instance: member for instance, (_, member) in found.items()}
         self.alive = self._roster.refresh(found)
@@ -75,7 +75,7 @@ class Heartbeat:
 
     @property
     def able(self) -> dict[str, list[str]]:
-        """What each process can run that new work may be given to: this one, and those that are sure to be alive."""
+        """What each process can run that may get new work: this one, and those that are certainly alive."""
         return {
             instance: member.abilities
             for instance, member in self.alive.items()

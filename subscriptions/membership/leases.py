@@ -1,4 +1,4 @@
-"""Leases: who works on which partition, under an epoch that rises with every change of hands."""
+"""Leases: which process works on which partition, under an epoch that rises with every change of owner."""
 
 from collections.abc import Mapping, Sequence
 
@@ -29,7 +29,7 @@ class Lease(Struct, frozen=True):
 
 
 class LeaseState(Struct, frozen=True):
-    """A lease as it stands: its owner (empty: nobody) and its epoch."""
+    """The present state of a lease: its owner (empty: nobody) and its epoch."""
 
     owner: str
     epoch: int
@@ -60,9 +60,10 @@ class Leases:
     async def pass_on(
         self, refs: Sequence[PartitionRef], before: Mapping[str, LeaseState], owner: str
     ) -> frozenset[str]:
-        """Gives each partition's lease, as it was `before`, to `owner` under the next epoch; answers which keys were.
+        """Gives each partition's lease, as it was `before`, to `owner` under the next epoch; returns the keys
+        that were.
 
-        Where somebody was faster nothing happens: of several who write the same epoch the store takes the first.
+        Where another process was faster nothing happens: of several writes of one epoch the store takes the first.
         """
         writes = [
             Write(ref.key, before.get(ref.key, FREE).epoch + 1, msgspec.to_builtins(_lease(ref, owner))) for ref in refs

@@ -1,4 +1,4 @@
-"""What a process tells the others, with every heartbeat."""
+"""What a process tells the others with every heartbeat."""
 
 from msgspec import Struct
 
@@ -6,14 +6,15 @@ MEMBERS = "consumer_members"
 
 
 class PauseAck(Struct, frozen=True):
-    """This process does not write the target while it is paused: `number` is that of the pause."""
+    """This process does not write the target during the pause with that `number`."""
 
     target: str
     number: int
 
 
 class PartitionReport(Struct, frozen=True, omit_defaults=True):
-    """How one of its partitions (by key) does. `state` is starting, catching_up, live, waiting, stopped or paused."""
+    """The state of one of its partitions (by key). `state` is starting, catching_up, live, waiting, stopped or
+    paused."""
 
     partition: str
     state: str

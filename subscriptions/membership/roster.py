@@ -1,4 +1,4 @@
-"""Who is alive, as this process sees it by its own clock: whoever has been seen to beat within the lease's time."""
+"""Which processes are alive, by this process's own clock: those whose heartbeat has changed within the lease's time."""
 
 from collections.abc import Mapping
 from time import monotonic
@@ -7,7 +7,7 @@ from subscriptions.membership.member import Member
 
 
 class Roster:
-    """`lease` is in seconds: how long after its last beat a process still counts as alive."""
+    """`lease` is in seconds: how long after its last heartbeat a process counts as alive."""
 
     def __init__(self, lease: float) -> None:
         self._lease = lease
@@ -15,7 +15,7 @@ class Roster:
         self._at_first: dict[str, int] | None = None
 
     def refresh(self, members: Mapping[str, tuple[int, Member]]) -> dict[str, Member]:
-        """Those of `members` (by instance, each with its beat) that are alive."""
+        """Those of `members` (by instance, each with its heartbeat) that are alive."""
         moment = monotonic()
         self._seen = {
             instance: self._seen[instance] if self._seen.get(instance, (None,))[0] == beat else (beat, moment)
@@ -31,8 +31,8 @@ class Roster:
         }
 
     def has_beaten(self, instance: str) -> bool:
-        """Whether a process has been seen to beat, or to come: of those that were there at the first refresh one can't
-        tell before, and some of them may have died long ago."""
+        """Whether a process has sent a heartbeat, or has joined, since the first refresh. Before that, nobody can tell
+        whether those that were there at the first refresh have died long ago."""
         assert self._at_first is not None
         return self._seen[instance][0] != self._at_first.get(instance)
 

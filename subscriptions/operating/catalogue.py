@@ -1,4 +1,4 @@
-"""Which consumers there are, whoever runs them, and what each of them brings up to date."""
+"""All consumers, whichever process runs them, and the targets of each."""
 
 from collections.abc import Collection, Mapping
 from typing import Protocol
@@ -9,8 +9,8 @@ from infrastructure.checkpoints import Target
 
 
 class TargetsOf(Struct, frozen=True):
-    """What a consumer brings up to date. `served` is what others read or rely on, `candidate` what is to take its
-    place, `previous` what had it before; most consumers have one target alone."""
+    """The targets of a consumer. `served` is the one that others read, `candidate` will take its place, `previous` had
+    it before; most consumers have only one target."""
 
     served: Target
     candidate: Target | None = None
@@ -18,17 +18,16 @@ class TargetsOf(Struct, frozen=True):
 
     @property
     def all(self) -> tuple[Target, ...]:
-        """Every one of them."""
         return tuple(one for one in (self.served, self.candidate, self.previous) if one is not None)
 
     @property
     def shown(self) -> tuple[Target, ...]:
-        """Those whose dead letters are shown: what the previous one has parked only repeats them."""
+        """Those whose dead letters are shown: those of the previous one only repeat them."""
         return tuple(one for one in (self.served, self.candidate) if one is not None)
 
 
 class Catalogue(Protocol):
-    """`own` are the consumers that this service runs, which it can name before anything has been read."""
+    """`own` are the consumers that this service runs, whose names it knows before it has read anything."""
 
     own: Collection[str]
 

@@ -1,4 +1,4 @@
-"""Retry and discard, as operators ask for them: put to whoever has the partitions, awaited, summed up."""
+"""Retry and discard for operators: requests to the processes that own the partitions, and their responses summed up."""
 
 import asyncio
 import secrets
@@ -25,18 +25,18 @@ _BETWEEN_CHECKS = 0.05
 
 
 class NoSuchConsumer(Exception):
-    """There is no consumer by that name; `known` are those there are."""
+    """There is no consumer by that name; `existing` are the names of those there are."""
 
-    def __init__(self, name: str, known: Sequence[str]) -> None:
-        super().__init__(f"there is no consumer {name!r}; there are {', '.join(known)}")
+    def __init__(self, name: str, existing: Sequence[str]) -> None:
+        super().__init__(f"there is no consumer {name!r}; there are {', '.join(existing)}")
 
 
 class NoSuchDeadLetter(Exception):
     """There is nothing parked by that name."""
 
 
-class NotAnswered(Exception):
-    """The owner of a partition did not do its part in time; the request stands, and is done when it can be."""
+class ReplayTimeout(Exception):
+    """The owner of a partition did not do its part in time; the request remains, and is done as soon as possible."""
 
 
 class Outcome(Struct, frozen=True):
@@ -49,7 +49,7 @@ class Outcome(Struct, frozen=True):
 
 
 class DeadLetterOperations:
-    """`asked` is set for each request, for this process to see to it at once. `timeout` is in seconds: how long the
+    """`asked` is set for each request, so that this process handles it at once. `timeout` is in seconds: how long the
     owners may take. Methods raise what the store raises."""
 
     def __init__(self, store: DocumentStore, catalogue: Catalogue, asked: asyncio.Event, *, timeout: float) -> None:
@@ -83,7 +83,7 @@ class DeadLetterOperations:
     async def retry(self, consumer: str, key: str | None) -> Outcome:
         """Replays what is parked of a consumer for a key or a stream, or for all.
 
-        Raises NoSuchConsumer, NoSuchDeadLetter, NotAnswered.
+        Raises NoSuchConsumer, NoSuchDeadLetter, ReplayTimeout.
         """
         await self._check(consumer)
         where: dict[str, Scalar | Comparison] = (
@@ -103,7 +103,7 @@ class DeadLetterOperations:
         """Leaves an event out for the keys that it is parked for (all of them, where its stream is parked), for good
         and in later targets too; and replays what stood behind it.
 
-        Raises NoSuchConsumer, NoSuchDeadLetter, NotAnswered.
+        Raises NoSuchConsumer, NoSuchDeadLetter, ReplayTimeout.
         """
         await self._check(consumer)
         of_keys = {record.key: record for record in await self._at(consumer, position, limit=1000)}
@@ -113,11 +113,11 @@ class DeadLetterOperations:
         return await self._replay(consumer, [one for one in records if one.key in of_keys])
 
     async def _check(self, consumer: str) -> None:
-        # A process that has just started can name its own before anything was read.
+        # A process that has just started knows the names of its own consumers before it has read anything.
         if consumer not in self._catalogue.own:
-            known = await self._catalogue.load()
-            if consumer not in known:
-                raise NoSuchConsumer(consumer, sorted({*self._catalogue.own, *known}))
+            begun = await self._catalogue.load()
+            if consumer not in begun:
+                raise NoSuchConsumer(consumer, sorted({*self._catalogue.own, *begun}))
 
     async def _at(self, consumer: str, position: int, *, limit: int) -> list[ParkedEvent]:
         page = Page({"consumer": consumer, "position": position}, by="position", limit=limit)
@@ -132,7 +132,7 @@ class DeadLetterOperations:
             async with asyncio.timeout(self._timeout):
                 responses = await self._replayed(consumer, records)
         except TimeoutError:
-            raise NotAnswered(
+            raise ReplayTimeout(
                 f"not every process that runs {consumer} has answered within {self._timeout:g} s; "
                 "the request stands, and a repeated one does no harm"
             ) from None
@@ -147,10 +147,10 @@ class DeadLetterOperations:
         return Outcome(len(before - remaining), len(remaining), sorted(set(_errors(responses))))
 
     async def _replayed(self, consumer: str, records: Sequence[ParkedEvent]) -> Sequence[ReplayResponse]:
-        """Asks for a replay and resolves it; gives what the processes have answered.
+        """Asks for a replay and resolves it; returns the responses of the processes.
 
-        A process that takes a partition over in the middle of it may have read what was parked before it was resolved,
-        and take it for parked still. So where anything has changed hands, those who have it now are asked too.
+        A process that takes a partition over in the middle may have read what was parked before it was resolved, and
+        treat it as parked still. So where any partition has changed its owner, the new owners are asked too.
         """
         while True:
             request = _request(consumer, records)
@@ -168,22 +168,22 @@ class DeadLetterOperations:
         return () if found is None else found.all
 
     async def _owners(self, consumer: str) -> Mapping[str, LeaseState]:
-        """Who has which partition of the consumer's targets, under which epoch."""
+        """Who owns which partition of the consumer's targets, under which epoch."""
         return await self._leases.load([ref for target in await self._targets(consumer) for ref in target.refs])
 
     async def _responses(self, request: ReplayRequest, concerned: set[str]) -> Sequence[ReplayResponse]:
-        """What every process concerned has answered, for every target that has something parked."""
+        """The responses of all processes concerned, for every target that has something parked."""
         while True:
-            wanted = [target for target in await self._targets(request.consumer) if target.name in concerned]
+            targets = [target for target in await self._targets(request.consumer) if target.name in concerned]
             responses = await self._requests.responses(request.request)
             done = {(one.target, partition) for one in responses for partition in one.partitions}
-            if all((target.name, ref.partition) in done for target in wanted for ref in target.refs):
-                names = {target.name for target in wanted}
+            if all((target.name, ref.partition) in done for target in targets for ref in target.refs):
+                names = {target.name for target in targets}
                 return [response for response in responses if response.target in names]
             await asyncio.sleep(_BETWEEN_CHECKS)
 
     async def _resolve_streams(self, consumer: str, responses: Sequence[ReplayResponse]) -> None:
-        """Several processes have keys of a stream's events each; what all have replayed is resolved."""
+        """The keys of a stream's events may belong to several processes; what all of them have replayed is resolved."""
         discards = await discards_of(self._store, consumer)
         streams = {
             (response.target, one.key) for response in responses for one in response.keys if one.kind == "stream"
@@ -192,8 +192,10 @@ class DeadLetterOperations:
             of_target = [response for response in responses if response.target == target]
             if any(response.fault for response in of_target):
                 continue
-            told = [one for response in of_target for one in response.keys if (one.kind, one.key) == ("stream", stream)]
-            upto, error = min(((one.upto, one.error) for one in told if one.upto is not None), default=(None, None))
+            replayed = [
+                one for response in of_target for one in response.keys if (one.kind, one.key) == ("stream", stream)
+            ]
+            upto, error = min(((one.upto, one.error) for one in replayed if one.upto is not None), default=(None, None))
             records = await parked_records(self._store, target, "stream", stream)
             await resolve(self._store, records, discards, upto, error)
 

@@ -1,16 +1,16 @@
-"""Gauges that are read at the moment they are asked for: of the served targets, as far as this process has them."""
+"""Gauges that are computed when Prometheus asks: of the served targets that this process follows."""
 
 import math
-import time
 from collections.abc import Callable, Iterable
 
+from infrastructure.clock import now_millis
 from subscriptions import metrics
 from subscriptions.following.follower import Follower
 
 
 def show_gauges(consumers: Iterable[str], served: Callable[[str], Follower | None]) -> None:
-    """Lets Prometheus read how each consumer does. `served` gives the follower of a consumer's served target; what
-    another process follows is not a number here."""
+    """Lets Prometheus read the state of each consumer. `served` gives the follower of a consumer's served target; where
+    another process follows it, the gauge is not a number."""
     for consumer in consumers:
         for gauge, read in (
             (metrics.POSITION, _position),
@@ -24,7 +24,7 @@ def show_gauges(consumers: Iterable[str], served: Callable[[str], Follower | Non
 def lag_seconds(follower: Follower) -> float:
     """The age of the oldest event that has come and is not handled, in seconds; 0 when there is none."""
     since = follower.behind_since
-    return 0.0 if since is None else max(0.0, time.time() - since / 1000)
+    return 0.0 if since is None else max(0, now_millis() - since) / 1000
 
 
 def _position(follower: Follower) -> float:

@@ -1,13 +1,13 @@
 """How far behind the log a position is: in events, in positions, in seconds."""
 
-import time
 from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
+from infrastructure.clock import now_millis
 from subscriptions.ports import EventLog
 
-# So many events are counted; where there are more, their number is told from how far apart these stand.
+# So many events are counted; where there are more, their number is estimated from the distance between these.
 _COUNTED = 1000
 
 
@@ -26,7 +26,7 @@ NO_LAG = Lag(0, 0, True, 0.0)
 async def lags_behind(
     event_log: EventLog, positions: Collection[int | None], end: int | None
 ) -> Mapping[int | None, Lag]:
-    """The lag of each position behind the log, whose newest event stands at `end`. Raises EventStoreUnavailable."""
+    """The lag of each position behind the log, whose newest event is at `end`. Raises EventStoreUnavailable."""
     return {position: await _lag(event_log, position, end) for position in set(positions)}
 
 
@@ -50,4 +50,4 @@ async def _lag(event_log: EventLog, position: int | None, end: int | None) -> La
         return Lag(end - start, 0, True, 0.0)
     exact = counted < _COUNTED or at >= end
     number = counted if exact else round(counted * (end - start) / (at - start))
-    return Lag(end - start, number, exact, max(0.0, time.time() - oldest / 1000))
+    return Lag(end - start, number, exact, max(0, now_millis() - oldest) / 1000)

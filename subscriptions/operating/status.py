@@ -1,4 +1,4 @@
-"""What operators are told of consumers and processes; read from the read store, so any process can tell it."""
+"""The status of consumers and processes, for operators; it comes from the read store, so any process can give it."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ _WORST_FIRST = ("stopped", "waiting", "switching", "starting", "catching_up", "l
 
 class InstanceStatus(Struct, frozen=True):
     """A process with consumers. `alive` is false once it has missed its heartbeats; `partitions` counts those it owns
-    of the consumers that are told of."""
+    of the consumers shown."""
 
     instance: str
     service: str
@@ -32,7 +32,7 @@ class InstanceStatus(Struct, frozen=True):
 
 
 class PartitionStatus(Struct, frozen=True):
-    """One partition: who owns it (None: nobody at the moment), under which epoch, how far it is."""
+    """One partition: who owns it (None: nobody now), under which epoch, how far it is."""
 
     partition: int
     owner: str | None
@@ -41,7 +41,7 @@ class PartitionStatus(Struct, frozen=True):
 
 
 class StatusSnapshot:
-    """What is known at one moment of some targets; what could not be asked is left as it was last known, or None.
+    """The state of some targets at one moment; what could not be read is as it was last read, or None.
 
     `end` is the position of the log's newest event, None on an empty log or when the event store is not `reachable`.
     """
@@ -108,14 +108,14 @@ class StatusSnapshot:
 
     def state(self, target: Target) -> tuple[str, str | None]:
         """starting, catching_up, live, switching (it waits for a switch), waiting (a store is away), stopped (by its
-        own fault) or unowned (no process runs it, for want of one that knows its version); and why, if there is a
+        own fault) or unowned (no process runs it, because none has its version); and the reason, if there is
         trouble."""
-        known = [self.reports[key] for key in target.keys if key in self.reports]
-        states = {"switching" if report.state == "paused" else report.state for report in known}
-        if len(known) < target.partitions:
+        reports = [self.reports[key] for key in target.keys if key in self.reports]
+        states = {"switching" if report.state == "paused" else report.state for report in reports}
+        if len(reports) < target.partitions:
             able = any(target.ability in member.abilities for member in self.alive.values())
             states.add("starting" if able else "unowned")
-        trouble = next((report.trouble for report in known if report.trouble), self.trouble)
+        trouble = next((report.trouble for report in reports if report.trouble), self.trouble)
         if "unowned" in states:
             return "unowned", f"no process knows version {target.version} of {target.consumer}"
         if self.trouble is not None and "stopped" not in states:
@@ -134,13 +134,13 @@ class StatusReader:
         self._seen_checkpoints: Mapping[str, StoredDocument] = {}
 
     async def snapshot(self, targets: Sequence[Target], served: Sequence[Target]) -> StatusSnapshot:
-        """All that is known of `targets`; how far behind the log they are is asked for those `served`."""
+        """The state of `targets`; for those `served` also how far behind the log they are."""
         coordinator = self._coordinator
-        heart = coordinator.heart
-        snapshot = StatusSnapshot(heart.members, heart.alive, coordinator.trouble)
+        heartbeat = coordinator.heartbeat
+        snapshot = StatusSnapshot(heartbeat.members, heartbeat.alive, coordinator.trouble)
         snapshot.reports = self._reports()
         snapshot.checkpoints = self._seen_checkpoints
-        snapshot.leases = dict(coordinator.sharing.states)
+        snapshot.leases = dict(coordinator.rebalancer.states)
         try:
             async with asyncio.timeout(_TIMEOUT):
                 await self._ask_read_store(snapshot, targets, served)
@@ -157,13 +157,13 @@ class StatusReader:
         return snapshot
 
     def _reports(self) -> dict[str, PartitionReport]:
-        heart = self._coordinator.heart
-        told = [
+        heartbeat = self._coordinator.heartbeat
+        reports = [
             report
-            for instance, member in heart.alive.items()
-            for report in (self._coordinator.reports() if instance == heart.instance else member.partitions)
+            for instance, member in heartbeat.alive.items()
+            for report in (self._coordinator.reports() if instance == heartbeat.instance else member.partitions)
         ]
-        return {report.partition: report for report in told}
+        return {report.partition: report for report in reports}
 
     async def _ask_read_store(
         self, snapshot: StatusSnapshot, targets: Sequence[Target], served: Sequence[Target]

@@ -1,1 +1,1 @@
-"""Events that can't be handled: set aside with all that stands behind them, in order, or left out for good."""
+"""Events that can't be handled: set aside with all later events of the same key, in order, or left out for good."""

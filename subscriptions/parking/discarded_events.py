@@ -1,4 +1,4 @@
-"""Events that an operator has left out of a consumer for good: kept for the audit, heeded by its later targets too."""
+"""Events that an operator has left out of a consumer for good: stored for the audit and for its later targets."""
 
 from collections.abc import Iterable
 from typing import Any

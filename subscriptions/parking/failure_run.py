@@ -1,4 +1,4 @@
-"""When failures are no single event's fault: so many different keys fail one after another."""
+"""When failures are not the fault of single events: many different keys fail one after another."""
 
 from subscriptions.errors import ConsumerBroken
 from subscriptions.parking.parked_events import describe

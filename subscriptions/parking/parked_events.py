@@ -1,4 +1,4 @@
-"""Events that a consumer can't handle, as they are shown to operators and kept until they are retried or discarded."""
+"""Events that a consumer can't handle: shown to operators, and stored until they are retried or discarded."""
 
 from typing import Literal
 
@@ -71,7 +71,7 @@ def parked_event(
 
 
 def parked_id(target: str, kind: str, key: str, position: int) -> str:
-    """The key of its record. An event can be parked for several keys, in processes that know nothing of each other; it
+    """The key of its record. An event can be parked for several keys, in different processes; it
     is parked for its stream only once."""
     place = f"{target}:{position:020}"
     return f"{place}:{key}" if kind == "key" else place
@@ -83,7 +83,7 @@ def parked_write(parked: ParkedEvent, fields: dict[str, object]) -> Write:
 
 
 def readable(text: str | bytes) -> str:
-    """Text that every store can hold: what is not UTF-8, and NUL, is escaped, and the excess cut off."""
+    """Text that every store can hold: bytes that are not UTF-8, and NUL, are escaped, and the excess is cut off."""
     if isinstance(text, str):
         text = text.encode("utf-8", "backslashreplace")
     cut = text[:_MAX_TEXT].decode("utf-8", "backslashreplace").replace("\0", "\\x00")

@@ -11,8 +11,8 @@ from subscriptions.store.scan import scan_pages
 class Parking:
     """What is parked for one target, and what operators have discarded for its consumer.
 
-    Events before the one that parked a key are handled as ever, also when they are replayed. `unkeyed` and `unhandled`
-    count what fails one after another: at `failure_limit` keys the fault is taken to be the consumer's own.
+    Events before the one that parked a key are handled as usual, also when they are replayed. `unkeyed` and `unhandled`
+    count failures one after another: at `failure_limit` keys the fault counts as the consumer's own.
     """
 
     def __init__(self, target: Target, failure_limit: int) -> None:
@@ -25,7 +25,7 @@ class Parking:
         self.count = 0
 
     async def load(self, store: DocumentStore) -> None:
-        """Reads back what earlier runs have parked."""
+        """Loads what earlier runs have parked."""
         self._streams.clear()
         self._keys.clear()
         self.discards = await discards_of(store, self.target.consumer)
@@ -41,25 +41,25 @@ class Parking:
         self.count = await store.count(COLLECTION, {"target": self.target.name})
 
     async def refresh_discards(self, store: DocumentStore) -> None:
-        """Knows from here on what has been discarded; failures are counted afresh."""
+        """Loads again what has been discarded, and starts the count of failures again."""
         self.discards = await discards_of(store, self.target.consumer)
         self.unkeyed.succeeded()
         self.unhandled.succeeded()
 
-    def holds_stream(self, stream: str, position: int) -> bool:
+    def is_stream_parked(self, stream: str, position: int) -> bool:
         """Whether an event of the stream at `position` is parked, or stands behind one that is."""
         return bool(self._streams) and self._streams.get(stream, position + 1) <= position
 
-    def holds_key(self, key: str, position: int) -> bool:
+    def is_key_parked(self, key: str, position: int) -> bool:
         """Whether an event of the key at `position` is parked, or stands behind one that is."""
         return bool(self._keys) and self._keys.get(key, position + 1) <= position
 
     def free_stream(self, stream: str) -> int | None:
-        """The stream's events are handled again from now on; answers since which event they were not."""
+        """The stream's events are handled again from now on; returns the position from which they were parked."""
         return self._streams.pop(stream, None)
 
     def free_key(self, key: str) -> int | None:
-        """The key's events are handled again from now on; answers since which event they were not."""
+        """The key's events are handled again from now on; returns the position from which they were parked."""
         return self._keys.pop(key, None)
 
     def add_stream(self, stream: str, position: int) -> None:

@@ -1,4 +1,4 @@
-"""The records of dead letters after a replay: those of replayed events go, one that fails now leads its key."""
+"""The records of dead letters after a replay: those of replayed events are removed, one that fails now is first."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,10 +34,11 @@ async def resolve(
     first: int | None,
     error: str | None,
 ) -> None:
-    """Removes the records of one key that stand before `first` (None: all) or were discarded; the one at `first` parks
+    """Removes the records of one key that are before `first` (None: all) or were discarded; the one at `first` parks
     the key from now on, because of `error`.
 
-    In this order: whatever is left after a crash in between still says from where on the key is parked, or less.
+    In this order: the records that a crash in between leaves still say from which event the key is parked, or an
+    earlier one.
     """
     for record in records:
         if record.position == first:

@@ -23,14 +23,14 @@ class SetAside:
 
     def stream(self, stored: StoredEvent, error: str) -> None:
         """Sets the event aside, and its stream from here on."""
-        first = not self._parking.holds_stream(stored.stream, stored.position)
+        first = not self._parking.is_stream_parked(stored.stream, stored.position)
         self._parking.add_stream(stored.stream, stored.position)
         target = self._parking.target
         self._add(parked_event(target.consumer, target.name, "stream", stored.stream, stored, error, first=first))
 
     def key(self, stored: StoredEvent, key: str, error: str) -> None:
         """Sets the event aside for one of its keys, and that key from here on."""
-        first = not self._parking.holds_key(key, stored.position)
+        first = not self._parking.is_key_parked(key, stored.position)
         self._parking.add_key(key, stored.position)
         target = self._parking.target
         self._add(parked_event(target.consumer, target.name, "key", key, stored, error, first=first))
@@ -43,14 +43,14 @@ class SetAside:
         return [self._events[place] for place in sorted(self._events)]
 
     async def record(self, store: DocumentStore) -> None:
-        """Keeps a record of every event that was set aside, and says so once for each."""
+        """Stores a record of every event that was set aside, and logs each once."""
         events = self.events()
         if not events:
             return
         writes: list[Write] = [parked_write(parked, msgspec.to_builtins(parked)) for parked in events]
-        known_before = await store.write(COLLECTION, writes)
+        already_parked = await store.write(COLLECTION, writes)
         for event, write in zip(events, writes, strict=True):
-            if write.key not in known_before:
+            if write.key not in already_parked:
                 self._parking.count += 1
                 log.error(
                     "event parked",

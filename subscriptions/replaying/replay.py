@@ -28,9 +28,9 @@ _EVENTS_AT_ONCE = 1000
 async def replay_part(
     follower: Follower, event_log: EventLog, codec: EventCodec, request: ReplayRequest
 ) -> tuple[list[ReplayedKey], str | None]:
-    """One process's part of a request: every key replayed that it has, one after another, between two batches.
+    """One process's part of a request: each key of its own is replayed, one after another, between two batches.
 
-    Answers what came of each key, and why there was no more if something got in the way. Raises Stopping.
+    Returns the outcome of each key, and the error that ended the replay early, if there was one. Raises Stopping.
     """
     if follower.broken is not None:
         return [], f"the consumer is stopped: {follower.broken}"
@@ -51,8 +51,8 @@ async def replay_part(
 
 
 class Replay:
-    """The replays of one follower. Every method raises what the stores and the consumer raise, and then nothing is
-    lost: the records of what was parked are still there."""
+    """The replays of one follower. Every method raises what the stores and the consumer raise; then nothing is lost,
+    because the records of what was parked are still there."""
 
     def __init__(self, follower: Follower, event_log: EventLog, codec: EventCodec) -> None:
         self._follower = follower
@@ -89,7 +89,7 @@ class Replay:
     async def stream(self, stream: str) -> ReplayedKey:
         """Replays what is parked for a stream, for those keys that are of the follower's assignment.
 
-        Other processes may have others of its keys, so the records are left to whoever asked for the replay.
+        Other processes may have other keys of it, so the process that asked for the replay removes the records.
         """
         records = await self._prepare("stream", stream)
         readable: list[StoredEvent] = []
@@ -146,7 +146,7 @@ class Replay:
         return self._follower.selection.select(decoded.events, -1, set_aside)
 
     def _why_unusable(self, incoming: Incoming) -> str | None:
-        """Why it can't be told which keys an event is for; None when it can."""
+        """Why the keys of an event can't be found; None when they can."""
         if incoming.recorded is None:
             return incoming.fault
         consumer, event = self._follower.consumer, incoming.recorded.event
@@ -171,7 +171,7 @@ class Replay:
         return self._parking.discards.of_key(incoming.stored.position, key)
 
     async def _prepare(self, kind: str, key: str) -> list[ParkedEvent]:
-        """What is parked for the key; and knows from here on what has been discarded."""
+        """What is parked for the key; also loads what has been discarded since."""
         follower = self._follower
         await self._parking.refresh_discards(follower.store)
         return await parked_records(follower.store, follower.target, kind, key)

@@ -1,7 +1,7 @@
-"""What operators ask to be done about dead letters: asked of any process, done by those that have the partitions.
+"""Requests of operators to replay dead letters: sent to any process, done by those that own the partitions.
 
-A request stands in the read store; each process that has a part of the consumer's targets answers it there once it has
-done its part. A request that is repeated, after a crash in the middle, finds done what was done.
+A request is stored in the read store; each process that owns a part of the consumer's targets stores a response there
+once it has done its part. When a request is repeated after a crash in the middle, what was done before stays done.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class ReplayRequest(Struct, frozen=True):
 
 
 class ReplayedKey(Struct, frozen=True, omit_defaults=True):
-    """What came of one key's (or stream's) replay in one process. `upto` is the position of the first event that is
+    """The outcome of one key's (or stream's) replay in one process. `upto` is the position of the first event that is
     still parked (None: none is), for the reason `error`; `events` counts those replayed."""
 
     kind: str
@@ -63,11 +63,11 @@ class ReplayRequests:
         await self._store.prepare(RESPONSES, ReplayResponse, (("request",),))
 
     async def ask(self, request: ReplayRequest) -> None:
-        """Puts a request before all processes."""
+        """Stores a request for all processes."""
         await self._store.write(REQUESTS, [Write(request.request, 1, msgspec.to_builtins(request))])
 
     async def open(self) -> Sequence[ReplayRequest]:
-        """What has been asked and not been withdrawn yet, the oldest first."""
+        """The requests that have not been withdrawn yet, the oldest first."""
         page = await self._store.page(REQUESTS, Page({}, by="requested_at", limit=_MOST_AT_ONCE))
         requests = [msgspec.convert(document.fields, ReplayRequest) for _, document in page]
         for request in requests:
@@ -76,12 +76,12 @@ class ReplayRequests:
         return requests
 
     async def respond(self, response: ReplayResponse) -> None:
-        """Says what this process has done."""
+        """Stores what this process has done."""
         key = f"{response.request}:{response.target}:{','.join(map(str, response.partitions))}"
         await self._store.write(RESPONSES, [Write(key, 1, msgspec.to_builtins(response))])
 
     async def responses(self, request: str) -> Sequence[ReplayResponse]:
-        """What has been done so far."""
+        """The responses so far."""
         page = await self._store.page(RESPONSES, Page({"request": request}, by="target", limit=1000))
         return [msgspec.convert(document.fields, ReplayResponse) for _, document in page]
 

@@ -1,1 +1,1 @@
-"""The read store as the floor uses it for its own records: repeated until it answers, read page by page."""
+"""The read store for this package's own records: operations are repeated until they succeed, reads go page by page."""

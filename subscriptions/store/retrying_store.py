@@ -1,4 +1,4 @@
-"""A read store whose operations are repeated while it is away, so that nothing else piles up behind the one at hand."""
+"""A read store whose operations are repeated while it is unavailable, so that no caller goes on without it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -24,9 +24,9 @@ Delays = Callable[[], Iterator[float]]
 class RetryingStore:
     """A read store whose every operation is repeated, with backoff and jitter, until it succeeds or `stop` is set.
 
-    Each operation is idempotent, so a write of unknown outcome may be repeated. An error that the store answers is
-    waited out like an outage, loudly: a disk that is full or a right that is missing says nothing about an event.
-    Raises Stopping, or UnsafeForReadStore, which no repetition mends.
+    Each operation is idempotent, so a write of unknown outcome may be repeated. When the store responds with an
+    error, it waits as in an outage and logs a warning: a full disk or a missing permission says nothing about an event.
+    Raises Stopping, or UnsafeForReadStore, which no repetition can repair.
     """
 
     def __init__(self, store: DocumentStore, stop: asyncio.Event, name: str, delays: Delays = backoff) -> None:
@@ -71,12 +71,12 @@ class RetryingStore:
         delays = self._delays()
         while True:
             try:
-                answer = await attempt()
+                result = await attempt()
             except (ReadStoreUnavailable, ReadStoreRefused) as error:
                 self._note(error)
             else:
                 self._recovered()
-                return answer
+                return result
             await pause(self._stop, next(delays))
 
     def _note(self, error: Exception) -> None:

@@ -30,7 +30,7 @@ async def scan_pages(
             for document in page:
                 yield document
             return
-        # Others with the last value may stand behind the page's end, so the last value waits for the next page.
+        # More documents with the last value may come after the page, so the last value waits for the next page.
         whole = [document for document in page if document[by] < page[-1][by]]
         if not whole:
             limit *= 2

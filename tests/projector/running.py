@@ -38,7 +38,7 @@ class RunningProjector:
         self.coordinator = process.coordinator
         self.registry = process.workload.registry
         self.changed = process.coordinator.changed
-        self.heart = process.coordinator.heart
+        self.heart = process.coordinator.heartbeat
         self.log = log
         self.store = store
 
@@ -84,14 +84,14 @@ async def engine_over(
     views: Sequence[View] = VIEWS,
     *,
     idle_check: float = 5.0,
-    settling: float = 0.1,
-    following: float = 0.05,
+    previous_pause: float = 0.1,
+    live_pause: float = 0.05,
     **settings: Any,
 ) -> AsyncIterator[RunningProjector]:
     """A running process for the block; at its end it is stopped in an orderly way."""
     stop = asyncio.Event()
     given = Settings.of(**{"consumer_lease": 0.6, **settings})
-    times = SwitchTimes(settling=settling, following=following)
+    times = SwitchTimes(previous_pause=previous_pause, live_pause=live_pause)
     process = create_projector_process(
         log, CODEC, store, views, given, stop, times=times, idle_check=idle_check, delays=at_once
     )
@@ -116,11 +116,16 @@ async def all_done(log: ScriptedLog, engine: RunningProjector, views: int) -> No
         while not (
             len(engine.followers) >= views
             and all(
-                one.broken is not None or (one.is_level and one.delivered >= log.end and log.is_drained)
+                one.broken is not None or (_is_checkpointed(one) and one.delivered >= log.end and log.is_drained)
                 for one in engine.followers
             )
         ):
             await asyncio.sleep(0)
+
+
+def _is_checkpointed(follower: Follower) -> bool:
+    """Whether all that has come to it is handled, and in its checkpoint."""
+    return (-1 if follower.position is None else follower.position) >= follower.delivered
 
 
 async def folded_up_to(store: MemoryReadStore, end: int, views: Sequence[View] = VIEWS) -> None:

@@ -95,8 +95,8 @@ class TestRebuild:
 
     async def test_both_builds_are_equal_and_keep_still_until_every_query_api_follows_the_switch(self):
         log, store = some_orders(), MemoryReadStore()
-        following = 0.2
-        async with up_to_date(log, store, following=following, settling=0.4) as engine:
+        live_pause = 0.2
+        async with up_to_date(log, store, live_pause=live_pause, previous_pause=0.4) as engine:
             await rebuild(engine, ORDER_DETAILS)
             more = iter(some_orders(500).events[len(log.events) :])
             while record_of(store, ORDER_DETAILS).live.number == 1:
@@ -104,7 +104,7 @@ class TestRebuild:
                 await asyncio.sleep(0.001)
             loop = asyncio.get_running_loop()
             switched, before = loop.time(), store.documents("order_details_v1")
-            while loop.time() < switched + following * 0.9:
+            while loop.time() < switched + live_pause * 0.9:
                 log.append(next(more))
                 await asyncio.sleep(0.001)
                 assert store.documents("order_details_v1_r2") == store.documents("order_details_v1") == before
@@ -200,7 +200,7 @@ class TestRebuild:
 
     async def test_what_may_still_be_read_keeps_still_also_when_it_is_wanted_back_at_once(self):
         log, store = some_orders(), MemoryReadStore()
-        async with up_to_date(log, store, settling=2.0) as engine:
+        async with up_to_date(log, store, previous_pause=2.0) as engine:
             await rebuild(engine, ORDER_DETAILS)
             await until(engine, store, ORDER_DETAILS, lambda one: one.live.number == 2)
             before = store.documents("order_details_v1")
@@ -303,13 +303,13 @@ class TestHold:
     )
     leases: ClassVar = {"orders_v1:2:0": LeaseState("owner", 1)}
 
-    def all_wait(self, known: bool = False, **members: tuple[list[PauseAck], list[str]]) -> bool:
+    def all_wait(self, takeovers_seen: bool = False, **members: tuple[list[PauseAck], list[str]]) -> bool:
         """`members` by name: what they say they wait with, and which partitions they fold."""
         alive = {
             name: Member(name, name, "projector", 0, 0, [], acks, [PartitionReport(key, "live") for key in keys])
             for name, (acks, keys) in members.items()
         }
-        return all_wait(self.record, self.record.live, self.leases, alive, known=known)
+        return all_wait(self.record, self.record.live, self.leases, alive, takeovers_seen=takeovers_seen)
 
     def test_once_its_owner_says_so(self):
         ack = PauseAck("orders_v1", self.record.paused)
@@ -319,7 +319,7 @@ class TestHold:
 
     def test_when_its_owner_has_died_and_nobody_can_have_followed_it_unknowing(self):
         assert not self.all_wait(other=([], []))
-        assert self.all_wait(known=True, other=([], []))
+        assert self.all_wait(takeovers_seen=True, other=([], []))
 
     def test_not_while_somebody_folds_it_who_does_not_know_the_present_layout(self):
         ack = PauseAck("orders_v1", self.record.paused)

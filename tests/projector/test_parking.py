@@ -225,9 +225,9 @@ class TestDocuments:
         restarted = Parking(TARGET, 100)
         await restarted.load(store)
         for one in (parking, restarted):
-            assert one.holds_key("a", first.position)
-            assert not one.holds_key("b", first.position)
-            assert one.holds_key("b", second.position)
+            assert one.is_key_parked("a", first.position)
+            assert not one.is_key_parked("b", first.position)
+            assert one.is_key_parked("b", second.position)
 
     async def test_more_parked_keys_than_a_page_are_read_back(self, monkeypatch):
         monkeypatch.setattr("subscriptions.store.scan.PAGE", 3)
@@ -237,7 +237,7 @@ class TestDocuments:
         await project_all(ScriptedLog(log.events), store)
         parking = Parking(TARGET, 100)
         await parking.load(store)
-        assert all(parking.holds_stream(event.stream, event.position) for event in log.events)
+        assert all(parking.is_stream_parked(event.stream, event.position) for event in log.events)
         assert parking.count == 10
 
 

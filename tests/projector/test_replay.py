@@ -15,7 +15,7 @@ from infrastructure.view_registry import transitions
 from read_models.model.view import View
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
 from read_models.ordering.order_details import ORDER_DETAILS
-from subscriptions.operating.dead_letters import DeadLetterOperations, NoSuchDeadLetter, NotAnswered
+from subscriptions.operating.dead_letters import DeadLetterOperations, NoSuchDeadLetter, ReplayTimeout
 from tests.projector.logs import LogBuilder, cancelled, confirmed, created, delivered, fold_of, random_log, shipped
 from tests.projector.running import RunningProjector, assert_folded, engine_over, folded_up_to, project_all
 from tests.projector.touchy_view import TOUCHY
@@ -160,7 +160,7 @@ class TestDocuments:
         log, store = ScriptedLog(orders_of("c1", "o1").events), MemoryReadStore()
         engine = await project_all(log, store, [refusing(ORDER_DETAILS, "o1")], consumer_name="p")
         nobody = engine.dead_letters(timeout=0.01, asked=asyncio.Event())
-        with pytest.raises(NotAnswered):
+        with pytest.raises(ReplayTimeout):
             await nobody.retry("order_details", "o1")
         async with operating(log, store, ORDER_DETAILS), asyncio.timeout(10):
             while parked(store):

@@ -147,7 +147,6 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "at_least": operator.ge,
     "below": operator.lt,
     "at_most": operator.le,
-    "not_equal": operator.ne,
     "one_of": lambda value, among: value in among,
 }
 

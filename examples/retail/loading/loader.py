@@ -9,7 +9,7 @@ from typing import Any
 from examples.retail.baskets.basket import Basket, order_body
 from examples.retail.loading.order_lifecycles import steps_of
 from examples.retail.loading.outcome import Outcome, Refusal
-from infrastructure.http.client import Answer, ServiceClient
+from infrastructure.http.client import ServiceClient, ServiceResponse
 
 POSITION_HEADER = "Eventfold-Position"
 
@@ -54,7 +54,7 @@ class Loader:
         """Send every basket; `self.outcome` is up to date while this runs too, and after it was cancelled.
 
         Raises:
-            Unanswered: a command had no final answer in time.
+            NoResponse: a command had no final answer in time.
         """
         numbered = enumerate(baskets, first_ordinal)
         started = time.perf_counter()
@@ -100,5 +100,5 @@ class Loader:
         return True
 
 
-def _position(answer: Answer) -> int:
+def _position(answer: ServiceResponse) -> int:
     return int(answer.headers[POSITION_HEADER])

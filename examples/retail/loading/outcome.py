@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from infrastructure.http.client import Answer
+from infrastructure.http.client import ServiceResponse
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class Refusal:
     faults: tuple[Fault, ...]
 
     @classmethod
-    def of(cls, order_id: str, command: str, answer: Answer) -> "Refusal":
+    def of(cls, order_id: str, command: str, answer: ServiceResponse) -> "Refusal":
         """Reads an answer's problem details; without any, the body's beginning is the title."""
         try:
             problem = msgspec.json.decode(answer.body, type=dict[str, Any])

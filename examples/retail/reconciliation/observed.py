@@ -8,7 +8,7 @@ from typing import Any
 from examples.retail.baskets.basket import CURRENCY
 from examples.retail.loading.outcome import Refusal
 from examples.retail.reconciliation.figures import STATUSES, Figures, OrderFigures, Sales
-from infrastructure.http.client import Answer, ServiceClient
+from infrastructure.http.client import ServiceClient, ServiceResponse
 
 PAGE_SIZE = 100
 AT_A_TIME = 16
@@ -29,7 +29,7 @@ async def observed_figures(
 
     Raises:
         UnexpectedAnswer: the query API answers with an error, or lists an order twice.
-        Unanswered: it does not reach the position in time.
+        NoResponse: it does not reach the position in time.
     """
     at_least = str(position)
     return Figures(
@@ -91,7 +91,7 @@ def _sales(item: dict[str, Any], amount: str) -> Sales:
     return Sales(item["orders"], item["cancelled"], item[amount].get(CURRENCY, 0))
 
 
-def _ok(answer: Answer, path: str) -> Any:
+def _ok(answer: ServiceResponse, path: str) -> Any:
     if answer.status != 200:
         raise UnexpectedAnswer(f"the query API answers {answer.status} to GET {path}: {answer.body[:300]!r}")
     return answer.json()

@@ -11,19 +11,19 @@ from infrastructure.event_store.http2.status import unavailable
 from infrastructure.event_store.http2.target import Target
 
 _CONNECT_SECONDS = 10.0
-# A server that makes us answer but does not read the answers (pings, settings) must not fill the memory.
+# A server that makes us respond (to pings, settings) but does not read the responses must not fill the memory.
 _MAX_UNSENT_BYTES = 1024 * 1024
-# While no message is wanted at once, the socket is read again only so many seconds after it gave little: a wake-up of
-# the event loop costs more than the event that it brings.
+# While no message is needed at once, the socket is read again only so many seconds after it gave little: to wake up
+# the event loop costs more than to handle the event.
 _PAUSE = 0.002
 _LITTLE_BYTES = 64 * 1024
 
 
 class ReadCall(asyncio.Protocol):
-    """The messages of one server-streaming call, each item all that has come since the one before.
+    """The messages of one server-streaming call, each item all that has come since the last one.
 
     Iterating raises CallFailed, after the last message, when the call ends with another status than OK or the
-    connection is lost. `low_latency` says whether each message is wanted at once, or what comes may be gathered for two
+    connection is lost. `low_latency` says whether each message is needed at once, or messages may be collected for two
     milliseconds.
     """
 
@@ -50,7 +50,7 @@ class ReadCall(asyncio.Protocol):
                 )
         except TimeoutError:
             raise unavailable(f"{target.authority}: no connection within {_CONNECT_SECONDS:g} s") from None
-        except (OSError, ValueError) as error:  # ValueError: certificates, or a host name, that can't be any
+        except (OSError, ValueError) as error:  # ValueError: malformed certificates or host name
             raise unavailable(f"{target.authority}: {error}") from error
         return call
 
@@ -73,7 +73,7 @@ class ReadCall(asyncio.Protocol):
         return messages
 
     def cancel(self) -> None:
-        """Ends the call; who waits for messages gets CallFailed."""
+        """Ends the call; a caller that waits for messages gets CallFailed."""
         self._exchange.cancel()
         self._close()
 
@@ -87,7 +87,7 @@ class ReadCall(asyncio.Protocol):
         self._keep_alive.start()
 
     def data_received(self, data: bytes) -> None:
-        self._keep_alive.hear()
+        self._keep_alive.note_activity()
         self._exchange.receive(data)
         if self._exchange.is_over:
             self._close()
@@ -95,7 +95,7 @@ class ReadCall(asyncio.Protocol):
         waiter = self._waiter
         if waiter is not None:
             if not self._exchange.has_messages:
-                # Of a message larger than the window the rest is let in only now: somebody wants it.
+                # The rest of a message larger than the window is let in only now, because a caller waits for it.
                 self._exchange.take()
             elif not waiter.done():
                 waiter.set_result(None)

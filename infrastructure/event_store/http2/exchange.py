@@ -39,7 +39,7 @@ class Exchange:
         self._window = ReceiveWindow(window)
         self._rest = b""  # the beginning of a frame
         self._in_header_block = False
-        self._answered = False
+        self._response_begun = False
         self._updates = b""
         self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding=None))
         self._h2.local_settings = Settings(
@@ -58,7 +58,7 @@ class Exchange:
 
     @property
     def has_messages(self) -> bool:
-        """Whether there is something to take."""
+        """Whether there is a complete message to take."""
         return bool(self._splitter.messages)
 
     def take(self) -> list[bytes]:
@@ -76,12 +76,12 @@ class Exchange:
         return outgoing
 
     def ping(self) -> None:
-        """Asks the server for a sign of life."""
+        """Asks the server to show that it is alive."""
         if not self.is_over:
             self._h2.ping(_PING)
 
     def cancel(self) -> None:
-        """Tells the server that no more is wanted."""
+        """Tells the server to stop sending."""
         if not self.is_over:
             self._h2.reset_stream(_STREAM, ErrorCodes.CANCEL)
             self._h2.close_connection()
@@ -93,7 +93,7 @@ class Exchange:
             self._end(status.unavailable(why))
 
     def receive(self, data: bytes) -> None:
-        """Takes bytes from the server, cut anywhere. Raises nothing: what is wrong with them ends the call."""
+        """Takes bytes from the server, cut anywhere. Raises nothing: an error in them ends the call."""
         try:
             self._receive(data)
         except MessageTooLarge as error:
@@ -125,7 +125,7 @@ class Exchange:
         self._rest = data[at:] if not self.is_over else b""
 
     def _data(self, flags: int, stream: int, payload: bytes) -> None:
-        if stream != _STREAM or not self._answered or self._in_header_block:
+        if stream != _STREAM or not self._response_begun or self._in_header_block:
             raise ProtocolBroken("a DATA frame where none may be")
         self._window.received(len(payload))
         self._splitter.feed(frames.unpadded(payload) if flags & frames.PADDED else payload)
@@ -136,7 +136,7 @@ class Exchange:
         if self._in_header_block:
             raise ProtocolBroken("a GOAWAY frame within a header block")
         last, code, debug = frames.goaway(payload)
-        # Without an error, and with our call among those that it still serves, the server lets it come to its end.
+        # Without an error, and and with our call among those that it still serves, the server finishes the call.
         if code or last < _STREAM:
             self._end(status.unavailable(f"the server goes away (HTTP/2 error {code}) {debug}".rstrip()))
 
@@ -166,7 +166,7 @@ class Exchange:
             self._break_off(failure, ErrorCodes.CANCEL)
         elif is_all:
             self._finish(headers)
-        self._answered = True
+        self._response_begun = True
 
     def _finish(self, trailers: Headers) -> None:
         failure = status.of_trailers(trailers)
@@ -175,7 +175,7 @@ class Exchange:
         self._end(failure)
 
     def _break_off(self, failure: CallFailed, code: ErrorCodes) -> None:
-        with suppress(H2Error):  # it may have said so itself
+        with suppress(H2Error):  # h2 may have closed the connection already
             self._h2.close_connection(code)
         self._end(failure)
 

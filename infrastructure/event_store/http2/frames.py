@@ -5,7 +5,7 @@ or more per event: so DATA frames do not go through it. Nor does GOAWAY, after w
 the server may finish the call.
 """
 
-from struct import Struct as Layout
+import struct
 
 DATA = 0x0
 HEADERS = 0x1
@@ -19,8 +19,8 @@ END_HEADERS = 0x4
 PADDED = 0x8
 
 HEADER_BYTES = 9
-HEADER = Layout(">BHBBI")
-"""Length (8 high and 16 low bits), type, flags, stream; the highest bit of the stream means nothing."""
+HEADER = struct.Struct(">BHBBI")
+"""Length (8 high and 16 low bits), type, flags, stream; the highest bit of the stream is ignored."""
 
 STREAM_BITS = 0x7FFF_FFFF
 MAX_FRAME_BYTES = 16_384
@@ -28,7 +28,7 @@ MAX_FRAME_BYTES = 16_384
 
 
 class ProtocolBroken(Exception):
-    """The server does not keep to HTTP/2 or to gRPC; the connection is of no use any more."""
+    """The server breaks the rules of HTTP/2 or gRPC; the connection can't be used any more."""
 
 
 def unpadded(payload: bytes) -> bytes:

@@ -8,7 +8,7 @@ MAX_MESSAGE_BYTES = 17 * 1024 * 1024
 
 
 class MessageTooLarge(Exception):
-    """A message beyond the limit is announced; none of it has been kept."""
+    """A message beyond the limit is announced; none of it is stored."""
 
 
 def prefixed(message: bytes) -> bytes:
@@ -17,27 +17,27 @@ def prefixed(message: bytes) -> bytes:
 
 
 class MessageSplitter:
-    """Puts messages together, wherever the DATA frames cut them. Complete ones are appended to `messages`."""
+    """Puts messages together, wherever the DATA frames cut them, and appends the complete ones to `messages`."""
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []
         self._partial = bytearray()
-        self._want = PREFIX_BYTES  # bytes until something can be done: a prefix, or a message with its prefix
+        self._needed = PREFIX_BYTES  # bytes until something can be done: a prefix, or a message with its prefix
 
     @property
     def between_messages(self) -> bool:
-        """Whether nothing has come of a message that is not complete."""
+        """Whether there is no part of an incomplete message."""
         return not self._partial
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes of the stream. Raises ProtocolBroken on a compressed message, and MessageTooLarge."""
         if self._partial:
             self._partial += data
-            if len(self._partial) < self._want:
+            if len(self._partial) < self._needed:
                 return
             data = bytes(self._partial)
             self._partial = bytearray()
-        at, size, self._want = 0, len(data), PREFIX_BYTES
+        at, size, self._needed = 0, len(data), PREFIX_BYTES
         while size - at >= PREFIX_BYTES:
             start = at + PREFIX_BYTES
             end = start + int.from_bytes(data[at + 1 : start], "big")
@@ -46,7 +46,7 @@ class MessageSplitter:
             if end - start > MAX_MESSAGE_BYTES:
                 raise MessageTooLarge(f"a message of {end - start} bytes; the limit is {MAX_MESSAGE_BYTES}")
             if end > size:
-                self._want = end - at
+                self._needed = end - at
                 break
             self.messages.append(data[start:end])
             at = end

@@ -11,7 +11,7 @@ Headers = tuple[tuple[str, str], ...]
 _Code = grpc.StatusCode
 _BY_NUMBER: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
-# "HTTP to gRPC Status Code Mapping", for answers that do not come from a gRPC server.
+# "HTTP to gRPC Status Code Mapping", for responses that do not come from a gRPC server.
 _BY_HTTP_STATUS = {
     400: _Code.INTERNAL,
     401: _Code.UNAUTHENTICATED,
@@ -33,7 +33,7 @@ _BY_RESET = {
 
 
 class CallFailed(grpc.RpcError):
-    """A call that ended with another status than OK; it answers the questions that grpcio's own errors answer."""
+    """A call that ended with another status than OK; it has the methods of grpcio's own errors."""
 
     def __init__(self, code: grpc.StatusCode, details: str, trailers: Headers = ()) -> None:
         super().__init__(f"{code.name}: {details}")
@@ -42,11 +42,10 @@ class CallFailed(grpc.RpcError):
         self._trailers = trailers
 
     def code(self) -> grpc.StatusCode:
-        """The status."""
         return self._code
 
     def details(self) -> str:
-        """The server's words."""
+        """The server's message."""
         return self._details
 
     def trailing_metadata(self) -> tuple[Any, ...]:
@@ -55,7 +54,7 @@ class CallFailed(grpc.RpcError):
 
 
 class NotUnderstood(CallFailed):
-    """The server said what makes no sense to this reader."""
+    """The server sent something that this reader can't understand."""
 
 
 def unavailable(details: str) -> CallFailed:
@@ -64,7 +63,7 @@ def unavailable(details: str) -> CallFailed:
 
 
 def internal(details: str) -> CallFailed:
-    """The server said what makes no sense."""
+    """The server sent something that can't be understood."""
     return NotUnderstood(_Code.INTERNAL, details)
 
 
@@ -77,13 +76,13 @@ def of_trailers(trailers: Headers) -> CallFailed | None:
     code = _BY_NUMBER.get(int(number), _Code.UNKNOWN) if number.isascii() and number.isdigit() else _Code.UNKNOWN
     if code is _Code.OK:
         return None
-    # Percent-encoded UTF-8; what is encoded wrongly must not hide the error ("gRPC over HTTP2", Status-Message).
+    # Percent-encoded UTF-8; a wrong encoding must not hide the error ("gRPC over HTTP2", Status-Message).
     message = unquote_to_bytes(named.get("grpc-message", "")).decode(errors="replace")
     return CallFailed(code, message, trailers)
 
 
 def of_headers(headers: Headers) -> CallFailed | None:
-    """What is wrong with response headers; None when they begin a gRPC answer."""
+    """What is wrong with response headers; None when they begin a gRPC response."""
     named = dict(headers)
     status, content_type = named.get(":status", ""), named.get("content-type", "")
     is_grpc = content_type.partition(";")[0].strip() == "application/grpc" or content_type.startswith(
@@ -93,7 +92,7 @@ def of_headers(headers: Headers) -> CallFailed | None:
         encoding = named.get("grpc-encoding", "identity")
         return None if encoding == "identity" else internal(f"messages are encoded as {encoding}")
     code = _BY_HTTP_STATUS.get(int(status) if status.isdigit() else 0, _Code.UNKNOWN)
-    return CallFailed(code, f"no gRPC answer: HTTP status {status}, content type {content_type!r}", headers)
+    return CallFailed(code, f"no gRPC response: HTTP status {status}, content type {content_type!r}", headers)
 
 
 def of_reset(error_code: int) -> CallFailed:

@@ -1,4 +1,4 @@
-"""Where and how to connect: what esdbclient has found and been told, in the words of a plain connection."""
+"""Where and how to connect: the node that esdbclient has found and its options, for a plain connection."""
 
 import os
 import ssl
@@ -15,7 +15,7 @@ _PATH = "/event_store.client.streams.Streams/Read"
 # What EventStoreDB's documentation of connection strings gives as the default for both, in milliseconds.
 _KEEP_ALIVE = 10_000
 
-# gRPC core reads these, in lower case only; the first that is set counts.
+# gRPC core reads these, in lower case only; the first that is set is used.
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 _NO_PROXY = ("no_grpc_proxy", "no_proxy")
 # Read instead of gRPC's own root certificates, where the connection string names none.
@@ -23,14 +23,14 @@ _ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
 
 
 class Unsupported(Exception):
-    """gRPC would connect in a way that this reader does not know; the message says how."""
+    """gRPC would connect in a way that this reader can't; the message says how."""
 
 
 class Target(Struct, frozen=True):
     """A node and the call to make there.
 
-    `roots` are PEM; without them those of `roots_file` count, then the system's. `key_files` are the user's certificate
-    and key.
+    `roots` are PEM; without them those of `roots_file` are used, then the system's. `key_files` are the user's
+    certificate and key.
     """
 
     host: str
@@ -51,7 +51,7 @@ class Target(Struct, frozen=True):
     def tls(self) -> ssl.SSLContext | None:
         """A TLS context for one connection; None where there is none.
 
-        Raises OSError or ValueError when a file is of no use.
+        Raises OSError or ValueError when a file can't be used.
         """
         if not self.is_secure:
             return None
@@ -78,7 +78,7 @@ class Target(Struct, frozen=True):
 def target_of(client: Any, metadata: Sequence[tuple[str, str]]) -> Target:
     """The node that a connected esdbclient has found, and a Read call there with this metadata.
 
-    Raises Unsupported when only gRPC knows how to get there.
+    Raises Unsupported when only gRPC can connect to it.
     """
     spec = client.connection_spec
     options = spec.options
@@ -113,7 +113,7 @@ def _headers(spec: Any, address: str, metadata: Sequence[tuple[str, str]]) -> tu
         ("grpc-accept-encoding", "identity"),
         *metadata,
     ]
-    # As esdbclient does: never in the clear.
+    # As esdbclient does: only over TLS.
     if spec.options.Tls and spec.username and spec.password:
         credentials = b64encode(f"{spec.username}:{spec.password}".encode()).decode()
         headers.append(("authorization", f"Basic {credentials}"))

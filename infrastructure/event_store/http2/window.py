@@ -3,7 +3,7 @@
 from infrastructure.event_store.http2.frames import ProtocolBroken
 
 WINDOW_BYTES = 4 * 1024 * 1024
-"""What a server may send ahead: 80 ms of a fast connection at 50 MB/s, and all that waits here unread."""
+"""What a server may send ahead: 80 ms of a fast connection at 50 MB/s, and the most that can wait here unread."""
 
 # Telling the server of every few bytes would cost a system call each time.
 _WORTHWHILE_PART = 4
@@ -12,7 +12,7 @@ _WORTHWHILE_PART = 4
 class ReceiveWindow:
     """The flow-control window, alike for the connection and its only stream.
 
-    What has been received is given back only when it has been taken, so that a slow reader stops the server.
+    Space is given back only when the bytes have been taken, so that a slow reader stops the server.
     """
 
     def __init__(self, size: int = WINDOW_BYTES) -> None:

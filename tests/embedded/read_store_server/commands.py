@@ -1,4 +1,4 @@
-"""Sequences of commands as hypothesis makes them, and what a server answers, to the byte."""
+"""Sequences of commands as hypothesis makes them, and a server's responses, to the byte."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +23,7 @@ plain_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4),
     max_leaves=10,
 )
-# What has no short way, or is read back as something else than it was written.
+# What is not on the fast path, or is read back as something else than it was written.
 odd_values = st.sampled_from(
     [
         float("nan"),
@@ -37,7 +37,7 @@ odd_values = st.sampled_from(
         "$money",
     ]
 )
-# Hypothesis likes the ends of a range; one odd thing takes a whole message out of the short way, so it is drawn seldom.
+# Hypothesis likes the ends of a range; one odd value takes a whole message off the fast path, so it is drawn rarely.
 values = st.integers(0, 60).flatmap(lambda n: odd_values if n == 37 else plain_values)
 keys = st.sampled_from(["a", "b", "c", "é", "123", "0123", '"q"', "x" * 200])
 odd_keys = st.sampled_from([7, 7.5, ObjectId("0123456789abcdef01234567"), {"k": 1}])
@@ -111,12 +111,12 @@ commands = st.one_of(
 
 
 def client(uri: str) -> MongoClient[RawBSONDocument]:
-    """A client to which replies are bytes."""
+    """A client that gets responses as bytes."""
     return MongoClient(uri, document_class=RawBSONDocument)
 
 
-def answered(client: MongoClient[RawBSONDocument], database: str, command: Command) -> bytes:
-    """The reply to a command, or the words of its failure."""
+def response_to(client: MongoClient[RawBSONDocument], database: str, command: Command) -> bytes:
+    """The response to a command, or the details of its failure."""
     options = CodecOptions(document_class=RawBSONDocument)
     try:
         return client[database].command({**command}, codec_options=options).raw

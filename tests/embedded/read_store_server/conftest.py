@@ -1,4 +1,4 @@
-"""Two real servers side by side: one with the short ways, one without them."""
+"""Two real servers side by side: one with the fast path, one without it."""
 
 from collections.abc import Iterator
 
@@ -8,9 +8,9 @@ from tests.support.read_store import ReadStoreServer
 
 
 @pytest.fixture(scope="session")
-def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadStoreServer]:
+def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadStoreServer]:
     """The server as it is run."""
-    server = ReadStoreServer(tmp_path_factory.mktemp("short"))
+    server = ReadStoreServer(tmp_path_factory.mktemp("fast"))
     server.start()
     yield server
     server.kill()
@@ -18,7 +18,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadStoreServer]
 
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadStoreServer]:
-    """The server without the short ways."""
+    """The server without the fast path."""
     server = ReadStoreServer(tmp_path_factory.mktemp("plain"), "--plain")
     server.start()
     yield server

@@ -15,10 +15,10 @@ KEYS = [f"k{n}" for n in range(150)]
 
 
 @pytest.mark.parametrize("databases", [1, 2])
-async def test_the_newest_write_of_all_clients_is_kept(short: ReadStoreServer, databases: int):
+async def test_the_newest_write_of_all_clients_is_kept(fast: ReadStoreServer, databases: int):
     """Each client writes to a collection of its own and to a shared one, where only the guard decides."""
     names = [f"concurrent_{databases}_{number}" for number in range(databases)]
-    stores = [ReadStore(short.uri, names[number % databases]) for number in range(CLIENTS)]
+    stores = [ReadStore(fast.uri, names[number % databases]) for number in range(CLIENTS)]
     newest: dict[tuple[str, str], int] = {}
     seen_backwards: list[str] = []
 
@@ -32,27 +32,28 @@ async def test_the_newest_write_of_all_clients_is_kept(short: ReadStoreServer, d
             for key in chosen:
                 where = (names[number % databases], key)
                 newest[where] = max(newest.get(where, 0), position)
-            for key, held in (await store.load("shared", chosen)).items():
-                if held.position < max(position, latest.get(key, 0)):
+            for key, stored in (await store.load("shared", chosen)).items():
+                if stored.position < max(position, latest.get(key, 0)):
                     seen_backwards.append(key)
-                latest[key] = held.position
+                latest[key] = stored.position
 
     await asyncio.gather(*(client(number, store) for number, store in enumerate(stores)))
     assert not seen_backwards
     for store, name in zip(stores[:databases], names, strict=True):
         found = await store.load("shared", KEYS)
-        assert {key: held.position for key, held in found.items()} == {
+        assert {key: stored.position for key, stored in found.items()} == {
             key: position for (database, key), position in newest.items() if database == name
         }
         assert all(
-            held.fields == {"value": held.position, "writer": (held.position - 1) % CLIENTS} for held in found.values()
+            stored.fields == {"value": stored.position, "writer": (stored.position - 1) % CLIENTS}
+            for stored in found.values()
         )
     for store in stores:
         await store.close()
 
 
-async def test_what_the_services_say_has_a_short_way(tmp_path: Path):
-    """Otherwise a new version of the driver, which puts a message in other words, would go unnoticed."""
+async def test_what_the_services_send_is_on_the_fast_path(tmp_path: Path):
+    """Otherwise a new version of the driver, which writes a message in another form, would go unnoticed."""
     server = ReadStoreServer(tmp_path, "--verbose")
     await asyncio.to_thread(server.start)
     store = ReadStore(server.uri, "ours")
@@ -69,5 +70,5 @@ async def test_what_the_services_say_has_a_short_way(tmp_path: Path):
         await store.close()
         server.kill()
     log = await asyncio.to_thread(Path(tmp_path, "nx.log").read_text)
-    assert log.count("no short way") == 1, "the page has none"
+    assert log.count("no fast path") == 1, "the page is not on it"
     assert "'insert': 'things'" not in log

@@ -10,7 +10,7 @@ from examples.retail.baskets.sample import read_sample
 from examples.retail.loading.loader import Acknowledged, Loader
 from examples.retail.loading.order_lifecycles import BY_LAST_DIGIT, lifecycle_of, steps_of
 from examples.retail.loading.progress_file import ProgressFile
-from infrastructure.http.client import ServiceClient, Unanswered
+from infrastructure.http.client import NoResponse, ServiceClient
 from tests.examples.retail.fake_shop import FakeShop, open_shop
 
 AT = datetime(2017, 1, 1, tzinfo=UTC)
@@ -113,7 +113,7 @@ async def test_acknowledgements_and_ordinals_are_told() -> None:
 async def test_a_service_that_never_answers_is_given_up() -> None:
     async with ClientSession() as session:
         client = ServiceClient("http://127.0.0.1:9", session, retry_timeout=0.3)
-        with pytest.raises(Unanswered, match=r"PUT http://127.0.0.1:9/orders/basket-6 had no answer for 0.3 s"):
+        with pytest.raises(NoResponse, match=r"PUT http://127.0.0.1:9/orders/basket-6 had no answer for 0.3 s"):
             await Loader(client, in_flight=2, move_on=False).load([basket(6), basket(7), basket(8)])
 
 

@@ -14,7 +14,7 @@ from infrastructure.event_store.http2.framing import prefixed
 from infrastructure.event_store.http2.keep_alive import KeepAliveTimes
 from infrastructure.event_store.http2.target import Target
 from infrastructure.event_store.http2.window import WINDOW_BYTES
-from tests.infrastructure.event_store.answers import CAUGHT_UP, asked_after, event
+from tests.infrastructure.event_store.responses import CAUGHT_UP, asked_after, event
 from tests.infrastructure.event_store.scripted_server import ANSWER, OK, Peer, serving
 
 pytestmark = pytest.mark.timeout(60)

@@ -1,4 +1,4 @@
-"""Messages as the short ways see them: a command and the documents that came with it, still as BSON."""
+"""Messages of the wire protocol as the fast path reads and writes them: a command, and its documents still as BSON."""
 
 import struct
 from typing import Any
@@ -12,8 +12,8 @@ _OP_MSG = 2013
 _BODY, _DOCUMENTS = b"\x00", b"\x01"
 
 
-class NotShort(Exception):
-    """A message, or a document in it, that has to go nx-27017's own way."""
+class NotOnFastPath(Exception):
+    """nx-27017 must handle the message, or a document in it; the text says why."""
 
 
 class Request(Struct, frozen=True):
@@ -26,17 +26,15 @@ class Request(Struct, frozen=True):
 
     @property
     def database(self) -> str:
-        """The database that it is for."""
         return str(self.body["$db"])
 
     @property
     def collection(self) -> str:
-        """The collection that it is for."""
         return str(self.body[self.command])
 
 
-# The arguments that the short ways know, and the documents each command brings. Any other argument (of a transaction,
-# a projection, a hint, ...) means more than they do.
+# The arguments that the fast path understands, and the documents that come with each command. Any other argument (a
+# transaction, a projection, a hint, ...) asks for something that it does not do.
 _ARGUMENTS = {
     "insert": frozenset({"insert", "ordered", "lsid", "$db", "writeConcern"}),
     "update": frozenset({"update", "ordered", "lsid", "$db", "writeConcern"}),
@@ -45,12 +43,12 @@ _ARGUMENTS = {
 _SEQUENCES = {"insert": b"documents\x00", "update": b"updates\x00"}
 
 
-def parsed(message: bytes) -> Request | None:
+def parse_request(message: bytes) -> Request | None:
     """The message as a request; None when it is of another kind.
 
     Raises:
-        NotShort: it says more than a request does, or says it in another form than the driver's.
-        bson.errors.InvalidBSON, struct.error: it is broken.
+        NotOnFastPath: it has more than a request has, or another form than the driver's.
+        bson.errors.InvalidBSON, struct.error: it is malformed.
     """
     _, number, _, opcode = _HEADER.unpack_from(message)
     if opcode != _OP_MSG or message[16:21] != b"\x00\x00\x00\x00" + _BODY:
@@ -61,7 +59,7 @@ def parsed(message: bytes) -> Request | None:
     end = 21 + _LENGTH.unpack_from(message, 21)[0]
     body = bson.decode(message[21:end])
     if not body.keys() <= _ARGUMENTS[command] or type(body[command]) is not str or type(body.get("$db")) is not str:
-        raise NotShort(f"{command} with other arguments")
+        raise NotOnFastPath(f"{command} with other arguments")
     return Request(number, command, body, _documents(message, end, command))
 
 
@@ -71,18 +69,18 @@ def _documents(message: bytes, end: int, command: str) -> bytes:
     if not name and end == len(message):
         return b""
     if message[end : end + 1] != _DOCUMENTS or message[end + 5 : start] != name or start == len(message):
-        raise NotShort(f"{command} with other documents")
+        raise NotOnFastPath(f"{command} with other documents")
     if end + 1 + _LENGTH.unpack_from(message, end + 1)[0] != len(message):
-        raise NotShort(f"{command} with more documents")
+        raise NotOnFastPath(f"{command} with more documents")
     return message[start:]
 
 
 def _command(message: bytes) -> str | None:
-    """The first key of the body, which in MongoDB is the command, where it is one that has a short way."""
+    """The first key of the body, which in MongoDB is the command; None when the fast path does not know it."""
     key = message[26 : message.find(b"\x00", 26, 40)]
     return next((command for command in _ARGUMENTS if command.encode() == key), None)
 
 
-def reply(number: int, document: bytes) -> bytes:
-    """The message that answers the request of that number with a document in BSON."""
+def response_message(number: int, document: bytes) -> bytes:
+    """The response, a document in BSON, to the request with that number."""
     return _HEADER.pack(21 + len(document), 0, number, _OP_MSG) + b"\x00\x00\x00\x00" + _BODY + document

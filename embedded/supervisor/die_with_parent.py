@@ -1,8 +1,8 @@
-"""Run a command that dies with its parent: `python -I -S lifeline.py PARENT_PID COMMAND ...`.
+"""Run a command that dies with its parent: `python -I -S die_with_parent.py PARENT_PID COMMAND ...`.
 
-Linux kills the command (prctl PR_SET_PDEATHSIG) when the process that started it is gone, however it went; elsewhere
-the command just runs. It is a program of its own, standard library only, because the setting has to be made in the
-child, between fork and exec, where the supervisor with its threads must run no Python.
+Linux kills the command (prctl PR_SET_PDEATHSIG) when the process that started it has ended in any way; on other systems
+the command just runs. It is a program of its own, standard library only, because the setting must be made in the child
+between fork and exec, where the supervisor with its threads must run no Python.
 """
 
 import os

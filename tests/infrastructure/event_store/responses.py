@@ -1,4 +1,4 @@
-"""What an event store answers to a Read call, made by hand."""
+"""Responses of an event store to a Read call, made by hand."""
 
 from typing import Any
 

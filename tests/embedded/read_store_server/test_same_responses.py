@@ -1,4 +1,4 @@
-"""The short ways answer as nx-27017 does, to the byte, and keep what it would keep."""
+"""The fast path responds as nx-27017 does, to the byte, and stores what it would store."""
 
 import sqlite3
 import uuid
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.embedded.read_store_server.commands import COLLECTION, Command, answered, client, commands
+from tests.embedded.read_store_server.commands import COLLECTION, Command, client, commands, response_to
 from tests.support.read_store import ReadStoreServer
 
 
@@ -21,26 +21,26 @@ def rows(server: ReadStoreServer, database: str) -> list[tuple[object, ...]]:
         return connection.execute(f"SELECT typeof(data), typeof(_id), * FROM {COLLECTION} ORDER BY id").fetchall()
 
 
-def check(short: ReadStoreServer, plain: ReadStoreServer, sequence: list[Command]) -> None:
+def check(fast: ReadStoreServer, plain: ReadStoreServer, sequence: list[Command]) -> None:
     database = f"test_{uuid.uuid4().hex}"
-    with client(short.uri) as left, client(plain.uri) as right:
+    with client(fast.uri) as left, client(plain.uri) as right:
         for command in sequence:
-            assert answered(left, database, command) == answered(right, database, command), command
-            assert rows(short, database) == rows(plain, database), command
+            assert response_to(left, database, command) == response_to(right, database, command), command
+            assert rows(fast, database) == rows(plain, database), command
 
 
 @settings(max_examples=60, deadline=None)
 @given(sequence=st.lists(commands, min_size=2, max_size=12))
-def test_the_same_answers_and_the_same_rows(short: ReadStoreServer, plain: ReadStoreServer, sequence: list[Command]):
-    check(short, plain, sequence)
+def test_the_same_responses_and_the_same_rows(fast: ReadStoreServer, plain: ReadStoreServer, sequence: list[Command]):
+    check(fast, plain, sequence)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @settings(max_examples=1_000, deadline=None)
 @given(sequence=st.lists(commands, min_size=5, max_size=40))
-def test_the_same_in_long_sequences(short: ReadStoreServer, plain: ReadStoreServer, sequence: list[Command]):
-    check(short, plain, sequence)
+def test_the_same_in_long_sequences(fast: ReadStoreServer, plain: ReadStoreServer, sequence: list[Command]):
+    check(fast, plain, sequence)
 
 
 def document(key: str, position: int, **fields: object) -> Command:
@@ -53,12 +53,12 @@ def replacement(key: str, position: int, **fields: object) -> Command:
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-def test_duplicates_within_a_bulk_and_beyond_a_batch(short: ReadStoreServer, plain: ReadStoreServer, ordered: bool):
+def test_duplicates_within_a_bulk_and_beyond_a_batch(fast: ReadStoreServer, plain: ReadStoreServer, ordered: bool):
     many = [f"k{n}" for n in range(300)]
     twice = [document(key, 1, lines=[{"n": 1}]) for key in [*many, *many[:5]]]
     again = [replacement(key, 1 + n % 3, of="é") for n, key in enumerate([*many, "new", *many[:9]])]
     check(
-        short,
+        fast,
         plain,
         [
             {"insert": COLLECTION, "documents": twice, "ordered": ordered},
