@@ -3,7 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from infrastructure.event_store import StoredEvent
+from infrastructure.read_store import ReadStoreRefused
 from tests.subscriptions.counting import Counter, assert_counted, lamps, plain_count
 from tests.subscriptions.memory_read_store import MemoryReadStore, outage
 from tests.subscriptions.mishaps import end_of_the_process
@@ -200,6 +203,36 @@ class TestLostSubscription:
 
 
 class TestReadStoreOutage:
+    @pytest.mark.parametrize("took_effect", [False, True])
+    async def test_it_is_no_fault_of_the_event_at_hand(self, took_effect):
+        store, log = MemoryReadStore(), ScriptedLog(lit(5), cuts=[3] * 4)
+        away = outage(operations=20)
+
+        async def away_in_the_middle(operation: str, collection: str) -> None:
+            if len(sizes(store, "write", "counter")) > 2:
+                await away(operation, collection)
+
+        if took_effect:
+            store.after = away_in_the_middle
+        else:
+            store.before = away_in_the_middle
+        await consume_all(log, store, counter := Counter(store))
+        assert store.documents("parked_events") == {}
+        assert_counted(store, log.events, counter)
+
+    async def test_nor_is_a_refusal_by_the_store(self):
+        store, log = MemoryReadStore(), ScriptedLog(lit(5))
+        failures = iter(range(20))
+
+        async def disk_full(operation: str, collection: str) -> None:
+            if (operation, collection) == ("write", "counter") and next(failures, None) is not None:
+                raise ReadStoreRefused("no space left on device")
+
+        store.before = disk_full
+        await consume_all(log, store, counter := Counter(store))
+        assert store.documents("parked_events") == {}
+        assert_counted(store, log.events, counter)
+
     async def test_while_it_lasts_nothing_is_taken_from_the_log(self):
         store, log = MemoryReadStore(), ScriptedLog(lit(20), cuts=[4] * 10)
         store.before = outage(operations=10**9)
