@@ -6,10 +6,14 @@ from itertools import islice
 from typing import Any
 
 from domain.model.recorded_event import RecordedEvent
+from infrastructure.event_store import EventStoreUnavailable
+from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
 from infrastructure.resilience import backoff
 from subscriptions.consumer import Batch, Step
 from subscriptions.errors import ConsumerBroken, Stopping
 from subscriptions.store.retrying_store import Delays
+
+_NO_EVENTS_FAULT = (ReadStoreUnavailable, ReadStoreRefused, EventStoreUnavailable)
 
 Handle = Callable[[RecordedEvent[Any], str], Awaitable[None]]
 """handle(event, key): does the work for one of the event's keys; raises when it can't."""
@@ -19,6 +23,7 @@ async def take_each(batch: Batch, handle: Handle, *, attempts: int = 3, delays: 
     """Handles a batch event by event, key by key, in order. What still fails at the last of `attempts` is parked with
     its key, and so are the key's later events. Pauses between attempts follow `delays`, in seconds.
 
+    A store that is away or refuses is no event's fault: after the last attempt that is raised, and nothing is parked.
     Raises ConsumerBroken when too many keys fail one after another, and Stopping.
     """
     for step in batch.steps:
@@ -32,6 +37,8 @@ async def take_each(batch: Batch, handle: Handle, *, attempts: int = 3, delays: 
             error = await _attempt(step, key, handle, attempts, delays)
             if error is None:
                 batch.succeeded()
+            elif isinstance(error, _NO_EVENTS_FAULT):
+                raise error
             else:
                 batch.park(step, key, error)
 

@@ -18,10 +18,10 @@ from ops.views.verification.verifier import Verified, Verifier
 from read_models.model.view import View
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
 from tests.ops.plain_projection import MemoryReadStore, PlainProjector, Projected
-from tests.projector.logs import LogBuilder, confirmed, created, logs, random_log
-from tests.projector.touchy_view import TOUCHY
+from tests.ops.touchy_view import TOUCHY
 from tests.subscriptions.scripted_log import ScriptedLog
 from tests.support.bundled import CODEC, VIEWS
+from tests.support.order_logs import OrderLog, confirmed, created, logs, random_log
 
 AT_ONCE = (0.0, 0.0, 0.0)
 
@@ -195,7 +195,7 @@ async def test_a_dead_letter_that_is_lost_is_found(view, events, data):
 
 
 async def test_what_is_said_of_an_event_that_should_be_a_dead_letter():
-    log = LogBuilder()
+    log = OrderLog()
     log.add("order-a", confirmed("a"))
     log.add_raw("order-b", "OrderTeleported", b"{}")
     (details,) = (view for view in VIEWS if view.name == "order_details")
@@ -248,7 +248,7 @@ async def test_a_log_that_stays_away_is_told(no_pauses: None):
 
 
 async def test_memory_is_bounded_also_where_the_store_has_lost_nearly_all():
-    log = LogBuilder()
+    log = OrderLog()
     for n in range(64):
         log.add(f"order-{n}", created(f"{n}", f"c{n}"))
     projector = projected(CUSTOMER_SUMMARY, log.events)
@@ -260,7 +260,7 @@ async def test_memory_is_bounded_also_where_the_store_has_lost_nearly_all():
 
 
 async def test_a_scan_that_is_cut_short_is_repeated_and_then_told():
-    log = LogBuilder()
+    log = OrderLog()
     for n in range(5):
         log.add(f"order-{n}", created(f"{n}", f"c{n}"))
     projector = projected(CUSTOMER_SUMMARY, log.events)

@@ -19,8 +19,8 @@ from infrastructure.view_registry import ViewRegistry
 from infrastructure.view_registry.transitions import first_record
 from ops.cli import main
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY as VIEW
-from tests.projector.logs import created
 from tests.support.bundled import CODEC
+from tests.support.order_logs import created
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import node_uri, start_node
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from infrastructure.event_codec import EventMetadata, event_id
 from infrastructure.event_store import NO_STREAM, Appended, EventStore, NewEvent
-from tests.projector.logs import CREATED_V1, cancelled, confirmed, created, delivered, shipped
 from tests.support.bundled import CODEC
+from tests.support.order_logs import CREATED_V1, cancelled, confirmed, created, delivered, shipped
 
 UNREADABLE = [("OrderTeleported", b"{}"), ("OrderConfirmed", b'{"order_id": 7}'), ("OrderCreated", b"\xff\0")]
 

@@ -1,11 +1,11 @@
 """Runs the engine over a log and a store in memory, without a pause anywhere."""
 
 import asyncio
-import itertools
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from infrastructure.event_codec import EventCodec
 from infrastructure.settings import Settings
 from infrastructure.view_registry import ViewRecord
 from projector.builds.catalogue import ViewCatalogue
@@ -19,15 +19,14 @@ from subscriptions.following.follower import Follower
 from subscriptions.operating.dead_letters import DeadLetterOperations
 from subscriptions.operating.plain_catalogue import PlainCatalogue
 from subscriptions.operating.status import StatusReader
-from tests.projector.logs import fold_of
+from tests.projector.lamp_rooms import LAMP_ROOMS
 from tests.subscriptions.memory_read_store import MemoryReadStore
+from tests.subscriptions.running import all_done, at_once
 from tests.subscriptions.scripted_log import ScriptedLog
-from tests.support.bundled import CODEC, VIEWS
+from tests.support.tiny import TINY, TINY_CODEC
+from tests.support.tiny.logs import fold_of
 
-
-def at_once() -> Iterator[float]:
-    """No pause between attempts."""
-    return itertools.repeat(0.0)
+VIEWS = (*TINY.views, LAMP_ROOMS)
 
 
 class RunningProjector:
@@ -83,6 +82,7 @@ async def engine_over(
     store: Any,
     views: Sequence[View] = VIEWS,
     *,
+    codec: EventCodec = TINY_CODEC,
     idle_check: float = 5.0,
     previous_pause: float = 0.1,
     live_pause: float = 0.05,
@@ -93,7 +93,7 @@ async def engine_over(
     given = Settings.of(**{"consumer_lease": 0.6, **settings})
     times = SwitchTimes(previous_pause=previous_pause, live_pause=live_pause)
     process = create_projector_process(
-        log, CODEC, store, views, given, stop, times=times, idle_check=idle_check, delays=at_once
+        log, codec, store, views, given, stop, times=times, idle_check=idle_check, delays=at_once
     )
     task = asyncio.create_task(process.coordinator.run())
     try:
@@ -108,24 +108,6 @@ async def project_all(log: ScriptedLog, store: Any, views: Sequence[View] = VIEW
     async with engine_over(log, store, views, **options) as engine:
         await all_done(log, engine, len(views))
     return engine
-
-
-async def all_done(log: ScriptedLog, engine: RunningProjector, views: int) -> None:
-    """Waits until every view of the engine has come to the end of the log, or was stopped by its own fault."""
-    async with asyncio.timeout(10):
-        while not (
-            len(engine.followers) >= views
-            and all(
-                one.broken is not None or (_is_checkpointed(one) and one.delivered >= log.end and log.is_drained)
-                for one in engine.followers
-            )
-        ):
-            await asyncio.sleep(0)
-
-
-def _is_checkpointed(follower: Follower) -> bool:
-    """Whether all that has come to it is handled, and in its checkpoint."""
-    return (-1 if follower.position is None else follower.position) >= follower.delivered
 
 
 async def folded_up_to(store: MemoryReadStore, end: int, views: Sequence[View] = VIEWS) -> None:

@@ -15,16 +15,16 @@ from infrastructure.view_registry import NotPossible, ViewRecord, transitions
 from projector.builds.lifecycle import reached_by_builds
 from projector.builds.pausing import all_wait
 from read_models.model.view import View
-from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
-from read_models.ordering.order_details import ORDER_DETAILS
 from subscriptions.membership.leases import LeaseState
 from subscriptions.membership.member import Member, PartitionReport, PauseAck
-from tests.projector.logs import LogBuilder, confirmed, created, random_log
+from tests.projector.lamp_rooms import LAMP_ROOMS
 from tests.projector.running import RunningProjector, assert_folded, engine_over, folded_up_to, project_all
 from tests.subscriptions.memory_read_store import MemoryReadStore
 from tests.subscriptions.scripted_log import ScriptedLog
+from tests.support.tiny import LAMP_DETAILS
+from tests.support.tiny.logs import TinyLog, installed, random_log, switched_on
 
-VIEWS = (ORDER_DETAILS, CUSTOMER_SUMMARY)
+VIEWS = (LAMP_DETAILS, LAMP_ROOMS)
 
 # As a query API keeps a record for part of the time that a new build keeps still; in seconds.
 RECORD_AGE = 0.03
@@ -68,51 +68,50 @@ async def up_to_date(
         yield engine
 
 
-def some_orders(number: int = 5) -> ScriptedLog:
-    log = LogBuilder()
-    for order in range(number):
-        log.add(f"order-o{order}", created(f"o{order}", f"c{order % 2}"))
-        log.add(f"order-o{order}", confirmed(f"o{order}", f"c{order % 2}"))
+def some_lamps(number: int = 5) -> ScriptedLog:
+    log = TinyLog()
+    for lamp in range(number):
+        log.happen(installed(f"l{lamp}", f"r{lamp % 2}"), switched_on(f"l{lamp}"))
     return ScriptedLog(log.events)
 
 
 class TestRebuild:
     async def test_the_live_build_is_served_and_kept_up_until_the_new_one_takes_its_place(self):
-        log, store = some_orders(), MemoryReadStore()
+        log, store = some_lamps(), MemoryReadStore()
         async with up_to_date(log, store) as engine:
-            await rebuild(engine, ORDER_DETAILS)
-            record = await until(engine, store, ORDER_DETAILS, lambda one: one.live.number == 2)
-            assert (record.live.collection, record.candidate) == ("order_details_v1_r2", None)
+            await rebuild(engine, LAMP_DETAILS)
+            record = await until(engine, store, LAMP_DETAILS, lambda one: one.live.number == 2)
+            assert (record.live.collection, record.candidate) == ("lamp_details_v1_r2", None)
             assert record.previous is not None
-            assert record.previous.collection == "order_details_v1"
-            more = some_orders(9).events[10:]
+            assert record.previous.collection == "lamp_details_v1"
+            more = some_lamps(9).events[10:]
             log.append(*more)
             await folded_up_to(store, log.end, VIEWS)
             assert_folded(store, log, VIEWS)
             async with asyncio.timeout(5):
-                while store.documents("order_details_v1") != store.documents("order_details_v1_r2"):
+                while store.documents("lamp_details_v1") != store.documents("lamp_details_v1_r2"):
                     await asyncio.sleep(0.001)
 
     async def test_both_builds_are_equal_and_keep_still_until_every_query_api_follows_the_switch(self):
-        log, store = some_orders(), MemoryReadStore()
-        live_pause = 0.2
-        async with up_to_date(log, store, live_pause=live_pause, previous_pause=0.4) as engine:
-            await rebuild(engine, ORDER_DETAILS)
-            more = iter(some_orders(500).events[len(log.events) :])
-            while record_of(store, ORDER_DETAILS).live.number == 1:
+        log, store = some_lamps(), MemoryReadStore()
+        following = 0.2
+        async with up_to_date(log, store, live_pause=following, previous_pause=0.4) as engine:
+            await rebuild(engine, LAMP_DETAILS)
+            more = iter(some_lamps(500).events[len(log.events) :])
+            while record_of(store, LAMP_DETAILS).live.number == 1:
                 log.append(next(more))
                 await asyncio.sleep(0.001)
             loop = asyncio.get_running_loop()
-            switched, before = loop.time(), store.documents("order_details_v1")
-            while loop.time() < switched + live_pause * 0.9:
+            switched, before = loop.time(), store.documents("lamp_details_v1")
+            while loop.time() < switched + following * 0.9:
                 log.append(next(more))
                 await asyncio.sleep(0.001)
-                assert store.documents("order_details_v1_r2") == store.documents("order_details_v1") == before
+                assert store.documents("lamp_details_v1_r2") == store.documents("lamp_details_v1") == before
             await folded_up_to(store, log.end, VIEWS)
         assert_folded(store, log, VIEWS)
 
     async def test_rebuilds_that_begin_one_after_another_share_a_subscription(self):
-        log, store = some_orders(60), MemoryReadStore()
+        log, store = some_lamps(60), MemoryReadStore()
         async with up_to_date(log, store) as engine:
             log.silent = True
             for view in VIEWS:
@@ -131,17 +130,17 @@ class TestRebuild:
         assert_folded(store, log, VIEWS)
 
     async def test_a_second_one_is_refused_while_one_is_under_way(self):
-        log, store = some_orders(), MemoryReadStore()
+        log, store = some_lamps(), MemoryReadStore()
         async with up_to_date(log, store) as engine:
-            await rebuild(engine, ORDER_DETAILS)
+            await rebuild(engine, LAMP_DETAILS)
             with pytest.raises(NotPossible, match="being rebuilt already"):
-                await rebuild(engine, ORDER_DETAILS)
+                await rebuild(engine, LAMP_DETAILS)
 
     async def test_it_goes_on_where_it_was_after_a_restart(self):
-        log, store = some_orders(), MemoryReadStore()
+        log, store = some_lamps(), MemoryReadStore()
         async with up_to_date(log, store) as engine:
             log.silent = True
-            await rebuild(engine, ORDER_DETAILS)
+            await rebuild(engine, LAMP_DETAILS)
         log = ScriptedLog(log.events, cuts=[4])
         log.append()
         stuck = asyncio.Event()
@@ -149,139 +148,139 @@ class TestRebuild:
         async def fifth_event(operation: str, collection: str) -> None:
             if (operation, collection) == ("write", "checkpoints"):
                 keys = store.documents("checkpoints")
-                if any(key.startswith("order_details_v1_r2") for key in keys):
+                if any(key.startswith("lamp_details_v1_r2") for key in keys):
                     stuck.set()
 
         store.after = fifth_event
         async with engine_over(log, store, VIEWS, consumer_name="p", consumer_lease=0.12):
             await asyncio.wait_for(stuck.wait(), 10)
-        reached = store.documents("checkpoints")["order_details_v1_r2:1:0"]["_position"]
+        reached = store.documents("checkpoints")["lamp_details_v1_r2:1:0"]["_position"]
         store.operations.clear()
         again = ScriptedLog(log.events)
         async with up_to_date(again, store) as engine:
-            await until(engine, store, ORDER_DETAILS, lambda one: one.live.number == 2)
+            await until(engine, store, LAMP_DETAILS, lambda one: one.live.number == 2)
         assert reached >= log.events[0].position
         assert None not in again.subscribed_after
         assert_folded(store, again, VIEWS)
 
     async def test_cancelled_it_leaves_nothing_behind(self):
-        log, store = some_orders(), MemoryReadStore()
+        log, store = some_lamps(), MemoryReadStore()
         async with up_to_date(log, store) as engine:
             log.silent = True
-            await rebuild(engine, ORDER_DETAILS)
-            await engine.registry.change("order_details", lambda record: transitions.cancelled(record, now(), 1000))
-            await until(engine, store, ORDER_DETAILS, lambda one: one.retired == [] and one.candidate is None)
-        assert "order_details_v1_r2" not in store.collections
+            await rebuild(engine, LAMP_DETAILS)
+            await engine.registry.change("lamp_details", lambda record: transitions.cancelled(record, now(), 1000))
+            await until(engine, store, LAMP_DETAILS, lambda one: one.retired == [] and one.candidate is None)
+        assert "lamp_details_v1_r2" not in store.collections
         for collection in ("checkpoints", "parked_events", "leases"):
             assert not [key for key in store.documents(collection) if "_r2" in key]
 
     async def test_the_previous_build_is_removed_after_its_grace(self):
-        log, store = some_orders(), MemoryReadStore()
+        log, store = some_lamps(), MemoryReadStore()
         async with up_to_date(log, store, view_grace=0.0) as engine:
-            await rebuild(engine, ORDER_DETAILS)
+            await rebuild(engine, LAMP_DETAILS)
             await until(
-                engine, store, ORDER_DETAILS, lambda one: one.live.number == 2 and not (one.previous or one.retired)
+                engine, store, LAMP_DETAILS, lambda one: one.live.number == 2 and not (one.previous or one.retired)
             )
-        assert "order_details_v1" not in store.collections
-        assert not [key for key in store.documents("checkpoints") if key.startswith("order_details_v1:")]
+        assert "lamp_details_v1" not in store.collections
+        assert not [key for key in store.documents("checkpoints") if key.startswith("lamp_details_v1:")]
 
     async def test_back_to_the_previous_build_and_forth(self):
-        log, store = some_orders(), MemoryReadStore()
+        log, store = some_lamps(), MemoryReadStore()
         async with up_to_date(log, store) as engine:
-            await rebuild(engine, ORDER_DETAILS)
-            await until(engine, store, ORDER_DETAILS, lambda one: one.live.number == 2)
+            await rebuild(engine, LAMP_DETAILS)
+            await until(engine, store, LAMP_DETAILS, lambda one: one.live.number == 2)
             for number in (1, 2):
-                log.append(*some_orders(5 + number).events[len(log.events) :])
-                await engine.registry.change("order_details", transitions.with_previous_as_candidate)
-                record = await until(engine, store, ORDER_DETAILS, lambda one, n=number: one.live.number == n)
+                log.append(*some_lamps(5 + number).events[len(log.events) :])
+                await engine.registry.change("lamp_details", transitions.with_previous_as_candidate)
+                record = await until(engine, store, LAMP_DETAILS, lambda one, n=number: one.live.number == n)
                 assert record.previous is not None
             await folded_up_to(store, log.end, VIEWS)
         assert_folded(store, log, VIEWS)
 
     async def test_what_may_still_be_read_keeps_still_also_when_it_is_wanted_back_at_once(self):
-        log, store = some_orders(), MemoryReadStore()
+        log, store = some_lamps(), MemoryReadStore()
         async with up_to_date(log, store, previous_pause=2.0) as engine:
-            await rebuild(engine, ORDER_DETAILS)
-            await until(engine, store, ORDER_DETAILS, lambda one: one.live.number == 2)
-            before = store.documents("order_details_v1")
-            await engine.registry.change("order_details", transitions.with_previous_as_candidate)
-            for orders in range(6, 9):
+            await rebuild(engine, LAMP_DETAILS)
+            await until(engine, store, LAMP_DETAILS, lambda one: one.live.number == 2)
+            before = store.documents("lamp_details_v1")
+            await engine.registry.change("lamp_details", transitions.with_previous_as_candidate)
+            for lamps in range(6, 9):
                 engine.changed.set()
-                log.append(*some_orders(orders).events[len(log.events) :])
+                log.append(*some_lamps(lamps).events[len(log.events) :])
                 await folded_up_to(store, log.end, VIEWS)
             # Some query API may not know of the switch yet: it must not show more than what is served now.
-            assert store.documents("order_details_v1") == before
-            await until(engine, store, ORDER_DETAILS, lambda one: one.live.number == 1)
+            assert store.documents("lamp_details_v1") == before
+            await until(engine, store, LAMP_DETAILS, lambda one: one.live.number == 1)
         assert_folded(store, log, VIEWS)
 
     async def test_operators_see_it_coming(self):
-        log, store = some_orders(50), MemoryReadStore()
+        log, store = some_lamps(50), MemoryReadStore()
         async with up_to_date(log, store) as engine:
             log.silent = True
-            await rebuild(engine, ORDER_DETAILS)
+            await rebuild(engine, LAMP_DETAILS)
             async with asyncio.timeout(10):
                 while not (view := (await engine.status()).views[0]).rebuild:
                     await asyncio.sleep(0.001)
             assert (view.rebuild.kind, view.rebuild.state, view.rebuild.fraction) == ("rebuild", "catching_up", 0.0)
-            assert (view.rebuild.collection, view.collection) == ("order_details_v1_r2", "order_details_v1")
+            assert (view.rebuild.collection, view.collection) == ("lamp_details_v1_r2", "lamp_details_v1")
 
 
 class TestVersions:
     async def test_a_new_version_is_built_beside_the_old_one_and_takes_its_place(self):
-        log, store = some_orders(), MemoryReadStore()
+        log, store = some_lamps(), MemoryReadStore()
         await project_all(log, store, VIEWS, consumer_name="p")
-        views = (second_version(ORDER_DETAILS), CUSTOMER_SUMMARY)
+        views = (second_version(LAMP_DETAILS), LAMP_ROOMS)
         again = ScriptedLog(log.events)
         async with engine_over(again, store, views, consumer_name="p", consumer_lease=0.12) as engine:
-            record = await until(engine, store, ORDER_DETAILS, lambda one: one.live.version == 2)
-            assert (record.live.collection, record.latest_version) == ("order_details_v2", 2)
+            record = await until(engine, store, LAMP_DETAILS, lambda one: one.live.version == 2)
+            assert (record.live.collection, record.latest_version) == ("lamp_details_v2", 2)
             await folded_up_to(store, log.end, views)
         assert_folded(store, log, views)
 
     async def test_both_versions_are_kept_up_while_both_are_known(self):
-        log, store = some_orders(), MemoryReadStore()
+        log, store = some_lamps(), MemoryReadStore()
         await project_all(log, store, VIEWS, consumer_name="p")
         log = ScriptedLog(log.events)
-        async with up_to_date(log, store, (*VIEWS, second_version(ORDER_DETAILS))) as engine:
-            await until(engine, store, ORDER_DETAILS, lambda one: one.live.version == 2)
-            log.append(*some_orders(8).events[10:])
+        async with up_to_date(log, store, (*VIEWS, second_version(LAMP_DETAILS))) as engine:
+            await until(engine, store, LAMP_DETAILS, lambda one: one.live.version == 2)
+            log.append(*some_lamps(8).events[10:])
             async with asyncio.timeout(10):
                 while (
-                    store.documents("order_details_v1") != store.documents("order_details_v2")
-                    or len(store.documents("order_details_v1")) < 8
+                    store.documents("lamp_details_v1") != store.documents("lamp_details_v2")
+                    or len(store.documents("lamp_details_v1")) < 8
                 ):
                     await asyncio.sleep(0.001)
 
     async def test_back_to_the_old_version_with_the_old_code(self):
-        log, store = some_orders(), MemoryReadStore()
+        log, store = some_lamps(), MemoryReadStore()
         await project_all(log, store, VIEWS, consumer_name="p")
-        newer = (second_version(ORDER_DETAILS), CUSTOMER_SUMMARY)
+        newer = (second_version(LAMP_DETAILS), LAMP_ROOMS)
         async with engine_over(ScriptedLog(log.events), store, newer, consumer_name="p") as engine:
-            await until(engine, store, ORDER_DETAILS, lambda one: one.live.version == 2)
-        log = ScriptedLog(some_orders(8).events)
+            await until(engine, store, LAMP_DETAILS, lambda one: one.live.version == 2)
+        log = ScriptedLog(some_lamps(8).events)
         async with engine_over(log, store, VIEWS, consumer_name="p", consumer_lease=0.12) as engine:
             async with asyncio.timeout(10):
                 while not engine.records:
                     await asyncio.sleep(0.001)
             assert (await engine.status()).views[0].state == "unowned", "nobody knows version 2"
-            await engine.registry.change("order_details", transitions.with_previous_as_candidate)
-            await until(engine, store, ORDER_DETAILS, lambda one: one.live.version == 1)
+            await engine.registry.change("lamp_details", transitions.with_previous_as_candidate)
+            await until(engine, store, LAMP_DETAILS, lambda one: one.live.version == 1)
             await folded_up_to(store, log.end, VIEWS)
         assert_folded(store, log, VIEWS)
 
 
 class TestPartitions:
     async def test_any_number_can_be_changed_without_a_rebuild(self):
-        log, store = some_orders(), MemoryReadStore()
+        log, store = some_lamps(), MemoryReadStore()
         async with up_to_date(log, store) as engine:
             for partitions in (4, 7, 1, 64, 2):
-                record = record_of(store, ORDER_DETAILS)
+                record = record_of(store, LAMP_DETAILS)
                 reached = await reached_by_builds(engine.store, record)
-                assert reached == {"order_details_v1": log.end}
+                assert reached == {"lamp_details_v1": log.end}
                 await engine.registry.change(
-                    "order_details", lambda one, n=partitions, at=reached: transitions.repartitioned(one, n, at)
+                    "lamp_details", lambda one, n=partitions, at=reached: transitions.repartitioned(one, n, at)
                 )
-                log.append(*some_orders(len(log.events) // 2 + 3).events[len(log.events) :])
+                log.append(*some_lamps(len(log.events) // 2 + 3).events[len(log.events) :])
                 await folded_up_to(store, log.end, VIEWS)
             assert_folded(store, log, VIEWS)
             async with asyncio.timeout(10):
@@ -295,13 +294,13 @@ class TestHold:
     record = transitions.paused(
         transitions.with_candidate(
             transitions.repartitioned(
-                transitions.first_record("orders", 1, 1, 0), partitions=1, reached={"orders_v1": 500}
+                transitions.first_record("lamps", 1, 1, 0), partitions=1, reached={"lamps_v1": 500}
             ),
             version=1,
             now=0,
         )
     )
-    leases: ClassVar = {"orders_v1:2:0": LeaseState("owner", 1)}
+    leases: ClassVar = {"lamps_v1:2:0": LeaseState("owner", 1)}
 
     def all_wait(self, takeovers_seen: bool = False, **members: tuple[list[PauseAck], list[str]]) -> bool:
         """`members` by name: what they say they wait with, and which partitions they fold."""
@@ -312,18 +311,18 @@ class TestHold:
         return all_wait(self.record, self.record.live, self.leases, alive, takeovers_seen=takeovers_seen)
 
     def test_once_its_owner_says_so(self):
-        ack = PauseAck("orders_v1", self.record.paused)
+        ack = PauseAck("lamps_v1", self.record.paused)
         assert not self.all_wait(owner=([], []))
-        assert not self.all_wait(owner=([PauseAck("orders_v1", self.record.paused - 1)], []))
-        assert self.all_wait(owner=([ack], ["orders_v1_r2:2:0"]), other=([], ["customers_v1:1:0"]))
+        assert not self.all_wait(owner=([PauseAck("lamps_v1", self.record.paused - 1)], []))
+        assert self.all_wait(owner=([ack], ["lamps_v1_r2:2:0"]), other=([], ["rooms_v1:1:0"]))
 
     def test_when_its_owner_has_died_and_nobody_can_have_followed_it_unknowing(self):
         assert not self.all_wait(other=([], []))
         assert self.all_wait(takeovers_seen=True, other=([], []))
 
     def test_not_while_somebody_folds_it_who_does_not_know_the_present_layout(self):
-        ack = PauseAck("orders_v1", self.record.paused)
-        assert not self.all_wait(owner=([ack], []), late=([], ["orders_v1:1:0"]))
+        ack = PauseAck("lamps_v1", self.record.paused)
+        assert not self.all_wait(owner=([ack], []), late=([], ["lamps_v1:1:0"]))
 
 
 class Readers:

@@ -12,8 +12,8 @@ from infrastructure.event_codec import EventMetadata
 from infrastructure.event_store import NO_STREAM, NewEvent
 from tests.projector.appending import appending
 from tests.projector.fleet import Fleet, fleet_over
-from tests.projector.logs import cancelled, confirmed, created, delivered, shipped
 from tests.support.bundled import CODEC, VIEWS
+from tests.support.order_logs import cancelled, confirmed, created, delivered, shipped
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import start_node, until
 

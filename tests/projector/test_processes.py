@@ -16,9 +16,9 @@ from msgspec import Struct
 from infrastructure.event_codec import EventMetadata, event_id
 from infrastructure.event_store import EventStore, NewEvent, StoredEvent
 from infrastructure.read_store import ReadStore, ReadStoreUnavailable
-from tests.projector.logs import cancelled, confirmed, created, delivered, fold_of, shipped
 from tests.projector.verdict import assert_equal_to_a_fold
 from tests.support.bundled import CODEC, VIEWS
+from tests.support.order_logs import cancelled, confirmed, created, delivered, fold_of, shipped
 from tests.support.read_store import ReadStoreDatabase, ReadStoreServer
 from tests.support.services import Service, node_uri, restart_node, running, start_node, until
 

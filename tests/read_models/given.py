@@ -3,10 +3,11 @@
 from typing import Any
 
 from read_models.model.view import View
-from tests.projector.logs import LogBuilder, fold_of
 from tests.projector.running import project_all
 from tests.subscriptions.memory_read_store import MemoryReadStore
 from tests.subscriptions.scripted_log import ScriptedLog
+from tests.support.bundled import CODEC
+from tests.support.order_logs import OrderLog, fold_of
 
 
 class Given:
@@ -14,7 +15,7 @@ class Given:
 
     def __init__(self, view: View, *events: Any) -> None:
         self.view = view
-        self.log = LogBuilder()
+        self.log = OrderLog()
         for event in events:
             self.log.add(f"order-{event.order_id}", event)
 
@@ -35,7 +36,7 @@ class Given:
         for cuts in ([], [1] * len(self.log.events)):
             store = MemoryReadStore()
             for _ in range(2):
-                await project_all(ScriptedLog(self.log.events, cuts), store, [self.view])
+                await project_all(ScriptedLog(self.log.events, cuts), store, [self.view], codec=CODEC)
                 assert store.documents(self.view.collection) == expected
                 del store.collections["checkpoints"]
 

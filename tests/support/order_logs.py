@@ -1,51 +1,28 @@
-"""Logs to project: events as they stand in the store, random ones too, and what a view must come to."""
+"""Logs of orders: events as they stand in the store, random ones too, and what a view must come to."""
 
 import random
-from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 from hypothesis import strategies as st
 
+from application import APPLICATION
 from domain.ordering.events import Line, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped
-from infrastructure.event_codec import EventMetadata
 from infrastructure.event_store import StoredEvent
-from read_models.model.view import View
 from tests.support.bundled import CODEC
+from tests.support.logs import LogBuilder, PlainFold
 
 START = datetime(2026, 3, 14, 12, tzinfo=UTC)
 
 
-class LogBuilder:
-    """Appends events to a log in memory, with positions that have gaps, as in the real store."""
+fold_of = PlainFold(APPLICATION)
+
+
+class OrderLog(LogBuilder):
+    """A log of the bundled domain."""
 
     def __init__(self) -> None:
-        self.events: list[StoredEvent] = []
-        self._revisions: dict[str, int] = {}
-
-    def add(self, stream: str, event: Any) -> StoredEvent:
-        """A domain event."""
-        new = CODEC.encode(event, EventMetadata(), "00000000-0000-0000-0000-000000000000")
-        return self.add_raw(stream, new.type, new.data, new.metadata)
-
-    def add_raw(self, stream: str, event_type: str, data: bytes, metadata: bytes = b"") -> StoredEvent:
-        """Bytes as anyone may have written them."""
-        revision = self._revisions.get(stream, -1) + 1
-        self._revisions[stream] = revision
-        number = len(self.events)
-        stored = StoredEvent(
-            f"00000000-0000-0000-0000-{number:012}",
-            event_type,
-            stream,
-            revision,
-            (number + 1) * 70 + number % 3,
-            1_700_000_000_000 + number,
-            data,
-            metadata,
-        )
-        self.events.append(stored)
-        return stored
+        super().__init__(CODEC)
 
 
 def created(order: str, customer: str = "c1", amount: int = 100, day: int = 0, lines: int = 1) -> OrderCreated:
@@ -81,7 +58,7 @@ CREATED_V1 = (
 
 def random_log(choose: random.Random, length: int, *, poison: bool = True) -> list[StoredEvent]:
     """Orders of a few customers in all their states, events of others between them, and events nobody can decode."""
-    log = LogBuilder()
+    log = OrderLog()
     open_orders: dict[str, list[Any]] = {}
     while len(log.events) < length:
         kind = choose.random()
@@ -113,50 +90,3 @@ def random_log(choose: random.Random, length: int, *, poison: bool = True) -> li
 
 
 logs = st.builds(lambda seed, length: random_log(random.Random(seed), length), st.integers(0), st.integers(0, 60))
-
-
-def fold_of(
-    view: View, log: Iterable[StoredEvent], left_out: Collection[tuple[int, str]] = ()
-) -> tuple[dict[str, dict[str, Any]], set[int]]:
-    """The documents that a view must come to, and the positions that it must have parked, by the plainest of folds.
-
-    `left_out` are pairs of a position and a key (a document's or a stream's) that operators have discarded.
-    """
-    documents: dict[str, Any] = {}
-    positions: dict[str, int] = {}
-    streams: set[str] = set()
-    keys: set[str] = set()
-    parked: set[int] = set()
-    for stored in log:
-        if not stored.stream.startswith("order-") or (stored.position, stored.stream) in left_out:
-            continue
-        try:
-            recorded = CODEC.decode(stored)
-        except Exception:
-            streams.add(stored.stream)
-            parked.add(stored.position)
-            continue
-        if type(recorded.event) not in view.events:
-            continue
-        if stored.stream in streams:
-            parked.add(stored.position)
-            continue
-        try:
-            touched = view.keys(recorded.event)
-        except Exception:
-            streams.add(stored.stream)
-            parked.add(stored.position)
-            continue
-        for key in touched:
-            if (stored.position, key) in left_out:
-                continue
-            try:
-                if key in keys:
-                    raise ValueError
-                documents[key] = view.fold(documents.get(key), recorded)
-                positions[key] = stored.position
-            except Exception:
-                keys.add(key)
-                parked.add(stored.position)
-    fields = {key: {"_deleted": 1} if one is None else msgspec.to_builtins(one) for key, one in documents.items()}
-    return {key: {"_id": key, "_position": positions[key], **fields[key]} for key in documents}, parked

@@ -1,0 +1,102 @@
+"""Logs in memory, for any domain: events as they stand in the store, and what a view must come to."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import msgspec
+
+from infrastructure.application import Application
+from infrastructure.event_codec import EventCodec, EventMetadata
+from infrastructure.event_store import StoredEvent
+from read_models.model.view import View
+
+
+class LogBuilder:
+    """Appends events to a log in memory, with positions that have gaps, as in the real store."""
+
+    def __init__(self, codec: EventCodec) -> None:
+        self.events: list[StoredEvent] = []
+        self._codec = codec
+        self._revisions: dict[str, int] = {}
+
+    def add(self, stream: str, event: Any) -> StoredEvent:
+        """A domain event."""
+        new = self._codec.encode(event, EventMetadata(), "00000000-0000-0000-0000-000000000000")
+        return self.add_raw(stream, new.type, new.data, new.metadata)
+
+    def add_raw(self, stream: str, event_type: str, data: bytes, metadata: bytes = b"") -> StoredEvent:
+        """Bytes as anyone may have written them."""
+        revision = self._revisions.get(stream, -1) + 1
+        self._revisions[stream] = revision
+        number = len(self.events)
+        stored = StoredEvent(
+            f"00000000-0000-0000-0000-{number:012}",
+            event_type,
+            stream,
+            revision,
+            (number + 1) * 70 + number % 3,
+            1_700_000_000_000 + number,
+            data,
+            metadata,
+        )
+        self.events.append(stored)
+        return stored
+
+    def go_on_from(self, events: Iterable[StoredEvent]) -> None:
+        """What is added stands behind these."""
+        self.events = list(events)
+        self._revisions = {one.stream: one.revision for one in self.events}
+
+
+class PlainFold:
+    """Folds a log of the application's events by the plainest of means."""
+
+    def __init__(self, application: Application) -> None:
+        self._codec = EventCodec(application.aggregates)
+        self._ours = tuple(f"{aggregate.category}-" for aggregate in application.aggregates)
+
+    def __call__(
+        self, view: View, log: Iterable[StoredEvent], left_out: Collection[tuple[int, str]] = ()
+    ) -> tuple[dict[str, dict[str, Any]], set[int]]:
+        """The documents that a view must come to, and the positions that it must have parked.
+
+        `left_out` are pairs of a position and a key (a document's or a stream's) that operators have discarded.
+        """
+        documents: dict[str, Any] = {}
+        positions: dict[str, int] = {}
+        streams: set[str] = set()
+        keys: set[str] = set()
+        parked: set[int] = set()
+        for stored in log:
+            if not stored.stream.startswith(self._ours) or (stored.position, stored.stream) in left_out:
+                continue
+            try:
+                recorded = self._codec.decode(stored)
+            except Exception:
+                streams.add(stored.stream)
+                parked.add(stored.position)
+                continue
+            if type(recorded.event) not in view.events:
+                continue
+            if stored.stream in streams:
+                parked.add(stored.position)
+                continue
+            try:
+                touched = view.keys(recorded.event)
+            except Exception:
+                streams.add(stored.stream)
+                parked.add(stored.position)
+                continue
+            for key in touched:
+                if (stored.position, key) in left_out:
+                    continue
+                try:
+                    if key in keys:
+                        raise ValueError
+                    documents[key] = view.fold(documents.get(key), recorded)
+                    positions[key] = stored.position
+                except Exception:
+                    keys.add(key)
+                    parked.add(stored.position)
+        fields = {key: {"_deleted": 1} if one is None else msgspec.to_builtins(one) for key, one in documents.items()}
+        return {key: {"_id": key, "_position": positions[key], **fields[key]} for key in documents}, parked
