@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
-from domain.model.aggregate import Aggregate, category_of
+from domain.model.aggregate import Aggregate
 from domain.model.event_types import EventTypes, UndecodableEvent
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.event_store import NewEvent, StoredEvent
@@ -50,8 +50,9 @@ class EventCodec:
         self._types = EventTypes([event_type for aggregate in given for event_type in aggregate.events])
 
     def is_ours(self, stored: StoredEvent) -> bool:
-        """Whether the event is in a stream of one of the aggregates."""
-        return category_of(stored.stream) in self._categories
+        """Whether the event stands in a stream of one of the aggregates: by its category, which is what stands before
+        the first hyphen of the stream's name, as in EventStoreDB's `$by_category`."""
+        return stored.stream.partition("-")[0] in self._categories
 
     def encode(self, event: Struct, metadata: EventMetadata, new_id: str) -> NewEvent:
         """The event as it is appended; its schema version is written into the metadata."""

@@ -1,6 +1,6 @@
 """Each event of a batch is decoded once, for all consumers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -31,12 +31,13 @@ class DecodedBatch(Struct, frozen=True):
 
 def decode_batch(codec: EventCodec, events: Sequence[StoredEvent], position: int, *, caught_up: bool) -> DecodedBatch:
     """Every event of our categories, in order; nothing in an event can make this fail."""
-    ours = [_decode(codec, stored) for stored in events if codec.is_ours(stored)]
+    is_ours, decode = codec.is_ours, codec.decode
+    ours = [_decoded(decode, stored) for stored in events if is_ours(stored)]
     return DecodedBatch(ours, position, caught_up, len(events))
 
 
-def _decode(codec: EventCodec, stored: StoredEvent) -> Incoming:
+def _decoded(decode: Callable[[StoredEvent], RecordedEvent[Struct]], stored: StoredEvent) -> Incoming:
     try:
-        return Incoming(stored, codec.decode(stored))
+        return Incoming(stored, decode(stored))
     except Exception as error:  # an upcaster may fail in any way on data that was never valid
         return Incoming(stored, None, f"{type(error).__name__}: {error}")

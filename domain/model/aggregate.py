@@ -42,8 +42,3 @@ class Aggregate(Struct, frozen=True):
 
     def stream(self, aggregate_id: str) -> str:
         return f"{self.category}-{aggregate_id}"
-
-
-def category_of(stream: str) -> str:
-    """The part of a stream's name before its first hyphen, as in EventStoreDB's `$by_category`."""
-    return stream.partition("-")[0]

@@ -34,6 +34,8 @@ class ViewConsumer(Consumer):
         self.name = view.name
         self.version = view.version
         self.events: frozenset[type[Struct]] = view.events
+        # Asked for every event, so the view's own function stands in the method's place.
+        self.keys = view.keys  # type: ignore[method-assign, assignment]
         self._view = view
         self._collection = collection
         self._store = store
