@@ -1,4 +1,5 @@
-"""A command API over a node of its own, both real processes, shared by the tests of a module."""
+"""A command API over a node of its own, both real processes, shared by the tests of a module: its fixture `domain` says
+what is served."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -11,12 +12,12 @@ from tests.support.services import Service, node_uri, running, start_node
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+async def api(domain: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
     directory = tmp_path_factory.mktemp("command_api")
     node = await start_node(directory)
     try:
         settings = {"eventstore_uri": node_uri(node.port), "max_body_bytes": "262144"}
-        async with running("command_api", directory, "/health/ready", **settings) as service:
+        async with running("command_api", directory, "/health/ready", domain=domain, **settings) as service:
             service.node = node  # type: ignore[attr-defined]
             yield service
     finally:
@@ -32,3 +33,8 @@ async def http(api: Service) -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.fixture
 def order_id() -> str:
     return f"o-{uuid4()}"
+
+
+@pytest.fixture
+def lamp_id() -> str:
+    return f"l-{uuid4()}"

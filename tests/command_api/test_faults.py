@@ -10,14 +10,13 @@ import aiohttp
 import pytest
 
 from infrastructure.event_store import EventStore
-from tests.support.services import Service, node_uri, restart_node, running, start_node, until
+from tests.support.services import TINY, Service, node_uri, restart_node, running, start_node, until
 
-LINE: dict[str, Any] = {"sku": "apple", "quantity": 3, "unit_price": 50}
-ORDER: dict[str, Any] = {"customer_id": "customer-1", "currency": "USD", "lines": [LINE]}
+LAMP: dict[str, Any] = {"room": "kitchen", "watts": 60}
 
 
 async def streams(node: Service) -> Counter[str]:
-    """How many events each order's stream holds, read from the log."""
+    """How many events each lamp's stream holds, read from the log."""
     store = EventStore(node_uri(node.port), retry_timeout=10)
     try:
         found: Counter[str] = Counter()
@@ -31,12 +30,12 @@ async def streams(node: Service) -> Counter[str]:
 async def test_while_the_event_store_is_away_clients_are_told_to_come_back(tmp_path):
     node = await start_node(tmp_path)
     settings = {"eventstore_uri": node_uri(node.port), "eventstore_retry_timeout": "0.3"}
-    async with running("command_api", tmp_path, **settings) as api, aiohttp.ClientSession(api.url) as http:
-        async with http.put("/orders/o-1", json=ORDER) as placed:
-            assert placed.status == 201
+    async with running("command_api", tmp_path, domain=TINY, **settings) as api, aiohttp.ClientSession(api.url) as http:
+        async with http.put("/lamps/l-1", json=LAMP) as installed:
+            assert installed.status == 201
         await node.kill()
-        for method, path in (("PUT", "/orders/o-2"), ("POST", "/orders/o-1/confirm"), ("POST", "/orders")):
-            async with http.request(method, path, json={} if "confirm" in path else ORDER) as refused:
+        for method, path in (("PUT", "/lamps/l-2"), ("POST", "/lamps/l-1/switch-on"), ("POST", "/lamps")):
+            async with http.request(method, path, json={} if "switch-on" in path else LAMP) as refused:
                 assert refused.status == 503
                 assert int(refused.headers["Retry-After"]) >= 1
                 assert refused.content_type == "application/problem+json"
@@ -47,18 +46,18 @@ async def test_while_the_event_store_is_away_clients_are_told_to_come_back(tmp_p
             assert live.status == 200
 
         await restart_node(node)
-        assert await streams(node) == {"order-o-1": 1}
+        assert await streams(node) == {"lamp-l-1": 1}
 
         async def recovered() -> bool:
-            async with http.put("/orders/o-2", json=ORDER, headers={"Idempotency-Key": "k"}) as placed:
-                return placed.status == 201
+            async with http.put("/lamps/l-2", json=LAMP, headers={"Idempotency-Key": "k"}) as installed:
+                return installed.status == 201
 
         await until(recovered, "the command API recovers by itself")
     await node.kill()
 
 
 class Client:
-    """Places orders under keys of their own and repeats each until it is answered, as a careful client does."""
+    """Installs lamps under keys of their own and repeats each until it is answered, as a careful client does."""
 
     def __init__(self, http: aiohttp.ClientSession, name: str) -> None:
         self.http = http
@@ -66,22 +65,22 @@ class Client:
         self.answered: dict[str, int] = {}
         self.asked: set[str] = set()
 
-    async def place_until(self, enough: asyncio.Event) -> None:
+    async def install_until(self, enough: asyncio.Event) -> None:
         number = 0
         while not enough.is_set():
             number += 1
-            await self.place(f"{self.name}-{number}")
+            await self.install(f"{self.name}-{number}")
 
-    async def place(self, order_id: str) -> None:
-        self.asked.add(order_id)
-        while order_id not in self.answered:
+    async def install(self, lamp_id: str) -> None:
+        self.asked.add(lamp_id)
+        while lamp_id not in self.answered:
             try:
                 async with self.http.put(
-                    f"/orders/{order_id}", json=ORDER, headers={"Idempotency-Key": order_id}
+                    f"/lamps/{lamp_id}", json=LAMP, headers={"Idempotency-Key": lamp_id}
                 ) as answer:
                     assert answer.status in (201, 503), await answer.text()
                     if answer.status == 201:
-                        self.answered[order_id] = (await answer.json())["position"]
+                        self.answered[lamp_id] = (await answer.json())["position"]
                         return
             except aiohttp.ClientError:
                 pass
@@ -91,9 +90,9 @@ class Client:
 
 async def assert_all_there_once(node: Service, clients: list[Client]) -> None:
     found = await streams(node)
-    lost = [order for client in clients for order in client.answered if found[f"order-{order}"] == 0]
+    lost = [lamp for client in clients for lamp in client.answered if found[f"lamp-{lamp}"] == 0]
     assert lost == [], "acknowledged, but not in the log"
-    assert set(found) <= {f"order-{order}" for client in clients for order in client.asked}
+    assert set(found) <= {f"lamp-{lamp}" for client in clients for lamp in client.asked}
     assert [stream for stream, count in found.items() if count > 1] == [], "in the log twice"
 
 
@@ -101,12 +100,12 @@ async def rounds_of_kills(tmp_path: Path, rounds: int, victim: str) -> None:
     node = await start_node(tmp_path)
     settings = {"eventstore_uri": node_uri(node.port), "eventstore_retry_timeout": "5"}
     clients: list[Client] = []
-    async with running("command_api", tmp_path, **settings) as api, aiohttp.ClientSession(api.url) as http:
+    async with running("command_api", tmp_path, domain=TINY, **settings) as api, aiohttp.ClientSession(api.url) as http:
         for number in range(rounds):
             round_clients = [Client(http, f"round{number}-client{n}") for n in range(8)]
             clients += round_clients
             enough = asyncio.Event()
-            load = [asyncio.create_task(client.place_until(enough)) for client in round_clients]
+            load = [asyncio.create_task(client.install_until(enough)) for client in round_clients]
             await answers_reach(round_clients, random.randint(5, 150))
             if victim == "node":
                 await node.kill()
@@ -146,15 +145,15 @@ async def test_no_acknowledged_event_is_lost_or_doubled_in_100_kills_of_each(tmp
 
 async def test_on_sigterm_commands_under_way_finish(tmp_path):
     node = await start_node(tmp_path)
-    async with running("command_api", tmp_path, eventstore_uri=node_uri(node.port)) as api:
+    async with running("command_api", tmp_path, domain=TINY, eventstore_uri=node_uri(node.port)) as api:
         connector = aiohttp.TCPConnector(limit=100)
         async with aiohttp.ClientSession(api.url, connector=connector) as http:
             answered: set[int] = set()
             started = asyncio.Event()
 
-            async def place(number: int) -> None:
+            async def install(number: int) -> None:
                 try:
-                    async with http.put(f"/orders/o-{number}", json=ORDER) as answer:
+                    async with http.put(f"/lamps/l-{number}", json=LAMP) as answer:
                         if answer.status == 201:
                             await answer.read()
                             answered.add(number)
@@ -162,9 +161,9 @@ async def test_on_sigterm_commands_under_way_finish(tmp_path):
                 except aiohttp.ClientError:
                     pass
 
-            load = [asyncio.create_task(place(number)) for number in range(500)]
+            load = [asyncio.create_task(install(number)) for number in range(500)]
             await started.wait()
             assert await api.stop() == 0
             await asyncio.gather(*load)
-    assert set(await streams(node)) == {f"order-o-{number}" for number in answered}
+    assert set(await streams(node)) == {f"lamp-l-{number}" for number in answered}
     await node.kill()

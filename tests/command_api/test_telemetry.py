@@ -5,26 +5,28 @@ import json
 import aiohttp
 
 from infrastructure.event_store import EventStore
-from tests.support.services import node_uri, running, start_node
+from tests.support.services import TINY, node_uri, running, start_node
 
-ORDER = {"customer_id": "ada", "currency": "USD", "lines": [{"sku": "tea", "quantity": 1, "unit_price": 450}]}
+LAMP = {"room": "kitchen", "watts": 60}
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACE = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
 
 
 async def test_a_command_continues_its_callers_trace_into_the_event(tmp_path):
     node = await start_node(tmp_path)
-    async with running("command_api", tmp_path, eventstore_uri=node_uri(node.port), traces="console") as api:
+    async with running(
+        "command_api", tmp_path, domain=TINY, eventstore_uri=node_uri(node.port), traces="console"
+    ) as api:
         async with (
             aiohttp.ClientSession(api.url) as http,
-            http.put("/orders/o-1", json=ORDER, headers={"traceparent": TRACE}) as placed,
+            http.put("/lamps/l-1", json=LAMP, headers={"traceparent": TRACE}) as installed,
         ):
-            assert placed.status == 201
+            assert installed.status == 201
         assert await api.stop() == 0
-        (span,) = [json.loads(line) for line in api.log.read_text().splitlines() if '"PlaceOrder"' in line]
+        (span,) = [json.loads(line) for line in api.log.read_text().splitlines() if '"InstallLamp"' in line]
     assert span["context"]["trace_id"] == f"0x{TRACE_ID}"
     store = EventStore(node_uri(node.port))
-    (event,) = await store.read_stream("order-o-1")
+    (event,) = await store.read_stream("lamp-l-1")
     await store.close()
     await node.kill()
     _, trace_id, span_id, _ = json.loads(event.metadata)["traceparent"].split("-")
@@ -33,7 +35,7 @@ async def test_a_command_continues_its_callers_trace_into_the_event(tmp_path):
 
 
 async def test_logs_are_json_lines_that_name_their_service(tmp_path):
-    async with running("command_api", tmp_path) as api:
+    async with running("command_api", tmp_path, domain=TINY) as api:
         await api.stop()
         lines = [json.loads(line) for line in api.log.read_text().splitlines()]
     assert [line["event"] for line in lines] == ["serving", "stopped"]

@@ -8,11 +8,11 @@ from subscriptions.membership.balance import balanced
 
 
 def refs(number: int) -> list[PartitionRef]:
-    return Target("orders", "orders_v1", 1, number).refs
+    return Target("counter", "counter", 1, number).refs
 
 
 KEYS = [ref.key for ref in refs(8)]
-CAN = ["orders:1"]
+CAN = ["counter:1"]
 
 
 def test_what_is_free_goes_to_whoever_has_least():
@@ -22,7 +22,7 @@ def test_what_is_free_goes_to_whoever_has_least():
 
 
 def test_nobody_gets_what_it_cannot_fold():
-    assert balanced(refs(2), {"a": ["orders:2"], "b": []}, {}) == {}
+    assert balanced(refs(2), {"a": ["counter:2"], "b": []}, {}) == {}
 
 
 def test_whoever_is_not_sure_to_be_alive_is_given_nothing_more():

@@ -116,18 +116,26 @@ async def restart_node(node: Service) -> None:
     await until(ready, "the node answers")
 
 
-def service(name: str, directory: Path, **settings: str) -> Service:
-    """An HTTP service (`command_api`, `query_api`, `projector`) with these EVENTFOLD_ settings, to be started."""
+BUNDLED, TINY = "ops.cli", "tests.support.tiny_service"
+
+
+def service(name: str, directory: Path, *, domain: str = BUNDLED, **settings: str) -> Service:
+    """An HTTP service (`command_api`, `query_api`, `projector`) with these EVENTFOLD_ settings, to be started.
+
+    `domain` is the module that runs it: BUNDLED, or TINY.
+    """
     port = free_port()
     environ = {f"EVENTFOLD_{key.upper()}": value for key, value in settings.items()}
     environ[f"EVENTFOLD_{name.upper()}_PORT"] = str(port)
-    return Service(name, port, ["ops.cli", name.replace("_", "-")], environ, directory / f"{name}-{port}.log")
+    return Service(name, port, [domain, name.replace("_", "-")], environ, directory / f"{name}-{port}.log")
 
 
 @asynccontextmanager
-async def running(name: str, directory: Path, path: str = "/health/live", **settings: str) -> AsyncIterator[Service]:
-    """An HTTP service with these EVENTFOLD_ settings, for the block."""
-    started = service(name, directory, **settings)
+async def running(
+    name: str, directory: Path, path: str = "/health/live", *, domain: str = BUNDLED, **settings: str
+) -> AsyncIterator[Service]:
+    """An HTTP service with these EVENTFOLD_ settings, for the block; `domain` as for `service`."""
+    started = service(name, directory, domain=domain, **settings)
     await started.start()
     try:
         await until(lambda: started.answers(path), f"{name} answers {path}")
