@@ -37,7 +37,7 @@ class RunningProjector:
         self.coordinator = process.coordinator
         self.registry = process.workload.registry
         self.changed = process.coordinator.changed
-        self.heart = process.coordinator.heartbeat
+        self.heartbeat = process.coordinator.heartbeat
         self.log = log
         self.store = store
 

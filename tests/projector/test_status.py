@@ -43,7 +43,7 @@ async def test_caught_up():
         status = await engine.status()
         assert {lag_seconds(one) for one in engine.followers} == {0.0}
         (instance,) = status.instances
-        assert (instance.instance, instance.alive, instance.partitions) == (engine.heart.instance, True, len(VIEWS))
+        assert (instance.instance, instance.alive, instance.partitions) == (engine.heartbeat.instance, True, len(VIEWS))
     assert status.event_store.position == log.end
     whole = [PartitionStatus(0, instance.instance, 1, log.end)]
     assert status.views == [

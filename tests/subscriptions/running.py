@@ -61,7 +61,7 @@ class RunningConsumers:
     ) -> None:
         self.coordinator = coordinator
         self.workload = workload
-        self.heart = coordinator.heartbeat
+        self.heartbeat = coordinator.heartbeat
         self.log = log
         self.store = store
         self._reader = StatusReader(coordinator, store, log)

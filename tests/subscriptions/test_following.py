@@ -268,8 +268,8 @@ class TestStopping:
         store, log = MemoryReadStore(), ScriptedLog(lit(3))
         async with consuming(log, store, *counters(store)) as engine:
             await all_done(log, engine, 3)
-            assert {lease["owner"] for lease in store.documents("leases").values()} == {engine.heart.instance}
-            assert set(store.documents("consumer_members")) == {engine.heart.instance}
+            assert {lease["owner"] for lease in store.documents("leases").values()} == {engine.heartbeat.instance}
+            assert set(store.documents("consumer_members")) == {engine.heartbeat.instance}
         assert {lease["owner"] for lease in store.documents("leases").values()} == {""}
         assert store.documents("consumer_members") == {}
 

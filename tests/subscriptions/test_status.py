@@ -47,7 +47,7 @@ async def test_caught_up():
         snapshot, status = await engine.snapshot(), await engine.status()
         assert lag_seconds(engine.followers[0]) == 0.0
         (instance,) = snapshot.instances()
-        assert (instance.instance, instance.service, instance.alive) == (engine.heart.instance, "counting", True)
+        assert (instance.instance, instance.service, instance.alive) == (engine.heartbeat.instance, "counting", True)
         assert instance.partitions == 1
     assert snapshot.end == status.position == log.end
     assert (status.lag_positions, status.lag_events, status.lag_exact, status.lag_seconds) == (0, 0, True, 0.0)

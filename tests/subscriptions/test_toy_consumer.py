@@ -153,6 +153,9 @@ async def test_three_processes_share_it_survive_kills_and_count_each_event_once(
         assert consumer["position"] == await counting.log.last_position()
     shown = await status_of(counting, tmp_path)
     assert any(line.startswith("event_counts live") for line in shown), shown
+    status, one = await counting.ask(counting.counters["a"], "GET", "/consumers/nobody")
+    assert (status, "there are event_counts" in one["detail"]) == (404, True)
+    assert await counting.counters["c"].stop() == 0
 
 
 async def status_of(counting: Counting, folder: Path) -> list[str]:
