@@ -1,6 +1,8 @@
 """What commands print with: consoles, tables, a progress bar, and values as text."""
 
 import contextlib
+import logging
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -16,6 +18,17 @@ def output() -> Console:
     """Standard output. What is no terminal has no width, so nothing is cut there to fit one."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=_WIDE)
+
+
+def keep_logs_apart() -> None:
+    """What the adapters log while a command uses them itself goes to standard error, from warnings on: standard output
+    is for what the command prints, which programs may read."""
+    import structlog
+
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def errors() -> Console:

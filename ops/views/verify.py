@@ -58,11 +58,12 @@ def run(args: argparse.Namespace) -> int:
     from infrastructure.event_store import EventStoreUnavailable
     from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
     from ops.locations import with_own_stores
-    from ops.output import errors, output
+    from ops.output import errors, keep_logs_apart, output
     from ops.views.verification.display import print_verified
 
     if bool(args.names) == args.all:
         raise CommandFailed("name the views to verify, or say --all", "`eventfold views list` names them")
+    keep_logs_apart()
     views, console = _views(args.names), output()
     stores = with_own_stores(Path(args.data_dir), settings())
     show = None if args.json else partial(print_verified, console)

@@ -36,6 +36,8 @@ def stack(root: Path, data_dir: Path) -> Iterator[dict[str, int]]:
                 ports[found[1]] = int(found[2])
             if "are ready" in line:
                 break
+        else:
+            raise AssertionError(f"the stack did not start; its logs are in {data_dir / 'logs'}")
         yield ports
     finally:
         up.terminate()

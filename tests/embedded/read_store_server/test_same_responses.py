@@ -35,6 +35,18 @@ def test_the_same_responses_and_the_same_rows(fast: ReadStoreServer, plain: Read
     check(fast, plain, sequence)
 
 
+def test_a_document_whose_key_does_not_come_first(fast: ReadStoreServer, plain: ReadStoreServer):
+    without_key = {"q": {"_id": "a", "_position": {"$lt": 7}}, "u": {"n": 4}, "upsert": False}
+    check(
+        fast,
+        plain,
+        [
+            {"update": COLLECTION, "updates": [replacement("a", 0, n=0), without_key], "ordered": False},
+            {"find": COLLECTION, "filter": {"_id": "a"}},
+        ],
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @settings(max_examples=1_000, deadline=None)
