@@ -27,7 +27,7 @@ from tests.support.read_store import ReadStoreServer
 from tests.support.services import ROOT, Service, free_port, node_uri, start_node, until
 
 ROUNDS = 5
-ORDERS = 3_000
+ORDERS = 8_000
 IN_FLIGHT = (1, 16, 64)
 LAG_SECONDS = 8.0
 SAMPLE = 5
