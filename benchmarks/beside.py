@@ -1,7 +1,8 @@
 """This checkout beside another one, in turns, on the same node and read store: commands, catch-up, queries by id, lag.
 
-`python -m benchmarks.beside ../other-checkout` (which has a .venv of its own). Each ratio is this checkout's
-figure divided by the other's, taken round by round; for rates more is better, for the lag less.
+`python -m benchmarks.beside ../other-checkout [catch-up | queries | commands | lag ...]`; the other one has a .venv
+of its own. Each ratio is this checkout's figure divided by the other's, taken round by round; for rates more is better,
+for the lag less.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import statistics
 import sys
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import perf_counter
@@ -26,10 +27,10 @@ from benchmarks.http_load import load, request
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import ROOT, Service, free_port, node_uri, start_node, until
 
-ROUNDS = 5
+ROUNDS = 9
 ORDERS = 8_000
 IN_FLIGHT = (1, 16, 64)
-LAG_SECONDS = 8.0
+LAG_SECONDS = 6.0
 SAMPLE = 5
 
 
@@ -97,8 +98,8 @@ async def in_turns(measure: Measure, checkouts: list[Checkout], rounds: int = RO
         )
 
 
-async def run(other: Path) -> None:
-    """Prints every comparison."""
+async def run(other: Path, parts: Sequence[str]) -> None:
+    """Prints the comparisons named; every one when none is."""
     checkouts = [Checkout("this", ROOT), Checkout("other", other)]
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -109,10 +110,14 @@ async def run(other: Path) -> None:
         stack.callback(read_store.kill)
         stores = {"eventstore_uri": node_uri(node.port), "mongo_uri": read_store.uri}
         events, _ = await write_log(stores["eventstore_uri"], ORDERS)
-        await _catch_up(checkouts, folder, stores, events)
-        await _queries(checkouts, folder, stores)
-        await _commands(checkouts, folder, stores)
-        await _lags(checkouts, folder, stores)
+        comparisons = {
+            "catch-up": lambda: _catch_up(checkouts, folder, stores, events),
+            "queries": lambda: _queries(checkouts, folder, stores),
+            "commands": lambda: _commands(checkouts, folder, stores),
+            "lag": lambda: _lags(checkouts, folder, stores),
+        }
+        for part in parts or comparisons:
+            await comparisons[part]()
 
 
 async def _catch_up(checkouts: list[Checkout], folder: Path, stores: dict[str, str], events: int) -> None:
@@ -189,8 +194,15 @@ async def _lags(checkouts: list[Checkout], folder: Path, stores: dict[str, str])
     rates: list[float] = []
 
     async def measure(checkout: Checkout) -> dict[str, float]:
-        given = {**stores, "mongo_database": f"{checkout.name}_lag"}
+        # A log and a database of its own, so that what earlier rounds left behind weighs on none.
         async with AsyncExitStack() as stack:
+            node = await start_node(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+            stack.push_async_callback(node.kill)
+            given = {
+                **stores,
+                "eventstore_uri": node_uri(node.port),
+                "mongo_database": f"{checkout.name}_{uuid.uuid4().hex[:8]}",
+            }
             api, projector, queries = [
                 await stack.enter_async_context(checkout.running(name, folder, **given))
                 for name in ("command-api", "projector", "query-api")
@@ -232,6 +244,6 @@ async def _lags_at(rate: float, api: Service, queries: Service) -> list[float]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m benchmarks.beside OTHER_CHECKOUT")
-    uvloop.run(run(Path(sys.argv[1]).resolve()))
+    if len(sys.argv) < 2:
+        sys.exit("usage: python -m benchmarks.beside OTHER_CHECKOUT [catch-up | queries | commands | lag ...]")
+    uvloop.run(run(Path(sys.argv[1]).resolve(), sys.argv[2:]))
