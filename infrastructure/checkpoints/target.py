@@ -29,7 +29,7 @@ class Target(Struct, frozen=True):
     @property
     def keys(self) -> list[str]:
         """The keys of the checkpoints of all of its partitions."""
-        return [ref.key for ref in self.refs]
+        return [_key(self, partition) for partition in range(self.partitions)]
 
     @property
     def ability(self) -> str:
@@ -46,7 +46,11 @@ class PartitionRef(Struct, frozen=True):
     @property
     def key(self) -> str:
         """The key of its lease and of its checkpoint."""
-        return f"{self.target.name}:{self.target.partition_epoch}:{self.partition}"
+        return _key(self.target, self.partition)
+
+
+def _key(target: Target, partition: int) -> str:
+    return f"{target.name}:{target.partition_epoch}:{partition}"
 
 
 def ability(consumer: str, version: int) -> str:
