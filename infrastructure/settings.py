@@ -34,7 +34,7 @@ class EventStoreSettings(Struct, frozen=True):
     ] = field(default=2.0, name="eventstore_retry_timeout")
     reader: Annotated[
         Literal["auto", "http2", "grpc"],
-        Meta(description="what receives subscriptions: auto (http2 for the embedded node, else grpc), http2 or grpc"),
+        Meta(description="receives subscriptions: http2 (less CPU), grpc, or auto (http2 for the embedded node only)"),
     ] = field(default="auto", name="eventstore_reader")
 
 
