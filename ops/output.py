@@ -22,12 +22,13 @@ def output() -> Console:
 
 def keep_logs_apart() -> None:
     """What the adapters log while a command uses them itself goes to standard error, from warnings on: standard output
-    is for what the command prints, which programs may read."""
+    is for what the command prints, which programs may read. Standard error is looked up for every line, because a
+    caller in the same process may have closed the one of now."""
     import structlog
 
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
 
 
