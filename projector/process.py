@@ -10,7 +10,8 @@ from infrastructure.resilience import backoff
 from infrastructure.settings import Settings
 from infrastructure.view_registry import ViewRegistry
 from projector.builds.lifecycle import BuildLifecycle
-from projector.builds.workload import SwitchTimes, ViewWorkload
+from projector.builds.pausing import SwitchTimes
+from projector.builds.workload import ViewWorkload
 from read_models.model.view import View
 from subscriptions.coordination.coordinator import Coordinator
 from subscriptions.following.follower import Follower
@@ -54,6 +55,7 @@ def create_projector_process(
         registry,
         quiet=max(settings.consumers.lease, switch_times.previous_pause),
         grace=settings.projector.view_grace,
+        times=switch_times,
     )
     workload = ViewWorkload(
         registry,

@@ -14,7 +14,7 @@ from infrastructure.checkpoints.target import ability
 from infrastructure.clock import now_millis
 from infrastructure.view_registry import Build, ViewRecord, ViewRegistry, transitions
 from projector import metrics
-from projector.builds.pausing import all_wait, is_folded
+from projector.builds.pausing import SwitchTimes, all_wait, is_folded
 from projector.builds.removal import BuildRemoval
 from read_models.model.view import View
 from subscriptions.membership.leases import NOBODY, LeaseState
@@ -22,10 +22,6 @@ from subscriptions.membership.member import Member
 from subscriptions.ports import DocumentStore, EventLog
 
 log = structlog.get_logger(__name__)
-
-# How long the live build waits at most for a candidate to reach it; then it continues, and the switch is tried later.
-_LONGEST_PAUSE = 10.0
-_BETWEEN_PAUSES = 5.0
 
 
 class BuildLifecycle:
@@ -35,7 +31,14 @@ class BuildLifecycle:
     """
 
     def __init__(
-        self, store: DocumentStore, event_log: EventLog, registry: ViewRegistry, *, quiet: float, grace: float
+        self,
+        store: DocumentStore,
+        event_log: EventLog,
+        registry: ViewRegistry,
+        *,
+        quiet: float,
+        grace: float,
+        times: SwitchTimes,
     ) -> None:
         self._store = store
         self._log = event_log
@@ -43,6 +46,7 @@ class BuildLifecycle:
         self._removal = BuildRemoval(store, registry, quiet=quiet)
         self._quiet = quiet
         self._grace = int(grace * 1000)
+        self._times = times
         self._ends: dict[str, int] = {}
         self._paused_since: dict[tuple[str, int], float] = {}
         self._not_before: dict[str, float] = {}
@@ -95,8 +99,8 @@ class BuildLifecycle:
             cutover = max(await self._end(), positions[record.live.collection], reached, 0)
             await self._registry.save(transitions.with_cutover(record, cutover))
             return
-        if monotonic() - since > _LONGEST_PAUSE:
-            self._not_before[record.view] = monotonic() + _BETWEEN_PAUSES
+        if monotonic() - since > self._times.cutover_timeout:
+            self._not_before[record.view] = monotonic() + self._times.retry_pause
             log.warning("the candidate did not reach the cutover position in time; trying again", view=record.view)
             await self._registry.save(transitions.resumed(record))
 

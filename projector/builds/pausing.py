@@ -2,10 +2,27 @@
 
 from collections.abc import Mapping
 
+from msgspec import Struct
+
 from infrastructure.checkpoints import Target
 from infrastructure.view_registry import Build, ViewRecord
 from subscriptions.membership.leases import NOBODY, LeaseState
 from subscriptions.membership.member import Member, PauseAck
+
+
+class SwitchTimes(Struct, frozen=True):
+    """How long, in seconds, what takes part in a switch waits.
+
+    `previous_pause` is longer than any query may still read the build before (a query API looks for the switch every
+    half second, and a read ends within the read store's timeout). The new one waits for `live_pause`, until every query
+    API reads it, so that no two of them differ. The live build waits at most `cutover_timeout` for a candidate to reach
+    it; then it continues, and the switch is tried again after `retry_pause`.
+    """
+
+    previous_pause: float = 5.0
+    live_pause: float = 0.75
+    cutover_timeout: float = 10.0
+    retry_pause: float = 5.0
 
 
 def is_paused(

@@ -5,15 +5,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
-from msgspec import Struct
-
 from infrastructure.checkpoints import Target
 from infrastructure.checkpoints.target import ability
 from infrastructure.clock import now_millis
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
 from infrastructure.view_registry import Build, ViewRecord, ViewRegistry
 from projector.builds.lifecycle import BuildLifecycle, in_charge
-from projector.builds.pausing import cutover_limit, is_paused, takes_part_in_cutover
+from projector.builds.pausing import SwitchTimes, cutover_limit, is_paused, takes_part_in_cutover
 from projector.folding.view_consumer import ViewConsumer
 from read_models.model.view import View
 from subscriptions.assignment import Assignment
@@ -25,18 +23,6 @@ from subscriptions.store.retrying_store import RetryingStore
 
 # A switch first seen now may just have happened; clocks may differ by a minute, in milliseconds.
 _LONG_AGO = 60_000
-
-
-class SwitchTimes(Struct, frozen=True):
-    """How long, in seconds, the build before a switch and the one after it wait.
-
-    `previous_pause` is longer than any query may still read the build before (a query API looks for the switch every
-    half second, and a read ends within the read store's timeout). The new one waits for `live_pause`, until every query
-    API reads it, so that no two of them differ.
-    """
-
-    previous_pause: float = 5.0
-    live_pause: float = 0.75
 
 
 class ViewWorkload:

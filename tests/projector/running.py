@@ -9,7 +9,7 @@ from infrastructure.event_codec import EventCodec
 from infrastructure.settings import Settings
 from infrastructure.view_registry import ViewRecord
 from projector.builds.catalogue import ViewCatalogue
-from projector.builds.workload import SwitchTimes
+from projector.builds.pausing import SwitchTimes
 from projector.http.responses import Status
 from projector.http.status import ViewStatusReader
 from projector.process import ProjectorProcess, create_projector_process
@@ -91,7 +91,7 @@ async def engine_over(
     """A running process for the block; at its end it is stopped in an orderly way."""
     stop = asyncio.Event()
     given = Settings.of(**{"consumer_lease": 0.6, **settings})
-    times = SwitchTimes(previous_pause=previous_pause, live_pause=live_pause)
+    times = SwitchTimes(previous_pause=previous_pause, live_pause=live_pause, cutover_timeout=3.0, retry_pause=0.2)
     process = create_projector_process(
         log, codec, store, views, given, stop, times=times, idle_check=idle_check, delays=at_once
     )
@@ -111,12 +111,8 @@ async def project_all(log: ScriptedLog, store: Any, views: Sequence[View] = VIEW
 
 
 async def folded_up_to(store: MemoryReadStore, end: int, views: Sequence[View] = VIEWS) -> None:
-    """Waits until every partition of every live build has a checkpoint at `end`, whoever folds it.
-
-    A switch that a held-up process keeps from coming about is given up after 10 s and tried again 5 s later, so on a
-    busy machine one of them alone may take that long.
-    """
-    async with asyncio.timeout(60):
+    """Waits until every partition of every live build has a checkpoint at `end`, whoever folds it."""
+    async with asyncio.timeout(20):
         while not all(_level(store, view, end) for view in views):
             await asyncio.sleep(0.001)
 
