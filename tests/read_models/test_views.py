@@ -130,6 +130,10 @@ class TestCustomerSummary:
         figures = {"orders": 2, "cancelled": 1, "spend": {"USD": 1_000}, "last_order_id": "o-2"}
         await given.then(**{"customer-1": SUMMARY | figures})
 
+    async def test_a_currency_of_which_nothing_is_left_stays_at_zero(self):
+        given = Given(CUSTOMER_SUMMARY, CREATED, CANCELLED)
+        await given.then(**{"customer-1": SUMMARY | {"cancelled": 1, "spend": {"USD": 0}}})
+
     async def test_each_currency_has_a_sum_of_its_own(self):
         given = Given(CUSTOMER_SUMMARY, CREATED, replace(OTHER, currency="EUR"))
         figures = {"orders": 2, "spend": {"USD": TOTAL, "EUR": 1_000}, "last_order_id": "o-2"}
