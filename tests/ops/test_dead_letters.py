@@ -18,7 +18,13 @@ DISCARD = ("dead-letters", "discard", "customer_summary", "700", "--reason", "a 
 
 
 @pytest.fixture(autouse=True)
-def _short_retry_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projector_client, "RETRY_TIMEOUT", 30.0)  # a busy machine may make an answer wait
+
+
+@pytest.fixture
+def nobody_waits(monkeypatch: pytest.MonkeyPatch, _patient: None) -> None:
+    """For what has no answer anyway."""
     monkeypatch.setattr(projector_client, "RETRY_TIMEOUT", 0.3)
 
 
@@ -156,7 +162,9 @@ async def test_discard_without_a_terminal_needs_yes(
 
 
 @pytest.mark.parametrize("action", [["list"], ["show", "v", "1"], ["retry", "v"], [*DISCARD[1:], "--yes"]])
-def test_nobody_there(tmp_path: Path, action: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_nobody_there(
+    nobody_waits: None, tmp_path: Path, action: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["dead-letters", *action, "--projector", "http://127.0.0.1:9", "--data-dir", str(tmp_path)]
     assert main(arguments) == 1
     assert "the projector does not answer" in capsys.readouterr().err

@@ -30,7 +30,13 @@ ACTIONS = ("list", "show", "rebuild", "cancel", "switch-back", "drop-previous", 
 
 
 @pytest.fixture(autouse=True)
-def _short_retry_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projector_client, "RETRY_TIMEOUT", 30.0)  # a busy machine may make an answer wait
+
+
+@pytest.fixture
+def nobody_waits(monkeypatch: pytest.MonkeyPatch, _patient: None) -> None:
+    """For what has no answer anyway."""
     monkeypatch.setattr(projector_client, "RETRY_TIMEOUT", 0.3)
 
 
@@ -125,7 +131,7 @@ async def test_an_unknown_view(capsys: pytest.CaptureFixture[str]) -> None:
     assert "`eventfold views list` names the views" in text
 
 
-def test_nobody_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nobody_there(nobody_waits: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["views", "list", "--projector", "http://127.0.0.1:9", "--data-dir", str(tmp_path)]) == 1
     text = capsys.readouterr().err
     assert "the projector does not answer" in text
@@ -133,18 +139,21 @@ def test_nobody_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_the_projector_is_found_by_the_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    nobody_waits: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("EVENTFOLD_PROJECTOR_PORT", "9")
     assert main(["views", "cancel", "customer_summary", "--data-dir", str(tmp_path)]) == 1
     assert "http://127.0.0.1:9/views/customer_summary" in capsys.readouterr().err
 
 
-async def test_a_503_is_repeated_and_then_told_in_its_own_words(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_503_is_repeated_and_then_told_in_its_own_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with serving(FakeProjector()) as projector:
         projector.away = 2
         assert await eventfold(projector, "views", "list") == 0
         projector.away = 1_000
+        monkeypatch.setattr(projector_client, "RETRY_TIMEOUT", 2.0)
         assert await eventfold(projector, "views", "list") == 1
     text = capsys.readouterr().err
     assert "the projector can't do that now: the owner of partition 1 did not answer" in text

@@ -28,7 +28,7 @@ def query_settings(database: ReadStoreDatabase) -> Settings:
         mongo_uri=database.uri,
         mongo_database=database.name,
         at_least_timeout=0.4,
-        readstore_timeout=1.0,
+        readstore_timeout=10.0,
     )
 
 
