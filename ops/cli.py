@@ -11,6 +11,7 @@ from infrastructure.version import installed_version
 from ops import load, version
 from ops.dead_letters import commands as dead_letters
 from ops.demo import command as demo
+from ops.doctor import command as doctor
 from ops.errors import EXIT_FAILED, EXIT_INTERRUPTED, CommandFailed
 from ops.stack import services, up
 from ops.status import command as status
@@ -22,6 +23,7 @@ Eventfold on one machine: commands in over HTTP, events in the event store, view
   eventfold up             every service, until Ctrl-C
   eventfold demo           the whole loop on 1,000 retail baskets, with crashes, checked to the cent
   eventfold status         what runs, how far each view is, what is parked
+  eventfold doctor         what is wrong between the log and what was built from it, and what mends it
   eventfold views          list, rebuild, divide and verify the views
   eventfold dead-letters   events that a consumer of the log could not process
 """
@@ -42,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eventfold {installed_version()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for module in (up, demo, load, status, views, dead_letters, services, version):
+    for module in (up, demo, load, status, doctor, views, dead_letters, services, version):
         module.add_parser(commands)
     return parser
 

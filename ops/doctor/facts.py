@@ -1,0 +1,62 @@
+"""What the doctor looks at: what the two stores hold at one moment, and what moved while it watched."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from infrastructure.checkpoints import Target
+from infrastructure.view_registry import ViewRecord
+from subscriptions.membership.member import Member, PartitionReport
+from subscriptions.operating.lag import Lag
+from subscriptions.replaying.requests import ReplayRequest
+
+Role = Literal["live", "candidate", "previous", "consumer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the code that runs the doctor can do: names of views and of other consumers."""
+
+    views: frozenset[str]
+    consumers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFacts:
+    """One thing that follows the log: a build of a view, or a consumer.
+
+    `advanced` says that its position rose while it was watched. `able` says whether a living process knows its version,
+    `owned` whether one has each of its partitions, `dead_owners` are those that have a lease and no heartbeat.
+    `parked` counts its dead letters, `sequences` the keys and streams that they belong to. `other_log` says what the
+    log lacks of what it was built from, None when it lacks nothing.
+    """
+
+    target: Target
+    role: Role
+    position: int | None
+    lag: Lag
+    advanced: bool
+    able: bool
+    owned: bool
+    dead_owners: Sequence[str]
+    reports: Sequence[PartitionReport]
+    parked: int
+    sequences: int
+    first_error: str | None
+    other_log: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """`end` is the position of the log's newest event. `orphans` are the targets for which something is stored though
+    no record names them, with the collections where it is; `requests` are replays asked for and not withdrawn."""
+
+    known: Known
+    end: int | None
+    views: Mapping[str, ViewRecord]
+    consumers: Mapping[str, int]
+    targets: Sequence[TargetFacts]
+    alive: Mapping[str, Member]
+    orphans: Mapping[str, Sequence[str]]
+    requests: Sequence[ReplayRequest]
+    now: int
