@@ -15,6 +15,7 @@ from benchmarks import (
     read_store_writes,
     readers,
     takeover,
+    verification,
 )
 
 BENCHMARKS = (
@@ -25,6 +26,7 @@ BENCHMARKS = (
     query_by_id,
     lag,
     takeover,
+    verification,
     node_appends,
     node_reads,
     node_start,

@@ -156,7 +156,7 @@ class PlainProjector:
             if there.get(record["_id"]) != record:
                 self.store.put(PARKED_EVENTS, record)
                 yield
-        for key in there:
-            if key not in now:
+        for key, one in there.items():
+            if key not in now and one["target"] == self.view.collection:
                 del self.store.collections[PARKED_EVENTS][key]
                 yield

@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from ops.views.verification import retrying_log
 from ops.views.verification.differences import DOCUMENT, EVENT, Difference, different_fields
 from ops.views.verification.left_out import PARKED_EVENTS
 from ops.views.verification.live_build import NotVerifiable
+from ops.views.verification.unfinished import FoldedDocument, UnfinishedDocuments
 from ops.views.verification.verifier import Verified, Verifier
 from read_models.model.view import View
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
@@ -32,9 +34,15 @@ randoms = st.randoms(use_true_random=False)
 
 
 async def verify(
-    view: View, log: Any, store: MemoryReadStore, *, most: int = 1000, slices: int | None = None
+    view: View, log: Any, store: MemoryReadStore, *, most: int = 1000, unfinished: int = 3, slices: int | None = None
 ) -> Verified:
-    return await Verifier(view, CODEC, log, store, max_documents=most, slices=slices, confirmations=AT_ONCE).run()
+    bounds = {"max_documents": most, "max_unfinished": unfinished, "max_different": 5}
+    verifier = Verifier([view], CODEC, log, store, **bounds, slices=slices, confirmations=AT_ONCE)
+    verification = await verifier.run()
+    if verification.failures:
+        raise NotVerifiable(verification.failures[view.name])
+    (verified,) = verification.verified
+    return verified
 
 
 def projected(view: View, events: Sequence[StoredEvent], number: int | None = None) -> PlainProjector:
@@ -247,16 +255,89 @@ async def test_a_log_that_stays_away_is_told(no_pauses: None):
         await verify(CUSTOMER_SUMMARY, BrokenLog(events, good=0), projector.store)
 
 
-async def test_memory_is_bounded_also_where_the_store_has_lost_nearly_all():
+async def test_memory_is_bounded_also_where_the_store_has_lost_nearly_all(monkeypatch):
     log = OrderLog()
     for n in range(64):
         log.add(f"order-{n}", created(f"{n}", f"c{n}"))
     projector = projected(CUSTOMER_SUMMARY, log.events)
     projector.store.collections[CUSTOMER_SUMMARY.collection].clear()
-    found = await verify(CUSTOMER_SUMMARY, ScriptedLog(log.events), projector.store, most=8)
+    in_memory = []
+    put = UnfinishedDocuments.put
+
+    def noting(self: UnfinishedDocuments, key: str, folded: FoldedDocument) -> None:
+        put(self, key, folded)
+        in_memory.append(len(self._memory))
+
+    monkeypatch.setattr(UnfinishedDocuments, "put", noting)
+    found = await verify(CUSTOMER_SUMMARY, ScriptedLog(log.events), projector.store, unfinished=8)
     assert keys_of(found) == {f"c{n}" for n in range(64)}
-    assert len(found.differences) == 64, "none twice, though slices were halved"
+    assert len(found.differences) == 64, "none twice"
+    assert found.slices == 1
+    assert max(in_memory) <= 8
+
+
+async def test_more_documents_than_fingerprints_fit_in_memory_are_taken_in_slices():
+    log = OrderLog()
+    for n in range(64):
+        log.add(f"order-{n}", created(f"{n}", f"c{n}"))
+    projector = projected(CUSTOMER_SUMMARY, log.events)
+    counted = ScriptedLog(log.events)
+    found = await verify(CUSTOMER_SUMMARY, counted, projector.store, most=8)
+    assert (found.equal, found.differences) == (64, [])
     assert found.slices >= 8
+
+
+class CountedLog(ScriptedLog):
+    """Counts how often it is read, and the events."""
+
+    def __init__(self, events: Sequence[StoredEvent]) -> None:
+        super().__init__(events)
+        self.reads = self.read = 0
+
+    async def read_all(self, after: int | None) -> AsyncIterator[StoredEvent]:
+        self.reads += 1
+        async for event in super().read_all(after):
+            self.read += 1
+            yield event
+
+
+@unhurried
+@given(logs, st.lists(st.integers(0, 60), min_size=5, max_size=5), st.integers(1, 7), st.booleans())
+async def test_all_views_are_verified_with_one_read_of_the_log(events, numbers, unfinished, faulty):
+    """Each view is at a position of its own. One that differs is looked at again, and the others are not."""
+    store, every = MemoryReadStore(), [*VIEWS, TOUCHY]
+    for view, number in zip(every, numbers, strict=True):
+        PlainProjector(view, events, store).project(min(number, len(events)))
+    log = CountedLog(events)
+    kept = [key for key, one in store.documents("order_list_v1").items() if "_deleted" not in one]
+    if faulty and kept:
+        store.put("order_list_v1", {**store.documents("order_list_v1")[kept[0]], "status": "lost"})
+    verification = await Verifier(every, CODEC, log, store, max_unfinished=unfinished, confirmations=AT_ONCE).run()
+    found = {one.view: one for one in verification.verified}
+    assert list(found) == [view.name for view in every]
+    assert verification.failures == {}
+    for view in every:
+        there = sum("_deleted" not in one for one in store.documents(view.collection).values())
+        wrong = 1 if faulty and kept and view.name == "order_list" else 0
+        assert (found[view.name].equal, len(keys_of(found[view.name])), found[view.name].slices) == (
+            there - wrong,
+            wrong,
+            1,
+        )
+    assert log.reads == 1 + (len(AT_ONCE) if faulty and kept else 0)
+
+
+async def test_the_version_that_is_served_is_verified_and_the_others_go_on_without_a_view_that_can_not_be():
+    events = random_log(random.Random(5), 40)
+    projector = projected(CUSTOMER_SUMMARY, events)
+    newer = msgspec.structs.replace(CUSTOMER_SUMMARY, version=2, fold=lambda *_: None)
+    views = [newer, *VIEWS, msgspec.structs.replace(CUSTOMER_SUMMARY, version=3)]
+    verification = await Verifier(views, CODEC, ScriptedLog(events), projector.store, confirmations=AT_ONCE).run()
+    (verified,) = verification.verified
+    assert (verified.view, verified.equal, verified.differences) == ("customer_summary", alive(projector), [])
+    assert verification.failures == {
+        view.name: "it has never been projected into this read store" for view in VIEWS if view is not CUSTOMER_SUMMARY
+    }
 
 
 async def test_a_scan_that_is_cut_short_is_repeated_and_then_told():

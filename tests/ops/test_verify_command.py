@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import sqlite3
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,7 +25,7 @@ from read_models.ordering.customer_summary import CUSTOMER_SUMMARY as VIEW
 from tests.support.bundled import CODEC
 from tests.support.order_logs import created
 from tests.support.read_store import ReadStoreDatabase
-from tests.support.services import node_uri, start_node
+from tests.support.services import ROOT, node_uri, start_node
 
 CUSTOMERS = 7
 
@@ -154,3 +157,66 @@ def test_a_store_that_is_away(
     text = capsys.readouterr().err
     assert "the read store can't be read" in text
     assert "EVENTFOLD_MONGO_URI" in text
+
+
+_STALLED = """
+import time
+from ops.cli import main
+from ops.views.verification import verifier
+from ops.views.verification.unfinished import UnfinishedDocuments
+
+move = UnfinishedDocuments._move
+
+def moved(self):
+    move(self)
+    # As many documents as SQLite does not keep in memory itself.
+    self._file.execute("INSERT INTO documents VALUES (x'00', 0, zeroblob(50000000))")
+    print("moved", flush=True)
+    time.sleep(600)
+
+verifier.MAX_UNFINISHED = 1
+UnfinishedDocuments._move = moved
+main(["views", "verify", "customer_summary"])
+"""
+
+
+async def test_a_kill_in_the_middle_leaves_no_file(traffic: Traffic, tmp_path: Path) -> None:
+    """Documents that do not fit in memory wait in a file that has no name any more."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _STALLED),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            while not (await process.stdout.readline()).startswith(b"moved"):
+                pass
+        if sys.platform == "linux":
+            assert any(one.startswith(str(folder)) for one in _opened(process.pid)), "it is there that they wait"
+    finally:
+        process.kill()
+        await process.wait()
+    assert list(folder.iterdir()) == []
+
+
+def _opened(process: int) -> list[str]:
+    """The names of the files that a process has open, as Linux tells them."""
+    return [os.readlink(one) for one in Path(f"/proc/{process}/fd").iterdir()]
+
+
+async def test_no_room_for_the_file(
+    traffic: Traffic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("ops.views.verification.verifier.MAX_UNFINISHED", 1)
+    monkeypatch.setattr("ops.views.verification.unfinished.sqlite3.connect", full)
+    assert await verify(tmp_path, VIEW.name) == 1
+    text = capsys.readouterr().err
+    assert "there is no room for temporary files: database or disk is full" in text
+    assert "TMPDIR" in text

@@ -94,7 +94,7 @@ class MemoryReadStore:
         """The documents one by one, each as it is by then."""
         for key in list(self.collections.get(collection, {})):
             await self._operation("scan", collection, lambda: None)
-            yield read_back(bson.decode(self.collections[collection][key]))
+            yield read_back(bson.decode(self.collections[collection][key], CODEC_OPTIONS))
 
     def put(self, collection: str, document: dict[str, Any]) -> None:
         """Writes a document as it is, whatever is there."""

@@ -1,5 +1,7 @@
 """The build that is served, and the position up to which it is complete."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from infrastructure.checkpoints import CHECKPOINTS, low_watermark
@@ -13,19 +15,20 @@ class NotVerifiable(Exception):
 
 
 class LiveBuild:
-    """The live build of a view as it was when this was made; `collection` holds its documents."""
+    """The live build of a view as it was when this was made, and the version of the view that made it; `collection`
+    holds its documents."""
 
     def __init__(self, store: DocumentSource, view: View, build: Build) -> None:
+        self.view = view
         self.collection = build.collection
         self._store = store
-        self._view = view
 
     async def watermark(self) -> int:
         """The position up to which every partition has folded the log; -1 before the first event.
 
         Raises NotVerifiable when another build is served now.
         """
-        record = await _record(self._store, self._view)
+        record = await _record(self._store, self.view.name)
         if record.live.collection != self.collection:
             raise NotVerifiable(
                 f"{record.live.collection} took the place of {self.collection} meanwhile; verify it again"
@@ -35,19 +38,24 @@ class LiveBuild:
         return -1 if reached is None else reached
 
 
-async def live_build(store: DocumentSource, view: View) -> LiveBuild:
-    """The build served now. Raises NotVerifiable when there is none, or another version of the view made it."""
-    live = (await _record(store, view)).live
-    if live.version != view.version:
+async def live_build(store: DocumentSource, versions: Sequence[View]) -> LiveBuild:
+    """The build served now of a view, of which these versions are there.
+
+    Raises NotVerifiable when there is no build, or another version of the view made it.
+    """
+    live = (await _record(store, versions[0].name)).live
+    view = next((one for one in versions if one.version == live.version), None)
+    if view is None:
+        have = " and ".join(str(one.version) for one in versions)
         raise NotVerifiable(
-            f"its live build {live.collection} is of version {live.version}, and this is version {view.version} of the "
+            f"its live build {live.collection} is of version {live.version}, and this is version {have} of the "
             "view: verify it with the release that it is of, or once the new version is served"
         )
     return LiveBuild(store, view, live)
 
 
-async def _record(store: DocumentSource, view: View) -> ViewRecord:
-    found = (await store.load(VIEW_RECORDS, [view.name])).get(view.name)
+async def _record(store: DocumentSource, view: str) -> ViewRecord:
+    found = (await store.load(VIEW_RECORDS, [view])).get(view)
     if found is None:
         raise NotVerifiable("it has never been projected into this read store")
     return msgspec.convert(found.fields, ViewRecord)

@@ -1,136 +1,166 @@
-"""Folds the log for some documents, each up to the position at which it was read, and compares: pure."""
+"""Folds the log for the documents of one view, each up to the position at which it was read, and compares."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from domain.model.recorded_event import RecordedEvent
-from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import StoredEvent
 from infrastructure.read_store import StoredDocument
 from ops.views.verification.differences import DOCUMENT, EVENT, POSITION, Difference, different_fields
+from ops.views.verification.fingerprints import fingerprint
 from ops.views.verification.left_out import LeftOut
+from ops.views.verification.unfinished import FoldedDocument, UnfinishedDocuments
 from read_models.model.view import View
 
-
-class TooManyDocuments(Exception):
-    """More documents than may be in memory at once."""
+_NOTHING = FoldedDocument()
 
 
-class _FoldedDocument:
-    """A document as the fold of the log gives it. `behind` is the position of the last event that the document read
-    should have and has not; `fault` says at which event the fold fails, and how."""
+class ReadDocument(Struct, gc=False):
+    """A document as it was read: its position, and the fingerprint of its fields (None: it was deleted). `equal` says
+    that the fold has come to the same at exactly that position."""
 
-    __slots__ = ("behind", "document", "fault", "position")
+    position: int
+    fields: bytes | None
+    equal: bool = False
 
-    def __init__(self) -> None:
-        self.document: Any = None
-        self.position = -1
-        self.behind = -1
-        self.fault = ""
+    @classmethod
+    def of(cls, stored: StoredDocument) -> "ReadDocument":
+        return cls(stored.position, None if stored.fields is None else fingerprint(stored.fields))
 
 
 class Refold:
-    """Takes the log event by event, in order, up to `until`; then gives the differences.
+    """Takes the log event by event, in order, up to `until`; then says which documents differ.
 
     `documents` are those read before, by key; `belongs` says which keys (and streams) this fold covers. Every document
-    must have the events up to `watermark`; -1: none was folded yet. `max_documents` bounds the documents in memory.
+    must have the events up to `watermark`; -1: none was folded yet. A document that is equal is forgotten at once but
+    for its fingerprint, so only those are held whole that still wait for events, in `unfinished`.
     """
 
     def __init__(
         self,
         view: View,
-        codec: EventCodec,
         belongs: Callable[[str], bool],
-        documents: Mapping[str, StoredDocument],
+        documents: dict[str, ReadDocument],
         watermark: int,
         left_out: LeftOut,
-        max_documents: float,
+        max_unfinished: int,
     ) -> None:
+        self.view = view
+        self.documents = documents
         self.until = max([watermark, *(one.position for one in documents.values())])
-        self._view = view
-        self._codec = codec
         self._belongs = belongs
-        self._documents = documents
         self._watermark = watermark
         self._left_out = left_out
-        self._max_documents = max_documents
-        self._folded: dict[str, _FoldedDocument] = {}
-        self._faults: dict[str, Difference] = {}
+        self._unfinished = UnfinishedDocuments(view.document, max_unfinished)
+        self._faults: dict[str, str] = {}
+        self._behind: dict[str, int] = {}
+        self._unreadable: dict[str, Difference] = {}
 
-    def take(self, stored: StoredEvent) -> None:
-        """Folds the next event. Raises TooManyDocuments."""
-        if not self._codec.is_ours(stored) or self._left_out.event(stored.position):
+    def take(self, stored: StoredEvent, recorded: RecordedEvent[Any]) -> None:
+        """Folds the next event, which is of one of the view's types. Raises NoRoom."""
+        position = recorded.position
+        if self._left_out.event(position):
             return
         try:
-            recorded = self._codec.decode(stored)
-            if type(recorded.event) not in self._view.events:
-                return
-            keys = self._view.keys(recorded.event)
-        except Exception as error:  # the view's own code and upcasters, on data that may never have been valid
-            self._unreadable(stored, error)
+            keys = self.view.keys(recorded.event)
+        except Exception as error:  # the view's own code, on data that may never have been valid
+            self.unreadable(stored, error)
             return
         for key in keys:
-            if self._belongs(key) and not self._left_out.document(stored.position, key):
+            if self._belongs(key) and not self._left_out.document(position, key):
                 self._fold(key, recorded)
 
-    def differences(self) -> Iterator[Difference]:
-        """Every difference, document by document."""
-        yield from self._faults.values()
-        empty = _FoldedDocument()
-        for key in self._documents.keys() | self._folded.keys():
-            yield from self._differences(key, self._folded.get(key, empty), self._documents.get(key))
+    def unreadable(self, stored: StoredEvent, error: Exception) -> None:
+        """The next event can't be decoded, or its keys not be found: it must be a dead letter."""
+        # Above the watermark the projector may still have to park it.
+        if self._left_out.event(stored.position) or stored.position > self._watermark:
+            return
+        if self._belongs(stored.stream):
+            difference = Difference(stored.stream, EVENT, _must_be_parked(stored.position, error), None)
+            self._unreadable.setdefault(stored.stream, difference)
+
+    def differing(self) -> Iterator[str]:
+        """The key of every document that may differ, and the stream of every event that is unreadable; some twice.
+
+        Raises NoRoom.
+        """
+        yield from self._unreadable
+        yield from self._differing_documents()
+
+    def differences(self, documents: Mapping[str, StoredDocument]) -> Iterator[Difference]:
+        """Every difference, document by document; `documents` are those of the fingerprints. Raises NoRoom."""
+        yield from self._unreadable.values()
+        for key in {*self._differing_documents()}:
+            yield from self._differences(key, documents.get(key))
+
+    def close(self) -> None:
+        """Forgets the documents."""
+        self._unfinished.close()
+
+    def _differing_documents(self) -> Iterator[str]:
+        yield from self._faults
+        yield from self._behind
+        for key, one in self.documents.items():
+            if one.fields is not None and not one.equal:
+                yield key
+        for key, folded in self._unfinished.items():
+            if folded.document is not None:
+                yield key
 
     def _fold(self, key: str, recorded: RecordedEvent[Any]) -> None:
-        folded = self._folded.get(key)
-        if folded is None:
-            if len(self._folded) >= self._max_documents:
-                raise TooManyDocuments
-            folded = self._folded[key] = _FoldedDocument()
+        read = self.documents.get(key)
         position = recorded.position
-        if position > self._target(key):
+        if position > self._target(read):
             if position <= self._watermark:
-                folded.behind = position
-        elif not folded.fault and position > folded.position:
-            try:
-                folded.document = self._view.fold(folded.document, recorded)
-            except Exception as error:
-                folded.fault = _must_be_parked(position, error)
-            folded.position = position
-
-    def _target(self, key: str) -> int:
-        """Up to where the key's events are folded: the document's position, and at least the watermark where nothing is
-        stored, or a tombstone, because both are right only if all events up to there come to nothing."""
-        document = self._documents.get(key)
-        if document is None:
-            return self._watermark
-        return document.position if document.fields is not None else max(document.position, self._watermark)
-
-    def _unreadable(self, stored: StoredEvent, error: Exception) -> None:
-        # Above the watermark the projector may still have to park it.
-        if stored.position <= self._watermark and self._belongs(stored.stream):
-            difference = Difference(stored.stream, EVENT, _must_be_parked(stored.position, error), None)
-            self._faults.setdefault(stored.stream, difference)
-
-    def _differences(self, key: str, folded: _FoldedDocument, document: StoredDocument | None) -> Iterator[Difference]:
-        if folded.fault:
-            yield Difference(key, EVENT, folded.fault, None)
+                self._behind[key] = position
             return
-        expected = None if folded.document is None else msgspec.to_builtins(folded.document)
-        found = None if document is None else document.fields
-        if expected is None or found is None:
-            if expected is not found:
-                yield Difference(key, DOCUMENT, expected, found)
+        if key in self._faults or (read is not None and read.equal):
+            return
+        folded = self._unfinished.get(key) or _NOTHING
+        if position <= folded.position:
+            return
+        try:
+            document = self.view.fold(folded.document, recorded)
+        except Exception as error:
+            self._faults[key] = _must_be_parked(position, error)
+            self._unfinished.remove(key)
+            return
+        if read is not None and read.fields and position == read.position and fingerprint(document) == read.fields:
+            read.equal = True
+            self._unfinished.remove(key)
         else:
-            for field, wanted, actual in different_fields(expected, found):
-                yield Difference(key, field, wanted, actual)
-        if document is None or found is None:
+            self._unfinished.put(key, FoldedDocument(document, position))
+
+    def _target(self, read: ReadDocument | None) -> int:
+        """Up to where the events of a key are folded: the document's position, and at least the watermark where nothing
+        is stored, or a tombstone, because both are right only if all events up to there come to nothing."""
+        if read is None:
+            return self._watermark
+        return read.position if read.fields is not None else max(read.position, self._watermark)
+
+    def _differences(self, key: str, document: StoredDocument | None) -> Iterator[Difference]:
+        if key in self._faults:
+            yield Difference(key, EVENT, self._faults[key], None)
             return
-        if folded.behind > document.position:
-            yield Difference(key, POSITION, folded.behind, document.position)
-        elif expected is not None and folded.position != document.position:
-            yield Difference(key, POSITION, folded.position, document.position)
+        read = self.documents.get(key)
+        found = None if document is None else document.fields
+        position = found is not None and document is not None and document.position
+        if read is None or not read.equal:
+            folded = self._unfinished.get(key) or _NOTHING
+            expected = None if folded.document is None else msgspec.to_builtins(folded.document)
+            if expected is None or found is None:
+                if expected is not found:
+                    yield Difference(key, DOCUMENT, expected, found)
+            else:
+                for field, wanted, actual in different_fields(expected, found):
+                    yield Difference(key, field, wanted, actual)
+                if key not in self._behind and folded.position != position:
+                    yield Difference(key, POSITION, folded.position, position)
+        if key in self._behind and found is not None:
+            yield Difference(key, POSITION, self._behind[key], position)
 
 
 def _must_be_parked(position: int, error: Exception) -> str:
