@@ -22,6 +22,14 @@ class Step(Struct, frozen=True, gc=False):
     keys: tuple[str, ...]
 
 
+class EventRef(Struct, frozen=True, array_like=True, gc=False):
+    """Where an event stands: in its stream, and in the log."""
+
+    stream: str
+    revision: int
+    position: int
+
+
 class Batch:
     """Events in commit order for a consumer, and what of them it sets aside.
 
@@ -37,6 +45,11 @@ class Batch:
         self.is_parked: Callable[[str, int], bool] = parking.is_key_parked
         self.is_discarded: Callable[[int, str], bool] = parking.discards.of_key
         self.succeeded: Callable[[], None] = parking.unhandled.succeeded
+
+    @property
+    def streams_parked(self) -> bool:
+        """Whether any stream is parked, so that events may come late, before others of the same keys."""
+        return self._parking.has_streams
 
     def park(self, step: Step, key: str, error: Exception) -> None:
         """Sets the event aside for a key, and all later events of the key, until an operator retries or discards it.
@@ -55,24 +68,32 @@ class Batch:
         return Batch(restricted(self.steps, keys), self._parking, self.set_aside)
 
 
+class EventGone(Exception):
+    """An event is no longer in its stream."""
+
+
+class PastEvents(Protocol):
+    """The log as it was, up to where the consumer is."""
+
+    def history(self, keys: Collection[str], after: int | None = None) -> AsyncIterator[Batch]:
+        """All events for some keys after a position, from the first event of the log where it is None."""
+
+    def reread(self, events: Sequence[EventRef], keys: Collection[str]) -> AsyncIterator[Batch]:
+        """Single events, given in commit order, for some keys. Raises EventGone."""
+
+
 class LateBatch(Batch):
     """Replayed dead letters: events that come when the consumer may have handled later ones of the same keys.
 
-    `until` is the position that the consumer has reached. `history` gives all events for some keys, from the first
-    event of the log up to there, as batches.
+    `until` is the position that the consumer has reached, `past` what stands in the log up to there.
     """
 
     def __init__(
-        self,
-        steps: Sequence[Step],
-        parking: Parking,
-        set_aside: SetAside,
-        until: int,
-        history: Callable[[Collection[str]], AsyncIterator[Batch]],
+        self, steps: Sequence[Step], parking: Parking, set_aside: SetAside, until: int, past: PastEvents
     ) -> None:
         super().__init__(steps, parking, set_aside)
         self.until = until
-        self.history = history
+        self.past = past
 
 
 class Consumer(Protocol):
@@ -100,7 +121,7 @@ class Consumer(Protocol):
         """
 
     async def take_late(self, batch: LateBatch) -> None:
-        """Does the work of dead letters of a stream that are handled again; by default as if they had just come."""
+        """Does the work of dead letters of streams that are handled again; by default as if they had just come."""
         await self.take(batch)
 
 

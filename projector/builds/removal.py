@@ -7,6 +7,7 @@ import structlog
 from infrastructure.checkpoints import CHECKPOINTS
 from infrastructure.read_store import Comparison, Scalar
 from infrastructure.view_registry import Build, ViewRecord, ViewRegistry, transitions
+from projector.folding.undo import COLLECTION as UNDO
 from subscriptions.membership.leases import LEASES
 from subscriptions.parking.parked_events import COLLECTION as PARKED_EVENTS
 from subscriptions.ports import DocumentStore
@@ -41,7 +42,7 @@ class BuildRemoval:
         if monotonic() - since < self._quiet * (times + 1):
             return
         await self._store.drop(build.collection)
-        for collection in (CHECKPOINTS, PARKED_EVENTS, LEASES):
+        for collection in (CHECKPOINTS, PARKED_EVENTS, LEASES, UNDO):
             await self._store.remove(collection, {"target": build.collection})
         self._removed[build.collection] = times + 1
         if times:

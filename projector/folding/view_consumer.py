@@ -10,13 +10,18 @@ from projector import metrics
 from projector.folding.document_cache import ABSENT, CachedDocument, DocumentCache
 from projector.folding.documents import cached_from, write_of
 from projector.folding.fold import fold_batch
+from projector.folding.undo import UndoLog, Undone
 from read_models.model.view import View
-from subscriptions.consumer import Batch, Consumer, LateBatch, Step
+from subscriptions.consumer import Batch, Consumer, EventGone, EventRef, LateBatch, Step
 from subscriptions.errors import ConsumerBroken
 from subscriptions.store.retrying_store import RetryingStore
 
+# Of more events it is better to read the log, which gives about ten in the time of a single one.
+_MOST_SINGLE_EVENTS = 2_000
 # Another writer can get ahead again between our read and our write; each time it has folded more, so this is plenty.
 _MOST_ROUNDS = 100
+
+_UNKNOWN = Undone(ABSENT, None)
 
 
 class OtherWriter(Exception):
@@ -40,6 +45,7 @@ class ViewConsumer(Consumer):
         self._collection = collection
         self._store = store
         self._cache = DocumentCache(capacity)
+        self._undo = UndoLog(view, collection, store)
         self._failure_limit = failure_limit
 
     def keys(self, event: Any) -> tuple[str, ...]:
@@ -47,13 +53,15 @@ class ViewConsumer(Consumer):
 
     async def prepare(self) -> None:
         await self._store.prepare(self._collection, self._view.document, self._view.indexes)
+        await self._undo.prepare()
 
     async def take(self, batch: Batch) -> None:
         await self._apply(batch, await self._cached(batch.steps))
+        await self._undo.forget_resolved(batch)
 
     async def take_late(self, batch: LateBatch) -> None:
-        """A document that has already folded later events of other streams can't take these any more: it is folded
-        again from the log. Raises OtherWriter."""
+        """A document that has already folded later events of other streams can't take these any more: it goes back to
+        before them and is folded again. Raises OtherWriter."""
         firsts: dict[str, int] = {}
         for step in batch.steps:
             for key in step.keys:
@@ -61,20 +69,53 @@ class ViewConsumer(Consumer):
         documents = await self._load(firsts)
         later = {key for key, position in firsts.items() if documents[key].position >= position}
         await self._apply(batch.only(firsts.keys() - later), {key: documents[key] for key in firsts.keys() - later})
-        if later:
-            await self._fold_again(batch, later)
+        from_log: dict[str, Undone] = {}
+        for key in later:
+            undone = await self._undo.undo(key, documents[key].position, firsts[key]) or _UNKNOWN
+            if undone.events is None or len(undone.events) > _MOST_SINGLE_EVENTS:
+                from_log[key] = undone
+                continue
+            try:
+                await self._fold_again(batch, key, documents[key], undone)
+            except EventGone:
+                from_log[key] = _UNKNOWN
+        if from_log:
+            await self._fold_log_again(batch, documents, from_log)
 
-    async def _fold_again(self, late: LateBatch, keys: set[str]) -> None:
-        """Replaces documents by a fold of the whole log, up to the consumer's position."""
-        stored = await self._load(keys)
-        folded: dict[str, CachedDocument] = dict.fromkeys(keys, ABSENT)
-        async for batch in late.history(keys):
+    async def _fold_again(self, late: LateBatch, key: str, stored: CachedDocument, undone: Undone) -> None:
+        """Replaces a document by a fold of what it has folded since it was `undone`, and of the late events. Raises
+        EventGone."""
+        events = {event.position: event for event in undone.events or ()}
+        for step in late.steps:
+            if key in step.keys:
+                events[step.stored.position] = EventRef(step.stored.stream, step.stored.revision, step.stored.position)
+        in_order = [events[position] for position in sorted(events)]
+        folded = {key: undone.document}
+        async for batch in late.past.reread(in_order, (key,)):
             folded |= fold_batch(self._view, batch, folded)
-        self._cache.forget(keys)
-        for key in keys:
-            await self._replace(key, folded[key], stored[key], late.until)
+        await self._replace(key, undone.document, folded[key], stored, late.until)
+        if late.streams_parked and folded[key].position > undone.document.position:
+            await self._undo.replaced(key, undone.document, folded[key], in_order)
 
-    async def _replace(self, key: str, folded: CachedDocument, stored: CachedDocument, until: int) -> None:
+    async def _fold_log_again(
+        self, late: LateBatch, stored: Mapping[str, CachedDocument], undone: Mapping[str, Undone]
+    ) -> None:
+        """Replaces documents by a fold of the log up to the consumer's position: from the position of the oldest that
+        could be undone, or the whole of it, because nothing but the log knows what the others are made of."""
+        folded = {key: one.document for key, one in undone.items()}
+        first = min(one.position for one in folded.values())
+        async for batch in late.past.history(folded.keys(), None if first < 0 else first):
+            folded |= fold_batch(self._view, batch, folded)
+        for key, one in undone.items():
+            await self._replace(key, one.document, folded[key], stored[key], late.until)
+
+    async def _replace(
+        self, key: str, before: CachedDocument, folded: CachedDocument, stored: CachedDocument, until: int
+    ) -> None:
+        """Writes a document that was folded again from `before` on over the one that is stored."""
+        self._cache.forget([key])
+        # First, because what is recorded of it is not true of the new one; without a record it is read from the log.
+        await self._undo.forget(key, above=before.position)
         if folded is ABSENT:
             folded = CachedDocument(stored.position, None)
         written = stored.position <= until and await self._store.replace_exactly(
@@ -91,6 +132,7 @@ class ViewConsumer(Consumer):
             with metrics.FOLD_SECONDS.labels(self.name).time():
                 changed = fold_batch(self._view, batch, documents)
             with metrics.WRITE_SECONDS.labels(self.name).time():
+                await self._undo.note(batch, changed, documents)
                 writes = [write_of(key, one) for key, one in changed.items()]
                 refused = await self._write(writes, batch, documents) if writes else frozenset()
             written = {key: one.written for key, one in changed.items() if key not in refused}

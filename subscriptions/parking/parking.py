@@ -46,6 +46,11 @@ class Parking:
         self.unkeyed.succeeded()
         self.unhandled.succeeded()
 
+    @property
+    def has_streams(self) -> bool:
+        """Whether any stream is parked."""
+        return bool(self._streams)
+
     def is_stream_parked(self, stream: str, position: int) -> bool:
         """Whether an event of the stream at `position` is parked, or stands behind one that is."""
         return bool(self._streams) and self._streams.get(stream, position + 1) <= position

@@ -4,13 +4,14 @@ It runs in the process that has the partition, between two batches. The work is 
 replayed are removed after it: after a crash in between, a repeated replay finds the work done.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import structlog
+from msgspec import Struct
 
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import StoredEvent, StreamDeleted
-from subscriptions.consumer import Batch, LateBatch, Step, restricted
+from subscriptions.consumer import Batch, LateBatch, Step
 from subscriptions.decoding import Incoming, decode_batch
 from subscriptions.errors import Stopping
 from subscriptions.following.follower import Follower
@@ -18,11 +19,20 @@ from subscriptions.parking.parked_events import ParkedEvent, describe
 from subscriptions.parking.resolving import parked_records, resolve
 from subscriptions.parking.set_aside import SetAside
 from subscriptions.ports import EventLog
+from subscriptions.replaying.past_events import FollowersPast
 from subscriptions.replaying.requests import ReplayedKey, ReplayRequest
 
 log = structlog.get_logger(__name__)
 
-_EVENTS_AT_ONCE = 1000
+_EVENTS_TOGETHER = 10_000
+"""Streams are replayed together up to about so many events, which are in memory meanwhile."""
+
+
+class _StreamPart(Struct, frozen=True):
+    """One process's part of a stream's replay: the events that it can handle now, and what comes of it."""
+
+    events: list[StoredEvent]
+    outcome: ReplayedKey
 
 
 async def replay_part(
@@ -40,8 +50,8 @@ async def replay_part(
         try:
             for key in follower.assignment.of(tuple(request.keys)):
                 replayed.append(await replay.key(key))
-            for stream in request.streams:
-                replayed.append(await replay.stream(stream))
+            async for outcome in replay.streams(request.streams):
+                replayed.append(outcome)
         except Stopping:
             raise
         except Exception as error:
@@ -86,15 +96,27 @@ class Replay:
         await parking.recount(follower.store)
         return ReplayedKey("key", key, _before(first, records), first, error)
 
-    async def stream(self, stream: str) -> ReplayedKey:
-        """Replays what is parked for a stream, for those keys that are of the follower's assignment.
+    async def streams(self, streams: Sequence[str]) -> AsyncIterator[ReplayedKey]:
+        """Replays what is parked for some streams, for those keys that are of the follower's assignment; many streams
+        together, so that a document that concerns several of them is done with once.
 
-        Other processes may have other keys of it, so the process that asked for the replay removes the records.
+        Other processes may have other keys of them, so the process that asked for the replay removes the records.
         """
+        parts: list[_StreamPart] = []
+        for stream in streams:
+            parts.append(await self._part(stream))
+            if sum(len(part.events) for part in parts) >= _EVENTS_TOGETHER:
+                await self._replay_parts(parts)
+                for part in parts:
+                    yield part.outcome
+                parts = []
+        await self._replay_parts(parts)
+        for part in parts:
+            yield part.outcome
+
+    async def _part(self, stream: str) -> "_StreamPart":
         records = await self._prepare("stream", stream)
         readable: list[StoredEvent] = []
-        first: int | None = None
-        error: str | None = None
         for record in records:
             incoming = await self._event(record)
             if self._parking.discards.whole(incoming.stored.position):
@@ -102,48 +124,37 @@ class Replay:
             error = self._why_unusable(incoming)
             if error is not None:
                 first = incoming.stored.position
-                break
-            readable.append(incoming.stored)
-        since = self._parking.free_stream(stream)
-        if first is not None:
-            self._parking.add_stream(stream, first)
+                outcome = ReplayedKey("stream", stream, _before(first, records), first, error)
+                return _StreamPart(readable, outcome)
+            # What the follower has not come to yet will come by itself, after what stands before it.
+            if incoming.stored.position <= self._follower.handled:
+                readable.append(incoming.stored)
+        return _StreamPart(readable, ReplayedKey("stream", stream, len(records)))
+
+    async def _replay_parts(self, parts: Sequence["_StreamPart"]) -> None:
+        parking = self._parking
+        since = {part.outcome.key: parking.free_stream(part.outcome.key) for part in parts}
+        for part in parts:
+            if part.outcome.upto is not None:
+                parking.add_stream(part.outcome.key, part.outcome.upto)
+        events = sorted((event for part in parts for event in part.events), key=lambda event: event.position)
         try:
-            await self._take_late(readable)
+            await self._take_late(events)
         except BaseException:
-            if since is not None:
-                self._parking.free_stream(stream)
-                self._parking.add_stream(stream, since)
+            for stream, position in since.items():
+                if position is not None:
+                    parking.free_stream(stream)
+                    parking.add_stream(stream, position)
             raise
-        return ReplayedKey("stream", stream, _before(first, records), first, error)
 
     async def _take_late(self, events: Sequence[StoredEvent]) -> None:
         set_aside = SetAside(self._parking)
-        steps = self._steps(events, set_aside)
+        past = FollowersPast(self._follower, self._log, self._codec)
+        steps = past.steps(events, set_aside)
         if steps:
-            batch = LateBatch(steps, self._parking, set_aside, self._follower.handled, self._history)
+            batch = LateBatch(steps, self._parking, set_aside, self._follower.handled, past)
             await self._follower.consumer.take_late(batch)
         await set_aside.record(self._follower.store)
-
-    async def _history(self, keys: Collection[str]) -> AsyncIterator[Batch]:
-        set_aside = SetAside(self._parking)
-        async for events in self._log_in_chunks():
-            yield Batch(restricted(self._steps(events, set_aside), keys), self._parking, set_aside)
-        await set_aside.record(self._follower.store)
-
-    async def _log_in_chunks(self) -> AsyncIterator[list[StoredEvent]]:
-        chunk: list[StoredEvent] = []
-        async for event in self._log.read_all(None):
-            if event.position > self._follower.handled:
-                break
-            chunk.append(event)
-            if len(chunk) >= _EVENTS_AT_ONCE:
-                yield chunk
-                chunk = []
-        yield chunk
-
-    def _steps(self, events: Sequence[StoredEvent], set_aside: SetAside) -> list[Step]:
-        decoded = decode_batch(self._codec, events, 0, caught_up=False)
-        return self._follower.selection.select(decoded.events, -1, set_aside)
 
     def _why_unusable(self, incoming: Incoming) -> str | None:
         """Why the keys of an event can't be found; None when they can."""

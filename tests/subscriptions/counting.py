@@ -95,7 +95,7 @@ class Counter(Consumer):
             before = counted[key].fields if key in counted else None
             counted[key] = Write(key, recorded.position, _counted(before, recorded))
 
-        async for past in batch.history(keys):
+        async for past in batch.past.history(keys):
             await take_each(past, count, attempts=1)
         for key, write in counted.items():
             if key in stored:
