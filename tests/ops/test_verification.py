@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from infrastructure.event_store import EventStoreUnavailable, StoredEvent
+from infrastructure.read_store import ReadStoreUnavailable
 from infrastructure.view_registry import VIEW_RECORDS
 from ops.views.verification import retrying_log
 from ops.views.verification.differences import DOCUMENT, EVENT, Difference, different_fields
@@ -363,6 +364,25 @@ async def test_a_scan_that_is_cut_short_is_repeated_and_then_told():
     store.scans, store.short = 0, 1_000
     with pytest.raises(NotVerifiable, match="told only 4 of 5 documents"):
         await verify(CUSTOMER_SUMMARY, ScriptedLog(log.events), store)
+
+
+async def test_a_read_store_that_is_away_for_a_moment_is_asked_again():
+    """At any of its operations, once each: nobody has to fold the whole log again for it."""
+    events = random_log(random.Random(7), 40)
+    projector = projected(CUSTOMER_SUMMARY, events)
+    asked, failed = 0, set[str]()
+
+    async def shaky(operation: str, _collection: str) -> None:
+        nonlocal asked
+        asked += 1
+        if operation not in failed and asked > 1:
+            failed.add(operation)
+            raise ReadStoreUnavailable("operation cancelled")
+
+    projector.store.before = shaky
+    found = await verify(CUSTOMER_SUMMARY, ScriptedLog(events), projector.store)
+    assert (found.equal, found.differences) == (alive(projector), [])
+    assert failed == {"load", "count", "scan", "page"}
 
 
 async def test_a_view_that_was_never_projected():

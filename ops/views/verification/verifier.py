@@ -9,12 +9,14 @@ from msgspec import Struct
 
 from infrastructure.checkpoints import partition_of
 from infrastructure.event_codec import EventCodec
+from infrastructure.read_store import ReadStoreUnavailable
 from ops.views.verification.differences import Difference
 from ops.views.verification.left_out import left_out
 from ops.views.verification.live_build import LiveBuild, NotVerifiable, live_build
 from ops.views.verification.one_read import read_log
 from ops.views.verification.ports import DocumentSource, EventSource
 from ops.views.verification.refold import ReadDocument, Refold
+from ops.views.verification.retrying_store import RetryingDocuments
 from read_models.model.view import View
 
 MAX_DOCUMENTS = 1_000_000
@@ -85,7 +87,7 @@ class Verifier:
         self._views = views
         self._codec = codec
         self._log = log
-        self._store = store
+        self._store = RetryingDocuments(store)
         self._given_slices = slices
         self._max_documents: float = max_documents if slices is None else inf
         self._max_unfinished = MAX_UNFINISHED if max_unfinished is None else max_unfinished
@@ -194,18 +196,28 @@ class Verifier:
         return Refold(build.view, belongs, documents, watermark, skipped, each)
 
     async def _scan(self, build: LiveBuild, belongs: Callable[[str], bool], most: float) -> dict[str, ReadDocument]:
-        """The slice's documents. A scan that gives fewer documents than there were before it is repeated."""
+        """The slice's documents. A scan that breaks off, or gives fewer documents than there were before it, is
+        repeated."""
+        broken: ReadStoreUnavailable | None = None
+        seen = there = 0
         for _ in range(_SCANS):
             there = await self._store.count(build.collection, {})
             seen, documents = 0, dict[str, ReadDocument]()
-            async for key, one in self._store.scan(build.collection):
-                seen += 1
-                if belongs(key):
-                    documents[key] = ReadDocument.of(one)
-                    if len(documents) > most:
-                        raise TooManyDocuments
+            try:
+                async for key, one in self._store.scan(build.collection):
+                    seen += 1
+                    if belongs(key):
+                        documents[key] = ReadDocument.of(one)
+                        if len(documents) > most:
+                            raise TooManyDocuments
+            except ReadStoreUnavailable as error:
+                broken = error
+                continue
+            broken = None
             if seen >= there:
                 return documents
+        if broken is not None:
+            raise broken
         raise NotVerifiable(f"the read store told only {seen:,} of {there:,} documents, {_SCANS} times in a row")
 
     async def _confirmed(
