@@ -1,7 +1,10 @@
 """Dead letters as operators deal with them over HTTP, with several processes that fold the documents."""
 
 import asyncio
+import json
+import os
 import random
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,14 +18,15 @@ from tests.projector.fleet import Fleet, fleet_over
 from tests.support.bundled import CODEC, VIEWS
 from tests.support.order_logs import cancelled, confirmed, created, delivered, shipped
 from tests.support.read_store import ReadStoreDatabase
-from tests.support.services import start_node, until
+from tests.support.services import ROOT, node_uri, start_node, until
 
 
 class Desk:
     """An operator's desk."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, database: ReadStoreDatabase) -> None:
         self.fleet = fleet
+        self.database = database
 
     async def append(self, order: str, *events: Any) -> list[int]:
         """Appends domain events, or the name of a type and bytes, to a new order; their positions."""
@@ -60,7 +64,7 @@ async def desk(read_store_database: ReadStoreDatabase, tmp_path: Any) -> AsyncIt
     node = await start_node(tmp_path)
     try:
         async with fleet_over(tmp_path, node, read_store_database, "a", "b", consumer_partitions="3") as fleet:
-            yield Desk(fleet)
+            yield Desk(fleet, read_store_database)
     finally:
         await node.kill()
 
@@ -210,3 +214,76 @@ async def test_discarded_while_more_comes_in_and_processes_are_killed(desk):
 @pytest.mark.timeout(1800)
 async def test_discarded_while_more_comes_in_and_processes_are_killed_many_times(desk):
     await discarded_under_fire(desk, 40, 0.01)
+
+
+async def _share_documents(desk: Desk, choose: random.Random, orders: int) -> dict[str, set[tuple[int, str]]]:
+    """Many streams with an event that nobody can read, whose later events go into the same customers and days as those
+    of other orders; what is to be discarded of each view."""
+    unreadable = set()
+    for number in range(orders):
+        customer, day = f"c{choose.randrange(3)}", choose.randrange(2)
+        order = created(f"s{number}", customer, 100 + number, day)
+        if number % 2:
+            at = await desk.append(f"s{number}", order, TELEPORTED, cancelled(order), created(f"s{number}", "c0", 7, 1))
+            unreadable.add((at[1], f"order-s{number}"))
+        else:
+            await desk.append(f"s{number}", order, cancelled(order))
+    return {view.name: set(unreadable) for view in VIEWS}
+
+
+async def replayed_under_fire(desk: Desk, orders: int, kills: int) -> None:
+    """Documents go back and forward again while the processes that do it are killed."""
+    seed = random.randrange(10**9)
+    choose, fleet = random.Random(seed), desk.fleet
+    left_out = await _share_documents(desk, choose, orders)
+    places = sorted((view, position) for view in left_out for position, _ in left_out[view])
+    choose.shuffle(places)
+    await fleet.assert_folded()
+
+    async def discard(view: str, position: int) -> None:
+        asked = {"consumer": view, "position": position, "reason": "nobody can be teleported"}
+        status, answer = await fleet.request("POST", "/dead-letters/discard", asked)
+        # 503: who has the documents was killed. 404: it was done, but who was asked before was killed after it.
+        assert status in (200, 404, 503), answer
+
+    try:
+        for number, (view, position) in enumerate(places):
+            working = asyncio.create_task(discard(view, position))
+            if number < kills:
+                await asyncio.sleep(choose.random() * 0.1)
+                name = choose.choice(list(fleet.projectors))
+                await fleet.kill(name)
+                await fleet.replace(name, choose)
+            await working
+        for view in left_out:
+            status, answer = await fleet.request("POST", "/dead-letters/retry", {"consumer": view})
+            assert status == 404 or answer["remaining"] == 0, answer
+        await fleet.assert_folded(left_out)
+        await _verified(desk)
+    finally:
+        print(f"\nseed {seed}: {len(places)} discarded, {kills} kills")
+
+
+async def _verified(desk: Desk) -> None:
+    """`eventfold views verify` finds every document of every view equal."""
+    stores = {"eventstore_uri": node_uri(desk.fleet.node.port), "mongo_uri": desk.database.uri}
+    environ = {f"EVENTFOLD_{name.upper()}": value for name, value in stores.items()}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ops.cli", "views", "verify", "--all", "--json"),
+        env={**os.environ, **environ, "EVENTFOLD_MONGO_DATABASE": desk.database.name},
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output
+    assert [one["view"] for one in json.loads(output)] == [view.name for view in VIEWS]
+
+
+async def test_streams_that_share_documents_are_replayed_while_processes_are_killed(desk):
+    await replayed_under_fire(desk, 8, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+async def test_streams_that_share_documents_are_replayed_while_processes_are_killed_many_times(desk):
+    await replayed_under_fire(desk, 60, 40)
