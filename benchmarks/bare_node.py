@@ -15,12 +15,12 @@ import grpc.aio
 import uvloop
 
 from benchmarks.node_log import batches
+from embedded.event_store_node.limits import DEFAULT_LIMITS, server_options
 from embedded.event_store_node.log import records
 from embedded.event_store_node.log.broker import Broker
 from embedded.event_store_node.log.events import LoggedEvent
 from embedded.event_store_node.log.reader import PAGE_EVENTS, Accepts, AllPage, StreamInfo
 from embedded.event_store_node.log.writes import Appended, WriteRequest
-from embedded.event_store_node.node import _SERVER_OPTIONS
 from embedded.event_store_node.services.streams_service import StreamsService
 
 
@@ -83,7 +83,7 @@ def _log(count: int, streams: int) -> list[LoggedEvent]:
 
 async def _serve(count: int, streams: int) -> None:
     reader = MemoryReader(_log(count, streams))
-    server = grpc.aio.server(options=_SERVER_OPTIONS)
+    server = grpc.aio.server(options=server_options(DEFAULT_LIMITS))
     port = server.add_insecure_port("127.0.0.1:0")
     StreamsService(StorageOff(), reader, Broker(reader.last_position())).add_to(server)  # type: ignore[arg-type]
     await server.start()

@@ -9,6 +9,7 @@ from typing import Self
 
 import grpc.aio
 
+from embedded.event_store_node.limits import DEFAULT_LIMITS, ConnectionLimits, server_options
 from embedded.event_store_node.listening import Listener, PortTakenError
 from embedded.event_store_node.log.directory_lock import DataDirectoryError
 from embedded.event_store_node.log.open_log import OpenLog
@@ -23,21 +24,7 @@ from embedded.event_store_node.services.services import Services
 
 logger = logging.getLogger(__name__)
 
-_MESSAGE_LIMIT = 17 * 2**20
 _GRACE_SECONDS = 1.0
-
-_SERVER_OPTIONS = [
-    ("grpc.so_reuseport", 0),  # a taken port must be an error
-    ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
-    ("grpc.max_send_message_length", 2 * _MESSAGE_LIMIT),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
-    # Clients may ping as often as they like.
-    ("grpc.http2.min_ping_interval_without_data_ms", 1),
-    ("grpc.http2.max_ping_strikes", 0),
-]
 
 
 class EventStoreNode:
@@ -65,6 +52,7 @@ class EventStoreNode:
         start_standard_projections: bool = False,
         security: Security = INSECURE,
         advertise_host: str | None = None,
+        limits: ConnectionLimits = DEFAULT_LIMITS,
     ) -> None:
         self.data_dir = None if data_dir is None else Path(data_dir)
         self.host = host
@@ -74,6 +62,7 @@ class EventStoreNode:
         self._start_standard_projections = start_standard_projections
         self.shutdown_requested = asyncio.Event()
         self._security = security
+        self._limits = limits
 
     @property
     def uri(self) -> str:
@@ -91,7 +80,7 @@ class EventStoreNode:
         listener.refuse_taken()
         self._log = OpenLog(self.data_dir)
         self.data_dir = self._log.directory
-        self._server = grpc.aio.server(interceptors=self._guards(), options=_SERVER_OPTIONS)
+        self._server = grpc.aio.server(interceptors=self._guards(), options=server_options(self._limits))
         try:
             listener.add_to(self._server)
         except PortTakenError:
