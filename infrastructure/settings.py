@@ -77,6 +77,41 @@ class HttpSettings(Struct, frozen=True):
     shutdown_grace: Annotated[Seconds, Meta(description="how long requests under way may take to finish")] = 10.0
 
 
+class ConnectionSettings(Struct, frozen=True):
+    """What a client may ask of an HTTP connection."""
+
+    head_timeout: Annotated[
+        Seconds, Meta(description="how long a request line and its headers may take to arrive, before a 408")
+    ] = field(default=10.0, name="http_head_timeout")
+    body_timeout: Annotated[Seconds, Meta(description="how long a body may take to arrive, before a 408")] = field(
+        default=30.0, name="http_body_timeout"
+    )
+    body_rate: Annotated[
+        int,
+        Meta(
+            description="bytes a second that a body comes with at least, from a sixth of its timeout on; else a 408",
+            ge=0,
+            le=1_048_576,
+        ),
+    ] = field(default=240, name="http_body_rate")
+    write_timeout: Annotated[
+        Seconds,
+        Meta(description="how long a client may leave a response, or a part of one, unread before it is cut off"),
+    ] = field(default=30.0, name="http_write_timeout")
+    idle_timeout: Annotated[Seconds, Meta(description="how long a connection is kept open between requests")] = field(
+        default=5.0, name="http_idle_timeout"
+    )
+    max_head_bytes: Annotated[
+        int, Meta(description="largest request line and headers taken, before a 414 or a 431", ge=1024, le=1_048_576)
+    ] = field(default=16_384, name="http_max_head_bytes")
+    max_headers: Annotated[int, Meta(description="most headers taken, before a 431", ge=10, le=10_000)] = field(
+        default=100, name="http_max_headers"
+    )
+    max_connections: Annotated[
+        int, Meta(description="connections at a time, before a 503 where none of them can give way", ge=1, le=100_000)
+    ] = field(default=1_000, name="http_max_connections")
+
+
 class CommandSettings(Struct, frozen=True):
     """How the command API carries commands out."""
 
@@ -142,6 +177,7 @@ class Settings(Struct, frozen=True):
     event_store: EventStoreSettings = EventStoreSettings()
     read_store: ReadStoreSettings = ReadStoreSettings()
     http: HttpSettings = HttpSettings()
+    connections: ConnectionSettings = ConnectionSettings()
     commands: CommandSettings = CommandSettings()
     queries: QuerySettings = QuerySettings()
     consumers: ConsumerSettings = ConsumerSettings()

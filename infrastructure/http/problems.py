@@ -75,13 +75,16 @@ def http_exception_response(request: Request[Any, Any, Any], error: HTTPExceptio
     status = error.status_code
     title = {404: "There is nothing at this path", 413: "The request body is too large"}.get(status, error.detail)
     kind = _HTTP_KINDS.get(status, "malformed-request" if status < 500 else "internal-error")
+    headers = dict(error.headers or {})
+    if status == 413:
+        headers["Connection"] = "close"  # the rest of the body is not wanted
     problem = Problem(
         status,
         kind,
         title,
         "" if error.detail == title else error.detail,
         errors=_pointed(error.extra),
-        headers=error.headers or {},
+        headers=headers,
     )
     return problem_response(request, problem)
 

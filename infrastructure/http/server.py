@@ -1,18 +1,26 @@
 """An HTTP service as a process: settings, telemetry, its port, and a graceful stop."""
 
 import os
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import structlog
 import uvicorn
 from litestar import Litestar
 
-from infrastructure.http.service import ON_STOP
+from infrastructure.http.connections.connections import RESERVED, Connections
+from infrastructure.http.connections.protocol import BoundedProtocol
+from infrastructure.http.service import ALWAYS_SERVED, ON_STOP
 from infrastructure.settings import PREFIX, InvalidSettings, Settings, load_settings
 from infrastructure.telemetry import start_telemetry
+
+_OWN_DESCRIPTORS = 512
+"""Files and connections to the stores, amply."""
 
 log = structlog.get_logger(__name__)
 
@@ -45,10 +53,13 @@ def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> in
             file=sys.stderr,
         )
         return 1
+    bounds = Connections(settings.connections, ALWAYS_SERVED)
+    raise_descriptor_limit(settings.connections.max_connections)
+    protocol: Any = partial(BoundedProtocol, bounds=bounds)
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=protocol,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -56,6 +67,7 @@ def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> in
         proxy_headers=False,
         server_header=False,
         date_header=False,
+        timeout_keep_alive=settings.connections.idle_timeout,  # type: ignore[arg-type]  # it is handed to call_later
         timeout_graceful_shutdown=max(1, int(settings.http.shutdown_grace)),
         backlog=2048,
     )
@@ -78,6 +90,18 @@ class _Server(uvicorn.Server):
         for notify in self._on_stop:
             notify()
         await super().shutdown(sockets)
+
+
+def raise_descriptor_limit(connections: int) -> None:
+    """Lets this process open so many connections beside its own files, as far as the hard limit goes; the log says so
+    where that is not far enough."""
+    wanted = connections + RESERVED + _OWN_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        log.warning("fewer connections are possible than the settings allow", open_files=hard, wanted=wanted)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -18,6 +18,9 @@ from infrastructure.version import installed_version
 ON_STOP = "on_stop"
 """The key in the application's state of what is called when the service is asked to stop."""
 
+ALWAYS_SERVED = frozenset({b"/health/live", b"/health/ready", b"/metrics"})
+"""Paths that are served although there are too many connections: who looks after the service asks for them."""
+
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 

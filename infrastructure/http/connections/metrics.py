@@ -1,0 +1,11 @@
+"""What became of connections, as Prometheus metrics."""
+
+from prometheus_client import Counter, Gauge
+
+OPEN = Gauge("eventfold_http_connections", "HTTP connections open now")
+REFUSED = Counter(
+    "eventfold_http_connections_refused", "Requests and connections refused before the API saw them", ["reason"]
+)
+TIMED_OUT = Counter(
+    "eventfold_http_connections_timed_out", "Connections closed because the client was too slow", ["reason"]
+)
