@@ -15,12 +15,14 @@ from benchmarks import (
     query_by_id,
     read_store_writes,
     readers,
+    slow_clients,
     takeover,
     verification,
 )
 
 BENCHMARKS = (
     commands,
+    slow_clients,
     catch_up,
     readers,
     read_store_writes,
