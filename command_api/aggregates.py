@@ -1,18 +1,28 @@
 """The aggregates of the write side: folded from their streams, and cached for the next command."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from prometheus_client import Counter
 
+from command_api.snapshot_writer import SnapshotWriter
 from domain.model.aggregate import Aggregate
+from infrastructure.aggregate_streams import KeptCommand, Snapshot, read_history
 from infrastructure.event_codec import EventCodec, decode_metadata
-from infrastructure.event_store import NO_STREAM, EventStore, StoredEvent
+from infrastructure.event_store import NO_STREAM, EventStore, StoredEvent, StreamDeleted
 
 _LOADS = Counter("eventfold_aggregate_loads_total", "Aggregates loaded, by where from", ["source"])
 _FROM_CACHE, _FROM_STREAM = _LOADS.labels("cache"), _LOADS.labels("stream")
+_OUTDATED = Counter(
+    "eventfold_aggregate_cache_outdated_total", "Cached aggregates that their stream no longer bears out"
+)
+
+# Up to so many events are read in one call to see that all are there; of more, the first and the last ones in two.
+_READ_WHOLE = 16
 
 
 class CommandResult(Struct, frozen=True, gc=False):
@@ -26,13 +36,20 @@ class CommandResult(Struct, frozen=True, gc=False):
 class LoadedAggregate(Struct, frozen=True):
     """An aggregate at a revision (NO_STREAM: not there), with the results of the commands that brought it there.
 
-    `fresh` says that the stream was read for the current command, so that a refusal may rely on it.
+    `read` says that the stream was read for the current command, so that a refusal may rely on it. `deleted`: it was
+    there once. `first` is the lowest revision that the state rests on, `event_id` and `position` are those of the last
+    event; `snapshot_revision` is where the last snapshot was taken (NO_STREAM: never).
     """
 
     state: Any = None
     revision: int = NO_STREAM
     results: Mapping[str, CommandResult] = {}
-    fresh: bool = False
+    read: bool = False
+    deleted: bool = False
+    first: int = 0
+    event_id: str = ""
+    position: int = -1
+    snapshot_revision: int = NO_STREAM
 
 
 class Aggregates:
@@ -43,44 +60,121 @@ class Aggregates:
         self._codec = codec
         self._capacity = capacity
         self._cached: OrderedDict[str, LoadedAggregate] = OrderedDict()
+        self._snapshots = SnapshotWriter(store)
 
-    def cached(self, stream: str) -> LoadedAggregate | None:
-        """The cached aggregate, which may be behind its stream."""
-        loaded = self._cached.get(stream)
-        if loaded is not None:
-            self._cached.move_to_end(stream)
-            _FROM_CACHE.inc()
-        return loaded
+    def has(self, stream: str) -> bool:
+        """Whether the aggregate is cached."""
+        return stream in self._cached
 
-    async def load(self, aggregate: Aggregate, stream: str) -> LoadedAggregate:
-        """The aggregate as of now: the cached one plus the new events of its stream.
+    async def load(self, aggregate: Aggregate, aggregate_id: str) -> LoadedAggregate:
+        """The aggregate as of now, by its stream.
 
-        Raises EventStoreUnavailable or StreamDeleted; UnknownEventType or UndecodableEvent where the stream has
-        an event that this code can't read: it must not decide on half a history.
+        What is cached only saves the fold: the stream is read, and if it does not begin and go on as it did when the
+        aggregate was cached (it is shorter, cut off, deleted or another one), everything is read anew.
+
+        Raises EventStoreUnavailable, or StreamDeleted when it is deleted for good; HistoryTruncated when its beginning
+        is gone and no snapshot stands for it; UnknownEventType or UndecodableEvent where the stream has an event that
+        this code can't read: it must not decide on half a history.
         """
-        base = self._cached.get(stream) or LoadedAggregate()
-        tail = await self._store.read_stream(stream, from_revision=base.revision + 1)
-        _FROM_STREAM.inc()
-        loaded = self._fold(aggregate, base, tail)
-        self.cache(stream, loaded)
-        return LoadedAggregate(loaded.state, loaded.revision, loaded.results, fresh=True)
-
-    def cache(self, stream: str, loaded: LoadedAggregate) -> None:
-        """Caches the aggregate unless a newer one is cached already."""
+        stream = aggregate.stream(aggregate_id)
         cached = self._cached.get(stream)
-        if loaded.revision == NO_STREAM or (cached is not None and cached.revision >= loaded.revision):
-            return
-        self._cached[stream] = LoadedAggregate(loaded.state, loaded.revision, loaded.results)
+        tail = None if cached is None else await self._tail(stream, cached)
+        if cached is not None and tail is not None:
+            _FROM_CACHE.inc()
+            loaded = self._fold(aggregate, cached, tail)
+        else:
+            if self._cached.pop(stream, None) is not None:
+                _OUTDATED.inc()
+            _FROM_STREAM.inc()
+            loaded = await self._load(aggregate, aggregate_id)
+        return replace(self.cache(aggregate, aggregate_id, loaded), read=True)
+
+    def cache(self, aggregate: Aggregate, aggregate_id: str, loaded: LoadedAggregate) -> LoadedAggregate:
+        """Caches the aggregate if it is there, and has a snapshot taken where one is due; returns what is cached."""
+        if loaded.revision == NO_STREAM:
+            return loaded
+        every = aggregate.snapshot_every
+        if every is not None and loaded.revision - loaded.snapshot_revision >= every:
+            self._snapshots.write(aggregate, aggregate_id, _snapshot(aggregate.stream(aggregate_id), loaded))
+            loaded = replace(loaded, snapshot_revision=loaded.revision)
+        stream = aggregate.stream(aggregate_id)
+        self._cached[stream] = loaded
         self._cached.move_to_end(stream)
         while len(self._cached) > self._capacity:
             self._cached.popitem(last=False)
+        return loaded
+
+    async def close(self) -> None:
+        """Waits for the snapshots that are being written."""
+        await self._snapshots.close()
+
+    async def _tail(self, stream: str, cached: LoadedAggregate) -> list[StoredEvent] | None:
+        """The events after the cached ones; None when those can't be found in the stream as they were."""
+        at = cached.revision - cached.first
+        if at < 0:
+            return None
+        try:
+            if at < _READ_WHOLE:
+                events = (await self._store.read_slice(stream, cached.first)).events
+                first = events[0].revision if events else NO_STREAM
+            else:
+                head, rest = await asyncio.gather(
+                    self._store.read_slice(stream, cached.first, 1), self._store.read_slice(stream, cached.revision)
+                )
+                events, at = rest.events, 0
+                first = head.events[0].revision if head.events else NO_STREAM
+        except StreamDeleted:
+            return None
+        if first != cached.first or len(events) <= at:
+            return None
+        last = events[at]
+        same = (last.revision, last.id, last.position) == (cached.revision, cached.event_id, cached.position)
+        return events[at + 1 :] if same else None
+
+    async def _load(self, aggregate: Aggregate, aggregate_id: str) -> LoadedAggregate:
+        try:
+            history = await read_history(self._store, self._codec, aggregate, aggregate_id)
+        except StreamDeleted:
+            return LoadedAggregate(deleted=True)
+        base = LoadedAggregate(first=history.first)
+        if history.snapshot is not None:
+            base = _from_snapshot(history.snapshot, history.first)
+        return self._fold(aggregate, base, history.events)
 
     def _fold(self, aggregate: Aggregate, base: LoadedAggregate, tail: list[StoredEvent]) -> LoadedAggregate:
-        state, revision, results = base.state, base.revision, dict(base.results)
+        if not tail:
+            return base
+        state, results = base.state, dict(base.results)
         for stored in tail:
             state = aggregate.evolve(state, self._codec.decode(stored).event)
-            revision = stored.revision
             metadata = decode_metadata(stored)
             if metadata.command_id is not None:
-                results[metadata.command_id] = CommandResult(revision, stored.position, metadata.command_hash or "")
-        return LoadedAggregate(state, revision, results)
+                result = CommandResult(stored.revision, stored.position, metadata.command_hash or "")
+                results[metadata.command_id] = result
+        last = tail[-1]
+        return replace(
+            base, state=state, revision=last.revision, results=results, event_id=last.id, position=last.position
+        )
+
+
+def _from_snapshot(snapshot: Snapshot, first: int) -> LoadedAggregate:
+    results = {one.command_id: CommandResult(one.revision, one.position, one.command_hash) for one in snapshot.commands}
+    return LoadedAggregate(
+        state=snapshot.state,
+        revision=snapshot.revision,
+        results=results,
+        first=first,
+        event_id=snapshot.event_id,
+        position=snapshot.position,
+        snapshot_revision=snapshot.revision,
+    )
+
+
+def _snapshot(stream: str, loaded: LoadedAggregate) -> Snapshot:
+    # Only a command with a key can be repeated by its client, and only such a command has a hash.
+    kept = (
+        KeptCommand(command_id, result.command_hash, result.revision, result.position)
+        for command_id, result in loaded.results.items()
+        if result.command_hash
+    )
+    return Snapshot(stream, loaded.revision, loaded.event_id, loaded.position, loaded.state, tuple(kept))

@@ -22,5 +22,5 @@ def command_api(application: Application, settings: Settings) -> Litestar:
         command_routes(application.aggregates, pipeline),
         {"event_store": store.ping},
         settings,
-        lifespan=[closing(store.close)],
+        lifespan=[closing(aggregates.close, store.close)],
     )

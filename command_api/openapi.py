@@ -21,8 +21,8 @@ from infrastructure.http.problems import MEDIA_TYPE
 _REFUSALS = {
     400: "Malformed, or it can never be right; `errors` points at each fault",
     404: "No such aggregate",
-    409: "The state does not allow it, or others kept changing it; nothing was done",
-    410: "It has been deleted",
+    409: "The state does not allow it, others kept changing it, or its history has been cut off; nothing was done",
+    410: "It has been deleted; a command that creates it may create it again, unless it was deleted for good",
     412: "It is not at the version that If-Match names",
     413: "The body is too large",
     415: "The body is not JSON",

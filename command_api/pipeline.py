@@ -15,7 +15,7 @@ from domain.model.command_context import CommandContext
 from domain.model.errors import NoSuchAggregate, RuleViolation
 from infrastructure.clock import utc_now
 from infrastructure.event_codec import EventCodec, EventMetadata, event_id
-from infrastructure.event_store import EventStore, WrongExpectedRevision
+from infrastructure.event_store import NO_STREAM, EventStore, NewEvent, StreamDeleted, WrongExpectedRevision
 
 _CONFLICTS = Counter("eventfold_command_conflicts_total", "Appends that met a newer stream and were decided again")
 
@@ -58,25 +58,28 @@ class Pipeline:
     async def handle(self, aggregate: Aggregate, command_type: CommandType, request: CommandRequest) -> CommandResult:
         """Carries the command out, or finds that it was carried out before; returns its result.
 
-        Raises InvalidCommand, RuleViolation, NoSuchAggregate, StaleVersion, KeyReused or Contended, and what the
-        event store raises.
+        Raises InvalidCommand, RuleViolation, NoSuchAggregate, StaleVersion, KeyReused or Contended, HistoryTruncated,
+        and what the event store raises.
         """
         stream = aggregate.stream(request.aggregate_id)
-        loaded = self._aggregates.cached(stream)
-        if loaded is None:
-            # A creating command finds out when it appends whether the stream is new; a read before would not prove it.
-            loaded = LoadedAggregate() if command_type.creates else await self._aggregates.load(aggregate, stream)
+        if command_type.creates and not self._aggregates.has(stream):
+            # It finds out when it appends whether the stream is new; a read before would not prove it.
+            loaded = LoadedAggregate()
+        else:
+            loaded = await self._aggregates.load(aggregate, request.aggregate_id)
         conflicts = 0
         while True:
+            if loaded.deleted and not command_type.creates:
+                raise StreamDeleted(stream)
             try:
                 result = _earlier_result(loaded, request)
                 if result is not None:
                     return result
                 events = self._decide(aggregate, loaded, request)
             except (RuleViolation, NoSuchAggregate, StaleVersion):
-                if loaded.fresh:
+                if loaded.read:
                     raise
-                loaded = await self._aggregates.load(aggregate, stream)
+                loaded = await self._aggregates.load(aggregate, request.aggregate_id)
                 continue
             try:
                 return await self._append(aggregate, stream, loaded, request, events)
@@ -87,7 +90,7 @@ class Pipeline:
                     raise Contended(f"gave up after {conflicts} conflicts: {conflict}") from conflict
             if conflicts > 1:
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**conflicts))  # noqa: S311 - spreads writers out
-            loaded = await self._aggregates.load(aggregate, stream)
+            loaded = await self._aggregates.load(aggregate, request.aggregate_id)
 
     def _decide(self, aggregate: Aggregate, loaded: LoadedAggregate, request: CommandRequest) -> Sequence[Struct]:
         context = CommandContext(request.aggregate_id, self._clock())
@@ -121,20 +124,41 @@ class Pipeline:
         ]
         appended = await self._store.append(stream, loaded.revision, new_events)
         result = CommandResult(appended.revision, appended.position, request.command_hash)
-        # Under a client's key the store may have recognised an earlier run of this command, whose events can have other
-        # times than these: then only the stream can tell the state.
-        if not request.has_client_key:
-            state = loaded.state
-            for event in events:
-                state = aggregate.evolve(state, event)
-            results = {**loaded.results, request.command_id: result}
-            self._aggregates.cache(stream, LoadedAggregate(state, appended.revision, results))
+        if request.has_client_key:
+            # The store may have recognised an earlier run of this command, whose events can have other times than
+            # these: then only the stream can tell the state.
+            if loaded.revision == NO_STREAM:
+                await self._require_there(stream, appended.revision, new_events)
+            return result
+        state = loaded.state
+        for event in events:
+            state = aggregate.evolve(state, event)
+        created = loaded.revision == NO_STREAM
+        self._aggregates.cache(
+            aggregate,
+            request.aggregate_id,
+            LoadedAggregate(
+                state=state,
+                revision=appended.revision,
+                results={**loaded.results, request.command_id: result},
+                first=appended.revision - len(new_events) + 1 if created else loaded.first,
+                event_id=new_events[-1].id,
+                position=appended.position,
+                snapshot_revision=loaded.snapshot_revision,
+            ),
+        )
         return result
+
+    async def _require_there(self, stream: str, revision: int, events: Sequence[NewEvent]) -> None:
+        """The store recognises a repeated creation even if the stream has been deleted since; then nothing is written,
+        and nothing is there. Raises StreamDeleted."""
+        found = await self._store.read_stream(stream, revision, 1)
+        if not found or found[0].id != events[-1].id:
+            raise StreamDeleted(stream)
 
 
 def _earlier_result(loaded: LoadedAggregate, request: CommandRequest) -> CommandResult | None:
-    if not request.has_client_key:
-        return None
+    """Also of a command without a key: its own append may have succeeded although the answer to it was lost."""
     result = loaded.results.get(request.command_id)
     if result is not None and result.command_hash != request.command_hash:
         raise KeyReused(f"Idempotency-Key {request.command_id} was used before with another command")

@@ -8,6 +8,7 @@ from command_api.pipeline import Contended, KeyReused, StaleVersion
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.errors import InvalidCommand, NoSuchAggregate, RuleViolation
 from domain.model.event_types import UndecodableEvent, UnknownEventType
+from infrastructure.aggregate_streams import HistoryTruncated
 from infrastructure.event_store import EventStoreUnavailable, StreamDeleted
 from infrastructure.http.problems import PointedError, Problem, unavailable
 
@@ -21,6 +22,7 @@ REFUSALS = (
     KeyReused,
     Contended,
     StreamDeleted,
+    HistoryTruncated,
     UnknownEventType,
     UndecodableEvent,
     EventStoreUnavailable,
@@ -67,6 +69,9 @@ def problem(error: Exception) -> Problem:
             return Problem(422, "idempotency-key-reused", "The key belongs to another command", str(error))
         case StreamDeleted():
             return Problem(410, "deleted", "It has been deleted", str(error))
+        case HistoryTruncated():
+            title = "Its history has been cut off, so nothing can be decided on it"
+            return Problem(409, "history-truncated", title, str(error), first_version=error.first_version)
         case UnknownEventType() | UndecodableEvent():
             # Deciding on half a history would break the rules; an operator must look into it.
             return Problem(500, "unreadable-history", "Its stream holds an event that can't be read", str(error))

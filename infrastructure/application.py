@@ -19,7 +19,8 @@ ConsumerFactory = Callable[["ReadStore"], Any]
 class Application(Struct, frozen=True):
     """The aggregates that take commands, the views that are folded from their events, and what else follows the log.
 
-    Raises ValueError when two of them have the same name, which would share streams, routes or documents.
+    Raises ValueError when two of them have the same name, which would share streams, routes or documents, and when a
+    view follows the deletions of an aggregate that is not there.
     """
 
     aggregates: tuple[Aggregate, ...]
@@ -28,8 +29,16 @@ class Application(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         _unique("aggregates have the category", (aggregate.category for aggregate in self.aggregates))
+        _unique(
+            "aggregates have, for themselves or for their snapshots, the category",
+            (name for aggregate in self.aggregates for name in (aggregate.category, aggregate.snapshot_category)),
+        )
         _unique("aggregates have the plural", (aggregate.plural for aggregate in self.aggregates))
         _unique("views are named", (f"{view.name}, version {view.version}" for view in self.views))
+        categories = {aggregate.category for aggregate in self.aggregates}
+        for view in self.views:
+            if view.dropped_with and view.dropped_with not in categories:
+                raise ValueError(f"view {view.name}: the application has no aggregate {view.dropped_with}")
 
 
 def _unique(what: str, names: Iterable[str]) -> None:

@@ -7,11 +7,21 @@ import msgspec
 from msgspec import Struct
 
 from domain.model.aggregate import Aggregate
+from domain.model.aggregate_deleted import AggregateDeleted
 from domain.model.event_types import EventTypes, UndecodableEvent
 from domain.model.recorded_event import RecordedEvent
-from infrastructure.event_store import NewEvent, StoredEvent
+from infrastructure.event_store import METADATA_TYPE, TOMBSTONE_TYPE, NewEvent, StoredEvent, StreamMetadata
 
 _EVENT_IDS = uuid.UUID("5a1f6c1e-7f0e-5c0b-9b8e-6f2d1c3e4a57")
+
+
+_OF_STREAMS = frozenset({METADATA_TYPE, TOMBSTONE_TYPE})
+# It stands behind all that the stream can hold.
+_NO_REVISION = 2**63 - 1
+
+
+class MetadataChanged(Struct, frozen=True, gc=False):
+    """The stream's metadata says something new, but not that it is deleted."""
 
 
 class EventMetadata(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -66,12 +76,23 @@ class EventCodec:
 
         Raises UnknownEventType or UndecodableEvent.
         """
+        if stored.type in _OF_STREAMS:
+            return _of_the_stream(stored)
         try:
             version = _schema_version.decode(stored.metadata).schema_version if stored.metadata else 1
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise UndecodableEvent(f"{stored.type}: metadata: {error}") from error
         event = self._types.decode(stored.type, version, stored.data)
         return RecordedEvent(event, stored.stream, stored.revision, stored.position, stored.recorded_at)
+
+
+def _of_the_stream(stored: StoredEvent) -> RecordedEvent[Struct]:
+    """What the event store itself says about the stream."""
+    category, _, aggregate_id = stored.stream.partition("-")
+    event: Struct = MetadataChanged()
+    if stored.type == TOMBSTONE_TYPE or StreamMetadata.parse(stored.data).is_soft_deleted:
+        event = AggregateDeleted(category, aggregate_id, for_good=stored.type == TOMBSTONE_TYPE)
+    return RecordedEvent(event, stored.stream, _NO_REVISION, stored.position, stored.recorded_at)
 
 
 def decode_metadata(stored: StoredEvent) -> EventMetadata:

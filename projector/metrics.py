@@ -11,4 +11,7 @@ WRITE_SECONDS = Histogram(f"{_PREFIX}_write_seconds", "Time to write a batch's d
 DOCUMENTS = Counter(f"{_PREFIX}_documents_written", "Documents written", _VIEW)
 LOADED = Counter(f"{_PREFIX}_documents_loaded", "Keys asked of the read store because they were not in memory", _VIEW)
 REFUSED = Counter(f"{_PREFIX}_writes_refused", "Writes refused because the store had a newer document", _VIEW)
+WITHOUT_BEGINNING = Counter(
+    f"{_PREFIX}_events_without_beginning", "Events left out because the beginning of their stream was cut off", _VIEW
+)
 SWITCHES = Counter(f"{_PREFIX}_switches", "Times that this process switched a view to another build", _VIEW)

@@ -44,6 +44,7 @@ class Batch:
         # Called for each event and key, so these are the parking's own methods.
         self.is_parked: Callable[[str, int], bool] = parking.is_key_parked
         self.is_discarded: Callable[[int, str], bool] = parking.discards.of_key
+        self.has_discards: Callable[[str, str], bool] = parking.discards.concern
         self.succeeded: Callable[[], None] = parking.unhandled.succeeded
 
     @property

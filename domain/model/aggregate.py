@@ -25,7 +25,18 @@ class CommandType(Struct, frozen=True):
 
 
 class Aggregate(Struct, frozen=True):
-    """One kind of aggregate. A stream is `<category>-<id>`; routes are under `/<plural>`."""
+    """One kind of aggregate. A stream is `<category>-<id>`; routes are under `/<plural>`.
+
+    `begins_with` are the events that make the state anew, whatever was before: a stream that was deleted and written
+    again, or cut off, is whole where the first event left is one of them. Without any, only a stream that still has its
+    very first event is whole.
+
+    With `snapshot_every`, the state is stored after every so many events in a companion stream, so that long streams
+    load fast and a stream that was cut off can still be decided on. `state_version` rises when `state` or `evolve`
+    change: snapshots of another version are not used.
+
+    Raises ValueError when it asks for snapshots and can't have them.
+    """
 
     category: str
     plural: str
@@ -34,6 +45,22 @@ class Aggregate(Struct, frozen=True):
     events: tuple[EventType, ...]
     decide: Decide
     evolve: Evolve
+    begins_with: frozenset[type[Struct]] = frozenset()
+    snapshot_every: int | None = None
+    state_version: int = 1
+
+    def __post_init__(self) -> None:
+        unknown = self.begins_with - {event_type.struct for event_type in self.events}
+        if unknown:
+            names = ", ".join(sorted(one.__name__ for one in unknown))
+            raise ValueError(f"{self.category} begins with {names}, which is none of its events")
+        if self.snapshot_every is None:
+            return
+        if self.snapshot_every < 1:
+            raise ValueError(f"{self.category}: snapshot_every is at least 1, not {self.snapshot_every}")
+        if not self.begins_with:
+            # A stream that was deleted and written again could not be told from one that was cut off.
+            raise ValueError(f"{self.category} asks for snapshots, so it must say which events it begins with")
 
     @property
     def id_field(self) -> str:
@@ -42,3 +69,12 @@ class Aggregate(Struct, frozen=True):
 
     def stream(self, aggregate_id: str) -> str:
         return f"{self.category}-{aggregate_id}"
+
+    @property
+    def snapshot_category(self) -> str:
+        """The category of the companion streams; no aggregate may have it."""
+        return f"{self.category}_snapshot"
+
+    def snapshot_stream(self, aggregate_id: str) -> str:
+        """The companion stream of one instance."""
+        return f"{self.snapshot_category}-{aggregate_id}"

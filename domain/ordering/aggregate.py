@@ -33,4 +33,5 @@ ORDER = Aggregate(
     ),
     decide=decide,
     evolve=evolve,
+    begins_with=frozenset({OrderCreated}),
 )

@@ -6,12 +6,23 @@ from infrastructure.event_store.errors import (
     StreamDeleted,
     WrongExpectedRevision,
 )
-from infrastructure.event_store.events import NO_STREAM, Appended, NewEvent, StoredEvent
+from infrastructure.event_store.events import (
+    ANY_REVISION,
+    NO_STREAM,
+    Appended,
+    NewEvent,
+    StoredEvent,
+    StreamSlice,
+)
 from infrastructure.event_store.store import EventStore
+from infrastructure.event_store.stream_metadata import METADATA_TYPE, TOMBSTONE_TYPE, StreamMetadata, metadata_stream
 from infrastructure.event_store.subscription import Batch, Subscription
 
 __all__ = [
+    "ANY_REVISION",
+    "METADATA_TYPE",
     "NO_STREAM",
+    "TOMBSTONE_TYPE",
     "AppendRefused",
     "Appended",
     "Batch",
@@ -20,6 +31,9 @@ __all__ = [
     "NewEvent",
     "StoredEvent",
     "StreamDeleted",
+    "StreamMetadata",
+    "StreamSlice",
     "Subscription",
     "WrongExpectedRevision",
+    "metadata_stream",
 ]

@@ -20,7 +20,7 @@ from infrastructure.event_store.errors import (
     StreamDeleted,
     WrongExpectedRevision,
 )
-from infrastructure.event_store.events import NO_STREAM, Appended, NewEvent
+from infrastructure.event_store.events import ANY_REVISION, NO_STREAM, Appended, NewEvent
 
 _EMPTY = empty_pb2.Empty()
 _JSON = "application/json"
@@ -134,6 +134,8 @@ class Appender:
         )
         if expected == NO_STREAM:
             options.no_stream.CopyFrom(_EMPTY)
+        elif expected == ANY_REVISION:
+            options.any.CopyFrom(_EMPTY)
         else:
             options.stream_position = expected
         return streams_pb2.BatchAppendReq(

@@ -19,7 +19,7 @@ class WrongExpectedRevision(Exception):
 
 
 class StreamDeleted(Exception):
-    """The stream has been deleted for good (tombstoned)."""
+    """The stream has been deleted: for good (tombstoned), or until somebody creates it again."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(f"stream {stream} has been deleted")

@@ -5,6 +5,9 @@ from msgspec import Struct
 NO_STREAM = -1
 """The expected revision of a stream that must not exist yet."""
 
+ANY_REVISION = -2
+"""For what may be written whatever is there. A repeated append may then write it twice."""
+
 
 class NewEvent(Struct, frozen=True, gc=False):
     """An event to be appended. `id` is a UUID; repeating an append with the same ids is idempotent."""
@@ -26,6 +29,14 @@ class StoredEvent(Struct, frozen=True, gc=False):
     recorded_at: int
     data: bytes
     metadata: bytes
+
+
+class StreamSlice(Struct, frozen=True, gc=False):
+    """Events of a stream, from a revision on or from the first that is still there. `found` is False when there is no
+    such stream, or none any more; a stream of which everything has been cut off is found and has no events."""
+
+    events: list[StoredEvent]
+    found: bool
 
 
 class Appended(Struct, frozen=True, gc=False):

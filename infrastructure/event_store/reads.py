@@ -5,12 +5,14 @@ from typing import Any
 from esdbclient.protos.Grpc import shared_pb2, streams_pb2
 
 from infrastructure.event_store.events import StoredEvent
+from infrastructure.event_store.stream_metadata import METADATA_TYPE
 
 _EMPTY = shared_pb2.Empty()
 _Options = streams_pb2.ReadReq.Options
 
-# Everything but the system's own events ($metadata, links, configuration), whose type names begin with a dollar sign.
-_NO_SYSTEM_EVENTS = r"^[^\$].*"
+# Everything but the system's own events (links, configuration, statistics), whose type names begin with a dollar sign.
+# Those of them that say what becomes of a stream are read: there is one for each stream that is deleted or cut off.
+_FILTER = r"^[^\$].*|^\$metadata$|^\$streamDeleted$"
 # Events considered between two checkpoints of a filtered subscription: small enough that an idle log advances.
 _WINDOW = 256
 
@@ -32,7 +34,7 @@ def stream_request(stream: str, from_revision: int | None, limit: int, *, backwa
 
 
 def all_request(from_position: int | None, limit: int, *, backwards: bool = False) -> Any:
-    """A read of `$all` without system events, from a position or from where the direction begins."""
+    """A read of `$all` without most system events, from a position or from where the direction begins."""
     options = _options(backwards)
     options.all.CopyFrom(_all_options(from_position, from_end=backwards))
     options.filter.CopyFrom(_filter())
@@ -41,7 +43,7 @@ def all_request(from_position: int | None, limit: int, *, backwards: bool = Fals
 
 
 def subscription_request(after: int | None) -> Any:
-    """A catch-up subscription to `$all` without system events, after a position or from the first event."""
+    """A catch-up subscription to `$all` without most system events, after a position or from the first event."""
     options = _options(backwards=False)
     options.all.CopyFrom(_all_options(after, from_end=False))
     options.filter.CopyFrom(_filter())
@@ -50,13 +52,16 @@ def subscription_request(after: int | None) -> Any:
 
 
 def stored_event(read_event: Any) -> StoredEvent:
-    """The event of a ReadResp, links left unresolved."""
+    """The event of a ReadResp, links left unresolved. A change of a stream's metadata is an event of that stream."""
     event = read_event.event
     metadata = event.metadata
+    event_type, stream = metadata["type"], event.stream_identifier.stream_name.decode()
+    if event_type == METADATA_TYPE:
+        stream = stream.removeprefix("$$")
     return StoredEvent(
         event.id.string,
-        metadata["type"],
-        event.stream_identifier.stream_name.decode(),
+        event_type,
+        stream,
         event.stream_revision,
         read_event.commit_position,
         int(metadata["created"]) // _TICKS_PER_MILLISECOND,
@@ -83,7 +88,7 @@ def _all_options(position: int | None, *, from_end: bool) -> Any:
 
 def _filter() -> Any:
     return _Options.FilterOptions(
-        event_type=_Options.FilterOptions.Expression(regex=_NO_SYSTEM_EVENTS),
+        event_type=_Options.FilterOptions.Expression(regex=_FILTER),
         max=_WINDOW,
         checkpointIntervalMultiplier=1,
     )

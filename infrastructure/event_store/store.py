@@ -9,10 +9,11 @@ import grpc
 from infrastructure.event_store.appender import Appender
 from infrastructure.event_store.connection import Connection
 from infrastructure.event_store.errors import EventStoreUnavailable
-from infrastructure.event_store.events import Appended, NewEvent, StoredEvent
+from infrastructure.event_store.events import Appended, NewEvent, StoredEvent, StreamSlice
 from infrastructure.event_store.reader_choice import Reader
 from infrastructure.event_store.reads import all_request, stored_event, stream_request
 from infrastructure.event_store.responses import responses
+from infrastructure.event_store.stream_metadata import StreamMetadata, metadata_stream
 from infrastructure.event_store.subscription import Subscription
 from infrastructure.resilience import retrying
 from infrastructure.settings import Settings
@@ -58,11 +59,31 @@ class EventStore:
 
         Raises StreamDeleted or EventStoreUnavailable.
         """
+        return (await self.read_slice(stream, from_revision, limit)).events
+
+    async def read_slice(self, stream: str, from_revision: int = 0, limit: int = _UNLIMITED) -> StreamSlice:
+        """As `read_stream`, and whether there is such a stream. Raises StreamDeleted or EventStoreUnavailable."""
         request = stream_request(stream, from_revision, limit)
+        return await self._retrying(lambda: self._read_slice(request, stream))
+
+    async def read_newest(self, stream: str, limit: int) -> list[StoredEvent]:
+        """The stream's last events, the newest first; none when there is no such stream.
+
+        Raises StreamDeleted or EventStoreUnavailable.
+        """
+        request = stream_request(stream, None, limit, backwards=True)
         return await self._retrying(lambda: self._read(request, stream))
 
+    async def metadata_of(self, stream: str) -> StreamMetadata:
+        """What the stream's metadata says. Raises StreamDeleted (tombstoned) or EventStoreUnavailable."""
+        newest = await self.read_newest(metadata_stream(stream), 1)
+        return StreamMetadata.parse(newest[0].data) if newest else StreamMetadata()
+
     async def read_all(self, after: int | None = None) -> AsyncIterator[StoredEvent]:
-        """Every event but the system's, in commit order, after a position. Raises EventStoreUnavailable."""
+        """Every event but the system's, and every change of a stream's metadata, in commit order, after a position.
+
+        Raises EventStoreUnavailable.
+        """
         try:
             async with aclosing(await responses(self._connection, all_request(after, _UNLIMITED))) as chunks:
                 async for chunk in chunks:
@@ -96,12 +117,20 @@ class EventStore:
         await self._connection.close()
 
     async def _read(self, request: object, stream: str) -> list[StoredEvent]:
+        return (await self._read_slice(request, stream)).events
+
+    async def _read_slice(self, request: object, stream: str) -> StreamSlice:
         stub = await self._connection.stub()
         call = stub.Read(request, timeout=self._deadline, **self._connection.call_options())
+        events, found = [], True
         try:
-            return [
-                stored_event(response.event) async for response in call if response.WhichOneof("content") == "event"
-            ]
+            async for response in call:
+                kind = response.WhichOneof("content")
+                if kind == "event":
+                    events.append(stored_event(response.event))
+                elif kind == "stream_not_found":
+                    found = False
+            return StreamSlice(events, found)
         except grpc.RpcError as error:
             raise await self._connection.failed(error, stream) from error
 

@@ -23,7 +23,10 @@ class PointedError(Struct, frozen=True):
 
 
 class ProblemDetails(Struct, frozen=True, omit_defaults=True):
-    """The body of an error. `type` is stable and meant for programs; `detail` is for people."""
+    """The body of an error. `type` is stable and meant for programs; `detail` is for people.
+
+    `first_version` is the first version of a history that is still there, where one has been cut off.
+    """
 
     type: str
     title: str
@@ -31,6 +34,7 @@ class ProblemDetails(Struct, frozen=True, omit_defaults=True):
     detail: str = ""
     code: str | None = None
     errors: list[PointedError] = []
+    first_version: int | None = None
 
 
 class Problem(Exception):
@@ -46,9 +50,10 @@ class Problem(Exception):
         code: str | None = None,
         errors: list[PointedError] | None = None,
         headers: Mapping[str, str] | None = None,
+        first_version: int | None = None,
     ) -> None:
         super().__init__(detail or title)
-        self.details = ProblemDetails(_TYPES + kind, title, status, detail, code, errors or [])
+        self.details = ProblemDetails(_TYPES + kind, title, status, detail, code, errors or [], first_version)
         self.headers = dict(headers or {})
 
 

@@ -38,9 +38,9 @@ class ViewConsumer(Consumer):
     def __init__(self, view: View, collection: str, store: RetryingStore, *, capacity: int, failure_limit: int) -> None:
         self.name = view.name
         self.version = view.version
-        self.events: frozenset[type[Struct]] = view.events
+        self.events: frozenset[type[Struct]] = view.followed
         # Asked for every event, so the view's own function stands in the method's place.
-        self.keys = view.keys  # type: ignore[method-assign, assignment]
+        self.keys = view.keys_of  # type: ignore[method-assign, assignment]
         self._view = view
         self._collection = collection
         self._store = store
@@ -49,7 +49,7 @@ class ViewConsumer(Consumer):
         self._failure_limit = failure_limit
 
     def keys(self, event: Any) -> tuple[str, ...]:
-        return self._view.keys(event)
+        return self._view.keys_of(event)
 
     async def prepare(self) -> None:
         await self._store.prepare(self._collection, self._view.document, self._view.indexes)

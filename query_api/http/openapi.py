@@ -18,6 +18,12 @@ _REFUSALS = {
 }
 
 
+STREAM_REFUSALS = {
+    410: "It has been deleted, or what is asked for has been cut off: `first_version` is the first version still there"
+}
+"""What routes that read an aggregate's stream refuse besides."""
+
+
 def operation(route: Route) -> type[Operation]:
     """An Operation that lists the route's parameters; Litestar knows only the names of those in the path."""
     in_path = {parameter.name: parameter for parameter in route.in_path}
@@ -61,6 +67,6 @@ def responses(route: Route) -> dict[int, ResponseSpec]:
             status: ResponseSpec(
                 ProblemDetails, description=text, generate_examples=False, media_type="application/problem+json"
             )
-            for status, text in _REFUSALS.items()
+            for status, text in {**_REFUSALS, **route.refusals}.items()
         },
     }

@@ -1,6 +1,7 @@
 """What a route is: a path, what it takes, what it answers, and the function that does it."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from litestar.types import Scope
@@ -17,7 +18,7 @@ class Route(Struct, frozen=True):
     """One GET route. `path` has its parameters in braces; `answer` is the type of its body, for OpenAPI.
 
     `parameters` are all that the query string may hold. Those of the path are described as text unless `in_path` says
-    more.
+    more. `refusals` are the statuses, and what they mean, beyond those that every route has.
     """
 
     path: str
@@ -28,3 +29,4 @@ class Route(Struct, frozen=True):
     description: str = ""
     parameters: tuple[RouteParameter, ...] = ()
     in_path: tuple[RouteParameter, ...] = ()
+    refusals: Mapping[int, str] = MappingProxyType({})

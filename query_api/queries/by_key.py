@@ -9,6 +9,7 @@ from litestar.types import Scope
 from domain.model.aggregate import Aggregate
 from query_api.http.declared import in_path
 from query_api.http.kinds import parser
+from query_api.http.openapi import STREAM_REFUSALS
 from query_api.http.parameters import AT_LEAST, RouteParameter, at_least
 from query_api.http.problems import malformed, not_found
 from query_api.http.public_schema import PublicSchema
@@ -49,6 +50,7 @@ def key_route(
         description=query.description,
         parameters=_parameters(aggregate),
         in_path=in_path(query.path, [query.key]),
+        refusals={} if as_of is None else STREAM_REFUSALS,
     )
 
 
@@ -92,7 +94,9 @@ def _document_as_of(read_side: ReadSide, view: View, query: KeyQuery, aggregate:
     async def as_of(scope: Scope, key: str, moment: str) -> Response:
         document: Any = None
         position = -1
-        for recorded in decoded(read_side.codec, await events_as_of(read_side, aggregate, key, moment)):
+        # A snapshot holds the aggregate's state, not this document: all its events are needed.
+        events = (await events_as_of(read_side, aggregate, key, moment)).require_whole()
+        for recorded in decoded(read_side.codec, events):
             if type(recorded.event) in view.events:
                 document = view.fold(document, recorded)
                 position = recorded.position

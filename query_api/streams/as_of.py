@@ -2,13 +2,16 @@
 
 import re
 
+from msgspec import Struct
+
 from domain.model.aggregate import Aggregate
+from infrastructure.aggregate_streams import HistoryTruncated
 from infrastructure.event_store import StoredEvent
 from query_api.http.parameters import MAX_POSITION, RouteParameter, whole_number
 from query_api.http.problems import malformed, not_found
 from query_api.http.times import epoch_millis
 from query_api.read_side import ReadSide
-from query_api.streams.stream import stream_events
+from query_api.streams.stream import cut_off, is_whole, stream_events
 
 _VERSION = re.compile(r"[0-9]+", re.ASCII)
 
@@ -24,20 +27,43 @@ def as_of_parameter(aggregate: Aggregate, *, required: bool = False) -> RoutePar
     return RouteParameter("as_of", description, required=required)
 
 
-async def events_as_of(read_side: ReadSide, aggregate: Aggregate, aggregate_id: str, moment: str) -> list[StoredEvent]:
-    """The stream's events up to a moment, at least one. Raises Problem when there was none."""
+class EventsAsOf(Struct, frozen=True):
+    """The events of a stream up to a moment, as far as they are still there. `version` is that of the moment, -1 where
+    nothing tells which that was; `first` is the first event that is there, `whole` whether it needs nothing before it.
+    """
+
+    stream: str
+    events: list[StoredEvent]
+    first: StoredEvent
+    version: int
+    whole: bool
+
+    def require_whole(self) -> list[StoredEvent]:
+        """The events. Raises Problem (410) when the state can't be folded from them alone."""
+        if not self.whole or not self.events:
+            raise cut_off(HistoryTruncated(self.stream, self.first.revision))
+        return self.events
+
+
+async def events_as_of(read_side: ReadSide, aggregate: Aggregate, aggregate_id: str, moment: str) -> EventsAsOf:
+    """What is left of the stream up to a moment. Raises Problem when there was nothing yet, or nothing is left."""
     stream = aggregate.stream(aggregate_id)
     if _VERSION.fullmatch(moment):
         version = whole_number(moment, "as_of", 0, MAX_POSITION - 1)
+        # If its beginning is gone, these are more than needed.
         events = await stream_events(read_side, stream, limit=version + 1)
-        if len(events) <= version:
+        if not events or events[-1].revision < version:
             raise not_found(f"version {version} of {aggregate.category} {aggregate_id}")
+        until = [event for event in events if event.revision <= version]
     else:
         recorded_until = _time(moment)
-        events = _until(await stream_events(read_side, stream), recorded_until)
-        if not events:
+        events = await stream_events(read_side, stream)
+        until = _until(events, recorded_until)
+        if not until and (not events or events[0].revision == 0):
             raise not_found(f"{aggregate.category} {aggregate_id} at {moment}")
-    return events
+        # Without any, nothing tells which version it had then.
+        version = until[-1].revision if until else -1
+    return EventsAsOf(stream, until, events[0], version, is_whole(read_side.codec, aggregate, events[0]))
 
 
 def _time(moment: str) -> int:

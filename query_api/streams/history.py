@@ -13,6 +13,7 @@ from domain.model.event_types import UndecodableEvent, UnknownEventType
 from infrastructure.event_codec import EventCodec, EventMetadata, decode_metadata
 from infrastructure.event_store import StoredEvent
 from query_api.http.kinds import parser
+from query_api.http.openapi import STREAM_REFUSALS
 from query_api.http.parameters import MAX_POSITION, RouteParameter, whole_number
 from query_api.http.problems import not_found
 from query_api.http.responses import Response, weak
@@ -20,7 +21,7 @@ from query_api.http.route import Route
 from query_api.http.times import rfc3339
 from query_api.read_side import ReadSide
 from query_api.streams.naming import aggregate_path, id_parameter, operation_of, with_article
-from query_api.streams.stream import stream_events
+from query_api.streams.stream import events_and_first, is_whole
 
 MAX_EVENTS = 1000
 
@@ -49,11 +50,17 @@ class HistoryEntry(Struct, omit_defaults=True):
 
 
 class History(Struct, omit_defaults=True):
-    """A stream's events, oldest first. `next` is the revision to go on `from`; it is absent on the last page."""
+    """A stream's events, oldest first. `next` is the revision to go on `from`; it is absent on the last page.
+
+    `first_version` is there when the stream has lost what stood before that version. It is `truncated` then, unless the
+    aggregate was deleted and began anew with that version.
+    """
 
     stream: str
     items: list[HistoryEntry]
     next: int | UnsetType = UNSET
+    truncated: bool | UnsetType = UNSET
+    first_version: int | UnsetType = UNSET
 
 
 _FROM = RouteParameter("from", "The first revision shown", {"type": "integer", "minimum": 0, "default": 0})
@@ -73,7 +80,7 @@ def history_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
         first = whole_number(query.get("from", "0"), "from", 0, MAX_POSITION - 1)
         limit = whole_number(query.get("limit", str(MAX_EVENTS)), "limit", 1, MAX_EVENTS)
         stream = aggregate.stream(aggregate_id)
-        events = await stream_events(read_side, stream, first, limit + 1)
+        events, oldest = await events_and_first(read_side, stream, first, limit + 1)
         if not events:
             raise not_found(
                 f"{category} {aggregate_id}" if first == 0 else f"event {first} of {category} {aggregate_id}"
@@ -81,6 +88,9 @@ def history_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
         history = History(stream, [_entry(read_side.codec, event) for event in events[:limit]])
         if len(events) > limit:
             history.next = events[limit].revision
+        if oldest is not None and oldest.revision > 0:
+            history.first_version = oldest.revision
+            history.truncated = not is_whole(read_side.codec, aggregate, oldest)
         return weak(scope, history)
 
     return Route(
@@ -89,7 +99,11 @@ def history_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
         summary=f"{with_article(aggregate)}'s audit trail, from its event stream",
         respond=respond,
         answer=History,
-        description="An event of an unknown type, or one that can't be decoded, is shown with its error and as stored.",
+        description=(
+            "An event of an unknown type, or one that can't be decoded, is shown with its error and as stored. "
+            "`first_version` says that what stood before that version has been cut off."
+        ),
+        refusals=STREAM_REFUSALS,
         parameters=(_FROM, _LIMIT),
     )
 

@@ -6,12 +6,15 @@ from typing import Any
 from litestar.types import Scope
 
 from domain.model.aggregate import Aggregate
+from infrastructure.aggregate_streams import snapshot_before
+from infrastructure.event_store import StoredEvent
 from query_api.http.kinds import parser
+from query_api.http.openapi import STREAM_REFUSALS
 from query_api.http.problems import malformed, not_found
 from query_api.http.responses import Response, versioned
 from query_api.http.route import Route
 from query_api.read_side import ReadSide
-from query_api.streams.as_of import as_of_parameter, events_as_of
+from query_api.streams.as_of import EventsAsOf, as_of_parameter, events_as_of
 from query_api.streams.naming import aggregate_path, id_parameter, operation_of, with_article
 from query_api.streams.stream import decoded
 
@@ -19,14 +22,28 @@ from query_api.streams.stream import decoded
 async def state_as_of(
     read_side: ReadSide, aggregate: Aggregate, scope: Scope, aggregate_id: str, moment: str
 ) -> Response:
-    """The state folded by `evolve`, with its version as the ETag."""
-    events = await events_as_of(read_side, aggregate, aggregate_id, moment)
-    state: Any = None
+    """The state folded by `evolve`, with its version as the ETag; from a snapshot on where the beginning is gone."""
+    found = await events_as_of(read_side, aggregate, aggregate_id, moment)
+    state, version, position, events = await _base(read_side, aggregate, aggregate_id, found)
     for recorded in decoded(read_side.codec, events):
         state = aggregate.evolve(state, recorded.event)
+        version, position = recorded.revision, recorded.position
     if state is None:
         raise not_found(f"{aggregate.category} {aggregate_id} at {moment}")
-    return versioned(scope, state, events[-1].revision, events[-1].position)
+    return versioned(scope, state, version, position)
+
+
+async def _base(
+    read_side: ReadSide, aggregate: Aggregate, aggregate_id: str, found: EventsAsOf
+) -> tuple[Any, int, int, list[StoredEvent]]:
+    """State, version and position to begin with, and the events after it. Raises Problem (410)."""
+    if not found.whole:
+        left = found.events or [found.first]
+        snapshot = await snapshot_before(read_side.events, aggregate, aggregate_id, left, found.version)
+        if snapshot is not None:
+            after = [event for event in found.events if event.revision > snapshot.revision]
+            return snapshot.state, snapshot.revision, snapshot.position, after
+    return None, -1, -1, found.require_whole()
 
 
 def state_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
@@ -48,4 +65,5 @@ def state_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
         answer=aggregate.state,
         description="What the rules remember of it. The `ETag` is its version at that moment.",
         parameters=(as_of_parameter(aggregate, required=True),),
+        refusals=STREAM_REFUSALS,
     )

@@ -114,12 +114,14 @@ def _created(event: OrderCreated, recorded: RecordedEvent[OrderEvent]) -> OrderD
 
 ORDER_DETAILS = View(
     name="order_details",
-    version=1,
+    version=2,
     document=OrderDetails,
     events=frozenset({OrderCreated, OrderConfirmed, OrderShipped, OrderDelivered, OrderCancelled}),
     keys=keys,
     fold=fold,
     per_stream=True,
+    dropped_with="order",
+    begins_with=frozenset({OrderCreated}),
     queries=(
         KeyQuery(
             path="/orders/{order_id}",

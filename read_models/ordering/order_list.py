@@ -75,13 +75,15 @@ _STATUS = Parameter("status", OneOf(tuple(status.value for status in Status)), "
 
 ORDER_LIST = View(
     name="order_list",
-    version=1,
+    version=2,
     document=ListedOrder,
     events=frozenset({OrderCreated, OrderConfirmed, OrderShipped, OrderDelivered, OrderCancelled}),
     keys=keys,
     fold=fold,
     indexes=(("placed_position",), ("customer_id", "placed_position"), ("status", "placed_position")),
     per_stream=True,
+    dropped_with="order",
+    begins_with=frozenset({OrderCreated}),
     queries=(
         ListQuery(
             path="/orders",

@@ -45,6 +45,7 @@ class Discards:
         listed = list(events)
         self._events = frozenset(one.position for one in listed if one.kind == "stream")
         self._of_keys = frozenset((one.position, one.key) for one in listed if one.kind == "key")
+        self._concerned = frozenset(one.key for one in listed) | frozenset(one.stream for one in listed)
 
     def whole(self, position: int) -> bool:
         """Whether the event at `position` is left out altogether."""
@@ -53,6 +54,10 @@ class Discards:
     def of_key(self, position: int, key: str) -> bool:
         """Whether the event at `position` is left out for one key."""
         return (position, key) in self._of_keys
+
+    def concern(self, key: str, stream: str) -> bool:
+        """Whether anything of the key, or of the stream, is left out."""
+        return key in self._concerned or stream in self._concerned
 
     def include(self, kind: str, key: str, position: int) -> bool:
         """Whether what was parked under a key is left out."""

@@ -10,7 +10,7 @@ import structlog
 from msgspec import Struct
 
 from infrastructure.event_codec import EventCodec
-from infrastructure.event_store import StoredEvent, StreamDeleted
+from infrastructure.event_store import METADATA_TYPE, TOMBSTONE_TYPE, StoredEvent, StreamDeleted
 from subscriptions.consumer import Batch, LateBatch, Step
 from subscriptions.decoding import Incoming, decode_batch
 from subscriptions.errors import Stopping
@@ -169,6 +169,11 @@ class Replay:
         return None
 
     async def _event(self, record: ParkedEvent) -> Incoming:
+        if record.event_type in (METADATA_TYPE, TOMBSTONE_TYPE):
+            # It stands in another stream, or can't be read any more; the record says all that it says.
+            place = (record.stream, record.revision, record.position, record.recorded_at)
+            told = StoredEvent("", record.event_type, *place, record.data.encode(), b"")
+            return decode_batch(self._codec, [told], record.position, caught_up=False).events[0]
         try:
             found = await self._log.read_stream(record.stream, record.revision, 1)
         except StreamDeleted:

@@ -94,13 +94,13 @@ async def test_listed_shown_retried_and_discarded(desk):
     assert (told["replayed"], told["remaining"]) == (0, 3)
     assert told["errors"][0].startswith(f"stream order-o1 at {at[2]}: ")
     assert "UnknownEventType" in told["errors"][0]
-    assert (await desk.document("order_details_v1", "o1"))["status"] == "confirmed"
+    assert (await desk.document("order_details_v2", "o1"))["status"] == "confirmed"
     await desk.fleet.assert_folded()
 
     asked = {"consumer": "order_details", "position": at[2], "reason": "nobody can be teleported"}
     told = await desk.ask("POST", "/dead-letters/discard", asked)
     assert told == {"consumer": "order_details", "replayed": 2, "discarded": 1, "remaining": 0, "errors": []}
-    assert (await desk.document("order_details_v1", "o1"))["status"] == "delivered"
+    assert (await desk.document("order_details_v2", "o1"))["status"] == "delivered"
     left_out = {"order_details": {(at[2], "order-o1")}}
     await desk.fleet.assert_folded(left_out)
     assert await desk.parked("order_details", "order-o1") == []
@@ -147,7 +147,7 @@ async def test_a_document_that_begins_with_what_it_cannot_take(desk):
         "POST", "/dead-letters/discard", {"consumer": "order_details", "position": at[0], "reason": "too early"}
     )
     assert (told["replayed"], told["discarded"], told["remaining"]) == (2, 1, 0)
-    assert (await desk.document("order_details_v1", "o1"))["status"] == "shipped"
+    assert (await desk.document("order_details_v2", "o1"))["status"] == "shipped"
     await restarted(desk.fleet)
     await desk.fleet.assert_folded({"order_details": {(at[0], "o1")}})
 

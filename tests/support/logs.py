@@ -76,13 +76,13 @@ class PlainFold:
                 streams.add(stored.stream)
                 parked.add(stored.position)
                 continue
-            if type(recorded.event) not in view.events:
+            if type(recorded.event) not in view.followed:
                 continue
             if stored.stream in streams:
                 parked.add(stored.position)
                 continue
             try:
-                touched = view.keys(recorded.event)
+                touched = view.keys_of(recorded.event)
             except Exception:
                 streams.add(stored.stream)
                 parked.add(stored.position)
@@ -93,7 +93,7 @@ class PlainFold:
                 try:
                     if key in keys:
                         raise ValueError
-                    documents[key] = view.fold(documents.get(key), recorded)
+                    documents[key] = view.after(documents.get(key), recorded)
                     positions[key] = stored.position
                 except Exception:
                     keys.add(key)

@@ -23,7 +23,7 @@ async def read_log(
     """
     by_type: dict[type[Struct], list[Refold]] = {}
     for refold in refolds:
-        for event_type in refold.view.events:
+        for event_type in refold.view.followed:
             by_type.setdefault(event_type, []).append(refold)
     until = max((refold.until for refold in refolds), default=-1)
     taken = 0

@@ -13,7 +13,7 @@ from ops.views.verification.differences import DOCUMENT, EVENT, POSITION, Differ
 from ops.views.verification.fingerprints import fingerprint
 from ops.views.verification.left_out import LeftOut
 from ops.views.verification.unfinished import FoldedDocument, UnfinishedDocuments
-from read_models.model.view import View
+from read_models.model.view import MissingBeginning, View
 
 _NOTHING = FoldedDocument()
 
@@ -51,6 +51,7 @@ class Refold:
         self.view = view
         self.documents = documents
         self.until = max([watermark, *(one.position for one in documents.values())])
+        self._keys_of = view.keys_of
         self._belongs = belongs
         self._watermark = watermark
         self._left_out = left_out
@@ -65,7 +66,7 @@ class Refold:
         if self._left_out.event(position):
             return
         try:
-            keys = self.view.keys(recorded.event)
+            keys = self._keys_of(recorded.event)
         except Exception as error:  # the view's own code, on data that may never have been valid
             self.unreadable(stored, error)
             return
@@ -123,7 +124,13 @@ class Refold:
         if position <= folded.position:
             return
         try:
-            document = self.view.fold(folded.document, recorded)
+            document = self.view.after(folded.document, recorded)
+        except MissingBeginning as error:
+            if recorded.revision > 0:  # cut off and gone from the log: left out, as the projector leaves it out
+                return
+            self._faults[key] = _must_be_parked(position, error)
+            self._unfinished.remove(key)
+            return
         except Exception as error:
             self._faults[key] = _must_be_parked(position, error)
             self._unfinished.remove(key)

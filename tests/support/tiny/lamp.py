@@ -128,4 +128,5 @@ LAMP = Aggregate(
     ),
     decide=decide,
     evolve=evolve,
+    begins_with=frozenset({LampInstalled}),
 )

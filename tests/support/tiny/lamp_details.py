@@ -54,6 +54,8 @@ LAMP_DETAILS = View(
     fold=fold,
     indexes=(("installed_position",), ("room", "installed_position"), ("status", "installed_position")),
     per_stream=True,
+    dropped_with="lamp",
+    begins_with=frozenset({LampInstalled}),
     queries=(
         KeyQuery(
             path="/lamps/{lamp_id}",

@@ -100,4 +100,5 @@ PARCEL = Aggregate(
     events=(EventType("ParcelSent", 1, ParcelSent), EventType("ParcelDelivered", 1, ParcelDelivered)),
     decide=decide,
     evolve=evolve,
+    begins_with=frozenset({ParcelSent}),
 )
