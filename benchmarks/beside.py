@@ -171,11 +171,12 @@ async def _commands(checkouts: list[Checkout], folder: Path, stores: dict[str, s
         }
 
         async def measure(checkout: Checkout) -> dict[str, float]:
-            port = services[checkout.name].port
-            return {
-                f"commands, {in_flight} in flight, 1/s": await _place_orders(port, in_flight, 600 * min(in_flight, 4))
-                for in_flight in IN_FLIGHT
-            }
+            port, figures = services[checkout.name].port, dict[str, float]()
+            for in_flight in IN_FLIGHT:
+                wanted = 600 * min(in_flight, 4)
+                figures[f"commands, {in_flight} in flight, 1/s"] = await _place_orders(port, in_flight, wanted)
+                figures[f"next steps, {in_flight} in flight, 1/s"] = await _confirm_orders(port, in_flight, wanted)
+            return figures
 
         await in_turns(measure, checkouts)
 
@@ -189,6 +190,23 @@ async def _place_orders(port: int, in_flight: int, wanted: int) -> float:
     result = await load("127.0.0.1", port, message, connections=in_flight, requests=wanted)
     if set(result.statuses) != {201}:
         raise RuntimeError(f"answers other than 201: {result.statuses}")
+    return result.per_second
+
+
+async def _confirm_orders(port: int, in_flight: int, wanted: int) -> float:
+    """The second command of as many orders, which the command API has in its cache."""
+    name, body, host = uuid.uuid4(), msgspec.json.encode(COMMAND), f"127.0.0.1:{port}"
+
+    def place(number: int) -> bytes:
+        return request("PUT", f"/orders/{name}-{number}", host, body=body)
+
+    def confirm(number: int) -> bytes:
+        return request("POST", f"/orders/{name}-{number}/confirm", host)
+
+    await load("127.0.0.1", port, place, connections=64, requests=wanted)
+    result = await load("127.0.0.1", port, confirm, connections=in_flight, requests=wanted)
+    if set(result.statuses) != {200}:
+        raise RuntimeError(f"answers other than 200: {result.statuses}")
     return result.per_second
 
 

@@ -34,6 +34,10 @@ class KeyReused(Exception):
     """The Idempotency-Key has been used for another command on the same aggregate."""
 
 
+class _NotThere(Exception):
+    """The event store recognised a repeated creation, whose events are not in the stream any more."""
+
+
 class Contended(Exception):
     """Other writers always appended first; the command was not carried out."""
 
@@ -67,9 +71,9 @@ class Pipeline:
             loaded = LoadedAggregate()
         else:
             loaded = await self._aggregates.load(aggregate, request.aggregate_id)
-        conflicts = 0
+        conflicts, may_create = 0, command_type.creates
         while True:
-            if loaded.deleted and not command_type.creates:
+            if loaded.deleted and not may_create:
                 raise StreamDeleted(stream)
             try:
                 result = _earlier_result(loaded, request)
@@ -83,6 +87,8 @@ class Pipeline:
                 continue
             try:
                 return await self._append(aggregate, stream, loaded, request, events)
+            except _NotThere:
+                may_create = False  # with these events, the store would not write it
             except WrongExpectedRevision as conflict:
                 conflicts += 1
                 _CONFLICTS.inc()
@@ -150,11 +156,11 @@ class Pipeline:
         return result
 
     async def _require_there(self, stream: str, revision: int, events: Sequence[NewEvent]) -> None:
-        """The store recognises a repeated creation even if the stream has been deleted since; then nothing is written,
-        and nothing is there. Raises StreamDeleted."""
+        """The store recognises a repeated creation even if its events have been deleted or cut off since; then nothing
+        is written. Raises _NotThere."""
         found = await self._store.read_stream(stream, revision, 1)
         if not found or found[0].id != events[-1].id:
-            raise StreamDeleted(stream)
+            raise _NotThere
 
 
 def _earlier_result(loaded: LoadedAggregate, request: CommandRequest) -> CommandResult | None:

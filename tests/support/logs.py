@@ -8,7 +8,7 @@ import msgspec
 from infrastructure.application import Application
 from infrastructure.event_codec import EventCodec, EventMetadata
 from infrastructure.event_store import StoredEvent
-from read_models.model.view import View
+from read_models.model.view import MissingBeginning, View
 
 
 class LogBuilder:
@@ -28,6 +28,15 @@ class LogBuilder:
         """Bytes as anyone may have written them."""
         revision = self._revisions.get(stream, -1) + 1
         self._revisions[stream] = revision
+        return self._add(stream, revision, event_type, data, metadata)
+
+    def delete(self, stream: str, *, for_good: bool = False) -> StoredEvent:
+        """The stream is deleted; what is added to it later begins it anew."""
+        if for_good:
+            return self._add(stream, 2**63 - 1, "$streamDeleted", b"", b"")
+        return self._add(stream, 0, "$metadata", b'{"$tb":9223372036854775807}', b"")
+
+    def _add(self, stream: str, revision: int, event_type: str, data: bytes, metadata: bytes) -> StoredEvent:
         number = len(self.events)
         stored = StoredEvent(
             f"00000000-0000-0000-0000-{number:012}",
@@ -95,6 +104,12 @@ class PlainFold:
                         raise ValueError
                     documents[key] = view.after(documents.get(key), recorded)
                     positions[key] = stored.position
+                except MissingBeginning:
+                    # Gone from the log itself; but what operators have left out is not.
+                    if recorded.revision > 0 and not {key, stored.stream} & {of for _, of in left_out}:
+                        continue
+                    keys.add(key)
+                    parked.add(stored.position)
                 except Exception:
                     keys.add(key)
                     parked.add(stored.position)

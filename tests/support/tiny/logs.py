@@ -75,16 +75,28 @@ def recent(number: int, *, seconds_ago: int = 0) -> list[StoredEvent]:
 
 
 def random_log(choose: random.Random, length: int, *, poison: bool = True) -> list[StoredEvent]:
-    """Lamps of a few rooms and parcels of a few days in all their states, events of others between them, and events
-    nobody can decode."""
+    """Lamps of a few rooms and parcels of a few days in all their states, events of others between them, events
+    nobody can decode, and streams that are deleted; some lamps are installed again then."""
     log = TinyLog()
     going_on: dict[str, list[Any]] = {}
+    deleted: list[str] = []
     while len(log.events) < length:
         kind = choose.random()
         if kind < 0.05:
             log.add_raw(f"elsewhere-{choose.randrange(3)}", "SomethingElse", b"not even JSON")
         elif poison and kind < 0.09:
             log.add_raw(choose.choice([*going_on, "lamp-nobody"]), *choose.choice(UNREADABLE))
+        elif deleted and kind < 0.12:
+            lamp = choose.choice(deleted)
+            deleted.remove(lamp)
+            log.happen(installed(lamp, f"r{choose.randrange(4)}", choose.randrange(1, 999)))
+            going_on[f"lamp-{lamp}"] = [switched_on(lamp)]
+        elif going_on and kind < 0.16:
+            stream = choose.choice(list(going_on))
+            del going_on[stream]
+            log.delete(stream, for_good=choose.random() < 0.3)
+            if log.events[-1].type == "$metadata" and stream.startswith("lamp-"):
+                deleted.append(stream.removeprefix("lamp-"))
         elif not going_on or kind < 0.35:
             lamp = f"l{len(log.events)}"
             if choose.random() < 0.1:
