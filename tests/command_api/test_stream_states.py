@@ -182,5 +182,5 @@ class Commands(RuleBasedStateMachine):
         self.loop.close()
 
 
-Commands.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Commands.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestCommands = Commands.TestCase

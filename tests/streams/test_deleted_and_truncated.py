@@ -224,6 +224,23 @@ async def test_a_stream_that_was_made_anew_owes_nothing_to_an_old_snapshot(there
     assert (await there.query(f"{path}?as_of=6"))[1]["readings"] == 2
 
 
+async def test_after_a_scavenge_nothing_is_made_of_half_a_stream(there: World) -> None:
+    """Runs after the table; its lamps are the log."""
+    await there.drained()
+    await there.scavenged()
+    halves = {"truncated-before", "truncated-to-a-count", "expired"}
+    found = await there.different()
+    assert {(one.key, one.field, one.expected) for one in found} == {(half, "(document)", None) for half in halves}
+    await there.rebuilt()
+    assert await there.different() == []
+    assert await there.dead_letters() == []
+    for lamp in halves | {"tombstoned"}:
+        assert told(await there.query(f"/lamps/{lamp}")) == "404 not-found"
+    assert told(await there.query("/lamps/untouched")) == "200 off"
+    for lamp in ("soft-deleted", "recreated"):
+        assert told(await there.query(f"/lamps/{lamp}")) == "200 off"
+
+
 async def test_the_whole_of_it_is_told_in_the_openapi_documents(there: World, http: aiohttp.ClientSession) -> None:
     async with http.get(f"{there.queries.url}/schema/openapi.json") as answer:
         paths = (await answer.json())["paths"]

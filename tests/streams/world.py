@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import grpc.aio
 from esdbclient import AsyncEventStoreDBClient, StreamState
 from esdbclient.exceptions import NotFound
 
+from embedded.event_store_node.services import protobuf_messages
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
 from infrastructure.read_store import ReadStore
@@ -17,10 +19,10 @@ from ops.views.verification.verifier import Verifier
 from tests.support.metered_service import METERED
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import METERED as DOMAIN
-from tests.support.services import Service, node_uri, running, start_node, until
+from tests.support.services import Service, node_uri, service, start_node, until
 
 Answer = tuple[int, Any]
-NO_PATIENCE = {"eventstore_retry_timeout": "20"}
+PATIENT = {"eventstore_retry_timeout": "20"}
 
 
 class World:
@@ -96,6 +98,20 @@ class World:
         given = {f"${name}": value for name, value in metadata.items()}
         await self.client.set_stream_metadata(stream, metadata=given, current_version=StreamState.ANY)
 
+    async def scavenged(self) -> None:
+        """The node removes for good what can't be read any more."""
+        method = "/event_store.client.operations.Operations/StartScavenge"
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.node.port}") as channel:
+            answer = await channel.unary_unary(method, response_deserializer=protobuf_messages.ScavengeResp.FromString)(
+                b"\x0a\x02\x08\x01"
+            )
+        history = f"$scavenges-{answer.scavenge_id}"
+
+        async def is_complete() -> bool:
+            return any(one.type == "$scavengeCompleted" for one in await self.log.read_stream(history))
+
+        await until(is_complete, "the scavenge is complete", 60)
+
     async def revisions(self, stream: str) -> list[int]:
         """What can still be read of a stream."""
         try:
@@ -136,11 +152,11 @@ async def world(folder: Path, read_store: ReadStoreServer) -> AsyncIterator[Worl
         await made.client.connect()
         settings = {"eventstore_uri": node_uri(node.port), "mongo_uri": read_store.uri, "mongo_database": database}
         names = ("command_api", "command_api", "projector", "query_api")
-        services = [
-            await stack.enter_async_context(running(name, folder, domain=DOMAIN, **settings, **NO_PATIENCE))
-            for name in names
-        ]
+        services = [service(name, folder, domain=DOMAIN, **settings, **PATIENT) for name in names]
         made.warm, made.cold, made.projector, made.queries = services
+        for one in services:
+            await one.start()
+            stack.push_async_callback(one.kill)
         for one in services:
             await until(lambda one=one: one.answers("/health/ready"), f"{one.name} is ready", 60)
         yield made
