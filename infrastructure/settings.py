@@ -38,6 +38,20 @@ class EventStoreSettings(Struct, frozen=True):
         Literal["auto", "http2", "grpc"],
         Meta(description="receives subscriptions: http2 (less CPU), grpc, or auto (http2 for the embedded node only)"),
     ] = field(default="auto", name="eventstore_reader")
+    keepalive_interval: Annotated[
+        Seconds,
+        Meta(
+            description="after how long a silence a connection to the event store is pinged, unless its connection "
+            "string has `KeepAliveInterval`"
+        ),
+    ] = field(default=10.0, name="eventstore_keepalive_interval")
+    keepalive_timeout: Annotated[
+        Seconds,
+        Meta(
+            description="how long such a ping may go unanswered before the connection is given up, unless the "
+            "connection string has `KeepAliveTimeout`"
+        ),
+    ] = field(default=10.0, name="eventstore_keepalive_timeout")
 
 
 class ReadStoreSettings(Struct, frozen=True):
@@ -52,6 +66,14 @@ class ReadStoreSettings(Struct, frozen=True):
     timeout: Annotated[Seconds, Meta(description="how long one operation waits for the read store, before a 503")] = (
         field(default=3.0, name="readstore_timeout")
     )
+
+
+class ResilienceSettings(Struct, frozen=True):
+    """What is done about a store that is away."""
+
+    probe_interval: Annotated[
+        Seconds, Meta(description="how long a store that is silent or away is left alone between two probes")
+    ] = 1.0
 
 
 class HttpSettings(Struct, frozen=True):
@@ -176,6 +198,7 @@ class Settings(Struct, frozen=True):
 
     event_store: EventStoreSettings = EventStoreSettings()
     read_store: ReadStoreSettings = ReadStoreSettings()
+    resilience: ResilienceSettings = ResilienceSettings()
     http: HttpSettings = HttpSettings()
     connections: ConnectionSettings = ConnectionSettings()
     commands: CommandSettings = CommandSettings()

@@ -50,9 +50,15 @@ class _Call:
     def forget(self, correlation_id: str) -> None:
         self._waiting.pop(correlation_id, None)
 
-    async def close(self) -> None:
+    def cancel(self) -> None:
+        """Ends the call; what waits for a response fails as unavailable."""
         self._receiver.cancel()
+        self._sender.cancel()
         self._call.cancel()
+        self._fail_waiting(EventStoreUnavailable("the append call was given up"))
+
+    async def close(self) -> None:
+        self.cancel()
         await asyncio.gather(self._receiver, self._sender, return_exceptions=True)
 
     async def _send(self) -> None:
@@ -69,7 +75,7 @@ class _Call:
                 if waiting is not None and not waiting.done():
                     waiting.set_result(response)
         except grpc.RpcError as error:
-            failure = await self._connection.failed(error)
+            failure = self._connection.failed(error)
             if not isinstance(failure, EventStoreUnavailable):
                 failure = EventStoreUnavailable(str(failure))
         finally:
@@ -91,7 +97,6 @@ class Appender:
         self._deadline = deadline
         self._duration = duration_pb2.Duration(seconds=int(deadline), nanos=int(deadline % 1 * 1_000_000_000))
         self._counter = itertools.count(1)
-        self._opening = asyncio.Lock()
         self._call: _Call | None = None
 
     async def append(self, stream: str, expected: int, events: Sequence[NewEvent]) -> Appended:
@@ -99,22 +104,29 @@ class Appender:
 
         Raises WrongExpectedRevision, StreamDeleted, AppendRefused, or EventStoreUnavailable (outcome unknown).
         """
-        call = self._call
-        if call is None or call.ended:
-            call = await self._open()
         correlation_id = f"00000000-0000-0000-0000-{next(self._counter):012x}"
         request = self._request(correlation_id, stream, expected, events)
+        call = self._call
         try:
             async with asyncio.timeout(self._deadline):
+                if call is None or call.ended:
+                    call = await self._open()
                 response = await call.send(correlation_id, request)
         except TimeoutError:
-            raise EventStoreUnavailable(f"no answer to an append within {self._deadline} s") from None
+            raise EventStoreUnavailable(f"no answer to an append within {self._deadline:g} s") from None
         finally:
-            call.forget(correlation_id)
+            if call is not None:
+                call.forget(correlation_id)
         if response.WhichOneof("result") == "success":
             success = response.success
             return Appended(success.current_revision, success.position.commit_position)
         raise _refusal(stream, expected, response.error)
+
+    def drop(self) -> None:
+        """Appends under way fail as unavailable; the next one opens a new call."""
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
 
     async def close(self) -> None:
         """Ends the call; appends under way fail as unavailable."""
@@ -122,10 +134,10 @@ class Appender:
             await self._call.close()
 
     async def _open(self) -> _Call:
-        async with self._opening:
-            if self._call is None or self._call.ended:
-                self._call = _Call(self._connection, await self._connection.stub())
-            return self._call
+        stub = await self._connection.stub()
+        if self._call is None or self._call.ended:
+            self._call = _Call(self._connection, stub)
+        return self._call
 
     def _request(self, correlation_id: str, stream: str, expected: int, events: Sequence[NewEvent]) -> Any:
         options = streams_pb2.BatchAppendReq.Options(

@@ -5,6 +5,7 @@ stub lets us share one long-lived append call and read with half the work (docs/
 does what it is good at: connection strings, TLS, credentials and discovery of the leader.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,8 @@ from infrastructure.event_store.errors import (
     EventStoreUnavailable,
     StreamDeleted,
 )
-from infrastructure.event_store.http2 import ReadCall, Target, Unsupported, target_of
+from infrastructure.event_store.http2 import KeepAliveTimes, ReadCall, Target, Unsupported, target_of
+from infrastructure.event_store.keep_alive_times import channel_options, keep_alive_times
 from infrastructure.event_store.reader_choice import Reader, ReaderChoice
 
 log = structlog.get_logger(__name__)
@@ -30,6 +32,14 @@ _RECONNECT_OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
+# What is dropped must be gone: gRPC would hand a new channel the old connection as long as another channel has it.
+_OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
+
+# What EventStoreDB's documentation of connection strings gives as the default for both.
+KEEP_ALIVE = KeepAliveTimes(10.0, 10.0)
+
+# For calls under way to a node that is not the leader any more, in seconds.
+_GRACE = 5.0
 
 _TRANSIENT = {
     grpc.StatusCode.UNAVAILABLE,
@@ -45,33 +55,55 @@ _TRANSIENT = {
 class Connection:
     """One connection, shared by every call of a process except those of the HTTP/2 reader.
 
-    `calls` are those, each on a connection of its own; they end when this one does.
+    `calls` are those, each on a connection of its own; they end when this one does. `keep_alive` is for a connection
+    string that says nothing of it.
     """
 
-    def __init__(self, uri: str, reader: Reader = "auto") -> None:
+    def __init__(self, uri: str, reader: Reader = "auto", keep_alive: KeepAliveTimes = KEEP_ALIVE) -> None:
         self.calls: set[ReadCall] = set()
         self._reader = ReaderChoice(reader)
         self._client = AsyncEventStoreDBClient(uri=uri)
-        self._client.grpc_options += _RECONNECT_OPTIONS
+        self._keep_alive = keep_alive_times(self._client.connection_spec.options, keep_alive)
+        kept = tuple(one for one in self._client.grpc_options if "keepalive" not in one[0])
+        self._client.grpc_options = (
+            *kept,
+            *_RECONNECT_OPTIONS,
+            *_OWN_CONNECTION,
+            *channel_options(self._keep_alive),
+        )
         self._stub: Any = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
         self._several_nodes = uri.startswith("esdb+discover://") or len(self._client.connection_spec.targets) > 1
 
     async def stub(self) -> Any:
         """The Streams stub; connects first if needed. Raises EventStoreUnavailable when no leader can be found."""
-        if self._stub is None:
-            try:
-                await self._client.connect()
-            except (DiscoveryFailed, EventStoreDBClientException) as error:
-                raise EventStoreUnavailable(f"no event store node can be found: {error}") from error
-            self._stub = streams_pb2_grpc.StreamsStub(self._client._connection._grpc_channel)  # type: ignore[no-untyped-call]
+        while self._stub is None:
+            if self._connecting is None:
+                self._connecting = asyncio.create_task(self._connect())
+                self._connecting.add_done_callback(self._connected)
+            # Shielded, because others wait for the same connection.
+            await asyncio.shield(self._connecting)
         return self._stub
+
+    async def _connect(self) -> None:
+        try:
+            await self._client.connect()
+        except (DiscoveryFailed, EventStoreDBClientException) as error:
+            raise EventStoreUnavailable(f"no event store node can be found: {error}") from error
+        self._stub = streams_pb2_grpc.StreamsStub(self._client._connection._grpc_channel)  # type: ignore[no-untyped-call]
+
+    def _connected(self, connecting: "asyncio.Task[None]") -> None:
+        self._connecting = None
+        if not connecting.cancelled():
+            connecting.exception()  # told to those who wait for it; there need not be any
 
     async def read_target(self) -> Target | None:
         """Where the HTTP/2 reader is to connect, once there is a stub; None when grpcio is to read."""
         options = self.call_options()
         if await self._reader.is_http2(self._client._connection._grpc_channel, options):
             try:
-                return target_of(self._client, options["metadata"])
+                return target_of(self._client, options["metadata"], self._keep_alive)
             except Unsupported as error:
                 self.read_by_grpc(str(error))
         return None
@@ -89,7 +121,7 @@ class Connection:
         )
         return {"metadata": headers, "credentials": self._client._call_credentials}
 
-    async def failed(self, error: grpc.RpcError, stream: str = "") -> Exception:
+    def failed(self, error: grpc.RpcError, stream: str = "") -> Exception:
         """Turns a gRPC error into one of ours, and looks for the leader again where it may have changed."""
         code, details = error.code(), error.details() or ""
         if code is grpc.StatusCode.FAILED_PRECONDITION and "is deleted" in details:
@@ -97,18 +129,22 @@ class Connection:
         not_leader = code is grpc.StatusCode.NOT_FOUND and details == "Leader info available"
         if code in _TRANSIENT or not_leader:
             # Calls of the old connection end as CANCELLED once another call has found that it is lost.
-            if self._several_nodes and code is not grpc.StatusCode.CANCELLED:
-                await self._forget()
+            if self._several_nodes and code is not grpc.StatusCode.CANCELLED and self._stub is not None:
+                log.info("looking for the leader of the event store again")
+                self.drop(_GRACE)
             return EventStoreUnavailable(f"{code.name}: {details}")
         return AppendRefused(f"{code.name}: {details}")
 
-    async def _forget(self) -> None:
+    def drop(self, grace: float | None = None) -> None:
+        """The next call makes a new connection. Calls under way have `grace` seconds to end; without it they fail at
+        once: to a node that has fallen silent, the old connection may be dead without either side knowing."""
+        self._end_calls()
         if self._stub is not None:
             self._stub = None
             self._reader.forget()
-            log.info("looking for the leader of the event store again")
-            self._end_calls()
-            await self._client._connection.close()
+            closing = asyncio.create_task(self._client._connection._grpc_channel.close(grace))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     def _end_calls(self) -> None:
         for call in list(self.calls):
@@ -116,7 +152,7 @@ class Connection:
 
     async def close(self) -> None:
         """Closes the channel; calls under way are cancelled."""
-        self._end_calls()
-        if self._stub is not None:
-            self._stub = None
-            await self._client.close()
+        if self._connecting is not None:
+            self._connecting.cancel()
+        self.drop()
+        await asyncio.gather(*self._closing, return_exceptions=True)

@@ -5,7 +5,12 @@ class EventStoreUnavailable(Exception):
     """The event store can't be reached, or did not answer in time.
 
     An append may or may not have been written: repeating it with the same event ids and expected revision is safe.
+    `retry_after` is in seconds: before that, a repetition is certain to be refused.
     """
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class WrongExpectedRevision(Exception):

@@ -14,13 +14,13 @@ Chunks = AsyncGenerator[Sequence[Any], None]
 """ReadResp messages in the chunks in which they came."""
 
 
-def _never_low_latency() -> bool:
+def never_low_latency() -> bool:
     """For a read where throughput matters more than latency."""
     return False
 
 
 async def responses(
-    connection: Connection, request: Any, low_latency: Callable[[], bool] = _never_low_latency
+    connection: Connection, request: Any, low_latency: Callable[[], bool] = never_low_latency
 ) -> Chunks:
     """A call that is made by iterating and ended by closing what this returns.
 

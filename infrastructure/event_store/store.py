@@ -1,5 +1,6 @@
 """The event store as the services see it: append, read, subscribe."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Self, TypeVar
@@ -7,15 +8,16 @@ from typing import Self, TypeVar
 import grpc
 
 from infrastructure.event_store.appender import Appender
-from infrastructure.event_store.connection import Connection
+from infrastructure.event_store.connection import KEEP_ALIVE, Connection
 from infrastructure.event_store.errors import EventStoreUnavailable
 from infrastructure.event_store.events import Appended, NewEvent, StoredEvent, StreamSlice
+from infrastructure.event_store.http2 import KeepAliveTimes
 from infrastructure.event_store.reader_choice import Reader
 from infrastructure.event_store.reads import all_request, stored_event, stream_request
-from infrastructure.event_store.responses import responses
+from infrastructure.event_store.responses import Chunks, never_low_latency, responses
 from infrastructure.event_store.stream_metadata import StreamMetadata, metadata_stream
 from infrastructure.event_store.subscription import Subscription
-from infrastructure.resilience import retrying
+from infrastructure.resilience import Guard, retrying
 from infrastructure.settings import Settings
 
 T = TypeVar("T")
@@ -26,24 +28,48 @@ _UNLIMITED = 2**63 - 1
 class EventStore:
     """An EventStoreDB (KurrentDB) cluster, a single node or the embedded node, behind a connection string.
 
-    `retry_timeout` bounds in seconds how long a call is repeated while the store can't be reached, `deadline` one
-    attempt. `reader` receives the responses of subscriptions and of `read_all`. It connects at the first call.
+    `deadline` bounds in seconds how long one attempt at a call may take, and how long the store may be silent before
+    that is noticed; a call is repeated while the store can't be reached, for `retry_timeout` seconds. A store that is
+    found silent or away is probed every `probe_interval` seconds, on a new connection; until it answers, every call
+    raises EventStoreUnavailable at once. `reader` receives the responses of subscriptions and of `read_all`;
+    `keep_alive` says when a silent connection is pinged. It connects at the first call.
     """
 
-    def __init__(self, uri: str, *, retry_timeout: float = 2.0, deadline: float = 5.0, reader: Reader = "auto") -> None:
-        self._connection = Connection(uri, reader)
+    def __init__(
+        self,
+        uri: str,
+        *,
+        retry_timeout: float = 2.0,
+        deadline: float = 5.0,
+        reader: Reader = "auto",
+        keep_alive: KeepAliveTimes = KEEP_ALIVE,
+        probe_interval: float = 1.0,
+    ) -> None:
+        self._connection = Connection(uri, reader, keep_alive)
         self._appender = Appender(self._connection, deadline)
         self._retry_timeout = retry_timeout
         self._deadline = deadline
+        self._guard = Guard(
+            "event_store",
+            self._ask,
+            silence=deadline,
+            probe_interval=probe_interval,
+            away=EventStoreUnavailable,
+            unavailable=EventStoreUnavailable,
+            on_open=self._drop,
+        )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """The event store that the settings name."""
+        given = settings.event_store
         return cls(
-            settings.event_store.uri,
-            retry_timeout=settings.event_store.retry_timeout,
-            deadline=settings.event_store.deadline,
-            reader=settings.event_store.reader,
+            given.uri,
+            retry_timeout=given.retry_timeout,
+            deadline=given.deadline,
+            reader=given.reader,
+            keep_alive=KeepAliveTimes(given.keepalive_interval, given.keepalive_timeout),
+            probe_interval=settings.resilience.probe_interval,
         )
 
     async def append(self, stream: str, expected: int, events: Sequence[NewEvent]) -> Appended:
@@ -52,7 +78,7 @@ class EventStore:
         It is repeated while the store can't be reached: with the same ids and an exact revision that is idempotent.
         Raises WrongExpectedRevision, StreamDeleted, AppendRefused, or EventStoreUnavailable (outcome unknown).
         """
-        return await self._retrying(lambda: self._appender.append(stream, expected, events))
+        return await self._call(lambda: self._appender.append(stream, expected, events))
 
     async def read_stream(self, stream: str, from_revision: int = 0, limit: int = _UNLIMITED) -> list[StoredEvent]:
         """The stream's events from a revision on; none when there is no such stream.
@@ -64,7 +90,7 @@ class EventStore:
     async def read_slice(self, stream: str, from_revision: int = 0, limit: int = _UNLIMITED) -> StreamSlice:
         """As `read_stream`, and whether there is such a stream. Raises StreamDeleted or EventStoreUnavailable."""
         request = stream_request(stream, from_revision, limit)
-        return await self._retrying(lambda: self._read_slice(request, stream))
+        return await self._call(lambda: self._read_slice(request, stream))
 
     async def read_newest(self, stream: str, limit: int) -> list[StoredEvent]:
         """The stream's last events, the newest first; none when there is no such stream.
@@ -72,7 +98,7 @@ class EventStore:
         Raises StreamDeleted or EventStoreUnavailable.
         """
         request = stream_request(stream, None, limit, backwards=True)
-        return await self._retrying(lambda: self._read(request, stream))
+        return await self._call(lambda: self._read(request, stream))
 
     async def metadata_of(self, stream: str) -> StreamMetadata:
         """What the stream's metadata says. Raises StreamDeleted (tombstoned) or EventStoreUnavailable."""
@@ -84,8 +110,9 @@ class EventStore:
 
         Raises EventStoreUnavailable.
         """
+        self._guard.check()
         try:
-            async with aclosing(await responses(self._connection, all_request(after, _UNLIMITED))) as chunks:
+            async with aclosing(await self._begin(all_request(after, _UNLIMITED))) as chunks:
                 async for chunk in chunks:
                     for response in chunk:
                         if response.WhichOneof("content") != "event":
@@ -95,26 +122,47 @@ class EventStore:
                         if after is None or event.position > after:
                             yield event
         except grpc.RpcError as error:
-            raise await self._connection.failed(error) from error
+            raise self._connection.failed(error) from error
 
     async def last_position(self) -> int | None:
         """The commit position of the newest event that is not the system's; None on an empty log."""
         request = all_request(None, 1, backwards=True)
-        events = await self._retrying(lambda: self._read(request, "$all"))
+        events = await self._call(lambda: self._read(request, "$all"))
         return events[0].position if events else None
 
     def subscribe(self, after: int | None, *, buffer: int = 8192) -> Subscription:
         """A catch-up subscription to `$all` after a position, reading at most `buffer` events ahead."""
-        return Subscription(self._connection, after, buffer)
+        return Subscription(self._connection, self._begin_when_there, after, buffer)
 
     async def ping(self) -> None:
         """Raises EventStoreUnavailable unless the store answers a read, within one attempt."""
-        await self._read(all_request(None, 1, backwards=True), "$all")
+        self._guard.check()
+        await self._ask()
 
     async def close(self) -> None:
         """Ends every call."""
+        await self._guard.close()
         await self._appender.close()
         await self._connection.close()
+
+    async def _ask(self) -> None:
+        await self._read(all_request(None, 1, backwards=True), "$all")
+
+    def _drop(self) -> None:
+        self._appender.drop()
+        self._connection.drop()
+
+    async def _begin(self, request: object, low_latency: Callable[[], bool] = never_low_latency) -> Chunks:
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await responses(self._connection, request, low_latency)
+        except TimeoutError:
+            raise EventStoreUnavailable(f"no connection within {self._deadline:g} s") from None
+
+    async def _begin_when_there(self, request: object, low_latency: Callable[[], bool]) -> Chunks:
+        # Not refused at once: whoever subscribes would only come back again and again, and be late in the end.
+        await self._guard.until_closed(self._deadline)
+        return await self._begin(request, low_latency)
 
     async def _read(self, request: object, stream: str) -> list[StoredEvent]:
         return (await self._read_slice(request, stream)).events
@@ -132,7 +180,10 @@ class EventStore:
                     found = False
             return StreamSlice(events, found)
         except grpc.RpcError as error:
-            raise await self._connection.failed(error, stream) from error
+            raise self._connection.failed(error, stream) from error
+
+    async def _call(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        return await self._guard.call(lambda: self._retrying(attempt), max(self._deadline, self._retry_timeout))
 
     async def _retrying(self, attempt: Callable[[], Awaitable[T]]) -> T:
         try:

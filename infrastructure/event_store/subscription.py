@@ -5,6 +5,7 @@ control then stops the server, so memory is bounded whatever the log's size.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
@@ -16,13 +17,16 @@ from infrastructure.event_store.connection import Connection
 from infrastructure.event_store.errors import EventStoreUnavailable
 from infrastructure.event_store.events import StoredEvent
 from infrastructure.event_store.reads import stored_event, subscription_request
-from infrastructure.event_store.responses import Chunks, responses
+from infrastructure.event_store.responses import Chunks
 
 _MAX_BUFFERED_BYTES = 32 * 1024 * 1024
 # While there is a backlog, a batch waits for this part of the buffer to fill, but not longer than so many seconds:
 # the fixed cost of a batch is then shared by many events. Once caught up, every event is handed out at once.
 _WORTHWHILE_PART = 4
 _LONGEST_WAIT = 0.15
+
+Begin = Callable[[Any, Callable[[], bool]], Awaitable[Chunks]]
+"""begin(request, low_latency), as for `responses`."""
 
 
 class Batch(Struct, frozen=True):
@@ -40,11 +44,13 @@ class Batch(Struct, frozen=True):
 class Subscription:
     """Reads from after `after` (None: from the first event) until its block ends or it fails.
 
-    Raises EventStoreUnavailable from `next_batch` when the server drops it: subscribe again after the last position.
+    `begin` gives the chunks of a request's responses. Raises EventStoreUnavailable when the server can't be reached,
+    and from `next_batch` when it drops the subscription: subscribe again after the last position.
     """
 
-    def __init__(self, connection: Connection, after: int | None, buffer: int) -> None:
+    def __init__(self, connection: Connection, begin: Begin, after: int | None, buffer: int) -> None:
         self._connection = connection
+        self._begin = begin
         self._after = after
         self._buffer = buffer
         self._events: list[StoredEvent] = []
@@ -60,7 +66,7 @@ class Subscription:
         self._failure: Exception | None = None
 
     async def __aenter__(self) -> Self:
-        chunks = await responses(self._connection, subscription_request(self._after), lambda: self._caught_up)
+        chunks = await self._begin(subscription_request(self._after), lambda: self._caught_up)
         self._reader = asyncio.create_task(self._read(chunks))
         return self
 
@@ -98,7 +104,7 @@ class Subscription:
                             await self._room.wait()
             self._failure = EventStoreUnavailable("the event store ended the subscription")
         except grpc.RpcError as error:
-            self._failure = await self._connection.failed(error)
+            self._failure = self._connection.failed(error)
         except Exception as error:
             self._failure = error
         self._news.set()

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem details: one form for every error that a client can get."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,9 +59,10 @@ class Problem(Exception):
 
 
 def unavailable(what: str, error: Exception) -> Problem:
-    """503: a dependency can't be reached."""
+    """503: a dependency can't be reached. Where the error has a `retry_after`, in seconds, the client is told so."""
     title = f"The {what} can't be reached"
-    return Problem(503, "unavailable", title, str(error), headers={"Retry-After": "1"})
+    seconds = max(1, math.ceil(getattr(error, "retry_after", 0.0)))
+    return Problem(503, "unavailable", title, str(error), headers={"Retry-After": str(seconds)})
 
 
 def problem_response(_request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:

@@ -2,7 +2,14 @@
 
 
 class ReadStoreUnavailable(Exception):
-    """The read store can't be reached, or did not answer in time. Every write of ours may be repeated."""
+    """The read store can't be reached, or did not answer in time. Every write of ours may be repeated.
+
+    `retry_after` is in seconds: before that, a repetition is certain to be refused.
+    """
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ReadStoreRefused(Exception):

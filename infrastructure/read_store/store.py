@@ -1,9 +1,9 @@
 """The read store as the services see it: guarded writes by key, reads by key, pages by one integer field."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 from bson.errors import InvalidDocument, InvalidStringData
@@ -24,6 +24,7 @@ from infrastructure.read_store.documents import ID, POSITION, StoredDocument, Wr
 from infrastructure.read_store.errors import ReadStoreRefused, ReadStoreUnavailable, UnsafeForReadStore
 from infrastructure.read_store.page import Page, Where
 from infrastructure.read_store.subset import check_collection, check_document_type, check_index, mongo_filter
+from infrastructure.resilience import Guard
 from infrastructure.settings import Settings
 
 _DUPLICATE_KEY = 11000
@@ -35,6 +36,12 @@ _DOCUMENTS_PER_BATCH = 200
 # wait for the disk: a journal is written in order, so after a crash what is left is a state the store once had, and a
 # projector continues from its checkpoint. (A flush per write costs the embedded store nine tenths of its throughput.)
 _ACKNOWLEDGED = WriteConcern("majority")
+
+# How long a change may take, in seconds, as long as the store answers anything at all.
+_PATIENCE = 30.0
+_HEARTBEAT_MILLISECONDS = 1_000
+
+T = TypeVar("T")
 
 _Document = dict[str, Any]
 
@@ -54,20 +61,35 @@ CODEC_OPTIONS: "CodecOptions[_Document]" = CodecOptions(type_registry=TypeRegist
 class ReadStore:
     """A MongoDB database, or its embedded stand-in, given by a connection string. It connects at first use.
 
-    `timeout` bounds in seconds how long one operation waits for a server. Every method raises ReadStoreUnavailable when
-    the store can't be reached, ReadStoreRefused when it answers with an error, and UnsafeForReadStore when asked for
-    something outside the safe subset, or to store a value that no store can hold. Writes are acknowledged by a
-    majority, whatever the connection string says.
+    `timeout` bounds in seconds how long a read takes, and how long the store may be silent while anything waits for
+    it. A store that is found silent or away is probed every `probe_interval` seconds; until it answers, every operation
+    raises ReadStoreUnavailable at once. Every method raises ReadStoreUnavailable when the store can't be reached,
+    ReadStoreRefused when it answers with an error, and UnsafeForReadStore when asked for something outside the safe
+    subset, or to store a value that no store can hold. Writes are acknowledged by a majority, whatever the connection
+    string says.
     """
 
-    def __init__(self, uri: str, database: str, *, timeout: float = 5.0) -> None:
+    def __init__(self, uri: str, database: str, *, timeout: float = 5.0, probe_interval: float = 1.0) -> None:
         milliseconds = int(timeout * 1000)
+        self._timeout = timeout
+        self._patience = max(timeout, _PATIENCE)
         self._client: Any = AsyncIOMotorClient(
             uri,
             serverSelectionTimeoutMS=milliseconds,
             connectTimeoutMS=milliseconds,
-            socketTimeoutMS=max(milliseconds, 30_000),
+            socketTimeoutMS=int(self._patience * 1000),
+            # The driver asks the server this often whether it is there. Without an answer it frees the threads in which
+            # operations wait for a reply that will never come; by default that would be ten seconds later.
+            heartbeatFrequencyMS=_HEARTBEAT_MILLISECONDS,
             retryWrites=False,
+        )
+        self._guard = Guard(
+            "read_store",
+            self._ask,
+            silence=timeout,
+            probe_interval=probe_interval,
+            away=ReadStoreUnavailable,
+            unavailable=ReadStoreUnavailable,
         )
         self._database = self._client.get_database(database, CODEC_OPTIONS, write_concern=_ACKNOWLEDGED)
         self._collections: dict[str, AsyncIOMotorCollection[Any]] = {}
@@ -75,12 +97,21 @@ class ReadStore:
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """The read store that the settings name."""
-        return cls(settings.read_store.uri, settings.read_store.database, timeout=settings.read_store.timeout)
+        return cls(
+            settings.read_store.uri,
+            settings.read_store.database,
+            timeout=settings.read_store.timeout,
+            probe_interval=settings.resilience.probe_interval,
+        )
 
     async def ping(self) -> None:
         """Raises ReadStoreUnavailable unless the store answers."""
-        with _errors():
-            await self._database.command("ping")
+        self._guard.check()
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._ask()
+        except TimeoutError:
+            raise ReadStoreUnavailable(f"no answer within {self._timeout:g} s") from None
 
     async def prepare(self, collection: str, struct: type[Struct], indexes: Sequence[tuple[str, ...]]) -> None:
         """Checks the documents' type against the safe subset and makes the indexes."""
@@ -88,8 +119,8 @@ class ReadStore:
         check_document_type(struct)
         for fields in indexes:
             check_index(fields, struct)
-            with _errors():
-                await self._collection(collection).create_index([(field, ASCENDING) for field in fields])
+            keys = [(field, ASCENDING) for field in fields]
+            await self._change(lambda keys=keys: self._collection(collection).create_index(keys))  # type: ignore[misc]
 
     async def load(self, collection: str, keys: Sequence[str]) -> dict[str, StoredDocument]:
         """The documents (and tombstones) of those keys that exist."""
@@ -101,13 +132,12 @@ class ReadStore:
         return found
 
     async def _load(self, collection: str, keys: Sequence[str]) -> list[_Document]:
-        with _errors():
-            if len(keys) == 1:  # many a query has one key, and that is simpler for the driver than a cursor
-                document = await self._collection(collection).find_one({ID: keys[0]})
-                return [] if document is None else [document]
-            # One batch holds all of them, as in `page`; a second one would also cost several times the first.
-            cursor = self._collection(collection).find({ID: {"$in": list(keys)}}).batch_size(len(keys) + 1)
-            documents: list[_Document] = await cursor.to_list(len(keys))
+        if len(keys) == 1:  # many a query has one key, and that is simpler for the driver than a cursor
+            document = await self._read(lambda: self._collection(collection).find_one({ID: keys[0]}))
+            return [] if document is None else [document]
+        # One batch holds all of them, as in `page`; a second one would also cost several times the first.
+        cursor = self._collection(collection).find({ID: {"$in": list(keys)}}).batch_size(len(keys) + 1)
+        documents: list[_Document] = await self._read(lambda: cursor.to_list(len(keys)))
         return documents
 
     async def write(self, collection: str, writes: Sequence[Write]) -> frozenset[str]:
@@ -123,8 +153,7 @@ class ReadStore:
     async def _write(self, collection: "AsyncIOMotorCollection[Any]", writes: Sequence[Write]) -> set[str]:
         operations = [_operation(write) for write in writes]
         try:
-            with _errors():
-                await collection.bulk_write(operations, ordered=False)
+            await self._change(lambda: collection.bulk_write(operations, ordered=False))
         except _Conflicts as conflicts:
             return {writes[index].key for index in conflicts.indexes}
         return set()
@@ -132,23 +161,21 @@ class ReadStore:
     async def page(self, collection: str, page: Page) -> list[tuple[str, StoredDocument]]:
         """The documents of the page, each with its key."""
         where, order = mongo_filter(page.where), ASCENDING if page.direction == "ascending" else DESCENDING
-        with _errors():
-            # One batch holds the whole page, so that no cursor is left that a restart of the store would lose.
-            cursor = self._collection(collection).find(where).sort(page.by, order).limit(page.limit)
-            documents: list[_Document] = await cursor.batch_size(page.limit + 1).to_list(page.limit)
+        # One batch holds the whole page, so that no cursor is left that a restart of the store would lose.
+        cursor: Any = self._collection(collection).find(where).sort(page.by, order).limit(page.limit)
+        cursor = cursor.batch_size(page.limit + 1)
+        documents: list[_Document] = await self._read(lambda: cursor.to_list(page.limit))
         return [read_back(document) for document in documents]
 
     async def count(self, collection: str, where: Where) -> int:
         """How many documents meet `where`."""
         pipeline: list[_Document] = [{"$match": mongo_filter(where)}, {"$count": "documents"}]
-        with _errors():
-            counted = await self._collection(collection).aggregate(pipeline).to_list(1)
+        counted = await self._read(lambda: self._collection(collection).aggregate(pipeline).to_list(1))
         return int(counted[0]["documents"]) if counted else 0
 
     async def delete(self, collection: str, key: str) -> None:
         """Removes a document for good, its guard included; for internal records, not for views."""
-        with _errors():
-            await self._collection(collection).delete_one({ID: key})
+        await self._change(lambda: self._collection(collection).delete_one({ID: key}))
 
     async def replace_exactly(self, collection: str, write: Write, position: int) -> bool:
         """Writes a document over the one that is at exactly `position`, whatever the new one's own position is.
@@ -156,8 +183,8 @@ class ReadStore:
         False when the stored one has moved on: nothing is written then. This is for documents folded again from the
         log.
         """
-        with _errors():
-            done = await self._collection(collection).replace_one({ID: write.key, POSITION: position}, stored(write))
+        found = {ID: write.key, POSITION: position}
+        done = await self._change(lambda: self._collection(collection).replace_one(found, stored(write)))
         return bool(done.matched_count)
 
     async def scan(self, collection: str) -> AsyncIterator[tuple[str, StoredDocument]]:
@@ -165,25 +192,36 @@ class ReadStore:
 
         A store that restarts meanwhile may end it early without an error: compare the number of documents with `count`.
         """
-        with _errors():
-            async for document in self._collection(collection).find({}).batch_size(_DOCUMENTS_PER_BATCH):
+        cursor = self._collection(collection).find({}).batch_size(_DOCUMENTS_PER_BATCH)
+        while documents := await self._read(lambda: cursor.to_list(_DOCUMENTS_PER_BATCH)):
+            for document in documents:
                 yield read_back(document)
 
     async def remove(self, collection: str, where: Where) -> None:
         """Removes for good every document that meets `where`, guards included; for internal records, not for views."""
         condition = mongo_filter(where)
-        with _errors():
-            await self._collection(collection).delete_many(condition)
+        await self._change(lambda: self._collection(collection).delete_many(condition))
 
     async def drop(self, collection: str) -> None:
         """Removes a collection and its indexes, if it exists."""
         check_collection(collection)
-        with _errors():
-            await self._collection(collection).drop()
+        await self._change(lambda: self._collection(collection).drop())
         self._collections.pop(collection, None)
 
     async def close(self) -> None:
+        await self._guard.close()
         self._client.close()
+
+    async def _ask(self) -> None:
+        await _translated(lambda: self._database.command("ping"))
+
+    async def _read(self, operation: Callable[[], Awaitable[T]]) -> T:
+        return await self._guard.call(lambda: _translated(operation), self._timeout)
+
+    async def _change(self, operation: Callable[[], Awaitable[T]]) -> T:
+        """As `_read`, but it may take longer while the store shows that it is there: what an index or a whole
+        collection takes, is done by a repetition no sooner."""
+        return await self._guard.call(lambda: _translated(operation), self._patience)
 
     def _collection(self, name: str) -> "AsyncIOMotorCollection[Any]":
         # Cached, because making one takes the driver a large part of the time of a short read.
@@ -201,6 +239,11 @@ def _operation(write: Write) -> InsertOne[_Document] | ReplaceOne[_Document]:
 class _Conflicts(Exception):
     def __init__(self, indexes: list[int]) -> None:
         self.indexes = indexes
+
+
+async def _translated(operation: Callable[[], Awaitable[T]]) -> T:
+    with _errors():
+        return await operation()
 
 
 @contextmanager

@@ -120,6 +120,12 @@ async def test_the_read_store_goes_away_and_comes_back(system):
 
     await asyncio.to_thread(system.read_store.start)
     await system.reached(positions[-1])
+
+    async def answered() -> bool:
+        status, _ = await system.query("/orders/o-1")
+        return status == 200
+
+    await until(answered, "queries are answered again")
     assert (await system.seen(f"/customers/ada?at_least={positions[-1]}"))["orders"] == 7
 
 

@@ -12,9 +12,6 @@ from infrastructure.event_store.http2.keep_alive import KeepAliveTimes
 
 _PATH = "/event_store.client.streams.Streams/Read"
 
-# What EventStoreDB's documentation of connection strings gives as the default for both, in milliseconds.
-_KEEP_ALIVE = 10_000
-
 # gRPC core reads these, in lower case only; the first that is set is used.
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 _NO_PROXY = ("no_grpc_proxy", "no_proxy")
@@ -75,7 +72,7 @@ class Target(Struct, frozen=True):
         return context
 
 
-def target_of(client: Any, metadata: Sequence[tuple[str, str]]) -> Target:
+def target_of(client: Any, metadata: Sequence[tuple[str, str]], keep_alive: KeepAliveTimes) -> Target:
     """The node that a connected esdbclient has found, and a Read call there with this metadata.
 
     Raises Unsupported when only gRPC can connect to it.
@@ -92,7 +89,7 @@ def target_of(client: Any, metadata: Sequence[tuple[str, str]]) -> Target:
         host=host,
         port=int(port),
         headers=_headers(spec, address, metadata),
-        keep_alive=_keep_alive(options),
+        keep_alive=keep_alive,
         is_secure=options.Tls,
         verifies=options.TlsVerifyCert,
         roots=client.root_certificates,
@@ -118,12 +115,6 @@ def _headers(spec: Any, address: str, metadata: Sequence[tuple[str, str]]) -> tu
         credentials = b64encode(f"{spec.username}:{spec.password}".encode()).decode()
         headers.append(("authorization", f"Basic {credentials}"))
     return tuple(headers)
-
-
-def _keep_alive(options: Any) -> KeepAliveTimes:
-    interval = _KEEP_ALIVE if options.KeepAliveInterval is None else options.KeepAliveInterval
-    timeout = _KEEP_ALIVE if options.KeepAliveTimeout is None else options.KeepAliveTimeout
-    return KeepAliveTimes(interval / 1000 if interval > 0 else None, (timeout if timeout > 0 else _KEEP_ALIVE) / 1000)
 
 
 def _refuse_proxy(host: str) -> None:

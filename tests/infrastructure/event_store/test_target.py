@@ -5,7 +5,7 @@ import ssl
 import pytest
 from esdbclient import AsyncEventStoreDBClient
 
-from infrastructure.event_store.http2.keep_alive import KeepAliveTimes
+from infrastructure.event_store.connection import KEEP_ALIVE
 from infrastructure.event_store.http2.target import Target, Unsupported, target_of
 from tests.embedded.event_store_node.access_support import certificate
 
@@ -25,7 +25,7 @@ async def target(uri: str, address: str | None = None) -> Target:
     else:
         client._connection = client._construct_esdb_connection(address)
     try:
-        return target_of(client, client._call_metadata)
+        return target_of(client, client._call_metadata, KEEP_ALIVE)
     finally:
         await client._connection.close()
 
@@ -47,19 +47,6 @@ async def test_the_address_is_the_one_that_has_been_found():
 async def test_addresses_that_only_grpc_knows(address):
     with pytest.raises(Unsupported, match="address"):
         await target("esdb://a?Tls=false", address)
-
-
-@pytest.mark.parametrize(
-    ("options", "interval", "timeout"),
-    [
-        ("", 10, 10),
-        ("&KeepAliveInterval=2500&KeepAliveTimeout=500", 2.5, 0.5),
-        ("&KeepAliveInterval=-1", None, 10),
-        ("&KeepAliveTimeout=-1", 10, 10),
-    ],
-)
-async def test_keep_alive(options, interval, timeout):
-    assert (await target(f"esdb://a?Tls=false{options}")).keep_alive == KeepAliveTimes(interval, timeout)
 
 
 async def test_credentials_go_only_through_tls():
