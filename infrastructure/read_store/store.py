@@ -210,7 +210,10 @@ class ReadStore:
 
     async def close(self) -> None:
         await self._guard.close()
-        self._client.close()
+        # The end of the process waits for the driver's threads. Those that wait for a silent store are freed by the
+        # driver's own check of the server, which a closed client does not make any more.
+        if not self._guard.unanswered:
+            self._client.close()
 
     async def _ask(self) -> None:
         await _translated(lambda: self._database.command("ping"))

@@ -63,7 +63,7 @@ class Guard:
         self._on_open = on_open
         self._breaker = CircuitBreaker(recovery_timeout=probe_interval, on_change=self._changed)
         self._in_flight: dict[asyncio.Timeout, float] = {}
-        self._heard_at = 0.0
+        self._heard_at = self._given_up_at = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._asking: asyncio.Task[None] | None = None
         self._probing: asyncio.Task[None] | None = None
@@ -77,6 +77,11 @@ class Guard:
             _REFUSED.labels(self.name).inc()
             message = f"not asked: {self._breaker.cause}; it is probed until it answers"
             raise self._unavailable(message, self._breaker.retry_after)
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether a call was given up, here or by who made it, and nothing has come back since."""
+        return self._given_up_at > self._heard_at
 
     async def until_closed(self, seconds: float) -> None:
         """Waits until calls are let through, for so many seconds at most; then as `check`."""
@@ -110,6 +115,7 @@ class Guard:
             if not limit.expired():
                 raise
             message = f"no answer within {seconds:g} s"
+            self._given_up_at = asyncio.get_running_loop().time()
             permit.failed(message)
             if self._breaker.state != "closed":
                 message = f"given up without an answer: {self._breaker.cause}"
@@ -119,6 +125,7 @@ class Guard:
             permit.succeeded()
             raise
         except BaseException:
+            self._given_up_at = asyncio.get_running_loop().time()
             permit.released()
             raise
         self._heard()
