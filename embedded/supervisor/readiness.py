@@ -19,11 +19,11 @@ class NotReady(Exception):
     """The server does not answer yet, or says that something it needs is missing."""
 
 
-async def http_ready(url: str) -> None:
-    """Ready when a GET of the URL answers 200."""
-    timeout = aiohttp.ClientTimeout(total=PROBE_TIMEOUT)
+async def http_ready(url: str, timeout: float = PROBE_TIMEOUT) -> None:
+    """Ready when a GET of the URL answers 200 within `timeout` seconds."""
+    total = aiohttp.ClientTimeout(total=timeout)
     try:
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
+        async with aiohttp.ClientSession(timeout=total) as session, session.get(url) as response:
             if response.status != 200:
                 raise NotReady(f"{url} answers {response.status}: {(await response.text())[:300]}")
     except aiohttp.ClientConnectorError as error:

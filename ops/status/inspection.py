@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
-from embedded.supervisor.readiness import NotReady, grpc_ready, http_ready, tcp_ready
+from embedded.read_store_node import PROBE_DATABASE
+from embedded.supervisor.readiness import PROBE_TIMEOUT, NotReady, grpc_ready, http_ready
 from embedded.supervisor.run_directory import ServiceEntry
 from infrastructure.settings import Settings
 from ops.locations import PROJECTOR, running_stack, service_urls
@@ -66,10 +67,24 @@ async def _ready(url: str) -> None:
     match parts.scheme:
         case "esdb":
             await grpc_ready(host, port)
-        case "mongodb":
-            await tcp_ready(host, port)
+        case "mongodb" | "mongodb+srv":
+            await _read_store_ready(url)
         case _:
-            await http_ready(f"{url}/health/ready")
+            # A service needs up to two seconds to say which store does not answer it.
+            await http_ready(f"{url}/health/ready", timeout=4.0)
+
+
+async def _read_store_ready(uri: str) -> None:
+    # An open port says nothing: the kernel accepts connections for a server that is stopped.
+    from infrastructure.read_store import ReadStore, ReadStoreRefused, ReadStoreUnavailable
+
+    store = ReadStore(uri, PROBE_DATABASE, timeout=PROBE_TIMEOUT)
+    try:
+        await store.ping()
+    except (ReadStoreUnavailable, ReadStoreRefused) as error:
+        raise NotReady(f"the read store does not answer: {error}") from error
+    finally:
+        await store.close()
 
 
 async def _projector_status(url: str) -> dict[str, Any] | None:
