@@ -28,9 +28,9 @@ class EventStoreSettings(Struct, frozen=True):
     uri: Annotated[str, Meta(description="connection string of the event store")] = field(
         default="esdb://127.0.0.1:2113?Tls=false", name="eventstore_uri"
     )
-    deadline: Annotated[Seconds, Meta(description="how long one call to the event store may take")] = field(
-        default=5.0, name="eventstore_deadline"
-    )
+    deadline: Annotated[
+        Seconds, Meta(description="how long one call to the event store may take, and how long it may be silent")
+    ] = field(default=5.0, name="eventstore_deadline")
     retry_timeout: Annotated[
         Seconds, Meta(description="how long a call is repeated while the event store is away, before a 503")
     ] = field(default=2.0, name="eventstore_retry_timeout")
@@ -63,9 +63,10 @@ class ReadStoreSettings(Struct, frozen=True):
     database: Annotated[str, Meta(description="database of the read store", min_length=1)] = field(
         default="eventfold", name="mongo_database"
     )
-    timeout: Annotated[Seconds, Meta(description="how long one operation waits for the read store, before a 503")] = (
-        field(default=3.0, name="readstore_timeout")
-    )
+    timeout: Annotated[
+        Seconds,
+        Meta(description="how long a read waits for the read store, and how long it may be silent, before a 503"),
+    ] = field(default=3.0, name="readstore_timeout")
 
 
 class ResilienceSettings(Struct, frozen=True):
