@@ -1,9 +1,17 @@
+import asyncio
+import os
+import signal
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from embedded.supervisor.run_directory import RunDirectory, ServiceEntry
+from infrastructure.settings import Settings
+from ops.locations import READ_STORE
 from ops.status.display import print_status
-from ops.status.inspection import ServiceStatus, StackStatus
+from ops.status.inspection import ServiceStatus, StackStatus, inspect
+from tests.support.read_store import ReadStoreServer
 
 READY = ServiceStatus("projector", "http://127.0.0.1:8003", True, "", 4711, 1)
 
@@ -84,3 +92,28 @@ def test_instances_with_their_services() -> None:
     lines = [" ".join(line.split()) for line in printed(told, READY).splitlines()]
     start = lines.index("service instance state partitions started")
     assert lines[start + 1 : start + 3] == ["projector left-1 alive 4 1970-01-01 00:00:00Z", "- old-2 gone - -"]
+
+
+def test_a_read_store_that_is_silent_is_not_ready_although_its_port_is_open(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    read_store = ReadStoreServer(tmp_path / "store")
+    read_store.start()
+    assert read_store.pid is not None
+    run_directory = RunDirectory(tmp_path)
+    try:
+        with run_directory.owned():
+            entry = ServiceEntry(url=read_store.uri, state="ready")
+            run_directory.write_services({READ_STORE: entry})
+            assert ready(tmp_path) == {READ_STORE: ""}
+            os.kill(read_store.pid, signal.SIGSTOP)
+            assert "does not answer" in ready(tmp_path)[READ_STORE]
+    finally:
+        os.kill(read_store.pid, signal.SIGCONT)
+        read_store.kill()
+
+
+def ready(data_dir: Path) -> dict[str, str]:
+    """What is wrong with each store of the stack."""
+    nobody = Settings.of(command_api_port=9, projector_port=9, query_api_port=9)
+    found = asyncio.run(inspect(data_dir, nobody)).services
+    return {service.name: service.problem for service in found if service.url.startswith("mongodb")}

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from infrastructure.http.problems import unavailable
 from infrastructure.resilience import Guard
 from tests.support.services import until
 
@@ -159,3 +160,17 @@ async def test_waiting_for_it_is_bounded():
             await guard.call(service.call, 60)
         with pytest.raises(Away, match="not asked"):
             await guard.until_closed(0.05)
+
+
+async def test_it_is_told_when_the_next_probe_is_due():
+    async with guarded(probe_interval=2.5) as (service, guard):
+        service.down = True
+        with pytest.raises(Away):
+            await guard.call(service.call, 60)
+        with pytest.raises(Away) as refused:
+            guard.check()
+        assert 0 < refused.value.retry_after <= 2.5
+        # A client that comes back after so many whole seconds is not too early.
+        assert unavailable("store", refused.value).headers["Retry-After"] in ("1", "2", "3")
+        assert unavailable("store", Away("now", 2.1)).headers["Retry-After"] == "3"
+        assert unavailable("store", Away("now")).headers["Retry-After"] == "1"
