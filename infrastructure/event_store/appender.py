@@ -90,11 +90,10 @@ class _Call:
 
 
 class Appender:
-    """Appends with an exact expected revision. `deadline` is in seconds, for the store and for the wait alike."""
+    """Appends with an exact expected revision. `deadline` is in seconds, for the store; the caller gives up."""
 
     def __init__(self, connection: Connection, deadline: float) -> None:
         self._connection = connection
-        self._deadline = deadline
         self._duration = duration_pb2.Duration(seconds=int(deadline), nanos=int(deadline % 1 * 1_000_000_000))
         self._counter = itertools.count(1)
         self._call: _Call | None = None
@@ -107,16 +106,12 @@ class Appender:
         correlation_id = f"00000000-0000-0000-0000-{next(self._counter):012x}"
         request = self._request(correlation_id, stream, expected, events)
         call = self._call
+        if call is None or call.ended:
+            call = await self._open()
         try:
-            async with asyncio.timeout(self._deadline):
-                if call is None or call.ended:
-                    call = await self._open()
-                response = await call.send(correlation_id, request)
-        except TimeoutError:
-            raise EventStoreUnavailable(f"no answer to an append within {self._deadline:g} s") from None
+            response = await call.send(correlation_id, request)
         finally:
-            if call is not None:
-                call.forget(correlation_id)
+            call.forget(correlation_id)
         if response.WhichOneof("result") == "success":
             success = response.success
             return Appended(success.current_revision, success.position.commit_position)

@@ -29,7 +29,8 @@ log = structlog.get_logger(__name__)
 # A node that comes back should be noticed within a second; gRPC's own defaults wait for up to two minutes.
 _RECONNECT_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # How long an attempt to connect may take: a busy node needs more than a moment for the handshake.
+    ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 # What is dropped must be gone: gRPC would hand a new channel the old connection as long as another channel has it.
@@ -55,7 +56,8 @@ _TRANSIENT = {
 class Connection:
     """One connection, shared by every call of a process except those of the HTTP/2 reader.
 
-    `calls` are those, each on a connection of its own; they end when this one does. `keep_alive` is for a connection
+    `calls` are those, each on a connection of its own; they end when this one does. With `several_nodes` a node that is
+    away may not be the one to wait for. `keep_alive` is for a connection
     string that says nothing of it.
     """
 
@@ -74,7 +76,7 @@ class Connection:
         self._stub: Any = None
         self._connecting: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
-        self._several_nodes = uri.startswith("esdb+discover://") or len(self._client.connection_spec.targets) > 1
+        self.several_nodes = uri.startswith("esdb+discover://") or len(self._client.connection_spec.targets) > 1
 
     async def stub(self) -> Any:
         """The Streams stub; connects first if needed. Raises EventStoreUnavailable when no leader can be found."""
@@ -129,7 +131,7 @@ class Connection:
         not_leader = code is grpc.StatusCode.NOT_FOUND and details == "Leader info available"
         if code in _TRANSIENT or not_leader:
             # Calls of the old connection end as CANCELLED once another call has found that it is lost.
-            if self._several_nodes and code is not grpc.StatusCode.CANCELLED and self._stub is not None:
+            if self.several_nodes and code is not grpc.StatusCode.CANCELLED and self._stub is not None:
                 log.info("looking for the leader of the event store again")
                 self.drop(_GRACE)
             return EventStoreUnavailable(f"{code.name}: {details}")

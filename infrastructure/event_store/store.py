@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Self, TypeVar
 
 import grpc
@@ -51,7 +52,7 @@ class EventStore:
         self._deadline = deadline
         self._guard = Guard(
             "event_store",
-            self._ask,
+            self._probe,
             silence=deadline,
             probe_interval=probe_interval,
             away=EventStoreUnavailable,
@@ -148,6 +149,12 @@ class EventStore:
     async def _ask(self) -> None:
         await self._read(all_request(None, 1, backwards=True), "$all")
 
+    async def _probe(self) -> None:
+        # It waits for a connection, so that it gets through as soon as there is one.
+        await self._read(
+            all_request(None, 1, backwards=True), "$all", wait_for_ready=not self._connection.several_nodes
+        )
+
     def _drop(self) -> None:
         self._appender.drop()
         self._connection.drop()
@@ -164,12 +171,13 @@ class EventStore:
         await self._guard.until_closed(self._deadline)
         return await self._begin(request, low_latency)
 
-    async def _read(self, request: object, stream: str) -> list[StoredEvent]:
-        return (await self._read_slice(request, stream)).events
+    async def _read(self, request: object, stream: str, *, wait_for_ready: bool = False) -> list[StoredEvent]:
+        return (await self._read_slice(request, stream, wait_for_ready=wait_for_ready)).events
 
-    async def _read_slice(self, request: object, stream: str) -> StreamSlice:
+    async def _read_slice(self, request: object, stream: str, *, wait_for_ready: bool = False) -> StreamSlice:
         stub = await self._connection.stub()
-        call = stub.Read(request, timeout=self._deadline, **self._connection.call_options())
+        options = self._connection.call_options()
+        call = stub.Read(request, timeout=self._deadline, wait_for_ready=wait_for_ready, **options)
         events, found = [], True
         try:
             async for response in call:
@@ -186,7 +194,16 @@ class EventStore:
         return await self._guard.call(lambda: self._retrying(attempt), max(self._deadline, self._retry_timeout))
 
     async def _retrying(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        if self._retry_timeout > self._deadline:  # else the call has no more time than one attempt
+            attempt = partial(self._bounded, attempt)
         try:
             return await attempt()
         except EventStoreUnavailable:
             return await retrying(attempt, on=EventStoreUnavailable, seconds=self._retry_timeout)
+
+    async def _bounded(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await attempt()
+        except TimeoutError:
+            raise EventStoreUnavailable(f"no answer within {self._deadline:g} s") from None
