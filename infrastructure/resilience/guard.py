@@ -69,6 +69,7 @@ class Guard:
         self._probing: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
         self._closed.set()
+        self._over = False
         _STATE.labels(name).set(0)
 
     def check(self) -> None:
@@ -133,7 +134,8 @@ class Guard:
         return result
 
     async def close(self) -> None:
-        """Ends what runs in the background."""
+        """Ends what runs in the background; nothing is probed any more."""
+        self._over = True
         if self._watch is not None:
             self._watch.cancel()
         tasks = [task for task in (self._asking, self._probing) if task is not None]
@@ -199,7 +201,8 @@ class Guard:
             if not limit.expired():
                 limit.reschedule(now)
         self._on_open()
-        self._probing = asyncio.create_task(self._probe_until_closed())
+        if not self._over:
+            self._probing = asyncio.create_task(self._probe_until_closed())
 
     async def _probe_until_closed(self) -> None:
         while self._breaker.state != "closed":

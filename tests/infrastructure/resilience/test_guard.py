@@ -174,3 +174,15 @@ async def test_it_is_told_when_the_next_probe_is_due():
         assert unavailable("store", refused.value).headers["Retry-After"] in ("1", "2", "3")
         assert unavailable("store", Away("now", 2.1)).headers["Retry-After"] == "3"
         assert unavailable("store", Away("now")).headers["Retry-After"] == "1"
+
+
+async def test_once_closed_it_probes_no_more():
+    async with guarded() as (service, guard):
+        await guard.close()
+        service.down = True
+        with pytest.raises(Away):
+            await guard.call(service.call, 60)
+        service.down = False
+        with pytest.raises(Away, match="not asked"):
+            await guard.until_closed(0.05)
+        assert service.asked == 0
