@@ -3,10 +3,11 @@
 from infrastructure.event_store.errors import (
     AppendRefused,
     EventStoreUnavailable,
+    InvalidPosition,
     StreamDeleted,
     WrongExpectedRevision,
 )
-from infrastructure.event_store.events import NO_STREAM, Appended, NewEvent, StoredEvent
+from infrastructure.event_store.events import NO_STREAM, Appended, NewEvent, StoredEvent, StreamLimits
 from infrastructure.event_store.store import EventStore
 from infrastructure.event_store.subscription import Batch, Subscription
 
@@ -17,9 +18,11 @@ __all__ = [
     "Batch",
     "EventStore",
     "EventStoreUnavailable",
+    "InvalidPosition",
     "NewEvent",
     "StoredEvent",
     "StreamDeleted",
+    "StreamLimits",
     "Subscription",
     "WrongExpectedRevision",
 ]

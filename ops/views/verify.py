@@ -100,7 +100,7 @@ async def _verify(
     from infrastructure.event_store import EventStore
     from infrastructure.read_store import ReadStore
     from ops.views.verification.display import progress
-    from ops.views.verification.live_build import NotVerifiable
+    from ops.views.verification.live_build import NotVerifiable, check_log
     from ops.views.verification.verifier import Verifier
 
     log, store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
@@ -109,6 +109,7 @@ async def _verify(
     try:
         for view in views:
             try:
+                await check_log(log, store, view)
                 with progress(console, view.name) as report:
                     verified = await Verifier(view, codec, log, store, slices=slices, report=report).run()
             except NotVerifiable as error:

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from infrastructure.checkpoints import CHECKPOINTS, low_watermark
+from infrastructure.checkpoints import CHECKPOINTS, low_watermark, missing_for_target
+from infrastructure.checkpoints.log_check import LogReads
 from infrastructure.view_registry import VIEW_RECORDS, Build, ViewRecord
 from ops.views.verification.ports import DocumentSource
 from read_models.model.view import View
@@ -44,6 +45,15 @@ async def live_build(store: DocumentSource, view: View) -> LiveBuild:
             "view: verify it with the release that it is of, or once the new version is served"
         )
     return LiveBuild(store, view, live)
+
+
+async def check_log(log: LogReads, store: DocumentSource, view: View) -> None:
+    """Raises NotVerifiable when the log is not the one that the live build was made from."""
+    record = await _record(store, view)
+    target = record.target(record.live)
+    missing = await missing_for_target(log, target, await store.load(CHECKPOINTS, target.keys))
+    if missing is not None:
+        raise NotVerifiable(f"{missing}\nto make it right: eventfold views rebuild {view.name}")
 
 
 async def _record(store: DocumentSource, view: View) -> ViewRecord:

@@ -61,6 +61,7 @@ class Refold:
 
     def take(self, stored: StoredEvent) -> None:
         """Folds the next event. Raises TooManyDocuments."""
+        self._left_out.compare(stored)
         if not self._codec.is_ours(stored) or self._left_out.event(stored.position):
             return
         try:
