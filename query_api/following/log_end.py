@@ -4,7 +4,7 @@ import asyncio
 from time import monotonic
 from typing import Protocol
 
-from infrastructure.event_store import EventStoreUnavailable
+from infrastructure.event_store import AppendRefused, EventStoreUnavailable
 
 _BETWEEN_READS = 0.05
 """Seconds between two reads at least, whatever is asked."""
@@ -41,7 +41,7 @@ class LogEnd:
             self._coming.add_done_callback(_noticed)
         try:
             end = await asyncio.shield(self._coming)
-        except EventStoreUnavailable:
+        except (EventStoreUnavailable, AppendRefused):
             return False
         return end is None or end < position
 

@@ -69,21 +69,22 @@ class LogMatch:
             log.error("the live builds could not be compared with the log", exc_info=checking.exception())
 
     async def _check_all(self) -> None:
+        live_builds = await self._live_builds.all(())
+        # What is known stays; of what is not, nothing is said while nobody can.
+        found = {live: self._missing.get(live) for live in live_builds.values()}
         try:
-            live_builds = await self._live_builds.all(())
-            # What is known stays; of what is not, nothing is said while nobody can.
-            self._missing = {live: self._missing.get(live) for live in live_builds.values()}
             keys = [key for live in live_builds.values() for key in live.checkpoint_keys]
             checkpoints = await self._reads.load(CHECKPOINTS, keys)
             for view, live in live_builds.items():
-                self._note(view, live, await missing_for_target(self._events, live.target, checkpoints))
+                found[live] = await missing_for_target(self._events, live.target, checkpoints)
+                self._tell(view, live, found[live])
         except (EventStoreUnavailable, ReadStoreUnavailable) as error:
             log.debug("the live builds can't be compared with the log now", error=str(error))
+        self._missing = found
 
-    def _note(self, view: str, live: LiveBuild, missing: Missing | None) -> None:
+    def _tell(self, view: str, live: LiveBuild, missing: Missing | None) -> None:
         if missing is not None and self._missing.get(live) is None:
             log.critical("queries are refused: the view was made from another log", view=view, missing=str(missing))
-        self._missing[live] = missing
         on_other_log(view, missing is not None)
 
 

@@ -114,7 +114,7 @@ async def healed(system: System, *orders: str) -> None:
     """Waits until every query is answered again, by these orders and no others; then verifies every document."""
 
     async def answers() -> bool:
-        return all((await system.query(path))[0] == 200 for path in QUERIES)
+        return [(await system.query(path))[0] for path in QUERIES] == [200] * len(QUERIES)
 
     await until(answers, "every query is answered", 90)
     await until(lambda: system.projector.answers("/health/ready"), "the projector is ready", 60)

@@ -66,8 +66,9 @@ async def trail_over(log: Log) -> Trail:
 @pytest.mark.parametrize("how", ["deleted", "deleted and begun again", "tombstone", "cut off", "cut off at the end"])
 async def test_what_was_removed_is_no_sign_of_another_log(log: Log, how: str) -> None:
     await log.append("a-1")
-    *_, last = await log.append("a-2", events=3)
-    trail = await trail_over(log)
+    _, last, _ = await log.append("a-2", events=3)  # a scavenge leaves the newest event of a stream
+    events = [event async for event in log.store.read_all()]
+    trail = advanced(NO_TRAIL, events[:-1])
     assert last_event(trail) == last.position
     if how == "tombstone":
         await log.client.tombstone_stream("a-2", current_version=StreamState.ANY)
@@ -76,10 +77,10 @@ async def test_what_was_removed_is_no_sign_of_another_log(log: Log, how: str) ->
         if "again" in how:
             await log.append("a-2", after=2)
     elif how == "cut off at the end":
-        await log.client.set_stream_metadata("a-2", {"$tb": 3}, current_version=StreamState.ANY)
+        await log.client.set_stream_metadata("a-2", metadata={"$tb": 3}, current_version=StreamState.ANY)
     else:
         await log.append("a-2", after=2)
-        await log.client.set_stream_metadata("a-2", {"$maxCount": 1}, current_version=StreamState.ANY)
+        await log.client.set_stream_metadata("a-2", metadata={"$maxCount": 1}, current_version=StreamState.ANY)
     assert await missing_from(log.store, trail, last.position) is None
     await log.scavenge(last)
     assert await missing_from(log.store, trail, last.position) is None
