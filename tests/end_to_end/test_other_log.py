@@ -17,7 +17,7 @@ from tests.end_to_end.conftest import System
 from tests.support.bundled import VIEWS
 from tests.support.services import ROOT, Service, node_uri, restart_node, until
 
-SETTINGS = {"consumer_lease": "1.5", "aggregate_cache_size": "0", "at_least_timeout": "3"}
+SETTINGS = {"consumer_lease": "1.5", "aggregate_cache_size": "0", "at_least_timeout": "1.5"}
 NAMES = [view.name for view in VIEWS]
 QUERIES = [
     "/orders/a1",
@@ -168,7 +168,7 @@ async def test_a_backup_is_restored_while_everything_is_stopped(system: System, 
         assert str(gone) in problem["detail"]
 
 
-@pytest.mark.parametrize("emptied", [False, True])
+@pytest.mark.parametrize("emptied", [False, pytest.param(True, marks=pytest.mark.slow)])
 async def test_the_log_is_replaced_under_running_services_and_grows(
     system: System, tmp_path: Path, emptied: bool
 ) -> None:
