@@ -27,9 +27,9 @@ def add_parser(commands: Any) -> None:
         "--from",
         dest="beginning",
         choices=("start", "common", "end"),
-        required=True,
+        default="common",
         help="start: every event comes to it again; common: those after the last event that this log and the one of "
-        "its checkpoints have in common; end: only those that are yet to come",
+        "its checkpoints have in common; end: only those that are yet to come (default: common)",
     )
     add_projector(parser)
     parser.set_defaults(run=reset)

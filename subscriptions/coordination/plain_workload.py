@@ -45,7 +45,7 @@ class ConsumerRecord(Struct, frozen=True):
     @property
     def target(self) -> Target:
         """What it brings up to date, named as itself until it is reset."""
-        name = f"{self.consumer}@{self.resets}" if self.resets else self.consumer
+        name = f"{self.consumer}_reset_{self.resets}" if self.resets else self.consumer
         return Target(
             self.consumer, name, self.version, self.partitions, base=self.base, base_trail=tuple(self.base_anchors)
         )

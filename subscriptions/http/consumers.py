@@ -22,7 +22,7 @@ class Reset(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the consumer begins: at the log's `start`, after the last event that this log and the one of its
     checkpoints have in `common`, or at the log's `end`."""
 
-    beginning: Beginning
+    beginning: Beginning = "common"
 
 
 def consumer_routes(

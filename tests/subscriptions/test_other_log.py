@@ -157,7 +157,7 @@ class TestReset:
                 await resetting.reset("nobody", beginning)
             await resetting.reset("counter", beginning)
             async with asyncio.timeout(30):
-                while not (engine.followers and engine.followers[0].target == "counter@1"):
+                while not (engine.followers and engine.followers[0].target == "counter_reset_1"):
                     await asyncio.sleep(0)
             log.append(*other[10:])
             await all_done(log, engine, 1)
@@ -175,7 +175,7 @@ class TestReset:
                 while store.documents("consumer_records")["counter"]["retired"] or not engine.followers:
                     await asyncio.sleep(0)
             targets = {one["target"] for name in ("checkpoints", "leases") for one in store.documents(name).values()}
-        assert targets <= {"counter@1"}
+        assert targets <= {"counter_reset_1"}
 
 
 async def test_what_was_discarded_of_another_log_is_not_left_out():
@@ -191,7 +191,7 @@ async def test_what_was_discarded_of_another_log_is_not_left_out():
         await stopped(engine)
         await Resetting(store, log, engine.coordinator.changed).reset("counter", "start")
         async with asyncio.timeout(30):
-            while not (engine.followers and engine.followers[0].target == "counter@1"):
+            while not (engine.followers and engine.followers[0].target == "counter_reset_1"):
                 await asyncio.sleep(0)
         await all_done(log, engine, 1)
     assert (other[-2].position, "l2") in counter.handled
