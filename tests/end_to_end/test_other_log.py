@@ -232,7 +232,7 @@ class TestUnasked:
             await until(rebuilt, "every view is rebuilt", 90)
         finally:
             await store.close()
-        await system.place("b1")
+        await system.reached(await system.place("b1"))
         await healed(system, "a1", "b1")
 
 
