@@ -180,6 +180,10 @@ class ProjectorSettings(Struct, frozen=True):
     view_grace: Annotated[
         float, Meta(description="how long the build before a switch is kept up, to go back to", ge=0, le=31_536_000)
     ] = 3_600.0
+    on_other_log: Annotated[
+        Literal["stop", "rebuild"],
+        Meta(description="what becomes of a view whose log is not that of its checkpoints: stop, or rebuild by itself"),
+    ] = "stop"
 
 
 class TelemetrySettings(Struct, frozen=True):

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from infrastructure.version import installed_version
 from ops import load, version
+from ops.consumers import commands as consumers
 from ops.dead_letters import commands as dead_letters
 from ops.demo import command as demo
 from ops.doctor import command as doctor
@@ -44,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eventfold {installed_version()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for module in (up, demo, load, status, doctor, views, dead_letters, services, version):
+    for module in (up, demo, load, status, doctor, views, dead_letters, services, consumers, version):
         module.add_parser(commands)
     return parser
 

@@ -64,6 +64,7 @@ def create_projector_process(
         partitions=settings.consumers.partitions,
         capacity=settings.projector.cache,
         times=switch_times,
+        rebuilds=settings.projector.on_other_log == "rebuild",
     )
     coordinator = create_coordinator(
         "projector", workload, event_log, codec, store, settings, stop, idle_check=idle_check, delays=delays

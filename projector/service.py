@@ -23,6 +23,7 @@ from subscriptions.operating.dead_letters import DeadLetterOperations
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
 from subscriptions.operating.plain_catalogue import PlainCatalogue
+from subscriptions.operating.resetting import Resetting
 from subscriptions.operating.status import StatusReader
 from subscriptions.ports import DocumentStore, EventLog
 from subscriptions.process import REPLAY_TIMEOUT, consumers_run, running
@@ -61,7 +62,7 @@ def projector_routes(
     grace = int(settings.projector.view_grace * 1000)
     return [
         *view_routes(coordinator, workload, ViewStatusReader(workload, reader, others), store, grace),
-        *consumer_routes(reader, others),
+        *consumer_routes(reader, others, Resetting(store, event_log, coordinator.changed)),
         *dead_letter_routes(DeadLetterOperations(store, catalogue, coordinator.changed, timeout=replay_timeout)),
         drain_route(Draining(coordinator, catalogue, store, event_log)),
     ]

@@ -8,6 +8,8 @@ from infrastructure.settings import Settings
 from query_api.following.checkpoints import Checkpoints, Reached
 from query_api.following.live_build import LiveBuild
 from query_api.following.live_builds import LiveBuilds
+from query_api.following.log_end import LogEnd
+from query_api.following.log_match import LogMatch
 from query_api.reading.bounded_reads import BoundedReads
 from read_models.model.view import View
 
@@ -23,8 +25,14 @@ class ReadSide:
         self.codec = EventCodec(application.aggregates)
         reads = BoundedReads(read_store, settings.read_store.timeout)
         self._live_builds = LiveBuilds(reads, application.views)
+        self._log_match = LogMatch(event_store, reads, self._live_builds)
         self.checkpoints = Checkpoints(
-            reads, self._live_builds, application.views, timeout=settings.queries.at_least_timeout
+            reads,
+            self._live_builds,
+            self._log_match,
+            LogEnd(event_store),
+            application.views,
+            timeout=settings.queries.at_least_timeout,
         )
 
     async def document(self, view: View, key: str, at_least: int | None) -> StoredDocument | None:
@@ -34,6 +42,7 @@ class ReadSide:
         there, or the whole view has.
         """
         live = await self._live_builds.of(view)
+        await self._log_match.check(view.name, live)
         stored = None if live is None else await live.document(key)
         if at_least is None or (stored is not None and stored.position >= at_least):
             return stored
@@ -42,7 +51,9 @@ class ReadSide:
     async def live(self, view: View, at_least: int | None) -> LiveBuild | None:
         """The build to answer from, once it has reached `at_least`; None when nothing has been projected yet."""
         if at_least is None:
-            return await self._live_builds.of(view)
+            live = await self._live_builds.of(view)
+            await self._log_match.check(view.name, live)
+            return live
         return (await self.checkpoints.reached(view, at_least)).live
 
     async def live_with_position(self, view: View, at_least: int | None) -> Reached | None:
@@ -54,6 +65,7 @@ class ReadSide:
     async def close(self) -> None:
         """Closes every connection."""
         await self.checkpoints.close()
+        await self._log_match.close()
         await self._live_builds.close()
         await self.read_store.close()
         await self.events.close()

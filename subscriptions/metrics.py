@@ -8,7 +8,12 @@ _CONSUMER = ("consumer",)
 POSITION = Gauge(f"{_PREFIX}_position", "Commit position of the served target's checkpoint; -1 before one", _CONSUMER)
 LAG = Gauge(f"{_PREFIX}_lag_seconds", "Age of the oldest event received and not yet handled; 0 when none is", _CONSUMER)
 PARKED = Gauge(f"{_PREFIX}_parked_events", "Events set aside for the consumer", _CONSUMER)
-STOPPED = Gauge(f"{_PREFIX}_stopped", "1 when the consumer was stopped by its own fault", _CONSUMER)
+STOPPED = Gauge(f"{_PREFIX}_stopped", "1 when the consumer was stopped, by its own fault or on another log", _CONSUMER)
+OTHER_LOG = Gauge(
+    f"{_PREFIX}_other_log",
+    "1 when the consumer was stopped because the log is not that of its checkpoint",
+    _CONSUMER,
+)
 CONNECTED = Gauge(f"{_PREFIX}_subscription_connected", "1 while the subscription to the event store is open")
 
 BATCH_EVENTS = Histogram(

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from infrastructure.event_store import Batch, StoredEvent
+from infrastructure.event_store import Batch, StoredEvent, StreamLimits
 from infrastructure.read_store import Page, StoredDocument, Where, Write
 
 
@@ -26,6 +26,17 @@ class EventLog(Protocol):
     async def last_position(self) -> int | None: ...
 
     async def read_stream(self, stream: str, from_revision: int = ..., limit: int = ...) -> list[StoredEvent]: ...
+
+    @property
+    def may_lag(self) -> bool: ...
+
+    async def stream_limits(self, stream: str) -> StreamLimits | None: ...
+
+    async def first_from(self, position: int) -> StoredEvent | None: ...
+
+    async def first_after(self, position: int) -> StoredEvent | None: ...
+
+    async def last_until(self, position: int) -> StoredEvent | None: ...
 
 
 class DocumentStore(Protocol):

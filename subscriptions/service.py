@@ -20,6 +20,7 @@ from subscriptions.operating.dead_letters import DeadLetterOperations
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
 from subscriptions.operating.plain_catalogue import PlainCatalogue
+from subscriptions.operating.resetting import Resetting
 from subscriptions.operating.status import StatusReader
 from subscriptions.process import REPLAY_TIMEOUT, consumers_run, create_coordinator, running
 
@@ -31,14 +32,17 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
     event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
     stop = asyncio.Event()
     consumers: list[Consumer] = [create(read_store) for create in application.consumers]
-    workload = PlainWorkload(read_store, consumers, settings.consumers.partitions)
+    workload = PlainWorkload(read_store, consumers, settings.consumers.partitions, quiet=3 * settings.consumers.lease)
     codec = EventCodec(application.aggregates)
     coordinator = create_coordinator(SERVICE, workload, event_store, codec, read_store, settings, stop)
     catalogue = PlainCatalogue(ConsumerRecords(read_store), workload.names)
     operations = DeadLetterOperations(read_store, catalogue, coordinator.changed, timeout=REPLAY_TIMEOUT)
     routes = [
         *consumer_routes(
-            StatusReader(coordinator, read_store, event_store), catalogue, paths=("/status", "/consumers")
+            StatusReader(coordinator, read_store, event_store),
+            catalogue,
+            Resetting(read_store, event_store, coordinator.changed),
+            paths=("/status", "/consumers"),
         ),
         *dead_letter_routes(operations),
         drain_route(Draining(coordinator, catalogue, read_store, event_store)),
@@ -50,7 +54,7 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
     }
 
     def served(consumer: str) -> Follower | None:
-        return next((one for one in coordinator.followers.running if one.target == consumer), None)
+        return next((one for one in coordinator.followers.running if one.consumer.name == consumer), None)
 
     show_gauges(workload.names, served)
     return create_app(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from infrastructure.checkpoints.anchors import Anchor
 from infrastructure.checkpoints.target import Target
 from infrastructure.read_store import StoredDocument
 
@@ -14,7 +15,8 @@ class Checkpoint(Struct, frozen=True):
     """What is stored beside the position up to which the partition has taken the log.
 
     `events` counts the events that it has considered since the target began, `owner` is the instance that wrote it;
-    `updated_at` is in epoch milliseconds.
+    `updated_at` is in epoch milliseconds. `anchors` are a Trail, which says which log it was: the first of them is
+    the last event at or before the position. No event need stand at the position itself.
     """
 
     consumer: str
@@ -25,6 +27,7 @@ class Checkpoint(Struct, frozen=True):
     events: int
     owner: str
     updated_at: int
+    anchors: list[Anchor] = []
 
 
 def low_watermark(target: Target, found: Mapping[str, StoredDocument]) -> int | None:

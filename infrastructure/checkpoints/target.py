@@ -4,6 +4,8 @@ from zlib import crc32
 
 from msgspec import Struct
 
+from infrastructure.checkpoints.anchors import NO_TRAIL, Trail
+
 
 class Target(Struct, frozen=True):
     """One thing that is brought up to date with the log: a build of a view, or what another consumer maintains.
@@ -11,7 +13,7 @@ class Target(Struct, frozen=True):
     `consumer` is the consumer that it belongs to; `name` is unique among all targets. `version` is that of the code
     that can work on it. `partition_epoch` rises when the number of partitions changes: checkpoints and leases of
     another epoch are ignored. A partition without a checkpoint starts after the position `base`; -1 is before the first
-    event.
+    event. `base_trail` is the log up to there.
     """
 
     consumer: str
@@ -20,6 +22,7 @@ class Target(Struct, frozen=True):
     partitions: int
     partition_epoch: int = 1
     base: int = -1
+    base_trail: Trail = NO_TRAIL
 
     @property
     def refs(self) -> "list[PartitionRef]":

@@ -3,6 +3,7 @@
 from infrastructure.event_store.errors import (
     AppendRefused,
     EventStoreUnavailable,
+    InvalidPosition,
     StreamDeleted,
     WrongExpectedRevision,
 )
@@ -12,6 +13,7 @@ from infrastructure.event_store.events import (
     Appended,
     NewEvent,
     StoredEvent,
+    StreamLimits,
     StreamSlice,
 )
 from infrastructure.event_store.store import EventStore
@@ -28,9 +30,11 @@ __all__ = [
     "Batch",
     "EventStore",
     "EventStoreUnavailable",
+    "InvalidPosition",
     "NewEvent",
     "StoredEvent",
     "StreamDeleted",
+    "StreamLimits",
     "StreamMetadata",
     "StreamSlice",
     "Subscription",

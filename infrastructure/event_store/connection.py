@@ -18,6 +18,7 @@ from esdbclient.protos.Grpc import streams_pb2_grpc
 from infrastructure.event_store.errors import (
     AppendRefused,
     EventStoreUnavailable,
+    InvalidPosition,
     StreamDeleted,
 )
 from infrastructure.event_store.http2 import KeepAliveTimes, ReadCall, Target, Unsupported, target_of
@@ -114,12 +115,16 @@ class Connection:
         """Lets grpcio read from now on, whatever was chosen before."""
         self._reader.use_grpc(because)
 
+    @property
+    def prefers_leader(self) -> bool:
+        """Whether every call is answered by the leader, whose log is never behind."""
+        return bool(self._client.connection_spec.options.NodePreference == "leader")
+
     def call_options(self, *, requires_leader: bool = False) -> dict[str, Any]:
         """Headers and credentials, as the client itself would send them."""
-        prefers_leader = self._client.connection_spec.options.NodePreference == "leader"
         headers: Sequence[tuple[str, str]] = (
             *self._client._call_metadata,
-            ("requires-leader", "true" if requires_leader or prefers_leader else "false"),
+            ("requires-leader", "true" if requires_leader or self.prefers_leader else "false"),
         )
         return {"metadata": headers, "credentials": self._client._call_credentials}
 
@@ -128,6 +133,8 @@ class Connection:
         code, details = error.code(), error.details() or ""
         if code is grpc.StatusCode.FAILED_PRECONDITION and "is deleted" in details:
             return StreamDeleted(stream)
+        if code is grpc.StatusCode.INVALID_ARGUMENT and "invalid position" in details:
+            return InvalidPosition(details)
         not_leader = code is grpc.StatusCode.NOT_FOUND and details == "Leader info available"
         if code in _TRANSIENT or not_leader:
             # Calls of the old connection end as CANCELLED once another call has found that it is lost.

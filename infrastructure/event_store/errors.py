@@ -33,3 +33,7 @@ class StreamDeleted(Exception):
 
 class AppendRefused(Exception):
     """The event store will never take this append: too large, malformed or not allowed."""
+
+
+class InvalidPosition(Exception):
+    """No event of the log begins at the position that was to be read from."""

@@ -33,11 +33,15 @@ def stream_request(stream: str, from_revision: int | None, limit: int, *, backwa
     return streams_pb2.ReadReq(options=options)
 
 
-def all_request(from_position: int | None, limit: int, *, backwards: bool = False) -> Any:
-    """A read of `$all` without most system events, from a position or from where the direction begins."""
+def all_request(from_position: int | None, limit: int, *, backwards: bool = False, system: bool = False) -> Any:
+    """A read of `$all`, from a position or from where the direction begins; without most system events unless
+    `system`."""
     options = _options(backwards)
     options.all.CopyFrom(_all_options(from_position, from_end=backwards))
-    options.filter.CopyFrom(_filter())
+    if system:
+        options.no_filter.CopyFrom(_EMPTY)
+    else:
+        options.filter.CopyFrom(_filter())
     options.count = limit
     return streams_pb2.ReadReq(options=options)
 

@@ -10,12 +10,13 @@ import grpc
 
 from infrastructure.event_store.appender import Appender
 from infrastructure.event_store.connection import KEEP_ALIVE, Connection
-from infrastructure.event_store.errors import EventStoreUnavailable
-from infrastructure.event_store.events import Appended, NewEvent, StoredEvent, StreamSlice
+from infrastructure.event_store.errors import EventStoreUnavailable, StreamDeleted
+from infrastructure.event_store.events import Appended, NewEvent, StoredEvent, StreamLimits, StreamSlice
 from infrastructure.event_store.http2 import KeepAliveTimes
 from infrastructure.event_store.reader_choice import Reader
 from infrastructure.event_store.reads import all_request, stored_event, stream_request
 from infrastructure.event_store.responses import Chunks, never_low_latency, responses
+from infrastructure.event_store.stream_limits import stream_limits
 from infrastructure.event_store.stream_metadata import StreamMetadata, metadata_stream
 from infrastructure.event_store.subscription import Subscription
 from infrastructure.resilience import Guard, retrying
@@ -131,6 +132,44 @@ class EventStore:
         events = await self._call(lambda: self._read(request, "$all"))
         return events[0].position if events else None
 
+    @property
+    def may_lag(self) -> bool:
+        """Whether reads may be answered by a node that is behind the leader."""
+        return not self._connection.prefers_leader
+
+    async def end_position(self) -> int | None:
+        """The commit position of the newest event, the system's included; None on an empty log."""
+        events = await self._all(None, backwards=True, system=True)
+        return events[0].position if events else None
+
+    async def first_from(self, position: int) -> StoredEvent | None:
+        """The first event at or after a position, the system's included. Raises InvalidPosition."""
+        events = await self._all(position, system=True)
+        return events[0] if events else None
+
+    async def first_after(self, position: int) -> StoredEvent | None:
+        """The first event after a position (-1: of all) that is not the system's. Raises InvalidPosition."""
+        # A read from a position begins with the event that stands there.
+        events = await self._all(None if position < 0 else position, limit=2)
+        return next((event for event in events if event.position > position), None)
+
+    async def last_until(self, position: int) -> StoredEvent | None:
+        """The last event at or before a position that is not the system's. Raises InvalidPosition."""
+        for event in await self._all(position):
+            if event.position == position:
+                return event
+        events = await self._all(position, backwards=True)
+        return events[0] if events else None
+
+    async def stream_limits(self, stream: str) -> StreamLimits | None:
+        """What of a stream may have been removed; None when nothing was ever set for it, or it is not there."""
+        request = stream_request(f"$${stream}", None, 1, backwards=True)
+        try:
+            events = await self._call(lambda: self._read(request, stream))
+        except StreamDeleted:
+            return StreamLimits(deleted=True)
+        return stream_limits(events[0].data) if events else None
+
     def subscribe(self, after: int | None, *, buffer: int = 8192) -> Subscription:
         """A catch-up subscription to `$all` after a position, reading at most `buffer` events ahead."""
         return Subscription(self._connection, self._begin_when_there, after, buffer)
@@ -145,6 +184,12 @@ class EventStore:
         await self._guard.close()
         await self._appender.close()
         await self._connection.close()
+
+    async def _all(
+        self, position: int | None, *, limit: int = 1, backwards: bool = False, system: bool = False
+    ) -> list[StoredEvent]:
+        request = all_request(position, limit, backwards=backwards, system=system)
+        return await self._call(lambda: self._read(request, "$all"))
 
     async def _ask(self) -> None:
         await self._read(all_request(None, 1, backwards=True), "$all")

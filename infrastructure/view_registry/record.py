@@ -2,14 +2,15 @@
 
 from msgspec import Struct
 
-from infrastructure.checkpoints import Target
+from infrastructure.checkpoints import Anchor, Target
 
 
 class Build(Struct, frozen=True, omit_defaults=True):
     """One collection of a view's documents, made by folding the log with one version of the view.
 
     `number` counts the view's builds from 1. `base` is the position from which a partition starts that has no
-    checkpoint in the present partition epoch; -1 is before the first event. `created_at` is in epoch milliseconds.
+    checkpoint in the present partition epoch; -1 is before the first event; `base_anchors` are the log up to there, as
+    in Checkpoint. `created_at` is in epoch milliseconds.
     """
 
     collection: str
@@ -17,6 +18,7 @@ class Build(Struct, frozen=True, omit_defaults=True):
     number: int
     created_at: int
     base: int = -1
+    base_anchors: list[Anchor] = []
 
 
 class ViewRecord(Struct, frozen=True, omit_defaults=True):
@@ -57,4 +59,12 @@ class ViewRecord(Struct, frozen=True, omit_defaults=True):
 
     def target(self, build: Build) -> Target:
         """A build of the view as something that follows the log."""
-        return Target(self.view, build.collection, build.version, self.partitions, self.partition_epoch, build.base)
+        return Target(
+            self.view,
+            build.collection,
+            build.version,
+            self.partitions,
+            self.partition_epoch,
+            build.base,
+            tuple(build.base_anchors),
+        )

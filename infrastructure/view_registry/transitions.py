@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
+from infrastructure.checkpoints import NO_TRAIL, Trail
 from infrastructure.view_registry.record import Build, ViewRecord
 
 MOST_PARTITIONS = 64
@@ -32,6 +33,19 @@ def first_record(view: str, version: int, partitions: int, now: int) -> ViewReco
 def with_candidate(record: ViewRecord, version: int, now: int) -> ViewRecord:
     """Begins a build beside the live one. Raises NotPossible when one is under way."""
     _require_nothing_under_way(record)
+    return _with_build(record, version, now)
+
+
+def with_candidate_instead(record: ViewRecord, version: int, now: int) -> ViewRecord:
+    """Gives up what is under way, a previous build too, because it is of another log; and begins a build.
+
+    Raises NotPossible without a candidate.
+    """
+    retired = [*record.retired, _candidate(record)]
+    return _with_build(record, version, now, returning=False, paused=0, cutover_position=-1, retired=retired)
+
+
+def _with_build(record: ViewRecord, version: int, now: int, **changes: object) -> ViewRecord:
     number = record.builds_made + 1
     collection = f"{record.view}_v{version}"
     if version <= record.latest_version:
@@ -41,6 +55,7 @@ def with_candidate(record: ViewRecord, version: int, now: int) -> ViewRecord:
         candidate=Build(collection, version, number, now),
         latest_version=max(version, record.latest_version),
         builds_made=number,
+        **changes,
     )
 
 
@@ -73,13 +88,14 @@ def resumed(record: ViewRecord) -> ViewRecord:
     return _next(record, paused=0, cutover_position=-1)
 
 
-def switched(record: ViewRecord, now: int, grace: int) -> ViewRecord:
-    """Serves the candidate from now on; the build before it is kept for `grace` milliseconds.
+def switched(record: ViewRecord, now: int, grace: int, *, keep: bool = True) -> ViewRecord:
+    """Serves the candidate from now on; the build before it is kept for `grace` milliseconds, or not at all unless
+    `keep`: one of another log can never be served again.
 
     Raises NotPossible without a candidate.
     """
     candidate = _candidate(record)
-    older = [] if record.previous is None else [record.previous]
+    older = [build for build in (record.previous, None if keep else record.live) if build is not None]
     return _next(
         record,
         live=candidate,
@@ -88,8 +104,8 @@ def switched(record: ViewRecord, now: int, grace: int) -> ViewRecord:
         paused=0,
         cutover_position=-1,
         switched_at=now,
-        previous=record.live,
-        previous_until=now + grace,
+        previous=record.live if keep else None,
+        previous_until=now + grace if keep else 0,
         retired=[*record.retired, *older],
     )
 
@@ -125,8 +141,11 @@ def forgotten(record: ViewRecord, build: Build) -> ViewRecord:
     return _next(record, retired=[one for one in record.retired if one.collection != build.collection])
 
 
-def repartitioned(record: ViewRecord, partitions: int, reached: Mapping[str, int]) -> ViewRecord:
-    """Changes the number of partitions. `reached` is how far each of its builds (by collection) has come at least.
+def repartitioned(
+    record: ViewRecord, partitions: int, reached: Mapping[str, int], trails: Mapping[str, Trail] = {}
+) -> ViewRecord:
+    """Changes the number of partitions. `reached` is how far each of its builds (by collection) has come at least, and
+    `trails` the log up to there.
 
     Each new partition starts there: what it folds again is refused by the documents, which know their position.
     Raises NotPossible.
@@ -137,7 +156,10 @@ def repartitioned(record: ViewRecord, partitions: int, reached: Mapping[str, int
         raise NotPossible(f"{record.view} is being switched; try again in a few seconds")
 
     def moved(build: Build | None) -> Build | None:
-        return None if build is None else replace(build, base=reached[build.collection])
+        if build is None:
+            return None
+        anchors = list(trails.get(build.collection, NO_TRAIL))
+        return replace(build, base=reached[build.collection], base_anchors=anchors)
 
     return _next(
         record,

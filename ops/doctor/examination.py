@@ -6,7 +6,7 @@ from time import monotonic
 
 import msgspec
 
-from infrastructure.checkpoints import CHECKPOINTS, Target, low_watermark
+from infrastructure.checkpoints import CHECKPOINTS, Target, low_watermark, missing_for_target
 from infrastructure.clock import now_millis
 from infrastructure.event_store import EventStore
 from infrastructure.read_store import Comparison, Page, ReadStore, StoredDocument, Where
@@ -60,7 +60,7 @@ class Examination:
                 for target, role in targets
             ],
             alive=alive,
-            orphans=await self._orphans(views, [target for target, _ in targets]),
+            orphans=await self._orphans(views, consumers, [target for target, _ in targets]),
             requests=await self._requests(),
             now=now_millis(),
         )
@@ -102,6 +102,7 @@ class Examination:
         reports: Mapping[str, PartitionReport],
         alive: Mapping[str, Member],
     ) -> TargetFacts:
+        missing = await missing_for_target(self._log, target, after)
         owners = {ref.key: leases[ref.key].owner if ref.key in leases else NOBODY for ref in target.refs}
         parked = await self._store.count(PARKED_EVENTS, {"target": target.name})
         where: Where = {"target": target.name, "first": 1}
@@ -119,13 +120,16 @@ class Examination:
             parked=parked,
             sequences=await self._store.count(PARKED_EVENTS, where) if parked else 0,
             first_error=next((str(one.fields["error"]) for _, one in first if one.fields is not None), None),
-            other_log=None,
+            other_log=None if missing is None else str(missing),
         )
 
-    async def _orphans(self, views: Mapping[str, ViewRecord], targets: Sequence[Target]) -> dict[str, list[str]]:
-        """What is stored for targets that no record names. Retired builds are not theirs: a projector removes them."""
+    async def _orphans(
+        self, views: Mapping[str, ViewRecord], consumers: Mapping[str, ConsumerRecord], targets: Sequence[Target]
+    ) -> dict[str, list[str]]:
+        """What is stored for targets that no record names. Retired ones are not theirs: their services remove them."""
         named = {target.name for target in targets}
         named |= {build.collection for record in views.values() for build in record.retired}
+        named |= {target for consumer in consumers.values() for target in consumer.retired}
         found: dict[str, list[str]] = {}
         for collection in (CHECKPOINTS, LEASES, PARKED_EVENTS):
             async for target in self._distinct_targets(collection):

@@ -53,7 +53,7 @@ class BuildWatch:
             self.target = rebuild.collection
         elif rebuild.collection != self.target:
             return Ending(False, f"it was cancelled; another build, {rebuild.collection}, is under way")
-        if rebuild.state == "stopped":
+        if rebuild.state in ("stopped", "other_log"):
             why = rebuild.trouble or "the projector does not say why"
             return Ending(False, f"it is stopped: {why}\n  end it with: eventfold views cancel {self.name}")
         return None

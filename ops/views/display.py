@@ -10,7 +10,7 @@ from ops.output import UNKNOWN, duration, moment, number, percent, plain_table, 
 from ops.views.responses import Consumer, Instance, Partition, Rebuild, View
 
 KINDS = {"rebuild": "rebuild", "new_version": "new version", "switch_back": "switch-back"}
-_STATE_STYLES = {"live": "green", "stopped": "red", "unowned": "red"}
+_STATE_STYLES = {"live": "green", "stopped": "red", "other_log": "red", "unowned": "red"}
 _NOBODY = "nobody"
 
 
@@ -143,7 +143,7 @@ def under_way(rebuild: Rebuild | None) -> str:
     if rebuild is None:
         return ""
     what = KINDS.get(rebuild.kind, rebuild.kind)
-    if rebuild.state == "stopped":
+    if rebuild.state in ("stopped", "other_log"):
         return f"{what} stopped"
     if rebuild.state == "switching":
         return f"{what} switching"

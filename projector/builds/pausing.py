@@ -81,9 +81,19 @@ def is_folded(target: Target, leases: Mapping[str, LeaseState], alive: Mapping[s
     fold."""
     owners = [alive.get(_owner(key, leases)) for key in target.keys]
     stopped = {
-        one.partition for owner in owners if owner is not None for one in owner.partitions if one.state == "stopped"
+        one.partition
+        for owner in owners
+        if owner is not None
+        for one in owner.partitions
+        if one.state in ("stopped", "other_log")
     }
     return None not in owners and stopped.isdisjoint(target.keys)
+
+
+def is_reported_lost(target: Target, alive: Mapping[str, Member]) -> bool:
+    """Whether a living process says that a partition of the target was stopped on another log."""
+    lost = {one.partition for member in alive.values() for one in member.partitions if one.state == "other_log"}
+    return not lost.isdisjoint(target.keys)
 
 
 def _owner(key: str, leases: Mapping[str, LeaseState]) -> str:

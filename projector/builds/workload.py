@@ -27,7 +27,8 @@ _LONG_AGO = 60_000
 
 class ViewWorkload:
     """The views given, in every version that this process knows. `partitions` is into how many a new view is divided,
-    `capacity` bounds the documents kept in memory for each build. Implements Workload.
+    `capacity` bounds the documents kept in memory for each build; `rebuilds` says whether a view on another log is
+    built anew without being asked for. Implements Workload.
 
     `records` are the views' records as they were read last.
     """
@@ -41,10 +42,12 @@ class ViewWorkload:
         partitions: int,
         capacity: int,
         times: SwitchTimes,
+        rebuilds: bool = False,
     ) -> None:
         self.registry = registry
         self.records: Mapping[str, ViewRecord] = {}
-        self._lifecycle = lifecycle
+        self.lifecycle = lifecycle
+        self._rebuilds = rebuilds
         self._views = {(view.name, view.version): view for view in views}
         self._newest = {view.name: view for view in sorted(views, key=lambda view: view.version)}
         self._partitions = partitions
@@ -82,9 +85,9 @@ class ViewWorkload:
         abilities = {one for member in alive.values() for one in member.abilities}
         for name, view in self._newest.items():
             if name not in records:
-                await self._lifecycle.first_record(view, self._partitions)
+                await self.lifecycle.first_record(view, self._partitions)
             elif view.version > records[name].latest_version:
-                await self._lifecycle.begin_new_version(records[name], view, sorted(abilities))
+                await self.lifecycle.begin_new_version(records[name], view, sorted(abilities))
         if len(records) < len(self._newest):
             records = await self.registry.load(self.names)
         self.records = {name: records[name] for name in self._newest if name in records}
@@ -132,8 +135,11 @@ class ViewWorkload:
 
     async def maintain(self, instance: str, leases: Mapping[str, LeaseState], alive: Mapping[str, Member]) -> None:
         for record in self.records.values():
-            if in_charge(record, leases) == instance:
-                await self._lifecycle.advance(record, leases, alive)
+            if in_charge(record, leases) != instance:
+                continue
+            version = self.newest_version(record.view) or record.live.version
+            if not (self._rebuilds and await self.lifecycle.rebuild_on_other_log(record, version, alive)):
+                await self.lifecycle.advance(record, leases, alive)
 
     def _build(self, target: Target) -> tuple[ViewRecord, Build | None]:
         record = self.records[target.consumer]

@@ -39,8 +39,8 @@ class PreviousBuild(Struct, frozen=True):
 class ViewStatus(Struct, frozen=True):
     """`lag_events` is the number of events that the view has not folded, an estimate unless `lag_exact`;
     `lag_positions` the distance to the log's newest event; `lag_seconds` the age of the oldest event not folded. They
-    are None while the event store can't be asked. `parked` counts dead letters. `state` and `trouble` are as in
-    subscriptions.operating.status.StatusSnapshot.state, of the live build.
+    are None while the event store can't be asked, and on another log. `parked` counts dead letters. `state` and
+    `trouble` are as in subscriptions.operating.status.StatusSnapshot.state, of the live build.
     """
 
     name: str

@@ -61,7 +61,11 @@ def _rebuild(record: ViewRecord, build: Build, snapshot: StatusSnapshot) -> Rebu
     state, trouble = snapshot.state(target)
     return RebuildStatus(
         kind=_kind(record, build),
-        state=state if state in ("stopped", "unowned") else "switching" if record.paused else "catching_up",
+        state=state
+        if state in ("stopped", "other_log", "unowned")
+        else "switching"
+        if record.paused
+        else "catching_up",
         collection=build.collection,
         version=build.version,
         started_at=build.created_at,

@@ -6,11 +6,13 @@ from typing import Annotated, Any
 from litestar import delete, get, post, put
 from msgspec import Meta, Struct
 
+from infrastructure.checkpoints import Missing
 from infrastructure.clock import now_millis
+from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.http.problems import Problem
 from infrastructure.view_registry import NotPossible, ViewRecord, transitions
 from infrastructure.view_registry.transitions import MOST_PARTITIONS
-from projector.builds.lifecycle import reached_by_builds
+from projector.builds.lifecycle import reached_by_builds, trails_of_builds
 from projector.builds.workload import ViewWorkload
 from projector.http.responses import Status, ViewStatus
 from projector.http.status import ViewStatusReader
@@ -44,6 +46,18 @@ def view_routes(
         coordinator.changed.set()
         return await one(name)
 
+    async def lost_builds(name: str) -> dict[str, Missing]:
+        """What the log lacks by the checkpoints of each build (by collection) that was made from another one."""
+        with as_problems():
+            record = (await workload.registry.load([name])).get(name)
+            if record is None:
+                return {}
+            try:
+                missing = {one.collection: await workload.lifecycle.missing(record, one) for one in record.builds}
+            except EventStoreUnavailable:
+                return {}  # it will be found out when it is there again
+        return {collection: one for collection, one in missing.items() if one is not None}
+
     async def one(name: str) -> ViewStatus:
         found = [view for view in (await reader.read()).views if view.name == name]
         if not found and name in workload.names:
@@ -62,10 +76,12 @@ def view_routes(
 
     @post("/views/{name:str}/rebuild", summary="Build a view anew beside the live build", tags=_TAGS, status_code=202)
     async def rebuild(name: str) -> ViewStatus:
-        version = workload.newest_version(name)
+        version, lost = workload.newest_version(name), await lost_builds(name)
 
         def begin(record: ViewRecord) -> ViewRecord:
-            return transitions.with_candidate(record, version or record.live.version, now_millis())
+            is_lost = record.candidate is not None and record.candidate.collection in lost
+            begun = transitions.with_candidate_instead if is_lost else transitions.with_candidate
+            return begun(record, version or record.live.version, now_millis())
 
         return await change(name, begin)
 
@@ -75,7 +91,14 @@ def view_routes(
 
     @post("/views/{name:str}/switch-back", summary="Go back to the previous build", tags=_TAGS, status_code=202)
     async def switch_back(name: str) -> ViewStatus:
-        return await change(name, transitions.with_previous_as_candidate)
+        lost = await lost_builds(name)
+
+        def begin(record: ViewRecord) -> ViewRecord:
+            if record.previous is not None and record.previous.collection in lost:
+                raise NotPossible(f"the previous build of {name} is of another log: {lost[record.previous.collection]}")
+            return transitions.with_previous_as_candidate(record)
+
+        return await change(name, begin)
 
     @delete("/views/{name:str}/previous", summary="Remove the previous build now", tags=_TAGS, status_code=200)
     async def drop_previous(name: str) -> ViewStatus:
@@ -87,12 +110,16 @@ def view_routes(
             record = (await workload.registry.load([name])).get(name)
             if record is None:
                 raise _no_such_view(name, sorted(workload.names))
-            reached = await reached_by_builds(store, record)
+            reached, trails = await reached_by_builds(store, record), await trails_of_builds(store, record)
+        lost = await lost_builds(name)
 
         def divide(record: ViewRecord) -> ViewRecord:
+            for build in record.builds:
+                if build.collection in lost:
+                    raise NotPossible(f"{name} must be rebuilt first: {lost[build.collection]}")
             if set(reached) != {build.collection for build in record.builds}:
                 raise NotPossible(f"{name} has just been switched or rebuilt; try again")
-            return transitions.repartitioned(record, data.partitions, reached)
+            return transitions.repartitioned(record, data.partitions, reached, trails)
 
         return await change(name, divide)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from time import perf_counter
+from typing import Any
 
 from msgspec import Struct
 
@@ -10,9 +11,27 @@ from infrastructure.checkpoints import CHECKPOINTS
 from infrastructure.http.problems import Problem
 from query_api.following.live_build import LiveBuild
 from query_api.following.live_builds import LiveBuilds
+from query_api.following.log_end import LogEnd
+from query_api.following.log_match import LogMatch
 from query_api.following.metrics import WaitMetrics
 from query_api.reading.bounded_reads import BoundedReads
 from read_models.model.view import View
+
+# How soon, in seconds, a view usually has what was just acknowledged; only after that the log's end is asked for.
+_USUALLY_REACHED_WITHIN = 0.05
+
+
+class UnknownPosition(Problem):
+    """409: the log ends before the position that was asked for."""
+
+    def __init__(self, view: str, position: int) -> None:
+        super().__init__(
+            409,
+            "unknown-position",
+            "This log does not know the position",
+            f"{view} can't reach {position}: the log ends before it, so no event of it stands there",
+            code="unknown-position",
+        )
 
 
 class Reached(Struct, frozen=True):
@@ -34,6 +53,8 @@ class Checkpoints:
         self,
         reads: BoundedReads,
         live_builds: LiveBuilds,
+        log_match: LogMatch,
+        log_end: LogEnd,
         views: Sequence[View],
         *,
         timeout: float,
@@ -41,6 +62,8 @@ class Checkpoints:
     ) -> None:
         self._reads = reads
         self._live_builds = live_builds
+        self._log_match = log_match
+        self._log_end = log_end
         self._metrics = {view.name: WaitMetrics(view.name) for view in views}
         self._timeout = timeout
         self._interval = interval
@@ -53,13 +76,15 @@ class Checkpoints:
         live = await self._live_builds.of(view)
         if live is None:
             return None
+        await self._log_match.check(view.name, live)
         position = live.position(await self._reads.load(CHECKPOINTS, live.checkpoint_keys))
         return None if position is None else Reached(live, position)
 
     async def reached(self, view: View, position: int) -> Reached:
         """Waits until the view's live build has reached `position`; answers which one that is, and how far it is then.
 
-        Raises Problem (503 with Retry-After) when time is up, ReadStoreUnavailable.
+        Raises Problem (409 when the log ends before that position; 503 with Retry-After when time is up, or when the
+        build was made from another log), ReadStoreUnavailable.
         """
         started, outcome = perf_counter(), "failed"
         metrics = self._metrics[view.name]
@@ -70,8 +95,13 @@ class Checkpoints:
             self._poller = asyncio.create_task(self._poll())
         try:
             async with asyncio.timeout(self._timeout):
-                at = await answer
+                await self._log_match.check(view.name, await self._live_builds.of(view))
+                at = await self._first_of(answer, view, position)
+                await self._log_match.check(view.name, at.live)
             outcome = "reached"
+        except UnknownPosition:
+            outcome = "unknown"
+            raise
         except TimeoutError:
             outcome = "timeout"
             raise self._too_far_behind(view, position) from None
@@ -80,6 +110,20 @@ class Checkpoints:
             metrics.waiting.dec()
             metrics.waited(outcome, perf_counter() - started)
         return at
+
+    async def _first_of(self, answer: asyncio.Future[Reached], view: View, position: int) -> Reached:
+        """The answer; raises UnknownPosition if the log turns out to end before the position."""
+        await asyncio.wait({answer}, timeout=_USUALLY_REACHED_WITHIN)
+        if not answer.done():
+            beyond = asyncio.ensure_future(self._log_end.is_before(position))
+            try:
+                both: set[asyncio.Future[Any]] = {answer, beyond}
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+                if not answer.done() and beyond.result():
+                    raise UnknownPosition(view.name, position)
+            finally:
+                beyond.cancel()
+        return await answer
 
     def stop(self) -> None:
         """Lets go of all who wait, so that a service that is stopping need not wait for them."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from infrastructure.checkpoints import low_watermark
+from infrastructure.checkpoints import Target, low_watermark
 from infrastructure.read_store import Page, ReadStoreUnavailable, StoredDocument
 from infrastructure.view_registry import ViewRecord
 from query_api.reading.bounded_reads import BoundedReads
@@ -51,6 +51,11 @@ class LiveBuild:
         found = await self._reads.rows(self.build.collection, page)
         self._check_usable()
         return found
+
+    @property
+    def target(self) -> Target:
+        """What brings the build up to date."""
+        return self._target
 
     @property
     def checkpoint_keys(self) -> list[str]:

@@ -12,6 +12,12 @@ _WAITED = Histogram(
 _BUILD = Gauge("eventfold_query_live_build", "Number of the build that a view's queries are answered from", ["view"])
 _VERSION = Gauge("eventfold_query_live_version", "Version of the view in that build", ["view"])
 
+_OTHER_LOG = Gauge(
+    "eventfold_query_other_log", "1 while queries of the view are refused: it was made from another log", ["view"]
+)
+
+_OUTCOMES = ("reached", "timeout", "unknown", "failed")
+
 
 def follows_build(view: str, number: int, version: int) -> None:
     """The view's queries are answered from that build from now on."""
@@ -19,15 +25,20 @@ def follows_build(view: str, number: int, version: int) -> None:
     _VERSION.labels(view).set(version)
 
 
+def on_other_log(view: str, is_on_other: bool) -> None:
+    """Whether the view's live build was made from another log than the one that is there."""
+    _OTHER_LOG.labels(view).set(is_on_other)
+
+
 class WaitMetrics:
     """The waits for one view's position."""
 
     def __init__(self, view: str) -> None:
         self.waiting = _WAITING.labels(view)
-        self._by_outcome = {outcome: _WAITS.labels(view, outcome) for outcome in ("reached", "timeout", "failed")}
+        self._by_outcome = {outcome: _WAITS.labels(view, outcome) for outcome in _OUTCOMES}
         self._seconds = _WAITED.labels(view)
 
     def waited(self, outcome: str, seconds: float) -> None:
-        """Counts one wait that has ended: reached, timeout or failed."""
+        """Counts one wait that has ended: reached, timeout, unknown (not in the log) or failed."""
         self._by_outcome[outcome].inc()
         self._seconds.observe(seconds)

@@ -7,15 +7,16 @@ from litestar.openapi.spec import Operation, Schema
 from litestar.openapi.spec import Parameter as Described
 
 from infrastructure.http.problems import ProblemDetails
-from query_api.http.parameters import RouteParameter
+from query_api.http.parameters import AT_LEAST, RouteParameter
 from query_api.http.route import Route
 
 _UNCHANGED = "The client has it already: its `If-None-Match` names the ETag"
 _REFUSALS = {
     400: "Malformed: an unknown or wrong parameter, which the detail names",
     404: "Not found",
-    503: "A store can't be reached, or the view has not reached `at_least` in time; see Retry-After",
+    503: "A store can't be reached, the view has not reached `at_least` in time, or it was made from another log",
 }
+_UNKNOWN_POSITION = "The log ends before `at_least`: no event of it stands there"
 
 
 STREAM_REFUSALS = {
@@ -60,6 +61,9 @@ def _described(route: Route) -> list[Described]:
 
 def responses(route: Route) -> dict[int, ResponseSpec]:
     """What the route answers, by status."""
+    refusals = {**_REFUSALS, **route.refusals}
+    if AT_LEAST in route.parameters:
+        refusals[409] = _UNKNOWN_POSITION
     return {
         200: ResponseSpec(route.answer, description=route.summary, generate_examples=False),
         304: ResponseSpec(None, description=_UNCHANGED, generate_examples=False),
@@ -67,6 +71,6 @@ def responses(route: Route) -> dict[int, ResponseSpec]:
             status: ResponseSpec(
                 ProblemDetails, description=text, generate_examples=False, media_type="application/problem+json"
             )
-            for status, text in {**_REFUSALS, **route.refusals}.items()
+            for status, text in sorted(refusals.items())
         },
     }

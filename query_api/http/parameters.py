@@ -54,7 +54,8 @@ def whole_number(value: str, name: str, lowest: int, highest: int) -> int:
 AT_LEAST = RouteParameter(
     "at_least",
     "Wait, for a bounded time, until the view has folded the event at this commit position "
-    "(the `Eventfold-Position` of a command's answer); 503 when it does not get there in time",
+    "(the `Eventfold-Position` of a command's answer); 503 when it does not get there in time, 409 when the log ends "
+    "before it",
     {"type": "integer", "minimum": 0, "maximum": MAX_POSITION},
 )
 

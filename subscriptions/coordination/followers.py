@@ -6,7 +6,8 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 
 import structlog
 
-from infrastructure.checkpoints import PartitionRef
+from infrastructure.checkpoints import PartitionRef, missing_for_target
+from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
 from infrastructure.resilience import backoff
 from subscriptions import metrics
@@ -23,6 +24,10 @@ from subscriptions.replaying.requests import ReplayRequest, ReplayRequests, Repl
 from subscriptions.store.retrying_store import Delays, RetryingStore, pause
 
 log = structlog.get_logger(__name__)
+
+# How often, in seconds, a consumer that stopped on another log looks whether it is back.
+_BETWEEN_LOG_CHECKS = 5.0
+_FOR_EVER = 1e9
 
 FAILURE_LIMIT = 100
 """How many keys may fail in a row before the fault counts as the consumer's own, not the events'."""
@@ -175,8 +180,30 @@ class Followers:
         self._feeds.stop(worker.follower)
         if worker.follower.broken is not None:
             self._changed.set()
-            await worker.stop.wait()
+            await self._until_it_may_go_on(worker)
         await self._end(worker, fault)
+
+    async def _until_it_may_go_on(self, worker: Worker) -> None:
+        """A consumer that is stopped waits until its work is somebody else's; one that was on another log may go on
+        when that log is there again."""
+        while not worker.stop.is_set():
+            place = worker.follower.place
+            with contextlib.suppress(Stopping):
+                await pause(worker.stop, _BETWEEN_LOG_CHECKS if place.missing is not None else _FOR_EVER)
+            if place.missing is not None and await self._is_back(worker):
+                return
+
+    async def _is_back(self, worker: Worker) -> bool:
+        follower = worker.follower
+        try:
+            again = await missing_for_target(
+                self._feeds.log, follower.assignment.target, await self._checkpoints.load(follower.assignment)
+            )
+        except (EventStoreUnavailable, Stopping):
+            return False
+        if again is None:
+            log.info("the log is the one of the checkpoint again", consumer=follower.consumer.name)
+        return again is None
 
     async def _end(self, worker: Worker, fault: BaseException | None) -> None:
         """The last step of a worker; one that failed for an unknown reason is started again after a pause."""

@@ -1,18 +1,20 @@
 """Consumers with one target each, under a record that says how it is divided."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from time import monotonic
 
 import msgspec
 import structlog
 from msgspec import Struct
 
-from infrastructure.checkpoints import Target
+from infrastructure.checkpoints import CHECKPOINTS, Anchor, Target, Trail
 from infrastructure.checkpoints.target import ability
 from infrastructure.read_store import Page, Write
 from subscriptions.assignment import Assignment
 from subscriptions.consumer import Consumer
-from subscriptions.membership.leases import LeaseState
+from subscriptions.membership.leases import LEASES, LeaseState
 from subscriptions.membership.member import Member, PauseAck
+from subscriptions.parking.parked_events import COLLECTION as PARKED_EVENTS
 from subscriptions.ports import DocumentStore
 from subscriptions.store.retrying_store import RetryingStore
 
@@ -24,17 +26,40 @@ _MOST_CONSUMERS = 1000
 
 class ConsumerRecord(Struct, frozen=True):
     """A consumer that has begun. `version` is the newest that has ever run: older code gets none of its work any more.
-    `sequence` rises with every change."""
+    `sequence` rises with every change.
+
+    With each reset (counted by `resets`) it begins anew after the position `base`, up to which `base_anchors` are the
+    log: under another name, so that nothing of what it was before can be taken for its own. `retired` are the names
+    that are about to be removed.
+    """
 
     consumer: str
     version: int
     partitions: int
     sequence: int
+    resets: int = 0
+    base: int = -1
+    base_anchors: list[Anchor] = []
+    retired: list[str] = []
 
     @property
     def target(self) -> Target:
-        """What it brings up to date, named as itself."""
-        return Target(self.consumer, self.consumer, self.version, self.partitions)
+        """What it brings up to date, named as itself until it is reset."""
+        name = f"{self.consumer}_reset_{self.resets}" if self.resets else self.consumer
+        return Target(
+            self.consumer, name, self.version, self.partitions, base=self.base, base_trail=tuple(self.base_anchors)
+        )
+
+    def reset(self, base: int, trail: Trail) -> "ConsumerRecord":
+        """The record of the consumer that begins anew after a position."""
+        return msgspec.structs.replace(
+            self,
+            sequence=self.sequence + 1,
+            resets=self.resets + 1,
+            base=base,
+            base_anchors=list(trail),
+            retired=[*self.retired, self.target.name],
+        )
 
 
 class ConsumerRecords:
@@ -56,23 +81,35 @@ class ConsumerRecords:
             found = await self._store.load(CONSUMER_RECORDS, list(names))
         return {name: msgspec.convert(stored.fields, ConsumerRecord) for name, stored in found.items()}
 
-    async def save(self, record: ConsumerRecord) -> None:
-        """Stores a record, unless another process was faster."""
+    async def save(self, record: ConsumerRecord) -> bool:
+        """Stores a record that follows from the one stored now; False when another process was faster."""
         fields = msgspec.to_builtins(record)
-        await self._store.write(
-            CONSUMER_RECORDS, [Write(record.consumer, record.sequence, fields, new=record.sequence == 1)]
-        )
+        write = Write(record.consumer, record.sequence, fields, new=record.sequence == 1)
+        return not await self._store.write(CONSUMER_RECORDS, [write])
+
+    async def remove(self, record: ConsumerRecord, target: str) -> None:
+        """Removes all that is recorded of a retired target, and then its name."""
+        for collection in (CHECKPOINTS, PARKED_EVENTS, LEASES):
+            await self._store.remove(collection, {"target": target})
+        left = [one for one in record.retired if one != target]
+        await self.save(msgspec.structs.replace(record, sequence=record.sequence + 1, retired=left))
 
 
 class PlainWorkload:
-    """The consumers given, each divided into `partitions` when it begins. Implements Workload."""
+    """The consumers given, each divided into `partitions` when it begins. `quiet` is in seconds: how long other
+    processes may still write what a record no longer names. Implements Workload."""
 
     low_latency = False
 
-    def __init__(self, store: DocumentStore, consumers: Sequence[Consumer], partitions: int) -> None:
+    def __init__(
+        self, store: DocumentStore, consumers: Sequence[Consumer], partitions: int, *, quiet: float = 10.0
+    ) -> None:
         self._consumers = {consumer.name: consumer for consumer in consumers}
         self._records = ConsumerRecords(store)
         self._partitions = partitions
+        self._quiet = quiet
+        self._known: Mapping[str, ConsumerRecord] = {}
+        self._retired_since: dict[str, float] = {}
 
     @property
     def names(self) -> Sequence[str]:
@@ -93,6 +130,7 @@ class PlainWorkload:
             log.info("consumer registered", consumer=consumer.name, version=consumer.version)
         if behind:
             records = await self._records.load(self._consumers)
+        self._known = records
         return [record.target for record in records.values()]
 
     def _next_record(self, record: ConsumerRecord | None, consumer: Consumer) -> ConsumerRecord:
@@ -113,7 +151,14 @@ class PlainWorkload:
         return ()
 
     async def maintain(self, instance: str, leases: Mapping[str, LeaseState], alive: Mapping[str, Member]) -> None:
-        """There is nothing to do."""
+        """Removes what is left of consumers from before a reset, once no process can still write it."""
+        for record in self._known.values():
+            lease = leases.get(record.target.refs[0].key)
+            for target in record.retired if lease is not None and lease.owner == instance else ():
+                if monotonic() - self._retired_since.setdefault(target, monotonic()) > self._quiet:
+                    await self._records.remove(record, target)
+                    log.info("the consumer's state from before its reset is removed", consumer=record.consumer)
+                    break  # the record has changed
 
 
 def _is_behind(record: ConsumerRecord | None, consumer: Consumer) -> bool:

@@ -29,6 +29,8 @@ class Worker:
     def condition(self, feed: Feed | None) -> tuple[str, float | None, str | None]:
         """Its state, its events per second and its trouble, as in PartitionReport."""
         follower = self.follower
+        if follower.place.missing is not None:
+            return "other_log", None, str(follower.place.missing)
         if follower.broken is not None:
             return "stopped", None, follower.broken
         trouble = self.trouble or follower.store.trouble or (feed and feed.trouble) or None

@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from infrastructure.checkpoints import CHECKPOINTS, Checkpoint
+from infrastructure.checkpoints import CHECKPOINTS, NO_TRAIL, Checkpoint, Trail
 from infrastructure.clock import now_millis
 from infrastructure.read_store import StoredDocument, Write
 from subscriptions.assignment import Assignment
@@ -39,24 +39,23 @@ class CheckpointWriter:
     def __init__(self, store: DocumentStore, owner: str) -> None:
         self._store = store
         self._owner = owner
-        self._noted: dict[Advancing, int] = {}
+        self._noted: dict[Advancing, tuple[int, Trail]] = {}
         self._news = asyncio.Event()
         self._written = asyncio.Condition()
-        self._writing: Mapping[Advancing, int] = {}
+        self._writing: Mapping[Advancing, tuple[int, Trail]] = {}
         self._ended = False
 
     async def prepare(self) -> None:
         """Checks that checkpoints can be stored."""
         await self._store.prepare(CHECKPOINTS, Checkpoint, ())
 
-    async def load(self, assignment: Assignment) -> dict[int, StoredDocument | None]:
-        """What is stored for each of its partitions."""
-        found = await self._store.load(CHECKPOINTS, [ref.key for ref in assignment.refs])
-        return {ref.partition: found.get(ref.key) for ref in assignment.refs}
+    async def load(self, assignment: Assignment) -> dict[str, StoredDocument]:
+        """What is stored for its partitions, by key."""
+        return await self._store.load(CHECKPOINTS, [ref.key for ref in assignment.refs])
 
-    def note(self, follower: Advancing, position: int) -> None:
-        """All work up to `position` is done."""
-        self._noted[follower] = position
+    def note(self, follower: Advancing, position: int, trail: Trail = NO_TRAIL) -> None:
+        """All work up to `position` is done; `trail` is the log up to there."""
+        self._noted[follower] = position, trail
         self._news.set()
 
     async def run(self) -> None:
@@ -88,15 +87,22 @@ class CheckpointWriter:
     async def _write(self) -> None:
         self._news.clear()
         self._writing, self._noted = self._noted, {}
-        await self._store.write(CHECKPOINTS, [one for pair in self._writing.items() for one in self._writes(*pair)])
-        for follower, position in self._writing.items():
+        await self._store.write(
+            CHECKPOINTS, [one for follower, at in self._writing.items() for one in self._writes(follower, *at)]
+        )
+        for follower, (position, _) in self._writing.items():
             follower.checkpoint_written(position)
         self._writing = {}
         async with self._written:
             self._written.notify_all()
 
-    def _writes(self, follower: Advancing, position: int) -> list[Write]:
-        target, now = follower.assignment.target, now_millis()
+    async def give_trail(self, follower: Advancing, position: int, trail: Trail) -> None:
+        """Adds a trail to checkpoints at `position` that have none; one that has moved on is left as it is."""
+        for write in self._writes(follower, position, trail):
+            await self._store.replace_exactly(CHECKPOINTS, write, position)
+
+    def _writes(self, follower: Advancing, position: int, trail: Trail) -> list[Write]:
+        target, now, anchors = follower.assignment.target, now_millis(), list(trail)
         return [
             Write(
                 ref.key,
@@ -111,6 +117,7 @@ class CheckpointWriter:
                         events=follower.throughput.total,
                         owner=self._owner,
                         updated_at=now,
+                        anchors=anchors,
                     )
                 ),
             )

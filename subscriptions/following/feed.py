@@ -12,6 +12,7 @@ from subscriptions import metrics
 from subscriptions.decoding import decode_batch
 from subscriptions.errors import Stopping
 from subscriptions.following.follower import Follower
+from subscriptions.following.place import Found
 from subscriptions.ports import Batches, EventLog
 from subscriptions.store.retrying_store import Delays, pause
 
@@ -25,7 +26,7 @@ class Feed:
     """Every event is read and decoded once for all the followers of a feed.
 
     `buffer` bounds the events read ahead; `idle_check` is in seconds (see `_next`). `delivered` is the position up to
-    which the followers have received the log; -1 is before the first event.
+    which the followers have received the log, `last_event` that of the last event before; -1 is before the first event.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Feed:
     ) -> None:
         self.followers = list(followers)
         self.delivered = min(follower.delivered for follower in self.followers)
+        self.last_event = min(follower.place.last_event for follower in self.followers)
         self.connected = False
         self.caught_up = False
         self.trouble: str | None = None
@@ -97,15 +99,38 @@ class Feed:
                     return
 
     async def _follow(self) -> None:
-        after = None if self.delivered < 0 else self.delivered
+        await self._check_log()
+        if self._over.is_set():
+            return
+        # After the last event, not after `delivered`: on the same log nothing for us can come in between, on one that
+        # was restored it may.
+        self.last_event = max(self.last_event, min(follower.place.last_event for follower in self.followers))
+        after = None if self.last_event < 0 else self.last_event
         async with self._log.subscribe(after, buffer=self._buffer) as subscription:
-            self.connected = True
+            self.connected, is_checked = True, False
             try:
                 while not self._over.is_set():
-                    await self._deliver(await self._next(subscription))
+                    batch = await self._next(subscription)
+                    if batch.events and not is_checked:
+                        # Only now is it certain that the server is the one that the subscription has reached.
+                        await self._check_log()
+                        is_checked = True
+                    await self._deliver(batch)
                     await self._on_delivery(self)
             finally:
                 self.connected = self.caught_up = False
+
+    async def _check_log(self) -> None:
+        """Stops the followers that were on another log; with the last of them the feed ends. Raises
+        EventStoreUnavailable."""
+        found: Found = {}
+        for follower in list(self.followers):
+            await follower.check_log(self._log, found)
+        self._remove_lost()
+
+    def _remove_lost(self) -> None:
+        for follower in [one for one in self.followers if one.place.missing is not None]:
+            self.remove(follower)
 
     async def _deliver(self, batch: Batch) -> None:
         self.trouble, self._pauses = None, self._delays()
@@ -116,14 +141,18 @@ class Feed:
                 await follower.inbox.room()
             await self.may_deliver.wait()
             for follower in self.followers:
-                follower.deliver(decoded)
+                follower.deliver(decoded, batch.events)
             self.delivered = max(self.delivered, batch.position)
+            if batch.events:
+                self.last_event = max(self.last_event, batch.events[-1].position)
+            self._remove_lost()
         self.caught_up = batch.caught_up
 
     async def _next(self, subscription: Batches) -> Batch:
         """The next batch. After `idle_check` seconds without one it asks the log whether there should have been one.
 
-        That finds a connection that is dead without an error. Raises Stopping, EventStoreUnavailable.
+        That finds a connection that is dead without an error, and another log behind it. Raises Stopping,
+        EventStoreUnavailable.
         """
         coming = asyncio.ensure_future(subscription.next_batch())
         over = asyncio.ensure_future(self._over.wait())
@@ -142,7 +171,8 @@ class Feed:
 
     async def _check_silence(self, coming: "asyncio.Future[Batch]") -> None:
         last = await self._log.last_position()
-        if last is None or last <= self.delivered:
+        await self._check_log()
+        if last is None or last <= self.delivered or self._over.is_set():
             return
         await asyncio.wait({coming}, timeout=self._idle_check)
         if not coming.done():

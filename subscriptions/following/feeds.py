@@ -136,6 +136,7 @@ class Feeds:
         moving = list(feed.followers)
         main.add(moving)
         main.delivered = min(main.delivered, feed.delivered)
+        main.last_event = min(main.last_event, feed.last_event)
         for follower in moving:
             feed.followers.remove(follower)
         feed.end()

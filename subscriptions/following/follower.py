@@ -1,9 +1,12 @@
 """One consumer's way through the log: inbox, work, parked events, checkpoint, batch after batch."""
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
+from infrastructure.checkpoints import NO_TRAIL, Trail
+from infrastructure.event_store import StoredEvent
 from subscriptions import metrics
 from subscriptions.assignment import Assignment
 from subscriptions.consumer import Batch, Consumer
@@ -11,10 +14,12 @@ from subscriptions.decoding import DecodedBatch
 from subscriptions.errors import ConsumerBroken
 from subscriptions.following.checkpoint_writer import CheckpointWriter
 from subscriptions.following.inbox import Inbox
+from subscriptions.following.place import Found, Place
 from subscriptions.following.selection import Selection
 from subscriptions.following.throughput import Throughput
 from subscriptions.parking.parking import Parking
 from subscriptions.parking.set_aside import SetAside
+from subscriptions.ports import EventLog
 from subscriptions.store.retrying_store import RetryingStore
 
 log = structlog.get_logger(__name__)
@@ -24,9 +29,9 @@ class Follower:
     """Brings one assignment up to date. Nothing after the position `limit` is handled, if there is one; `buffer` bounds
     the events that wait, `failure_limit` as in Parking.
 
-    `position` is that of its checkpoint, None before the first; `handled` is how far its work is done, `delivered` the
-    last position that has come into its inbox; -1 is before the first event. `gate` is locked while a batch or dead
-    letters are handled.
+    `position` is that of its checkpoint, None before the first; `handled` is how far its work is done, -1 before the
+    first event; `place` is what has come into its inbox. `gate` is locked while a batch or dead letters are handled.
+    `broken` says why it is stopped.
     """
 
     def __init__(
@@ -49,7 +54,8 @@ class Follower:
         self.selection = Selection(consumer, assignment, self.parking)
         self.gate = asyncio.Lock()
         self.position: int | None = None
-        self.delivered = self.handled = -1
+        self.handled = -1
+        self.place = Place()
         self.throughput = Throughput()
         self.behind_since: int | None = None
         self.broken: str | None = None
@@ -60,48 +66,84 @@ class Follower:
         """The name of what it brings up to date."""
         return self.assignment.target.name
 
+    @property
+    def delivered(self) -> int:
+        """The last position that has come into its inbox; -1 is before the first event."""
+        return self.place.delivered
+
     async def start(self) -> None:
         """Loads where an earlier run stopped."""
         await self.consumer.prepare()
         await self.parking.load(self.store)
-        found = (await self._checkpoints.load(self.assignment)).values()
-        base = self.assignment.target.base
-        self.handled = self.delivered = min(base if one is None else one.position for one in found)
+        keys, found = [ref.key for ref in self.assignment.refs], await self._checkpoints.load(self.assignment)
+        self.place.load(self.assignment.target, keys, found)
+        self.handled = self.delivered
         self.position = None if self.handled < 0 else self.handled
-        self.throughput.total = min(0 if one is None or one.fields is None else one.fields["events"] for one in found)
+        counts = [found[key].fields if key in found else None for key in keys]
+        self.throughput.total = min(0 if fields is None else fields["events"] for fields in counts)
 
-    def deliver(self, batch: DecodedBatch) -> None:
-        """Takes a batch in; events that it has received before are left out."""
+    async def check_log(self, event_log: EventLog, found: Found) -> None:
+        """Makes sure that the log is the one that was followed, or stops; an older checkpoint without a trail is given
+        one. Raises EventStoreUnavailable, Stopping."""
+        had_none = not self.place.trail
+        await self.place.check(event_log, found)
+        if had_none and self.place.trail and self.place.missing is None:
+            await self._checkpoints.give_trail(self, self.delivered, self.place.trail)
+
+    def deliver(self, batch: DecodedBatch, stored: Sequence[StoredEvent] = ()) -> None:
+        """Takes a batch in; events that it has received before are left out. `stored` are all events of the batch."""
+        delivered = self.delivered
+        if stored and stored[0].position <= delivered:
+            self.place.check_seen(stored)
         position = batch.position if self.limit is None else min(batch.position, self.limit)
-        if position < self.delivered or self.delivered == self.limit:
+        if self.place.missing is not None or position < delivered or delivered == self.limit:
             return
         events, considered = batch.events, batch.considered
-        if events and (events[0].stored.position <= self.delivered or events[-1].stored.position > position):
-            events = [one for one in events if self.delivered < one.stored.position <= position]
+        if stored and (stored[0].position <= delivered or stored[-1].position > position):
+            stored = [one for one in stored if delivered < one.position <= position]
+            events = [one for one in events if delivered < one.stored.position <= position]
             considered = len(events)
         if self.behind_since is None and events:
             self.behind_since = events[0].stored.recorded_at
-        self.delivered = position
-        self.inbox.put(DecodedBatch(events, position, batch.caught_up, considered))
+        self.place.advance(position, stored)
+        self.inbox.put(DecodedBatch(events, position, batch.caught_up, considered), self.place.trail)
 
     async def run(self) -> None:
-        """Handles what is delivered, until a fault of the consumer itself stops it. Raises Stopping; a batch that has
-        begun is finished if the store allows it."""
+        """Handles what is delivered, until a fault of the consumer itself stops it, or the log is another one. Raises
+        Stopping; a batch that has begun is finished if the store allows it."""
         stopping = asyncio.ensure_future(self.store.stopping())
+        lost = asyncio.ensure_future(self.place.lost.wait())
         try:
             while self.broken is None:
                 coming = asyncio.ensure_future(self.inbox.take())
-                await asyncio.wait({coming, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if stopping.done():
+                await asyncio.wait({coming, stopping, lost}, return_when=asyncio.FIRST_COMPLETED)
+                if stopping.done() or self.place.missing is not None:
                     coming.cancel()
-                    return
+                    break
                 async with self.gate:
-                    await self._take(coming.result())
+                    await self._take(*coming.result())
+            self._note_other_log()
         finally:
             stopping.cancel()
+            lost.cancel()
             self.inbox.abandon()
 
-    async def _take(self, batch: DecodedBatch) -> None:
+    def _note_other_log(self) -> None:
+        missing = self.place.missing
+        if missing is not None and self.broken is None:
+            self.broken = str(missing)
+            log.critical(
+                "consumer stopped: the log is not the one that its checkpoint was made on",
+                consumer=self.consumer.name,
+                target=self.target,
+                position=missing.position,
+                missing=missing.event,
+                stream=missing.stream,
+                revision=missing.revision,
+                found=missing.found,
+            )
+
+    async def _take(self, batch: DecodedBatch, trail: Trail = NO_TRAIL) -> None:
         """Does the work up to the batch's position, or stops the consumer when the fault is its own."""
         try:
             await self._handle(batch)
@@ -114,7 +156,7 @@ class Follower:
         self.throughput.count(batch.considered)
         if batch.position > self.handled:
             self.handled = batch.position
-            self._checkpoints.note(self, batch.position)
+            self._checkpoints.note(self, batch.position, trail)
         self.behind_since = None if self.inbox.is_empty else self.behind_since
 
     async def _handle(self, batch: DecodedBatch) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from infrastructure.checkpoints import NO_TRAIL, Trail
 from subscriptions.decoding import DecodedBatch, Incoming
 
 
@@ -12,6 +13,7 @@ class Inbox:
         self._capacity = capacity
         self._events: list[Incoming] = []
         self._position = -1
+        self._trail: Trail = NO_TRAIL
         self._considered = 0
         self._caught_up = False
         self._news = asyncio.Event()
@@ -24,12 +26,12 @@ class Inbox:
         """Whether there is nothing to take."""
         return not self._news.is_set()
 
-    def put(self, batch: DecodedBatch) -> None:
-        """Adds a batch."""
+    def put(self, batch: DecodedBatch, trail: Trail = NO_TRAIL) -> None:
+        """Adds a batch; `trail` is the log up to its position."""
         if self._abandoned:
             return
         self._events += batch.events
-        self._position, self._caught_up = batch.position, batch.caught_up
+        self._position, self._trail, self._caught_up = batch.position, trail, batch.caught_up
         self._considered += batch.considered
         if len(self._events) >= self._capacity:
             self._room.clear()
@@ -46,14 +48,14 @@ class Inbox:
     def abandon(self) -> None:
         """Nothing is taken any more, so nobody must wait for room."""
         self._abandoned = True
-        self._events = []
+        self._events, self._position = [], -1
         self._room.set()
 
-    async def take(self) -> DecodedBatch:
-        """Waits until there is something, then takes all of it."""
+    async def take(self) -> tuple[DecodedBatch, Trail]:
+        """Waits until there is something, then takes all of it, with the log up to there."""
         await self._news.wait()
         batch = DecodedBatch(self._events, self._position, self._caught_up, self._considered)
         self._events, self._considered = [], 0
         self._news.clear()
         self._room.set()
-        return batch
+        return batch, self._trail

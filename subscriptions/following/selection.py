@@ -27,10 +27,12 @@ class Selection:
         steps: list[Step] = []
         event_types, parking = self._consumer.events, self._parking
         is_stream_parked, is_discarded = parking.is_stream_parked, parking.discards.whole
+        compare = parking.discards.compare
         for incoming in events:
             stored, recorded = incoming.stored, incoming.recorded
             if stored.position <= after:
                 continue
+            compare(stored)
             if recorded is None:
                 if not is_discarded(stored.position):
                     set_aside.stream(stored, incoming.fault)

@@ -3,20 +3,30 @@
 from collections.abc import Sequence
 from typing import Any
 
-from litestar import get
+from litestar import get, post
+from msgspec import Struct
 
 from infrastructure.checkpoints import Target
 from infrastructure.http.problems import Problem
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
+from subscriptions.http.problems import as_problems
 from subscriptions.http.responses import Consumers, ConsumerStatus, EventStoreStatus
 from subscriptions.operating.plain_catalogue import PlainCatalogue
+from subscriptions.operating.resetting import Beginning, Resetting
 from subscriptions.operating.status import StatusReader, StatusSnapshot
 
 _TAGS = ["consumers"]
 
 
+class Reset(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the consumer begins: at the log's `start`, after the last event that this log and the one of its
+    checkpoints have in `common`, or at the log's `end`."""
+
+    beginning: Beginning = "common"
+
+
 def consumer_routes(
-    reader: StatusReader, catalogue: PlainCatalogue, *, paths: Sequence[str] = ("/consumers",)
+    reader: StatusReader, catalogue: PlainCatalogue, resetting: Resetting, *, paths: Sequence[str] = ("/consumers",)
 ) -> list[Any]:
     """The routes over one process; they show every plain consumer, also those that other processes run. `paths` are
     those of the list."""
@@ -36,13 +46,22 @@ def consumer_routes(
 
     @get("/consumers/{name:str}", summary="One consumer", tags=_TAGS)
     async def consumer(name: str) -> ConsumerStatus:
+        return await one(name)
+
+    @post("/consumers/{name:str}/reset", summary="Let a consumer begin anew", tags=_TAGS, status_code=202)
+    async def reset(name: str, data: Reset) -> ConsumerStatus:
+        with as_problems():
+            await resetting.reset(name, data.beginning)
+        return await one(name)
+
+    async def one(name: str) -> ConsumerStatus:
         found = {one.name: one for one in (await statuses()).consumers}
         if name not in found:
             detail = f"there is no consumer {name!r}; there are {', '.join(sorted(found)) or 'none yet'}"
             raise Problem(404, "not-found", "Not found", detail)
         return found[name]
 
-    return [consumers, consumer]
+    return [consumers, consumer, reset]
 
 
 async def plain_targets(catalogue: PlainCatalogue) -> list[Target]:
@@ -55,8 +74,9 @@ async def plain_targets(catalogue: PlainCatalogue) -> list[Target]:
 
 def consumer_status(snapshot: StatusSnapshot, target: Target) -> ConsumerStatus:
     """The status of one consumer as it is shown."""
-    lag = snapshot.lag(target)
     state, trouble = snapshot.state(target)
+    # On another log nobody can say how far behind it is.
+    lag = None if state == "other_log" else snapshot.lag(target)
     return ConsumerStatus(
         name=target.consumer,
         version=target.version,

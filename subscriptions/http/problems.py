@@ -7,6 +7,7 @@ from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.http.problems import Problem, unavailable
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
 from subscriptions.operating.dead_letters import NoSuchConsumer, NoSuchDeadLetter, ReplayTimeout
+from subscriptions.operating.draining import OnOtherLog
 
 
 @contextmanager
@@ -16,6 +17,8 @@ def as_problems() -> Iterator[None]:
         yield
     except (NoSuchConsumer, NoSuchDeadLetter) as error:
         raise Problem(404, "not-found", "Not found", str(error)) from error
+    except OnOtherLog as error:
+        raise Problem(503, "other-log", "The log is not the one of the checkpoint", str(error)) from error
     except ReplayTimeout as error:
         title = "Not every process has answered"
         raise Problem(503, "not-answered", title, str(error), headers={"Retry-After": "5"}) from error

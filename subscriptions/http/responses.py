@@ -15,8 +15,8 @@ class EventStoreStatus(Struct, frozen=True):
 class ConsumerStatus(Struct, frozen=True):
     """`lag_events` is the number of events that the consumer has not handled, an estimate unless `lag_exact`;
     `lag_positions` the distance to the log's newest event; `lag_seconds` the age of the oldest event not handled. They
-    are None while the event store can't be asked. `parked` counts dead letters. `state` and `trouble` are as in
-    StatusSnapshot.state.
+    are None while the event store can't be asked, and on another log. `parked` counts dead letters. `state` and
+    `trouble` are as in StatusSnapshot.state.
     """
 
     name: str

@@ -231,5 +231,6 @@ def _discarded(record: ParkedEvent, reason: str) -> Write:
         error=record.error,
         reason=readable(reason),
         discarded_at=now_millis(),
+        event=record.event,
     )
     return discarded_write(event, msgspec.to_builtins(event))

@@ -3,12 +3,17 @@
 import asyncio
 from collections.abc import Collection
 
-from infrastructure.checkpoints import CHECKPOINTS, low_watermark
+from infrastructure.checkpoints import CHECKPOINTS, Target, low_watermark
 from subscriptions.coordination.coordinator import Coordinator
+from subscriptions.membership.member import PartitionReport
 from subscriptions.operating.catalogue import Catalogue
 from subscriptions.ports import DocumentStore, EventLog
 
 _BETWEEN_CHECKS = 0.02
+
+
+class OnOtherLog(Exception):
+    """A consumer has stopped because the log is not the one of its checkpoint; the text says why."""
 
 
 class Draining:
@@ -30,6 +35,7 @@ class Draining:
 
         Raises:
             TimeoutError: time is up.
+            OnOtherLog: a consumer has stopped on another log.
             EventStoreUnavailable, ReadStoreUnavailable, ReadStoreRefused: a store can't be asked.
         """
         async with asyncio.timeout(timeout):
@@ -41,9 +47,10 @@ class Draining:
 
     async def _have_reached(self, end: int | None, consumers: set[str]) -> bool:
         found = await self._catalogue.load(consumers)
+        served = [targets.served for targets in found.values()]
+        self._check_log(served)
         if end is None or found.keys() < consumers:
             return end is None
-        served = [targets.served for targets in found.values()]
         checkpoints = await self._store.load(CHECKPOINTS, [key for target in served for key in target.keys])
         stopped = self._stopped()
         return all(
@@ -52,8 +59,17 @@ class Draining:
         )
 
     def _stopped(self) -> set[str]:
+        return {one.partition for one in self._reports() if one.state == "stopped"}
+
+    def _check_log(self, served: Collection[Target]) -> None:
+        keys = {key: target.consumer for target in served for key in target.keys}
+        for one in self._reports():
+            if one.state == "other_log" and one.partition in keys:
+                raise OnOtherLog(f"{keys[one.partition]}: {one.trouble}")
+
+    def _reports(self) -> list[PartitionReport]:
         reports = [one for member in self._coordinator.heartbeat.alive.values() for one in member.partitions]
-        return {one.partition for one in [*reports, *self._coordinator.reports()] if one.state == "stopped"}
+        return [*reports, *self._coordinator.reports()]
 
 
 def _has_reached(end: int, position: int | None) -> bool:

@@ -17,6 +17,7 @@ def show_gauges(consumers: Iterable[str], served: Callable[[str], Follower | Non
             (metrics.LAG, lag_seconds),
             (metrics.PARKED, _parked),
             (metrics.STOPPED, _stopped),
+            (metrics.OTHER_LOG, _other_log),
         ):
             gauge.labels(consumer).set_function(_reading(served, consumer, read))
 
@@ -37,6 +38,10 @@ def _parked(follower: Follower) -> float:
 
 def _stopped(follower: Follower) -> float:
     return float(follower.broken is not None)
+
+
+def _other_log(follower: Follower) -> float:
+    return float(follower.place.missing is not None)
 
 
 def _reading(

@@ -17,7 +17,7 @@ from subscriptions.ports import DocumentStore, EventLog
 
 _TIMEOUT = 1.5
 # The worst of a target's partitions gives it its state.
-_WORST_FIRST = ("stopped", "waiting", "switching", "starting", "catching_up", "live")
+_WORST_FIRST = ("other_log", "stopped", "waiting", "switching", "starting", "catching_up", "live")
 
 
 class InstanceStatus(Struct, frozen=True):
@@ -108,8 +108,8 @@ class StatusSnapshot:
 
     def state(self, target: Target) -> tuple[str, str | None]:
         """starting, catching_up, live, switching (it waits for a switch), waiting (a store is away), stopped (by its
-        own fault) or unowned (no process runs it, because none has its version); and the reason, if there is
-        trouble."""
+        own fault), other_log (the log is not the one of its checkpoint) or unowned (no process runs it, because none
+        has its version); and the reason, if there is trouble."""
         reports = [self.reports[key] for key in target.keys if key in self.reports]
         states = {"switching" if report.state == "paused" else report.state for report in reports}
         if len(reports) < target.partitions:
@@ -118,7 +118,7 @@ class StatusSnapshot:
         trouble = next((report.trouble for report in reports if report.trouble), self.trouble)
         if "unowned" in states:
             return "unowned", f"no process knows version {target.version} of {target.consumer}"
-        if self.trouble is not None and "stopped" not in states:
+        if self.trouble is not None and states.isdisjoint(("stopped", "other_log")):
             return "waiting", trouble
         return next((state for state in _WORST_FIRST if state in states), "live"), trouble
 

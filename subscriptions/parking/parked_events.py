@@ -21,6 +21,7 @@ class ParkedEvent(Struct, frozen=True):
     the event's whole stream (its keys are not known) or one of the consumer's keys (for a view: a document); `key`
     names it. `first` is 1 for the event that parked the key, 0 for those behind it. Times are epoch milliseconds.
     `data` and `metadata` are for people: at most 64 Ki characters; the event itself stays in its stream at `revision`.
+    `event` is its id; empty in a record of a release that kept none.
     """
 
     consumer: str
@@ -37,6 +38,7 @@ class ParkedEvent(Struct, frozen=True):
     parked_at: int
     data: str
     metadata: str
+    event: str = ""
 
 
 INDEXES = (
@@ -67,6 +69,7 @@ def parked_event(
         parked_at=now_millis(),
         data=readable(stored.data),
         metadata=readable(stored.metadata),
+        event=stored.id,
     )
 
 

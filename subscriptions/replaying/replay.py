@@ -10,7 +10,7 @@ import structlog
 from msgspec import Struct
 
 from infrastructure.event_codec import EventCodec
-from infrastructure.event_store import METADATA_TYPE, TOMBSTONE_TYPE, StoredEvent, StreamDeleted
+from infrastructure.event_store import METADATA_TYPE, TOMBSTONE_TYPE, EventStoreUnavailable, StoredEvent, StreamDeleted
 from subscriptions.consumer import Batch, LateBatch, Step
 from subscriptions.decoding import Incoming, decode_batch
 from subscriptions.errors import Stopping
@@ -46,6 +46,12 @@ async def replay_part(
         return [], f"the consumer is stopped: {follower.broken}"
     replayed: list[ReplayedKey] = []
     async with follower.gate:
+        try:
+            await follower.check_log(event_log, {})
+        except EventStoreUnavailable as error:
+            return [], describe(error)
+        if follower.place.missing is not None:
+            return [], str(follower.place.missing)
         replay = Replay(follower, event_log, codec)
         try:
             for key in follower.assignment.of(tuple(request.keys)):
@@ -178,7 +184,7 @@ class Replay:
             found = await self._log.read_stream(record.stream, record.revision, 1)
         except StreamDeleted:
             found = []
-        if not found or found[0].position != record.position:
+        if not found or found[0].position != record.position or record.event not in ("", found[0].id):
             gone = StoredEvent("", record.event_type, record.stream, record.revision, record.position, 0, b"", b"")
             return Incoming(gone, None, "the event is no longer in its stream; it can only be discarded")
         return decode_batch(self._codec, found, record.position, caught_up=False).events[0]

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from functools import partial
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -20,6 +21,17 @@ from tests.query_api.tiny_shelf import TinyShelf
 from tests.support.served import Client, served
 from tests.support.services import until
 from tests.support.tiny import LAMP_DETAILS, PARCEL_DAYS, TINY
+
+
+class NothingKnown:
+    """Of the log: its end, or whether it is another one."""
+
+    async def check(self, _view: str, _live: object) -> None:
+        return
+
+    async def is_before(self, _position: int) -> bool:
+        return False
+
 
 VIEW_QUERIES = [
     (LAMP_DETAILS, "/lamps/l-1?"),
@@ -104,7 +116,8 @@ async def test_a_malformed_position_is_400(api: Client) -> None:
 
 def waiting(reads: MemoryReads, clock: Clock, timeout: float = 10) -> Checkpoints:
     builds = LiveBuilds(reads, TINY.views, clock=clock)  # type: ignore[arg-type]
-    return Checkpoints(reads, builds, TINY.views, timeout=timeout, interval=0.001)  # type: ignore[arg-type]
+    nothing: Any = NothingKnown()
+    return Checkpoints(reads, builds, nothing, nothing, TINY.views, timeout=timeout, interval=0.001)  # type: ignore[arg-type]
 
 
 @pytest.fixture

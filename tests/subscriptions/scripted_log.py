@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from infrastructure.event_store import Batch, EventStoreUnavailable, StoredEvent
+from infrastructure.event_store import Batch, EventStoreUnavailable, StoredEvent, StreamLimits
 
 
 class ScriptedLog:
@@ -19,6 +19,7 @@ class ScriptedLog:
         self.events = list(events)
         self.away = False
         self.silent = False
+        self.limits: dict[str, StreamLimits] = {}
         self.subscribed_after: list[int | None] = []
         self._cuts = iter(cuts)
         self._repeated = repeated
@@ -44,8 +45,30 @@ class ScriptedLog:
         return self.events[-1].position if self.events else -1
 
     async def read_stream(self, stream: str, from_revision: int = 0, limit: int = 10**9) -> list[StoredEvent]:
-        found = [event for event in self.events if event.stream == stream and event.revision >= from_revision]
+        found = [event for event in self._there() if event.stream == stream and event.revision >= from_revision]
         return found[:limit]
+
+    may_lag = False
+
+    async def stream_limits(self, stream: str) -> StreamLimits | None:
+        return self.limits.get(stream)
+
+    async def first_from(self, position: int) -> StoredEvent | None:
+        return next((event for event in self._there() if event.position >= position), None)
+
+    async def first_after(self, position: int) -> StoredEvent | None:
+        return await self.first_from(position + 1)
+
+    async def last_until(self, position: int) -> StoredEvent | None:
+        return next((event for event in reversed(self._there()) if event.position <= position), None)
+
+    async def end_position(self) -> int | None:
+        return await self.last_position()
+
+    def _there(self) -> list[StoredEvent]:
+        if self.away:
+            raise EventStoreUnavailable("away")
+        return self.events
 
     @property
     def is_drained(self) -> bool:

@@ -120,6 +120,26 @@ class MemoryEventStore:
     def _is_deleted(self, stream: str) -> bool:
         return self.metadata.get(stream, {}).get("$tb") == SOFT_DELETED
 
+    may_lag = False
+
+    async def end_position(self) -> int | None:
+        self._reachable()
+        return self.log[-1].position if self.log else None
+
+    async def stream_limits(self, stream: str) -> None:
+        self._reachable()
+
+    async def first_from(self, position: int) -> StoredEvent | None:
+        self._reachable()
+        return next((event for event in self.log if event.position >= position), None)
+
+    async def first_after(self, position: int) -> StoredEvent | None:
+        return await self.first_from(position + 1)
+
+    async def last_until(self, position: int) -> StoredEvent | None:
+        self._reachable()
+        return next((event for event in reversed(self.log) if event.position <= position), None)
+
     def _repeated(self, history: list[StoredEvent], expected: int, events: Sequence[NewEvent]) -> Appended | None:
         there = history[expected + 1 : expected + 1 + len(events)]
         if [event.id for event in there] != [event.id for event in events]:

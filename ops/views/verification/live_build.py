@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from infrastructure.checkpoints import CHECKPOINTS, low_watermark
+from infrastructure.checkpoints import CHECKPOINTS, low_watermark, missing_for_target
+from infrastructure.checkpoints.log_check import LogReads
 from infrastructure.view_registry import VIEW_RECORDS, Build, ViewRecord
 from ops.views.verification.ports import DocumentSource
 from read_models.model.view import View
@@ -36,6 +37,14 @@ class LiveBuild:
         target = record.target(record.live)
         reached = low_watermark(target, await self._store.load(CHECKPOINTS, target.keys))
         return -1 if reached is None else reached
+
+    async def require_its_log(self, log: LogReads) -> None:
+        """Raises NotVerifiable when the log is not the one that the build was made from."""
+        record = await _record(self._store, self.view.name)
+        target = record.target(record.live)
+        missing = await missing_for_target(log, target, await self._store.load(CHECKPOINTS, target.keys))
+        if missing is not None:
+            raise NotVerifiable(f"{missing}\nto make it right: eventfold views rebuild {self.view.name}")
 
 
 async def live_build(store: DocumentSource, versions: Sequence[View]) -> LiveBuild:

@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
+from infrastructure.checkpoints.log_check import LogReads
 from infrastructure.event_store import StoredEvent
 from infrastructure.read_store import Page, StoredDocument, Where
 
 
-class EventSource(Protocol):
-    """The event store's `$all`; see infrastructure.event_store.EventStore."""
+class EventSource(LogReads, Protocol):
+    """The event store; see infrastructure.event_store.EventStore."""
 
     def read_all(self, after: int | None) -> AsyncIterator[StoredEvent]: ...
 

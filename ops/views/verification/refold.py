@@ -63,6 +63,7 @@ class Refold:
     def take(self, stored: StoredEvent, recorded: RecordedEvent[Any]) -> None:
         """Folds the next event, which is of one of the view's types. Raises NoRoom."""
         position = recorded.position
+        self._left_out.compare(stored)
         if self._left_out.event(position):
             return
         try:
@@ -76,6 +77,7 @@ class Refold:
 
     def unreadable(self, stored: StoredEvent, error: Exception) -> None:
         """The next event can't be decoded, or its keys not be found: it must be a dead letter."""
+        self._left_out.compare(stored)
         # Above the watermark the projector may still have to park it.
         if self._left_out.event(stored.position) or stored.position > self._watermark:
             return

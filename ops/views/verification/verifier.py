@@ -121,6 +121,7 @@ class Verifier:
         for name in dict.fromkeys(view.name for view in self._views):
             try:
                 build = await live_build(self._store, [view for view in self._views if view.name == name])
+                await build.require_its_log(self._log)
             except NotVerifiable as error:
                 self._failures[name] = str(error)
             else:
