@@ -1,6 +1,8 @@
 """What an aggregate was at an earlier moment: the events of its stream, as far as that moment."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from domain.model.aggregate import Aggregate
 from infrastructure.event_store import StoredEvent
@@ -11,6 +13,12 @@ from query_api.read_side import ReadSide
 from query_api.streams.stream import stream_events
 
 _VERSION = re.compile(r"[0-9]+", re.ASCII)
+_MOMENT: Mapping[str, Any] = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": MAX_POSITION - 1},
+        {"type": "string", "format": "date-time"},
+    ]
+}
 
 
 def as_of_parameter(aggregate: Aggregate, *, required: bool = False) -> RouteParameter:
@@ -21,7 +29,7 @@ def as_of_parameter(aggregate: Aggregate, *, required: bool = False) -> RoutePar
     )
     if not required:
         description += "; can't be combined with `at_least`"
-    return RouteParameter("as_of", description, required=required)
+    return RouteParameter("as_of", description, _MOMENT, required)
 
 
 async def events_as_of(read_side: ReadSide, aggregate: Aggregate, aggregate_id: str, moment: str) -> list[StoredEvent]:

@@ -12,7 +12,7 @@ from domain.model.aggregate import Aggregate
 from domain.model.event_types import UndecodableEvent, UnknownEventType
 from infrastructure.event_codec import EventCodec, EventMetadata, decode_metadata
 from infrastructure.event_store import StoredEvent
-from query_api.http.kinds import parser
+from query_api.http.kinds import described, parser
 from query_api.http.parameters import MAX_POSITION, RouteParameter, whole_number
 from query_api.http.problems import not_found
 from query_api.http.responses import Response, weak
@@ -56,7 +56,9 @@ class History(Struct, omit_defaults=True):
     next: int | UnsetType = UNSET
 
 
-_FROM = RouteParameter("from", "The first revision shown", {"type": "integer", "minimum": 0, "default": 0})
+_FROM = RouteParameter(
+    "from", "The first revision shown", {"type": "integer", "minimum": 0, "maximum": MAX_POSITION - 1, "default": 0}
+)
 _LIMIT = RouteParameter(
     "limit",
     "How many events at most",
@@ -91,6 +93,7 @@ def history_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
         answer=History,
         description="An event of an unknown type, or one that can't be decoded, is shown with its error and as stored.",
         parameters=(_FROM, _LIMIT),
+        in_path=(described(id_parameter(aggregate)),),
     )
 
 

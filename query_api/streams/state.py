@@ -6,7 +6,7 @@ from typing import Any
 from litestar.types import Scope
 
 from domain.model.aggregate import Aggregate
-from query_api.http.kinds import parser
+from query_api.http.kinds import described, parser
 from query_api.http.problems import malformed, not_found
 from query_api.http.responses import Response, versioned
 from query_api.http.route import Route
@@ -48,4 +48,5 @@ def state_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
         answer=aggregate.state,
         description="What the rules remember of it. The `ETag` is its version at that moment.",
         parameters=(as_of_parameter(aggregate, required=True),),
+        in_path=(described(id_parameter(aggregate)),),
     )

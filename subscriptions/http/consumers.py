@@ -6,6 +6,7 @@ from typing import Any
 from litestar import get
 
 from infrastructure.checkpoints import Target
+from infrastructure.http.openapi import documented
 from infrastructure.http.problems import Problem
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
 from subscriptions.http.responses import Consumers, ConsumerStatus, EventStoreStatus
@@ -34,11 +35,16 @@ def consumer_routes(
     async def consumers() -> Consumers:
         return await statuses()
 
-    @get("/consumers/{name:str}", summary="One consumer", tags=_TAGS)
+    @get(
+        "/consumers/{name:str}",
+        summary="One consumer",
+        tags=_TAGS,
+        **documented({404: "There is no such consumer"}),
+    )
     async def consumer(name: str) -> ConsumerStatus:
         found = {one.name: one for one in (await statuses()).consumers}
         if name not in found:
-            detail = f"there is no consumer {name!r}; there are {', '.join(sorted(found)) or 'none yet'}"
+            detail = f"there is no consumer {name[:100]!r}; there are {', '.join(sorted(found)) or 'none yet'}"
             raise Problem(404, "not-found", "Not found", detail)
         return found[name]
 
