@@ -1,22 +1,16 @@
 """The OpenAPI operations of the command routes, taken from the commands' own Structs."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from litestar.openapi.spec import (
-    OpenAPIHeader,
-    OpenAPIMediaType,
-    OpenAPIResponse,
-    Operation,
-    Parameter,
-    Reference,
-    RequestBody,
-    Schema,
-)
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIHeader, Parameter
+from msgspec import Meta
 
+from command_api.headers import IF_MATCH_PATTERN, WORD_PATTERN
 from domain.model.aggregate import Aggregate, CommandType
-from infrastructure.http.problems import MEDIA_TYPE
+from domain.model.identifiers import IDENTIFIER_PATTERN
+from infrastructure.http.openapi import RawSchema, documented, header, json_body
 
 _REFUSALS = {
     400: "Malformed, or it can never be right; `errors` points at each fault",
@@ -25,89 +19,67 @@ _REFUSALS = {
     410: "It has been deleted; a command that creates it may create it again, unless it was deleted for good",
     412: "It is not at the version that If-Match names",
     413: "The body is too large",
-    415: "The body is not JSON",
+    415: "The body is not sent as JSON",
     422: "The Idempotency-Key belongs to another command",
+    500: "Its stream holds an event that can't be read",
     503: "The event store can't be reached; repeat with the same Idempotency-Key after Retry-After seconds",
 }
 
 
-def operation_for(aggregate: Aggregate, command_type: CommandType) -> type[Operation]:
-    """An Operation class that Litestar fills for the command's route."""
-
-    @dataclass
-    class CommandOperation(Operation):
-        def __post_init__(self) -> None:
-            self.request_body = RequestBody(
-                content={"application/json": OpenAPIMediaType(schema=_schema(command_type.struct))},
-                required=command_type.creates,
-                description=command_type.struct.__doc__,
-            )
-            self.parameters = [*(self.parameters or []), *_headers()]
-            self.responses = _responses(aggregate, command_type)
-
-    return CommandOperation
+def operation_for(aggregate: Aggregate, command_type: CommandType, *, named: bool) -> dict[str, Any]:
+    """What the decorator of the command's route is to be given; `named` says that the id stands in the path."""
+    parameters = [*([_id(aggregate)] if named else []), *_headers()]
+    status = 201 if command_type.creates else 200
+    done = ResponseSpec(_result(aggregate), description="Done; the events are on disk", generate_examples=False)
+    headers = {
+        status: _LOCATION | _DONE if command_type.creates else _DONE,
+        412: {"ETag": _etag("The present version")},
+    }
+    return documented(
+        _REFUSALS, responses={status: done}, headers=headers, parameters=parameters, body=json_body(command_type.struct)
+    )
 
 
-def _schema(struct: type) -> Any:
-    """The Struct's JSON schema with its parts inlined, so that it needs no component registry."""
-    (schema,), components = msgspec.json.schema_components([struct], ref_template="{name}")
-    return _RawSchema(_inlined(schema, components))
+def _etag(description: str, *, required: bool = False) -> OpenAPIHeader:
+    return header(description, required=required, type="string", pattern='^"[0-9]+"$')
 
 
-class _RawSchema(Schema):
-    """A JSON schema that is written as it is."""
+_DONE = {
+    "ETag": _etag("The stream's revision, for If-Match", required=True),
+    "Eventfold-Position": header(
+        "The commit position, for `at_least` in queries", required=True, type="integer", minimum=0
+    ),
+    "X-Correlation-ID": header("What the command's events carry", required=True, type="string", pattern=WORD_PATTERN),
+}
+_LOCATION = {"Location": header("Its path, here and at the query API", required=True, type="string")}
 
-    def __init__(self, raw: dict[str, Any]) -> None:
-        super().__init__()
-        self._raw = raw
 
-    def to_schema(self) -> dict[str, Any]:
-        return self._raw
+def _id(aggregate: Aggregate) -> Parameter:
+    schema = RawSchema({"type": "string", "pattern": IDENTIFIER_PATTERN})
+    return Parameter(name=aggregate.id_field, param_in="path", required=True, schema=schema)
 
 
-def _inlined(schema: Any, components: dict[str, Any]) -> Any:
-    if isinstance(schema, list):
-        return [_inlined(part, components) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return _inlined(components[schema["$ref"]], components)
-    return {name: _inlined(part, components) for name, part in schema.items()}
+def _result(aggregate: Aggregate) -> type[msgspec.Struct]:
+    version = Annotated[int, Meta(ge=0, description="The stream's revision, also in ETag")]
+    position = Annotated[int, Meta(ge=0, description="For `at_least` in queries, also in Eventfold-Position")]
+    name = "".join(word.capitalize() for word in aggregate.category.split("_")) + "Result"
+    fields = [(aggregate.id_field, str), ("version", version), ("position", position)]
+    return msgspec.defstruct(name, fields, module=__name__)
 
 
 def _headers() -> list[Parameter]:
-    text = Schema(type="string")  # type: ignore[arg-type]
-    described = {
-        "Idempotency-Key": "Makes a repetition safe: the first response is given again",
-        "If-Match": "The ETag of the version that the command is for; another version is refused with 412",
-        "X-Correlation-ID": "Follows the command into its events; its own id by default",
-        "Eventfold-Actor": "Who acts, as the gateway authenticated them",
+    word = {"type": "string", "pattern": WORD_PATTERN}
+    match = {"type": "string", "pattern": IF_MATCH_PATTERN, "examples": ['"0"', "*"]}
+    # No pattern for the trace headers: what does not have W3C's form is dropped, not refused.
+    described: dict[str, tuple[dict[str, Any], str]] = {
+        "Idempotency-Key": (word, "Makes a repetition safe: the first response is given again"),
+        "If-Match": (match, "The ETag of the version that the command is for; another version is refused with 412"),
+        "X-Correlation-ID": (word, "Follows the command into its events; its own id by default"),
+        "Eventfold-Actor": (word, "Who acts, as the gateway authenticated them"),
+        "traceparent": ({"type": "string"}, "W3C trace context, followed into the events; dropped where malformed"),
+        "tracestate": ({"type": "string"}, "W3C trace state; kept as far as 512 characters, dropped where malformed"),
     }
     return [
-        Parameter(name=name, param_in="header", required=False, description=description, schema=text)
-        for name, description in described.items()
+        Parameter(name=name, param_in="header", required=False, description=text, schema=RawSchema(schema))
+        for name, (schema, text) in described.items()
     ]
-
-
-def _responses(aggregate: Aggregate, command_type: CommandType) -> dict[str, OpenAPIResponse | Reference]:
-    properties = {
-        aggregate.id_field: {"type": "string"},
-        "version": {"type": "integer", "description": "The stream's revision, also in ETag"},
-        "position": {"type": "integer", "description": "For `at_least` in queries, also in Eventfold-Position"},
-    }
-    done = OpenAPIResponse(
-        description="Done; the events are on disk",
-        headers={name: OpenAPIHeader(description=name) for name in ("ETag", "Eventfold-Position")},
-        content={
-            "application/json": OpenAPIMediaType(
-                schema=_RawSchema({"type": "object", "properties": properties, "required": list(properties)})
-            )
-        },
-    )
-    responses: dict[str, OpenAPIResponse | Reference] = {"201" if command_type.creates else "200": done}
-    for status, description in _REFUSALS.items():
-        body = _RawSchema({"type": "object", "properties": {"type": {"type": "string"}, "detail": {"type": "string"}}})
-        responses[str(status)] = OpenAPIResponse(
-            description=description, content={MEDIA_TYPE: OpenAPIMediaType(schema=body)}
-        )
-    return responses

@@ -122,7 +122,8 @@ class Pipeline:
             correlation_id=request.correlation_id,
             causation_id=request.command_id,
             actor=request.actor,
-            traceparent=request.traceparent,
+            traceparent=request.trace.traceparent,
+            tracestate=request.trace.tracestate,
         )
         new_events = [
             self._codec.encode(event, metadata, event_id(stream, request.command_id, request.command_hash, index))

@@ -1,19 +1,18 @@
-"""A command request: what its headers say (who, which command id, on which version), and its body as a command."""
+"""A command request: its headers and its body, put together as the pipeline needs them."""
 
 import hashlib
 import re
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from command_api.headers import CommandHeaders
 from domain.model.aggregate import CommandType
 from infrastructure.http.problems import PointedError, Problem
+from infrastructure.telemetry import TraceContext
 
-_PRINTABLE_TOKEN = re.compile(r"[\x21-\x7e]{1,128}")
-_ETAG = re.compile(r'(W/)?"([^"]*)"')
 _AT = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -34,21 +33,14 @@ class CommandRequest(Struct, frozen=True):
     if_match: frozenset[int] | None
     correlation_id: str
     actor: str
-    traceparent: str | None = None
+    trace: TraceContext = TraceContext()
 
 
 def command_request(
-    command_type: CommandType,
-    aggregate_id: str,
-    command: Struct,
-    headers: Mapping[str, str],
-    traceparent: str | None = None,
+    command_type: CommandType, aggregate_id: str, command: Struct, headers: CommandHeaders, trace: TraceContext
 ) -> CommandRequest:
-    """Builds what the pipeline needs; `traceparent` is the trace that the command belongs to.
-
-    Raises Problem (400) when a header is malformed.
-    """
-    key = _token(headers, "idempotency-key")
+    """Builds what the pipeline needs; `trace` is the one that the command belongs to."""
+    key = headers.idempotency_key
     command_id = key or str(uuid.uuid4())
     return CommandRequest(
         aggregate_id=aggregate_id,
@@ -56,16 +48,16 @@ def command_request(
         command_id=command_id,
         has_client_key=key is not None,
         command_hash=_hash(command_type, command) if key else "",
-        if_match=_if_match(headers.get("if-match")),
-        correlation_id=_token(headers, "x-correlation-id") or command_id,
-        actor=_token(headers, "eventfold-actor") or "anonymous",
-        traceparent=traceparent,
+        if_match=headers.if_match,
+        correlation_id=headers.correlation_id or command_id,
+        actor=headers.actor or "anonymous",
+        trace=trace,
     )
 
 
-def server_named_id(command_type: CommandType, headers: Mapping[str, str]) -> str:
+def server_named_id(command_type: CommandType, headers: CommandHeaders) -> str:
     """The id of an aggregate that the client did not name: the same for a repeated Idempotency-Key."""
-    key = _token(headers, "idempotency-key")
+    key = headers.idempotency_key
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{command_type.struct.__name__}|{key}") if key else uuid.uuid4())
 
 
@@ -95,28 +87,6 @@ def _invalid_command(message: str) -> Problem:
     fault = PointedError(pointer, detail)
     title = "The command is not what its schema says"
     return Problem(400, "invalid-command", title, f"{pointer or '/'}: {detail}", errors=[fault])
-
-
-def _token(headers: Mapping[str, str], name: str) -> str | None:
-    value = headers.get(name)
-    if value is None:
-        return None
-    if not _PRINTABLE_TOKEN.fullmatch(value):
-        detail = f"{name} must be 1 to 128 printable ASCII characters without spaces"
-        raise Problem(400, "malformed-header", "A request header is malformed", detail)
-    return value
-
-
-def _if_match(value: str | None) -> frozenset[int] | None:
-    if value is None or value.strip() == "*":
-        return None
-    tags = [tag.strip() for tag in value.split(",")]
-    parsed = [_ETAG.fullmatch(tag) for tag in tags]
-    if not all(parsed):
-        detail = f'If-Match takes "<version>" as the ETag header gave it, or *, not {value[:100]}'
-        raise Problem(400, "malformed-header", "A request header is malformed", detail)
-    # A weak tag never matches here (RFC 9110, 13.1.1), nor does a tag that is not one of our versions.
-    return frozenset(int(tag[2]) for tag in parsed if tag and not tag[1] and tag[2].isdecimal())
 
 
 def _hash(command_type: CommandType, command: Struct) -> str:

@@ -13,12 +13,13 @@ from litestar import Request, Response, post, put
 from opentelemetry import trace
 from prometheus_client import Counter, Histogram
 
+from command_api.headers import command_headers
 from command_api.openapi import operation_for
 from command_api.pipeline import Pipeline
 from command_api.requests import command_request, decode_command, server_named_id
 from command_api.responses import REFUSALS, problem, success
 from domain.model.aggregate import Aggregate, CommandType
-from infrastructure.telemetry import context_from, traceparent
+from infrastructure.telemetry import context_from, current_trace
 
 _OUTCOMES = Counter("eventfold_commands_total", "Commands by the HTTP status of the response", ["command", "status"])
 _SECONDS = Histogram(
@@ -45,8 +46,7 @@ def command_routes(aggregates: Iterable[Aggregate], pipeline: Pipeline) -> list[
 def _routes(aggregate: Aggregate, command_type: CommandType, pipeline: Pipeline) -> Iterable[Any]:
     handle = _handler(aggregate, command_type, pipeline)
     named = f"/{aggregate.plural}/{{{aggregate.id_field}:str}}"
-    documented: dict[str, Any] = {
-        "operation_class": operation_for(aggregate, command_type),
+    described: dict[str, Any] = {
         "summary": command_type.summary,
         "description": command_type.struct.__doc__,
         "tags": [aggregate.plural],
@@ -57,33 +57,38 @@ def _routes(aggregate: Aggregate, command_type: CommandType, pipeline: Pipeline)
         return await handle(request, request.path_params[aggregate.id_field])
 
     async def named_by_server(request: HttpRequest) -> Response[bytes]:
-        return await handle(request, server_named_id(command_type, request.headers))
+        return await handle(request, None)
 
     if command_type.creates:
         operation_id = command_type.struct.__name__
-        yield put(named, operation_id=operation_id, **documented)(named_by_client)
-        yield post(f"/{aggregate.plural}", operation_id=f"{operation_id}Unnamed", **documented)(named_by_server)
+        by_client = described | operation_for(aggregate, command_type, named=True)
+        yield put(named, operation_id=operation_id, **by_client)(named_by_client)
+        by_server = described | operation_for(aggregate, command_type, named=False)
+        yield post(f"/{aggregate.plural}", operation_id=f"{operation_id}Unnamed", **by_server)(named_by_server)
     else:
         path = f"{named}/{command_type.action}"
-        yield post(path, operation_id=command_type.struct.__name__, **documented)(named_by_client)
+        by_client = described | operation_for(aggregate, command_type, named=True)
+        yield post(path, operation_id=command_type.struct.__name__, **by_client)(named_by_client)
 
 
 def _handler(
     aggregate: Aggregate, command_type: CommandType, pipeline: Pipeline
-) -> Callable[[HttpRequest, str], Awaitable[Response[bytes]]]:
+) -> Callable[[HttpRequest, str | None], Awaitable[Response[bytes]]]:
+    """handle(request, id of the aggregate, None where the server is to choose it) -> response."""
     name = command_type.struct.__name__
     decoder = msgspec.json.Decoder(command_type.struct)
     seconds = _SECONDS.labels(name)
     succeeded = _OUTCOMES.labels(name, "201" if command_type.creates else "200")
 
-    async def handle(request: HttpRequest, aggregate_id: str) -> Response[bytes]:
+    async def handle(request: HttpRequest, named: str | None) -> Response[bytes]:
         started = perf_counter()
-        headers = request.headers
+        headers = command_headers(request.scope["headers"])
+        aggregate_id = server_named_id(command_type, headers) if named is None else named
         try:
-            command = decode_command(decoder, await request.body(), headers.get("content-type", ""))
-            with _tracer.start_as_current_span(name, context=context_from(headers.get("traceparent"))):
-                trace_context = traceparent() or headers.get("traceparent")
-                sent = command_request(command_type, aggregate_id, command, headers, trace_context)
+            command = decode_command(decoder, await request.body(), headers.content_type)
+            continued = context_from(headers.traceparent, headers.tracestate)
+            with _tracer.start_as_current_span(name, context=continued):
+                sent = command_request(command_type, aggregate_id, command, headers, current_trace())
                 result = await pipeline.handle(aggregate, command_type, sent)
         except REFUSALS as error:
             refused = problem(error)

@@ -37,6 +37,7 @@ class EventMetadata(Struct, frozen=True, omit_defaults=True, gc=False):
     causation_id: str | None = msgspec.field(name="$causationId", default=None)
     actor: str | None = None
     traceparent: str | None = None
+    tracestate: str | None = None
 
 
 class _SchemaVersion(Struct, gc=False):

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from domain.model.identifiers import IDENTIFIER_PATTERN
+from domain.model.currencies import CURRENCIES
+from domain.model.identifiers import IDENTIFIER_PATTERN, TEXT_PATTERN
 from domain.model.money import MAX_AMOUNT
 
 MAX_LINES = 500
@@ -20,13 +21,19 @@ def _documented(description: str, **schema: object) -> Meta:
     return Meta(description=description, extra_json_schema=dict(schema))
 
 
+def _text(description: str, longest: int) -> Meta:
+    return _documented(description, minLength=1, maxLength=longest, pattern=TEXT_PATTERN)
+
+
 class OrderLine(Struct, frozen=True, forbid_unknown_fields=True):
     """A quantity of one article at one price."""
 
-    sku: Annotated[str, _documented("Article number", minLength=1, maxLength=MAX_SKU_LENGTH)]
+    sku: Annotated[str, _text("Article number", MAX_SKU_LENGTH)]
     quantity: Annotated[int, _documented("How many", minimum=1, maximum=MAX_QUANTITY)]
     unit_price: Annotated[int, _documented("Price of one, in minor units", minimum=0, maximum=MAX_AMOUNT)]
-    discount: Annotated[int, _documented("Taken off the whole line, in minor units", minimum=0)] = 0
+    discount: Annotated[
+        int, _documented("Taken off the whole line, in minor units; at most quantity times unit_price", minimum=0)
+    ] = 0
 
     @property
     def gross(self) -> int:
@@ -43,11 +50,13 @@ class PlaceOrder(Struct, frozen=True, forbid_unknown_fields=True):
     """Place a new order."""
 
     customer_id: Annotated[str, _documented("Who orders", pattern=IDENTIFIER_PATTERN)]
-    currency: Annotated[str, _documented("ISO 4217 code", minLength=3, maxLength=3, examples=["USD"])]
-    lines: Annotated[list[OrderLine], _documented("What is ordered", minItems=1, maxItems=MAX_LINES)]
+    currency: Annotated[str, _documented("ISO 4217 code", enum=sorted(CURRENCIES), examples=["USD"])]
+    lines: Annotated[
+        list[OrderLine], _documented(f"What is ordered; at most {MAX_AMOUNT} in all", minItems=1, maxItems=MAX_LINES)
+    ]
     ordered_at: Annotated[
         Annotated[datetime, Meta(tz=True)] | None,
-        _documented("Business time of the order, if it is not now; RFC 3339 with an offset"),
+        _documented("Business time of the order, if it is not now; RFC 3339 with an offset, in the years 1970 to 9998"),
     ] = None
 
 
@@ -58,8 +67,8 @@ class ConfirmOrder(Struct, frozen=True, forbid_unknown_fields=True):
 class ShipOrder(Struct, frozen=True, forbid_unknown_fields=True):
     """Hand a confirmed order to a carrier."""
 
-    carrier: Annotated[str, _documented("Who carries it", minLength=1, maxLength=MAX_TEXT_LENGTH)]
-    tracking_number: Annotated[str, _documented("The carrier's number", minLength=1, maxLength=MAX_TEXT_LENGTH)]
+    carrier: Annotated[str, _text("Who carries it", MAX_TEXT_LENGTH)]
+    tracking_number: Annotated[str, _text("The carrier's number", MAX_TEXT_LENGTH)]
 
 
 class DeliverOrder(Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,7 +78,7 @@ class DeliverOrder(Struct, frozen=True, forbid_unknown_fields=True):
 class CancelOrder(Struct, frozen=True, forbid_unknown_fields=True):
     """Cancel an order that is pending or confirmed."""
 
-    reason: Annotated[str, _documented("Why", minLength=1, maxLength=MAX_TEXT_LENGTH)]
+    reason: Annotated[str, _text("Why", MAX_TEXT_LENGTH)]
 
 
 OrderCommand = PlaceOrder | ConfirmOrder | ShipOrder | DeliverOrder | CancelOrder

@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, MethodNotAllowedException
 from msgspec import Struct
+
+from infrastructure.http.methods import allowed
 
 MEDIA_TYPE = "application/problem+json"
 _TYPES = "urn:eventfold:problem:"
@@ -75,25 +77,29 @@ def problem_response(_request: Request[Any, Any, Any], problem: Problem) -> Resp
 
 
 _HTTP_KINDS = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "media-type"}
+_HTTP_TITLES = {
+    404: "There is nothing at this path",
+    405: "The method is not allowed",
+    413: "The request body is too large",
+}
+_MAX_DETAIL = 2_000
 
 
 def http_exception_response(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """The response to an error that the framework found: no such route, wrong method, body too large."""
     status = error.status_code
-    title = {404: "There is nothing at this path", 413: "The request body is too large"}.get(status, error.detail)
     kind = _HTTP_KINDS.get(status, "malformed-request" if status < 500 else "internal-error")
-    headers = dict(error.headers or {})
+    title = _HTTP_TITLES.get(status, "The request is malformed" if status < 500 else "The service failed")
+    errors, headers, detail = _pointed(error.extra), dict(error.headers or {}), error.detail[:_MAX_DETAIL]
+    if isinstance(error, MethodNotAllowedException):
+        headers = {"Allow": allowed(headers.get("allow", "").split(", "))}
+        detail = f"{request.method} is not allowed here; {headers['Allow']} are"
+    elif errors:
+        # Litestar's own detail repeats the whole URL.
+        detail = "; ".join(f"{one.pointer or '/'}: {one.detail}" for one in errors)[:_MAX_DETAIL]
     if status == 413:
         headers["Connection"] = "close"  # the rest of the body is not wanted
-    problem = Problem(
-        status,
-        kind,
-        title,
-        "" if error.detail == title else error.detail,
-        errors=_pointed(error.extra),
-        headers=headers,
-    )
-    return problem_response(request, problem)
+    return problem_response(request, Problem(status, kind, title, detail, errors=errors, headers=headers))
 
 
 def _pointed(extra: Any) -> list[PointedError]:
@@ -104,7 +110,7 @@ def _pointed(extra: Any) -> list[PointedError]:
 
 def unexpected_error_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The response to a bug: logged in full here; the client gets no internal details."""
-    log.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
+    log.error("a request failed", method=request.method, path=request.url.path[:200], exc_info=error)
     return problem_response(request, Problem(500, "internal-error", "The service failed at this request"))
 
 

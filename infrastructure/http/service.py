@@ -7,10 +7,13 @@ from typing import Any
 from litestar import Litestar, Response, get
 from litestar.datastructures import State
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import ScalarRenderPlugin, SwaggerRenderPlugin
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.plugins import YamlRenderPlugin
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from infrastructure.http.api_pages import ApiPages, pages_router, to_pages
 from infrastructure.http.health import Probe, Readiness, readiness
+from infrastructure.http.methods import answer_head, options
 from infrastructure.http.problems import EXCEPTION_HANDLERS
 from infrastructure.settings import Settings
 from infrastructure.version import installed_version
@@ -33,23 +36,29 @@ def create_app(
     lifespan: Sequence[Lifespan] = (),
     on_stop: Sequence[Callable[[], None]] = (),
 ) -> Litestar:
-    """A Litestar application with the handlers given, /health/live, /health/ready, /metrics and OpenAPI at /schema.
+    """A Litestar application with the handlers given, /health/live, /health/ready, /metrics, and OpenAPI at /schema.
 
     `on_stop` is called when the service is asked to stop, before requests under way are waited for.
     """
-    return Litestar(
-        route_handlers=[*handlers, *_health(probes), _metrics],
+    routes = [*handlers, *_health(probes), _metrics, to_pages]
+    app = Litestar(
+        route_handlers=[*options(routes), *routes],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=list(lifespan),
         state=State({ON_STOP: tuple(on_stop)}),
         request_max_body_size=settings.http.max_body_bytes,
         openapi_config=OpenAPIConfig(
-            title=title, version=installed_version(), render_plugins=[ScalarRenderPlugin(), SwaggerRenderPlugin()]
+            title=title,
+            version=installed_version(),
+            render_plugins=[ApiPages(), YamlRenderPlugin()],
+            openapi_router=pages_router(),
         ),
         logging_config=None,
         etag=None,
         debug=False,
     )
+    answer_head(app)
+    return app
 
 
 def closing(*closers: Callable[[], Awaitable[None]]) -> Lifespan:
@@ -67,11 +76,17 @@ def closing(*closers: Callable[[], Awaitable[None]]) -> Lifespan:
 
 
 def _health(probes: Mapping[str, Probe]) -> list[Any]:
-    @get("/health/live", summary="Whether the process serves", tags=["health"])
+    @get("/health/live", operation_id="Live", summary="Whether the process serves", tags=["health"])
     async def live() -> dict[str, str]:
         return {"status": "alive"}
 
-    @get("/health/ready", summary="Whether every dependency answers; 503 when one does not", tags=["health"])
+    @get(
+        "/health/ready",
+        operation_id="Ready",
+        summary="Whether every dependency answers",
+        tags=["health"],
+        responses={503: ResponseSpec(Readiness, description="A dependency does not", generate_examples=False)},
+    )
     async def ready() -> Response[Readiness]:
         result = await readiness(probes)
         return Response(result, status_code=200 if result.ready else 503)
@@ -79,6 +94,17 @@ def _health(probes: Mapping[str, Probe]) -> list[Any]:
     return [live, ready]
 
 
-@get("/metrics", summary="Prometheus metrics", tags=["health"], sync_to_thread=False)
+@get(
+    "/metrics",
+    operation_id="Metrics",
+    summary="Prometheus metrics",
+    tags=["health"],
+    sync_to_thread=False,
+    responses={
+        200: ResponseSpec(
+            str, description="In Prometheus's text format", media_type="text/plain", generate_examples=False
+        )
+    },
+)
 def _metrics() -> Response[bytes]:
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from infrastructure.checkpoints import Missing
 from infrastructure.clock import now_millis
 from infrastructure.event_store import EventStoreUnavailable
+from infrastructure.http.openapi import BODY, documented, json_body
 from infrastructure.http.problems import Problem
 from infrastructure.view_registry import NotPossible, ViewRecord, transitions
 from infrastructure.view_registry.transitions import MOST_PARTITIONS
@@ -21,6 +22,9 @@ from subscriptions.http.problems import as_problems
 from subscriptions.ports import DocumentStore
 
 _TAGS = ["views"]
+_UNKNOWN = {404: "There is no such view"}
+_AWAY = {503: "A store can't be reached, or the projector is starting"}
+_CHANGE = _UNKNOWN | _AWAY | {409: "Not possible now: the detail says why"}
 
 
 class Partitioning(Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,11 +74,17 @@ def view_routes(
     async def status() -> Status:
         return await reader.read()
 
-    @get("/views/{name:str}", summary="One view", tags=_TAGS)
+    @get("/views/{name:str}", summary="One view", tags=_TAGS, **documented(_UNKNOWN | _AWAY))
     async def view(name: str) -> ViewStatus:
         return await one(name)
 
-    @post("/views/{name:str}/rebuild", summary="Build a view anew beside the live build", tags=_TAGS, status_code=202)
+    @post(
+        "/views/{name:str}/rebuild",
+        summary="Build a view anew beside the live build",
+        tags=_TAGS,
+        status_code=202,
+        **documented(_CHANGE),
+    )
     async def rebuild(name: str) -> ViewStatus:
         version, lost = workload.newest_version(name), await lost_builds(name)
 
@@ -85,11 +95,23 @@ def view_routes(
 
         return await change(name, begin)
 
-    @delete("/views/{name:str}/rebuild", summary="Cancel what is under way", tags=_TAGS, status_code=200)
+    @delete(
+        "/views/{name:str}/rebuild",
+        summary="Cancel what is under way",
+        tags=_TAGS,
+        status_code=200,
+        **documented(_CHANGE),
+    )
     async def cancel(name: str) -> ViewStatus:
         return await change(name, lambda record: transitions.cancelled(record, now_millis(), grace))
 
-    @post("/views/{name:str}/switch-back", summary="Go back to the previous build", tags=_TAGS, status_code=202)
+    @post(
+        "/views/{name:str}/switch-back",
+        summary="Go back to the previous build",
+        tags=_TAGS,
+        status_code=202,
+        **documented(_CHANGE),
+    )
     async def switch_back(name: str) -> ViewStatus:
         lost = await lost_builds(name)
 
@@ -100,11 +122,22 @@ def view_routes(
 
         return await change(name, begin)
 
-    @delete("/views/{name:str}/previous", summary="Remove the previous build now", tags=_TAGS, status_code=200)
+    @delete(
+        "/views/{name:str}/previous",
+        summary="Remove the previous build now",
+        tags=_TAGS,
+        status_code=200,
+        **documented(_CHANGE),
+    )
     async def drop_previous(name: str) -> ViewStatus:
         return await change(name, transitions.without_previous)
 
-    @put("/views/{name:str}/partitions", summary="Divide a view anew", tags=_TAGS)
+    @put(
+        "/views/{name:str}/partitions",
+        summary="Divide a view anew",
+        tags=_TAGS,
+        **documented(_CHANGE | BODY, body=json_body(Partitioning)),
+    )
     async def partition(name: str, data: Partitioning) -> ViewStatus:
         with as_problems():
             record = (await workload.registry.load([name])).get(name)
@@ -127,7 +160,7 @@ def view_routes(
 
 
 def _no_such_view(name: str, existing: list[str]) -> Problem:
-    return Problem(404, "not-found", "Not found", f"there is no view {name!r}; there are {', '.join(existing)}")
+    return Problem(404, "not-found", "Not found", f"there is no view {name[:100]!r}; there are {', '.join(existing)}")
 
 
 def _starting(name: str) -> Problem:

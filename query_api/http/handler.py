@@ -11,7 +11,7 @@ from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.http.problems import Problem, unavailable
 from infrastructure.read_store import ReadStoreUnavailable
 from query_api.http.metrics import RouteMetrics
-from query_api.http.openapi import operation, responses
+from query_api.http.openapi import operation
 from query_api.http.parameters import read_query
 from query_api.http.responses import Response, refusal
 from query_api.http.route import Route
@@ -36,8 +36,7 @@ def handler(route: Route) -> Any:
         summary=route.summary,
         description=route.description or None,
         tags=[route.path.split("/")[1]],
-        operation_class=operation(route),
-        responses=responses(route),
+        **operation(route),
     )
     async def handle(request: Request[Any, Any, Any]) -> ASGIApp:
         started = perf_counter()
@@ -59,5 +58,5 @@ def handler(route: Route) -> Any:
 
 
 def _failed(request: Request[Any, Any, Any], error: Exception) -> Response:
-    log.error("a query failed", path=request.url.path, exc_info=error)
+    log.error("a query failed", path=request.url.path[:200], exc_info=error)
     return refusal(Problem(500, "internal-error", "The service failed at this request"))

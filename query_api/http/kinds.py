@@ -5,7 +5,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from domain.model.identifiers import identifier_faults, is_identifier, text_faults
+from domain.model.identifiers import IDENTIFIER_PATTERN, TEXT_PATTERN, identifier_faults, is_identifier, text_faults
 from query_api.http.parameters import RouteParameter, whole_number
 from query_api.http.problems import malformed
 from query_api.http.times import epoch_millis
@@ -59,7 +59,7 @@ def hint(kind: Kind) -> str:
 def _schema(kind: Kind) -> dict[str, Any]:
     match kind:
         case Identifier():
-            return {"type": "string"}
+            return {"type": "string", "pattern": IDENTIFIER_PATTERN}
         case WholeNumber(lowest, highest):
             return {"type": "integer", "minimum": lowest, "maximum": highest}
         case OneOf(words):
@@ -69,7 +69,7 @@ def _schema(kind: Kind) -> dict[str, Any]:
         case Time():
             return {"type": "string", "format": "date-time"}
         case Text(longest):
-            return {"type": "string", "minLength": 1, "maxLength": longest}
+            return {"type": "string", "minLength": 1, "maxLength": longest, "pattern": TEXT_PATTERN}
 
 
 def _identifier(value: str, name: str) -> str:

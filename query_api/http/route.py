@@ -17,8 +17,8 @@ Respond = Callable[[Scope, Mapping[str, str]], Awaitable[Response]]
 class Route(Struct, frozen=True):
     """One GET route. `path` has its parameters in braces; `answer` is the type of its body, for OpenAPI.
 
-    `parameters` are all that the query string may hold. Those of the path are described as text unless `in_path` says
-    more. `refusals` are the statuses, and what they mean, beyond those that every route has.
+    `parameters` are all that the query string may hold, `in_path` those of the path. `refusals` are the statuses, and
+    what they mean, beyond those that every route has.
     """
 
     path: str

@@ -12,7 +12,9 @@ from query_api.http.problems import malformed
 from read_models.model.query import ListQuery
 
 CURSOR = RouteParameter(
-    "cursor", "Where the page begins: the `next` of the page before, with the same other parameters"
+    "cursor",
+    "Where the page begins: the `next` of the page before, with the same other parameters",
+    {"type": "string", "pattern": "^[A-Za-z0-9_-]{16}$"},
 )
 
 _CHECK_BYTES = 4

@@ -1,6 +1,8 @@
 """What an aggregate was at an earlier moment: the events of its stream, as far as that moment."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct
 
@@ -14,6 +16,12 @@ from query_api.read_side import ReadSide
 from query_api.streams.stream import cut_off, is_whole, stream_events
 
 _VERSION = re.compile(r"[0-9]+", re.ASCII)
+_MOMENT: Mapping[str, Any] = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": MAX_POSITION - 1},
+        {"type": "string", "format": "date-time"},
+    ]
+}
 
 
 def as_of_parameter(aggregate: Aggregate, *, required: bool = False) -> RouteParameter:
@@ -24,7 +32,7 @@ def as_of_parameter(aggregate: Aggregate, *, required: bool = False) -> RoutePar
     )
     if not required:
         description += "; can't be combined with `at_least`"
-    return RouteParameter("as_of", description, required=required)
+    return RouteParameter("as_of", description, _MOMENT, required)
 
 
 class EventsAsOf(Struct, frozen=True):

@@ -12,7 +12,7 @@ from domain.model.aggregate import Aggregate
 from domain.model.event_types import UndecodableEvent, UnknownEventType
 from infrastructure.event_codec import EventCodec, EventMetadata, decode_metadata
 from infrastructure.event_store import StoredEvent
-from query_api.http.kinds import parser
+from query_api.http.kinds import described, parser
 from query_api.http.openapi import STREAM_REFUSALS
 from query_api.http.parameters import MAX_POSITION, RouteParameter, whole_number
 from query_api.http.problems import not_found
@@ -63,7 +63,9 @@ class History(Struct, omit_defaults=True):
     first_version: int | UnsetType = UNSET
 
 
-_FROM = RouteParameter("from", "The first revision shown", {"type": "integer", "minimum": 0, "default": 0})
+_FROM = RouteParameter(
+    "from", "The first revision shown", {"type": "integer", "minimum": 0, "maximum": MAX_POSITION - 1, "default": 0}
+)
 _LIMIT = RouteParameter(
     "limit",
     "How many events at most",
@@ -105,6 +107,7 @@ def history_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
         ),
         refusals=STREAM_REFUSALS,
         parameters=(_FROM, _LIMIT),
+        in_path=(described(id_parameter(aggregate)),),
     )
 
 

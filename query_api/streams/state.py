@@ -8,7 +8,7 @@ from litestar.types import Scope
 from domain.model.aggregate import Aggregate
 from infrastructure.aggregate_streams import snapshot_before
 from infrastructure.event_store import StoredEvent
-from query_api.http.kinds import parser
+from query_api.http.kinds import described, parser
 from query_api.http.openapi import STREAM_REFUSALS
 from query_api.http.problems import malformed, not_found
 from query_api.http.responses import Response, versioned
@@ -66,4 +66,5 @@ def state_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
         description="What the rules remember of it. The `ETag` is its version at that moment.",
         parameters=(as_of_parameter(aggregate, required=True),),
         refusals=STREAM_REFUSALS,
+        in_path=(described(id_parameter(aggregate)),),
     )

@@ -7,6 +7,7 @@ from litestar import get, post
 from msgspec import Struct
 
 from infrastructure.checkpoints import Target
+from infrastructure.http.openapi import documented
 from infrastructure.http.problems import Problem
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
 from subscriptions.http.problems import as_problems
@@ -44,7 +45,12 @@ def consumer_routes(
     async def consumers() -> Consumers:
         return await statuses()
 
-    @get("/consumers/{name:str}", summary="One consumer", tags=_TAGS)
+    @get(
+        "/consumers/{name:str}",
+        summary="One consumer",
+        tags=_TAGS,
+        **documented({404: "There is no such consumer"}),
+    )
     async def consumer(name: str) -> ConsumerStatus:
         return await one(name)
 
@@ -57,7 +63,7 @@ def consumer_routes(
     async def one(name: str) -> ConsumerStatus:
         found = {one.name: one for one in (await statuses()).consumers}
         if name not in found:
-            detail = f"there is no consumer {name!r}; there are {', '.join(sorted(found)) or 'none yet'}"
+            detail = f"there is no consumer {name[:100]!r}; there are {', '.join(sorted(found)) or 'none yet'}"
             raise Problem(404, "not-found", "Not found", detail)
         return found[name]
 

@@ -6,12 +6,15 @@ from litestar import get, post
 from litestar.params import Parameter
 from msgspec import Meta, Struct
 
+from infrastructure.http.openapi import BODY, MALFORMED, MAX_POSITION, documented, json_body
 from subscriptions.http.problems import as_problems
 from subscriptions.http.responses import DeadLetter, DeadLetters, DeadLetterSummary, RetryOutcome
 from subscriptions.operating.dead_letters import DeadLetterOperations
 from subscriptions.parking.parked_events import ParkedEvent
 
 _TAGS = ["dead letters"]
+_UNKNOWN = {404: "There is no such consumer, or no such dead letter"}
+_AWAY = {503: "A store can't be reached, or not every process has answered"}
 
 
 class RetryRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,37 +28,59 @@ class DiscardRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """The event at `position` is to be left out of the consumer for good; `reason` is kept with it."""
 
     consumer: Annotated[str, Meta(min_length=1)]
-    position: Annotated[int, Meta(ge=0)]
+    position: Annotated[int, Meta(ge=0, le=MAX_POSITION)]
     reason: Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
 def dead_letter_routes(operations: DeadLetterOperations) -> list[Any]:
     """The routes over one process's operations."""
 
-    @get("/dead-letters", summary="Events set aside because a consumer could not handle them", tags=_TAGS)
+    @get(
+        "/dead-letters",
+        summary="Events set aside because a consumer could not handle them",
+        tags=_TAGS,
+        **documented(MALFORMED | _UNKNOWN | _AWAY),
+    )
     async def dead_letters(
         consumer: Annotated[str | None, Parameter(description="only this consumer's; a view is one")] = None,
         key: Annotated[str | None, Parameter(description="only this key's (document's) or stream's")] = None,
         limit: Annotated[int, Parameter(ge=1, le=500, description="how many at most")] = 50,
-        after: Annotated[int, Parameter(ge=-1, description="only those after this position")] = -1,
+        after: Annotated[int, Parameter(ge=-1, le=MAX_POSITION, description="only those after this position")] = -1,
     ) -> DeadLetters:
         with as_problems():
             page, more = await operations.page(consumer, key, after=after, limit=limit)
         return DeadLetters([_summary(one) for one in page], page[-1].position if more else None)
 
-    @get("/dead-letters/{consumer:str}/{position:int}", summary="One dead letter with its data", tags=_TAGS)
-    async def dead_letter(consumer: str, position: int) -> DeadLetter:
+    @get(
+        "/dead-letters/{consumer:str}/{position:int}",
+        summary="One dead letter with its data",
+        tags=_TAGS,
+        **documented(MALFORMED | _UNKNOWN | _AWAY),
+    )
+    async def dead_letter(consumer: str, position: Annotated[int, Parameter(ge=0, le=MAX_POSITION)]) -> DeadLetter:
         with as_problems():
             one = await operations.one(consumer, position)
         return DeadLetter(_summary(one), one.data, one.metadata)
 
-    @post("/dead-letters/retry", summary="Replay dead letters in order", tags=_TAGS, status_code=200)
+    @post(
+        "/dead-letters/retry",
+        summary="Replay dead letters in order",
+        tags=_TAGS,
+        status_code=200,
+        **documented(BODY | _UNKNOWN | _AWAY, body=json_body(RetryRequest)),
+    )
     async def retry(data: RetryRequest) -> RetryOutcome:
         with as_problems():
             outcome = await operations.retry(data.consumer, data.key)
         return RetryOutcome(data.consumer, outcome.replayed, 0, outcome.remaining, outcome.errors)
 
-    @post("/dead-letters/discard", summary="Leave an event out of a consumer for good", tags=_TAGS, status_code=200)
+    @post(
+        "/dead-letters/discard",
+        summary="Leave an event out of a consumer for good",
+        tags=_TAGS,
+        status_code=200,
+        **documented(BODY | _UNKNOWN | _AWAY, body=json_body(DiscardRequest)),
+    )
     async def discard(data: DiscardRequest) -> RetryOutcome:
         with as_problems():
             outcome = await operations.discard(data.consumer, data.position, data.reason)

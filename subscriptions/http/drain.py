@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from litestar import post
 from litestar.params import Parameter
 
+from infrastructure.http.openapi import MALFORMED, documented
 from infrastructure.http.problems import Problem
 from subscriptions.http.problems import as_problems
 from subscriptions.http.responses import Drained
@@ -14,7 +15,15 @@ from subscriptions.operating.draining import Draining
 def drain_route(draining: Draining) -> Any:
     """The route over one process."""
 
-    @post("/drain", summary="Wait until all that the log holds now is handled", tags=["consumers"], status_code=200)
+    @post(
+        "/drain",
+        summary="Wait until all that the log holds now is handled",
+        tags=["consumers"],
+        status_code=200,
+        **documented(
+            MALFORMED | {404: "There is no such consumer", 503: "A store is away, or not all is handled in time"}
+        ),
+    )
     async def drain(
         timeout: Annotated[float, Parameter(gt=0, le=300, description="seconds")] = 10.0,
         consumer: Annotated[

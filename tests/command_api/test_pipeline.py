@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 
 from command_api.aggregates import Aggregates
+from command_api.headers import command_headers
 from command_api.pipeline import Contended, KeyReused, Pipeline, StaleVersion
 from command_api.requests import command_request
 from domain.model.errors import NoSuchAggregate, RuleViolation
 from infrastructure.event_store import EventStoreUnavailable, WrongExpectedRevision
+from infrastructure.telemetry import TraceContext
 from tests.support.decider import NOON
 from tests.support.memory_event_store import MemoryEventStore
 from tests.support.tiny import LAMP, PARCEL, TINY_CODEC
@@ -28,9 +30,9 @@ class Instance:
         self.pipeline = Pipeline(store, TINY_CODEC, self.aggregates, retries, clock)
 
     async def __call__(self, command, aggregate_id="l-1", **headers: str):
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        raw = [(name.replace("_", "-").lower().encode(), value.encode()) for name, value in headers.items()]
         aggregate, command_type = TYPES[type(command)]
-        request = command_request(command_type, aggregate_id, command, given)
+        request = command_request(command_type, aggregate_id, command, command_headers(raw), TraceContext())
         return await self.pipeline.handle(aggregate, command_type, request)
 
 

@@ -1,0 +1,47 @@
+"""The methods that are answered at every path: HEAD wherever GET is, OPTIONS, and `Allow` with the whole truth."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from litestar import HttpMethod, Litestar, Response, route
+from litestar.enums import ScopeType
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+
+def allowed(methods: Iterable[str]) -> str:
+    """The `Allow` header of a path with handlers of these methods."""
+    named = {*methods, "OPTIONS"}
+    return ", ".join(sorted({*named, "HEAD"} if "GET" in named else named))
+
+
+def options(handlers: Sequence[HTTPRouteHandler]) -> list[Any]:
+    """A handler of OPTIONS for each path, to be registered before them: where there is none, Litestar makes one that
+    names only the methods of the handler that it saw first."""
+    methods: dict[str, set[str]] = {}
+    for handler in handlers:
+        for path in handler.paths:
+            methods.setdefault(path, set()).update(str(method) for method in handler.http_methods)
+    return [_options(path, allowed(found)) for path, found in methods.items()]
+
+
+def _options(path: str, allow: str) -> Any:
+    @route(path, http_method=[HttpMethod.OPTIONS], include_in_schema=False, sync_to_thread=False)
+    def respond() -> Response[None]:
+        return Response(None, status_code=204, headers={"Allow": allow})
+
+    return respond
+
+
+def answer_head(app: Litestar) -> None:
+    """Makes the application answer HEAD like GET; the HTTP server leaves the body out (RFC 9110, 9.3.2)."""
+    answer: ASGIApp = app.asgi_handler
+
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP and scope["method"] == HttpMethod.HEAD:
+            # A copy: the server must go on to see that it is HEAD.
+            scope = scope.copy()
+            scope["method"] = HttpMethod.GET
+        await answer(scope, receive, send)
+
+    app.asgi_handler = handler
