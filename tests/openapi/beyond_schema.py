@@ -1,0 +1,120 @@
+"""Schemathesis hooks: requests that are right by the schema and refused all the same, each by a rule that JSON Schema
+can't say. Every check stays on; only these refusals of a valid request are not counted as failures."""
+
+import json
+import unicodedata
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import schemathesis
+from schemathesis.core.failures import ServerError
+from schemathesis.openapi.checks import RejectedPositiveData
+
+Rule = Callable[[Any, Any], bool]
+"""rule(case, problem) -> whether the rule explains the refusal."""
+
+
+def _header(case: Any, name: str) -> bool:
+    return any(sent.lower() == name for sent in case.headers or {})
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
+
+
+def another_version(case: Any, problem: Any) -> bool:
+    """If-Match is made up, so that it names a version which the aggregate is not at: what the header is for."""
+    return problem["status"] == 412 and _header(case, "if-match")
+
+
+def key_of_another_command(case: Any, problem: Any) -> bool:
+    """A short Idempotency-Key is drawn again and again, each time with another body: what the header is for."""
+    return problem["status"] == 422 and _header(case, "idempotency-key")
+
+
+def sums_of_an_order(_case: Any, problem: Any) -> bool:
+    """A discount is at most quantity times price, and all lines together at most 2^53: products and sums."""
+    pointers = {fault["pointer"] for fault in problem.get("errors", [])}
+    return bool(pointers) and all(one == "/lines" or one.endswith("/discount") for one in pointers)
+
+
+def years_of_an_order(_case: Any, problem: Any) -> bool:
+    """`date-time` has no bounds in JSON Schema; `ordered_at` has: the years 1970 to 9998."""
+    return [fault["pointer"] for fault in problem.get("errors", [])] == ["/ordered_at"]
+
+
+def hidden_beyond_the_first_plane(case: Any, problem: Any) -> bool:
+    """A pattern that every regular expression engine reads can't name the formatting and private characters there."""
+    if problem["type"] != "urn:eventfold:problem:invalid-command":
+        return False
+    return any(
+        ord(one) > 0xFFFF and unicodedata.category(one) in ("Cf", "Co") for text in _texts(case.body) for one in text
+    )
+
+
+def made_up_cursor(case: Any, problem: Any) -> bool:
+    """A cursor has a check sum over what it lists; one that a page gave is accepted."""
+    return "cursor" in (case.query or {}) and problem["detail"].startswith("cursor ")
+
+
+def two_moments(case: Any, problem: Any) -> bool:
+    """`as_of` and `at_least` each are right, not together; JSON Schema sees one parameter at a time."""
+    return {"as_of", "at_least"} <= (case.query or {}).keys() and "combined" in problem["detail"]
+
+
+def range_upside_down_or_too_long(case: Any, problem: Any) -> bool:
+    """`from` is at most `to`, and not too far from it: again, two parameters."""
+    return {"from", "to"} <= (case.query or {}).keys() and any(
+        words in problem["detail"] for words in (" is after ", " span ")
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    another_version,
+    key_of_another_command,
+    sums_of_an_order,
+    years_of_an_order,
+    hidden_beyond_the_first_plane,
+    made_up_cursor,
+    two_moments,
+    range_upside_down_or_too_long,
+)
+
+
+def not_in_time(case: Any, problem: Any) -> bool:
+    """What is waited for, a position far off or a consumer that has yet to begin, does not come about: 503 says so."""
+    waits = {"at_least", "consumer"} & (case.query or {}).keys()
+    return bool(waits) and problem["type"] in (
+        "urn:eventfold:problem:view-behind",
+        "urn:eventfold:problem:not-drained",
+    )
+
+
+@schemathesis.hook
+def map_case(context: Any, case: Any) -> Any:
+    """Whoever names a consumer that has yet to begin waits for as long as it says, or ten seconds: not here."""
+    if case.operation.path == "/drain" and "consumer" in (case.query or {}) and _is_long(case.query.get("timeout", 10)):
+        case.query = {**case.query, "timeout": 0.1}
+    return case
+
+
+def _is_long(timeout: Any) -> bool:
+    try:
+        return 0.1 < float(timeout) <= 300
+    except (TypeError, ValueError):
+        return False
+
+
+@schemathesis.hook
+def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
+    """Whether the failure counts."""
+    if isinstance(failure, ServerError) and response.status_code == 503:
+        return not not_in_time(case, json.loads(response.content))
+    if isinstance(failure, RejectedPositiveData):
+        problem = json.loads(response.content)
+        return not any(rule(case, problem) for rule in RULES)
+    return True

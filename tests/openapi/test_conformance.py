@@ -1,0 +1,97 @@
+"""Every service against its own OpenAPI document, by Schemathesis with every check on: right and wrong requests, every
+method, and calls that follow from one another."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.end_to_end.conftest import LINE
+from tests.support.read_store import ReadStoreServer
+from tests.support.services import ROOT, Service, free_port, node_uri, running, start_node, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ORDER = {"customer_id": "ada", "currency": "USD", "lines": [LINE], "ordered_at": "2026-03-14T12:00:00Z"}
+SERVICES = ("command_api", "query_api", "projector", "consumers")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, Service]]:
+    """All four, over one node and one read store, with an order that every view shows."""
+    folder = tmp_path_factory.mktemp("openapi")
+    async with AsyncExitStack() as stack:
+        node = await start_node(folder)
+        stack.push_async_callback(node.kill)
+        read_store = ReadStoreServer(folder)
+        await asyncio.to_thread(read_store.start)
+        stack.callback(read_store.kill)
+        # A position far off is waited for, so not for long.
+        settings = {"eventstore_uri": node_uri(node.port), "mongo_uri": read_store.uri, "at_least_timeout": "0.05"}
+        names = ("command_api", "projector", "query_api")
+        found = {name: await stack.enter_async_context(running(name, folder, **settings)) for name in names}
+        found["consumers"] = _consumers(folder, settings)
+        await found["consumers"].start()
+        stack.push_async_callback(found["consumers"].kill)
+        for service in found.values():
+            await until(lambda service=service: service.answers("/health/ready"), f"{service.name} is ready", 60)
+        async with aiohttp.ClientSession() as http:
+            url = f"{found['command_api'].url}/orders/0"
+            async with http.put(url, json=ORDER) as response:
+                assert response.status == 201
+            async with http.post(f"{found['projector'].url}/drain?timeout=60") as response:
+                assert response.status == 200
+        yield found
+
+
+def _consumers(folder: Path, settings: dict[str, str]) -> Service:
+    port = free_port()
+    environ = {f"EVENTFOLD_{name.upper()}": value for name, value in settings.items()}
+    environ["EVENTFOLD_CONSUMERS_PORT"] = str(port)
+    return Service("consumers", port, ["tests.subscriptions.event_counts"], environ, folder / "consumers.log")
+
+
+async def conforms(service: Service, seed: int, examples: int) -> None:
+    """Runs Schemathesis on the service; what it finds is the failure's text."""
+    command = [
+        *(
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "--config-file",
+            str(Path(__file__).with_name("schemathesis.toml")),
+        ),
+        *("run", f"{service.url}/schema/openapi.json", "--checks", "all", "--no-color"),
+        *("--seed", str(seed), "--max-examples", str(examples)),
+    ]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    ran = await asyncio.to_thread(
+        subprocess.run, command, cwd=service.log.parent, env=environ, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout[-20_000:] + ran.stderr[-2000:]
+    assert "Test Phases" in ran.stdout
+    assert " a request failed" not in service.log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", SERVICES)
+async def test_a_service_is_what_its_document_says(services: dict[str, Service], name: str) -> None:
+    await conforms(services[name], seed=1, examples=4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("seed", range(2, 7))
+@pytest.mark.parametrize("name", SERVICES)
+async def test_a_service_is_what_its_document_says_over_many_seeds(
+    services: dict[str, Service], name: str, seed: int
+) -> None:
+    await conforms(services[name], seed, examples=60)
