@@ -74,6 +74,12 @@ def stored_event(read_event: Any) -> StoredEvent:
     )
 
 
+def is_for_us(event: StoredEvent) -> bool:
+    """Whether it is none of the system's own events: the filter, which sees types alone, lets the metadata of the
+    system's streams through too."""
+    return event.type != METADATA_TYPE or not event.stream.startswith("$")
+
+
 def _options(backwards: bool) -> Any:
     direction = _Options.Backwards if backwards else _Options.Forwards
     return _Options(

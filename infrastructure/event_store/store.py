@@ -14,7 +14,7 @@ from infrastructure.event_store.errors import EventStoreUnavailable, StreamDelet
 from infrastructure.event_store.events import Appended, NewEvent, StoredEvent, StreamLimits, StreamSlice
 from infrastructure.event_store.http2 import KeepAliveTimes
 from infrastructure.event_store.reader_choice import Reader
-from infrastructure.event_store.reads import all_request, stored_event, stream_request
+from infrastructure.event_store.reads import all_request, is_for_us, stored_event, stream_request
 from infrastructure.event_store.responses import Chunks, never_low_latency, responses
 from infrastructure.event_store.stream_limits import stream_limits
 from infrastructure.event_store.stream_metadata import StreamMetadata, metadata_stream
@@ -25,6 +25,8 @@ from infrastructure.settings import Settings
 T = TypeVar("T")
 
 _UNLIMITED = 2**63 - 1
+# A new node begins with a few; where there are more, whoever follows the log comes past them all the same.
+_SYSTEM_EVENTS_SKIPPED = 16
 
 
 class EventStore:
@@ -121,16 +123,19 @@ class EventStore:
                             continue
                         # A read from a position begins with the event at that position, a subscription after it.
                         event = stored_event(response.event)
-                        if after is None or event.position > after:
+                        if is_for_us(event) and (after is None or event.position > after):
                             yield event
         except grpc.RpcError as error:
             raise self._connection.failed(error) from error
 
     async def last_position(self) -> int | None:
         """The commit position of the newest event that is not the system's; None on an empty log."""
-        request = all_request(None, 1, backwards=True)
-        events = await self._call(lambda: self._read(request, "$all"))
-        return events[0].position if events else None
+        for limit in (1, _SYSTEM_EVENTS_SKIPPED):
+            events = await self._call(partial(self._read, all_request(None, limit, backwards=True), "$all"))
+            for event in events:
+                if is_for_us(event):
+                    return event.position
+        return events[0].position if len(events) == limit else None
 
     @property
     def may_lag(self) -> bool:
@@ -149,17 +154,32 @@ class EventStore:
 
     async def first_after(self, position: int) -> StoredEvent | None:
         """The first event after a position (-1: of all) that is not the system's. Raises InvalidPosition."""
-        # A read from a position begins with the event that stands there.
-        events = await self._all(None if position < 0 else position, limit=2)
-        return next((event for event in events if event.position > position), None)
+        start = None if position < 0 else position
+        while True:
+            # A read from a position begins with the event that stands there.
+            events = await self._all(start, limit=_SYSTEM_EVENTS_SKIPPED)
+            for event in events:
+                if event.position > position and is_for_us(event):
+                    return event
+            if len(events) < _SYSTEM_EVENTS_SKIPPED:
+                return None
+            start = events[-1].position
 
     async def last_until(self, position: int) -> StoredEvent | None:
         """The last event at or before a position that is not the system's. Raises InvalidPosition."""
         for event in await self._all(position):
-            if event.position == position:
+            if event.position == position and is_for_us(event):
                 return event
-        events = await self._all(position, backwards=True)
-        return events[0] if events else None
+        start = position
+        while True:
+            # A read backwards from a position begins with the event before it.
+            events = await self._all(start, limit=_SYSTEM_EVENTS_SKIPPED, backwards=True)
+            for event in events:
+                if is_for_us(event):
+                    return event
+            if len(events) < _SYSTEM_EVENTS_SKIPPED:
+                return None
+            start = events[-1].position
 
     async def stream_limits(self, stream: str) -> StreamLimits | None:
         """What of a stream may have been removed; None when nothing was ever set for it, or it is not there."""

@@ -16,7 +16,7 @@ from msgspec import Struct
 from infrastructure.event_store.connection import Connection
 from infrastructure.event_store.errors import EventStoreUnavailable
 from infrastructure.event_store.events import StoredEvent
-from infrastructure.event_store.reads import stored_event, subscription_request
+from infrastructure.event_store.reads import is_for_us, stored_event, subscription_request
 from infrastructure.event_store.responses import Chunks
 
 _MAX_BUFFERED_BYTES = 32 * 1024 * 1024
@@ -113,8 +113,9 @@ class Subscription:
         kind = response.WhichOneof("content")
         if kind == "event":
             event = stored_event(response.event)
-            self._events.append(event)
-            self._bytes += len(event.data) + len(event.metadata)
+            if is_for_us(event):
+                self._events.append(event)
+                self._bytes += len(event.data) + len(event.metadata)
             self._position = event.position
         elif kind == "checkpoint":
             self._position = response.checkpoint.commit_position
