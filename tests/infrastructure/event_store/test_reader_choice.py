@@ -7,9 +7,9 @@ import grpc
 import grpc.aio
 import pytest
 
-from infrastructure.event_store import EventStore
+from infrastructure.event_store import EventStore, EventStoreUnavailable
 from infrastructure.event_store.reader_choice import Reader
-from tests.support.services import free_port, node_uri, restart_node, start_node
+from tests.support.services import free_port, node_uri, restart_node, start_node, until
 
 SERVICE = "event_store.client.server_features.ServerFeatures"
 
@@ -65,8 +65,15 @@ async def test_a_server_that_is_away_is_asked_again_when_it_is_back(tmp_path) ->
     store = EventStore(node_uri(node.port))
     assert not await reads_by_http2(store)
     await restart_node(node)
+
+    async def read() -> bool:
+        try:
+            return [event async for event in store.read_all()] == []
+        except EventStoreUnavailable:  # its connection waits a moment between two attempts
+            return False
+
     try:
-        assert [event async for event in store.read_all()] == []
+        await until(read, "the node can be read")
         assert await reads_by_http2(store)
     finally:
         await store.close()
