@@ -12,6 +12,7 @@ from infrastructure.view_registry import VIEW_RECORDS
 from infrastructure.view_registry.transitions import first_record
 from ops.views.verification.left_out import DISCARDED_EVENTS, PARKED_EVENTS
 from read_models.model.view import View
+from subscriptions.parking.discarded_events import DiscardedEvent
 from subscriptions.parking.parked_events import parked_id
 from tests.subscriptions.memory_read_store import MemoryReadStore
 from tests.support.bundled import CODEC
@@ -77,6 +78,7 @@ class Projected:
             "kind": kind,
             "key": key,
             "stream": stored.stream,
+            "revision": stored.revision,
             "position": position,
         }
 
@@ -136,8 +138,19 @@ class PlainProjector:
             kind, key = record["kind"], record["key"]
             self.discarded.add((position, key))
             name = parked_id(self.view.name, kind, key, position)
-            whole = {"_id": name, "_position": position, "consumer": self.view.name, "kind": kind, "key": key}
-            self.store.put(DISCARDED_EVENTS, {**whole, "position": position})
+            event = DiscardedEvent(
+                consumer=self.view.name,
+                kind=kind,
+                key=key,
+                position=position,
+                stream=record["stream"],
+                revision=record["revision"],
+                event_type="",
+                error="",
+                reason="",
+                discarded_at=0,
+            )
+            self.store.put(DISCARDED_EVENTS, {"_id": name, "_position": position, **msgspec.to_builtins(event)})
             yield
         yield from self._documents()
         yield from self._dead_letters()

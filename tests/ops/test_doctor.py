@@ -20,7 +20,7 @@ from ops.cli import main
 from subscriptions.membership.leases import LEASES
 from subscriptions.replaying.requests import REQUESTS, ReplayRequest, ReplayRequests
 from tests.projector.fleet import Fleet, fleet_over
-from tests.support.bundled import CODEC
+from tests.support.bundled import CODEC, VIEWS
 from tests.support.order_logs import created
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import node_uri, start_node, until
@@ -101,7 +101,8 @@ async def test_a_projector_that_never_ran_and_one_that_was_killed(patient: Patie
     await patient.place("a2")
     report = await patient.doctor()
     assert report.status == 1
-    assert sorted(report.found) == sorted(("behind", f"view {name}, {name}_v1") for name in views)
+    live = [f"view {view.name}, {view.collection}" for view in VIEWS]
+    assert sorted(report.found) == sorted(("behind", one) for one in live)
     assert all("1 events behind" in one["detail"] for one in report.json["findings"])
     assert all("eventfold projector" in one["mend"] for one in report.json["findings"])
 

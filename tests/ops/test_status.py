@@ -114,6 +114,6 @@ def test_a_read_store_that_is_silent_is_not_ready_although_its_port_is_open(tmp_
 
 def ready(data_dir: Path) -> dict[str, str]:
     """What is wrong with each store of the stack."""
-    nobody = Settings.of(command_api_port=9, projector_port=9, query_api_port=9)
+    nobody = Settings.of(command_api_port_number=9, projector_port_number=9, query_api_port_number=9)
     found = asyncio.run(inspect(data_dir, nobody)).services
     return {service.name: service.problem for service in found if service.url.startswith("mongodb")}

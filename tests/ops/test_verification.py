@@ -212,7 +212,7 @@ async def test_what_is_said_of_an_event_that_should_be_a_dead_letter():
     projector.store.collections[PARKED_EVENTS].clear()
     found = {one.key: one for one in (await verify(details, ScriptedLog(log.events), projector.store)).differences}
     assert {one.field for one in found.values()} == {EVENT}
-    assert found["a"].expected.startswith("a dead letter for the event at 70: ValueError: OrderConfirmed of order a")
+    assert found["a"].expected.startswith("a dead letter for the event at 70: MissingBeginning: order-a has lost")
     assert found["order-b"].expected.startswith("a dead letter for the event at 141: UnknownEventType")
 
 
