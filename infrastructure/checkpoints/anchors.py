@@ -33,7 +33,11 @@ def anchor_of(event: StoredEvent) -> Anchor:
 
 
 def advanced(trail: Trail, events: Sequence[StoredEvent]) -> Trail:
-    """The trail after some more events, in commit order and after those that it has."""
+    """The trail after some more events, in commit order and after those that it has.
+
+    What the store writes about streams is left out: it replaces that by itself, and its place is another stream's.
+    """
+    events = [event for event in events if not event.is_of_the_store]
     if not events:
         return trail
     newest = anchor_of(events[-1])

@@ -30,6 +30,11 @@ class StoredEvent(Struct, frozen=True, gc=False):
     data: bytes
     metadata: bytes
 
+    @property
+    def is_of_the_store(self) -> bool:
+        """Whether the event store wrote it about a stream, such as that it was deleted."""
+        return self.type.startswith("$")
+
 
 class StreamSlice(Struct, frozen=True, gc=False):
     """Events of a stream, from a revision on or from the first that is still there. `found` is False when there is no

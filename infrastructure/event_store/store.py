@@ -153,29 +153,29 @@ class EventStore:
         return events[0] if events else None
 
     async def first_after(self, position: int) -> StoredEvent | None:
-        """The first event after a position (-1: of all) that is not the system's. Raises InvalidPosition."""
+        """The first event after a position (-1: of all) of an aggregate. Raises InvalidPosition."""
         start = None if position < 0 else position
         while True:
             # A read from a position begins with the event that stands there.
             events = await self._all(start, limit=_SYSTEM_EVENTS_SKIPPED)
             for event in events:
-                if event.position > position and is_for_us(event):
+                if event.position > position and not event.is_of_the_store:
                     return event
             if len(events) < _SYSTEM_EVENTS_SKIPPED:
                 return None
             start = events[-1].position
 
     async def last_until(self, position: int) -> StoredEvent | None:
-        """The last event at or before a position that is not the system's. Raises InvalidPosition."""
+        """The last event at or before a position of an aggregate. Raises InvalidPosition."""
         for event in await self._all(position):
-            if event.position == position and is_for_us(event):
+            if event.position == position and not event.is_of_the_store:
                 return event
         start = position
         while True:
             # A read backwards from a position begins with the event before it.
             events = await self._all(start, limit=_SYSTEM_EVENTS_SKIPPED, backwards=True)
             for event in events:
-                if is_for_us(event):
+                if not event.is_of_the_store:
                     return event
             if len(events) < _SYSTEM_EVENTS_SKIPPED:
                 return None

@@ -45,7 +45,7 @@ class Place:
     def check_seen(self, events: Sequence[StoredEvent]) -> None:
         """Compares events that have come with what was received before: none can be new below `delivered`."""
         for event in events:
-            if self.last_event < event.position <= self.delivered:
+            if self.last_event < event.position <= self.delivered and not event.is_of_the_store:
                 self.lose(unseen_event(event, self.delivered))
                 return
 

@@ -45,8 +45,8 @@ class ScriptedLog:
         return self.events[-1].position if self.events else -1
 
     async def read_stream(self, stream: str, from_revision: int = 0, limit: int = 10**9) -> list[StoredEvent]:
-        found = [event for event in self._there() if event.stream == stream and event.revision >= from_revision]
-        return found[:limit]
+        own = [event for event in self._there() if event.stream == stream and not event.is_of_the_store]
+        return [event for event in own if event.revision >= from_revision][:limit]
 
     may_lag = False
 
@@ -57,10 +57,12 @@ class ScriptedLog:
         return next((event for event in self._there() if event.position >= position), None)
 
     async def first_after(self, position: int) -> StoredEvent | None:
-        return await self.first_from(position + 1)
+        later = (event for event in self._there() if event.position > position)
+        return next((event for event in later if not event.is_of_the_store), None)
 
     async def last_until(self, position: int) -> StoredEvent | None:
-        return next((event for event in reversed(self._there()) if event.position <= position), None)
+        before = (event for event in reversed(self._there()) if event.position <= position)
+        return next((event for event in before if not event.is_of_the_store), None)
 
     async def end_position(self) -> int | None:
         return await self.last_position()
