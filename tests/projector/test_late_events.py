@@ -178,7 +178,7 @@ async def test_who_is_behind_takes_what_it_has_not_come_to_in_its_own_time():
     log, store = await parked_first(events, "late1")
     record = store.documents("view_records")["lamp_rooms"]
     (checkpoint,) = (one for one in store.documents("checkpoints").values() if one["target"] == "lamp_rooms_v1")
-    store.put("checkpoints", {**checkpoint, "_position": events[0].position})
+    store.put("checkpoints", {**checkpoint, "_position": events[0].position, "anchors": []})
     store.put("lamp_rooms_v1", {"_id": "r1", "_position": events[0].position, **only_a()})
     behind = CountedLog(events)
     behind.silent = True
