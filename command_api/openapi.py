@@ -10,7 +10,7 @@ from msgspec import Meta
 from command_api.headers import IF_MATCH_PATTERN, WORD_PATTERN
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.identifiers import IDENTIFIER_PATTERN
-from infrastructure.http.openapi import RawSchema, documented, header, json_body
+from infrastructure.http.openapi import RETRY_AFTER, RawSchema, documented, header, json_body
 
 _REFUSALS = {
     400: "Malformed, or it can never be right; `errors` points at each fault",
@@ -33,6 +33,7 @@ def operation_for(aggregate: Aggregate, command_type: CommandType, *, named: boo
     done = ResponseSpec(_result(aggregate), description="Done; the events are on disk", generate_examples=False)
     headers = {
         status: _LOCATION | _DONE if command_type.creates else _DONE,
+        409: {"Retry-After": RETRY_AFTER},
         412: {"ETag": _etag("The present version")},
     }
     return documented(

@@ -18,8 +18,8 @@ from litestar.openapi.spec import (
 
 from infrastructure.http.problems import MEDIA_TYPE, ProblemDetails
 
-MAX_POSITION = 2**63 - 1024
-"""The greatest commit position that a parameter may name: Litestar writes bounds as doubles, and this one is exact."""
+MAX_POSITION = 2**63 - 1
+"""The greatest commit position that a request may name."""
 MALFORMED = {400: "Malformed: the detail says where, and `errors` points at each fault"}
 """The problem of what has parameters or a body."""
 BODY = MALFORMED | {413: "The body is too large"}
@@ -44,9 +44,12 @@ def header(description: str, *, required: bool = False, **schema: Any) -> OpenAP
     return OpenAPIHeader(description=description, required=required, schema=RawSchema(schema))
 
 
-def json_body(struct: type[msgspec.Struct]) -> RequestBody:
-    """A body that is decoded as this Struct: with all of its rules, some of which Litestar's own schema leaves out."""
-    required = any(field.required for field in msgspec.structs.fields(struct))
+def json_body(struct: type[msgspec.Struct], *, required: bool = False) -> RequestBody:
+    """A body that is decoded as this Struct: with all of its rules, some of which Litestar's own schema leaves out.
+
+    It is required where one of the Struct's fields is; `required` says that it always is.
+    """
+    required = required or any(field.required for field in msgspec.structs.fields(struct))
     (schema,), components = msgspec.json.schema_components([struct], ref_template="{name}")
     content = {"application/json": OpenAPIMediaType(schema=RawSchema(_inlined(schema, components)))}
     return RequestBody(content=content, required=required, description=struct.__doc__)
@@ -61,6 +64,12 @@ def _inlined(schema: Any, components: dict[str, Any]) -> Any:
     if "$ref" in schema:
         return _inlined(components[schema["$ref"]], components)
     return {name: _inlined(part, components) for name, part in schema.items()}
+
+
+def whole_number(name: str, place: Any, description: str, lowest: int, highest: int) -> Parameter:
+    """A parameter with exact bounds: Litestar writes those that it sees as doubles, which are off beyond 2^53."""
+    schema = RawSchema({"type": "integer", "minimum": lowest, "maximum": highest})
+    return Parameter(name=name, param_in=place, description=description, required=place == "path", schema=schema)
 
 
 RETRY_AFTER = header("After how many seconds to try again", type="integer", minimum=0)

@@ -24,6 +24,10 @@ ON_STOP = "on_stop"
 ALWAYS_SERVED = frozenset({b"/health/live", b"/health/ready", b"/metrics"})
 """Paths that are served although there are too many connections: who looks after the service asks for them."""
 
+_BEFORE_ANY_OPERATION = """Besides the statuses of each operation, every request can be refused before an operation sees
+it, with problem details and the end of the connection: 400 (not HTTP), 408 (too slow), 414 (the URL is too long), 431
+(the headers are too large or too many) and 503 (too many connections; `Retry-After`)."""
+
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
@@ -50,6 +54,7 @@ def create_app(
         openapi_config=OpenAPIConfig(
             title=title,
             version=installed_version(),
+            description=_BEFORE_ANY_OPERATION,
             render_plugins=[ApiPages(), YamlRenderPlugin()],
             openapi_router=pages_router(),
         ),

@@ -7,7 +7,7 @@ from litestar import get, post
 from msgspec import Struct
 
 from infrastructure.checkpoints import Target
-from infrastructure.http.openapi import documented
+from infrastructure.http.openapi import BODY, documented, json_body
 from infrastructure.http.problems import Problem
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
 from subscriptions.http.problems import as_problems
@@ -17,6 +17,8 @@ from subscriptions.operating.resetting import Beginning, Resetting
 from subscriptions.operating.status import StatusReader, StatusSnapshot
 
 _TAGS = ["consumers"]
+_UNKNOWN = {404: "There is no such consumer"}
+_AWAY = {503: "A store can't be reached"}
 
 
 class Reset(Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,12 +51,18 @@ def consumer_routes(
         "/consumers/{name:str}",
         summary="One consumer",
         tags=_TAGS,
-        **documented({404: "There is no such consumer"}),
+        **documented(_UNKNOWN),
     )
     async def consumer(name: str) -> ConsumerStatus:
         return await one(name)
 
-    @post("/consumers/{name:str}/reset", summary="Let a consumer begin anew", tags=_TAGS, status_code=202)
+    @post(
+        "/consumers/{name:str}/reset",
+        summary="Let a consumer begin anew",
+        tags=_TAGS,
+        status_code=202,
+        **documented(BODY | _UNKNOWN | _AWAY, body=json_body(Reset, required=True)),
+    )
     async def reset(name: str, data: Reset) -> ConsumerStatus:
         with as_problems():
             await resetting.reset(name, data.beginning)

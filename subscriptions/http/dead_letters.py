@@ -6,7 +6,7 @@ from litestar import get, post
 from litestar.params import Parameter
 from msgspec import Meta, Struct
 
-from infrastructure.http.openapi import BODY, MALFORMED, MAX_POSITION, documented, json_body
+from infrastructure.http.openapi import BODY, MALFORMED, MAX_POSITION, documented, json_body, whole_number
 from subscriptions.http.problems import as_problems
 from subscriptions.http.responses import DeadLetter, DeadLetters, DeadLetterSummary, RetryOutcome
 from subscriptions.operating.dead_letters import DeadLetterOperations
@@ -39,13 +39,16 @@ def dead_letter_routes(operations: DeadLetterOperations) -> list[Any]:
         "/dead-letters",
         summary="Events set aside because a consumer could not handle them",
         tags=_TAGS,
-        **documented(MALFORMED | _UNKNOWN | _AWAY),
+        **documented(
+            MALFORMED | _UNKNOWN | _AWAY,
+            parameters=[whole_number("after", "query", "only those after this position", -1, MAX_POSITION)],
+        ),
     )
     async def dead_letters(
         consumer: Annotated[str | None, Parameter(description="only this consumer's; a view is one")] = None,
         key: Annotated[str | None, Parameter(description="only this key's (document's) or stream's")] = None,
         limit: Annotated[int, Parameter(ge=1, le=500, description="how many at most")] = 50,
-        after: Annotated[int, Parameter(ge=-1, le=MAX_POSITION, description="only those after this position")] = -1,
+        after: Annotated[int, Parameter(ge=-1, le=MAX_POSITION)] = -1,
     ) -> DeadLetters:
         with as_problems():
             page, more = await operations.page(consumer, key, after=after, limit=limit)
@@ -55,7 +58,10 @@ def dead_letter_routes(operations: DeadLetterOperations) -> list[Any]:
         "/dead-letters/{consumer:str}/{position:int}",
         summary="One dead letter with its data",
         tags=_TAGS,
-        **documented(MALFORMED | _UNKNOWN | _AWAY),
+        **documented(
+            MALFORMED | _UNKNOWN | _AWAY,
+            parameters=[whole_number("position", "path", "the event's commit position", 0, MAX_POSITION)],
+        ),
     )
     async def dead_letter(consumer: str, position: Annotated[int, Parameter(ge=0, le=MAX_POSITION)]) -> DeadLetter:
         with as_problems():

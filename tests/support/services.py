@@ -118,7 +118,7 @@ async def restart_node(node: Service) -> None:
             await store.close()
         return True
 
-    await until(ready, "the node answers")
+    await until(ready, "the node answers", 60)
 
 
 BUNDLED, TINY, METERED = "ops.cli", "tests.support.tiny_service", "tests.support.metered_service"
@@ -143,7 +143,7 @@ async def running(
     started = service(name, directory, domain=domain, **settings)
     await started.start()
     try:
-        await until(lambda: started.answers(path), f"{name} answers {path}")
+        await until(lambda: started.answers(path), f"{name} answers {path}", 60)
         yield started
     finally:
         await started.kill()
