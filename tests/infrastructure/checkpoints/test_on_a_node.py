@@ -86,6 +86,27 @@ async def test_what_was_removed_is_no_sign_of_another_log(log: Log, how: str) ->
     assert await missing_from(log.store, trail, last.position) is None
 
 
+@pytest.mark.parametrize("how", ["deleted", "tombstone", "metadata"])
+async def test_what_the_store_writes_about_a_stream_is_no_mark_of_the_log(log: Log, how: str) -> None:
+    """It comes with the events of the stream, but stands in another one, and older ones of it are scavenged."""
+    await log.append("a-1")
+    _, last = await log.append("a-2", events=2)
+    if how == "deleted":
+        await log.client.delete_stream("a-2", current_version=StreamState.ANY)
+    elif how == "tombstone":
+        await log.client.tombstone_stream("a-2", current_version=StreamState.ANY)
+    else:
+        await log.client.set_stream_metadata("a-2", metadata={"$maxCount": 10}, current_version=StreamState.ANY)
+    events = [event async for event in log.store.read_all()]
+    trail, end = advanced(NO_TRAIL, events), events[-1].position
+    assert (last_event(trail), end > last.position) == (last.position, True)
+    assert await trail_at(log.store, end) == trail
+    assert await missing_from(log.store, trail, end) is None
+    if how != "metadata":
+        await log.scavenge(events[1])
+        assert await missing_from(log.store, trail, end) is None
+
+
 async def test_an_event_of_a_log_that_is_gone_is_missing(log: Log) -> None:
     *_, last = await log.append("a-1", events=2)
     trail = await trail_over(log)
