@@ -71,6 +71,8 @@ class Guard:
         self._closed.set()
         self._over = False
         _STATE.labels(name).set(0)
+        for counter in (_OPENED, _REFUSED):
+            counter.labels(name)  # shown from the start, as zero
 
     def check(self) -> None:
         """Raises the exception for a service that can't be used, while calls are refused."""
