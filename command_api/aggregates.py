@@ -37,8 +37,9 @@ class LoadedAggregate(Struct, frozen=True):
     """An aggregate at a revision (NO_STREAM: not there), with the results of the commands that brought it there.
 
     `read` says that the stream was read for the current command, so that a refusal may rely on it. `deleted`: it was
-    there once. `first` is the lowest revision that the state rests on, `event_id` and `position` are those of the last
-    event; `snapshot_revision` is where the last snapshot was taken (NO_STREAM: never).
+    there once. `first` is the lowest revision that the state rests on; a check reads from `read_from`, one before it
+    where the state rests on nothing older, because that one must be gone still. `event_id` and `position` are those of
+    the last event; `snapshot_revision` is where the last snapshot was taken (NO_STREAM: never).
     """
 
     state: Any = None
@@ -47,6 +48,7 @@ class LoadedAggregate(Struct, frozen=True):
     read: bool = False
     deleted: bool = False
     first: int = 0
+    read_from: int = 0
     event_id: str = ""
     position: int = -1
     snapshot_revision: int = NO_STREAM
@@ -115,11 +117,11 @@ class Aggregates:
             return None
         try:
             if at < _READ_WHOLE:
-                events = (await self._store.read_slice(stream, cached.first)).events
+                events = (await self._store.read_slice(stream, cached.read_from)).events
                 first = events[0].revision if events else NO_STREAM
             else:
                 head, rest = await asyncio.gather(
-                    self._store.read_slice(stream, cached.first, 1), self._store.read_slice(stream, cached.revision)
+                    self._store.read_slice(stream, cached.read_from, 1), self._store.read_slice(stream, cached.revision)
                 )
                 events, at = rest.events, 0
                 first = head.events[0].revision if head.events else NO_STREAM
@@ -136,7 +138,7 @@ class Aggregates:
             history = await read_history(self._store, self._codec, aggregate, aggregate_id)
         except StreamDeleted:
             return LoadedAggregate(deleted=True)
-        base = LoadedAggregate(first=history.first)
+        base = LoadedAggregate(first=history.first, read_from=max(0, history.first - 1))
         if history.snapshot is not None:
             base = _from_snapshot(history.snapshot, history.first)
         return self._fold(aggregate, base, history.events)
@@ -164,6 +166,7 @@ def _from_snapshot(snapshot: Snapshot, first: int) -> LoadedAggregate:
         revision=snapshot.revision,
         results=results,
         first=first,
+        read_from=first,
         event_id=snapshot.event_id,
         position=snapshot.position,
         snapshot_revision=snapshot.revision,

@@ -13,6 +13,7 @@ from command_api.requests import CommandRequest
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.command_context import CommandContext
 from domain.model.errors import NoSuchAggregate, RuleViolation
+from infrastructure.aggregate_streams import HistoryTruncated
 from infrastructure.clock import utc_now
 from infrastructure.event_codec import EventCodec, EventMetadata, event_id
 from infrastructure.event_store import NO_STREAM, EventStore, NewEvent, StreamDeleted, WrongExpectedRevision
@@ -93,6 +94,9 @@ class Pipeline:
                 conflicts += 1
                 _CONFLICTS.inc()
                 if conflicts > self._conflict_retries:
+                    newest = await self._aggregates.load(aggregate, request.aggregate_id)
+                    if newest.revision < conflict.actual:  # the newest events can't be read: they have expired
+                        raise HistoryTruncated(stream, None) from conflict
                     raise Contended(f"gave up after {conflicts} conflicts: {conflict}") from conflict
             if conflicts > 1:
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**conflicts))  # noqa: S311 - spreads writers out

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from command_api.aggregates import Aggregates
+from command_api.headers import CommandHeaders
 from command_api.pipeline import Contended, KeyReused, Pipeline
 from command_api.requests import command_request
 from command_api.responses import REFUSALS, problem
@@ -18,6 +19,7 @@ from domain.model.errors import RuleViolation
 from infrastructure.aggregate_streams import begins
 from infrastructure.event_codec import EventCodec, decode_metadata
 from infrastructure.event_store import EventStoreUnavailable, StoredEvent
+from infrastructure.telemetry import TraceContext
 from tests.support.decider import NOON
 from tests.support.memory_event_store import MemoryEventStore
 from tests.support.tiny import LAMP
@@ -88,7 +90,8 @@ class Commands(RuleBasedStateMachine):
         aggregate, command_type = TYPES[type(command)]
         stream = aggregate.stream("x")
         before = self.store.readable(stream) if not self._is_gone(stream) else []
-        request = command_request(command_type, "x", command, {} if key is None else {"idempotency-key": key})
+        headers = CommandHeaders() if key is None else CommandHeaders(idempotency_key=key)
+        request = command_request(command_type, "x", command, headers, TraceContext())
         written, snapshots = len(self._of(stream)), self._snapshots(aggregate)
         state, is_whole = self._state(aggregate, stream), not before or begins(aggregate, CODEC, before[0])
         if not before and self._of(stream) and not self._is_gone(stream):
