@@ -28,7 +28,7 @@ from infrastructure.view_registry import ViewRegistry
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import ROOT, node_uri, running, start_node, until
 
-BASKETS = 3_000
+BASKETS = 1_000
 ROUNDS = 2
 
 
@@ -48,7 +48,7 @@ async def run(baskets: int = BASKETS, folder: Path | None = None, rounds: int = 
             await write_basket_log(node_uri(node.port), baskets)
             await asyncio.to_thread(written.touch)
         settings = {"eventstore_uri": node_uri(node.port), "mongo_uri": read_store.uri, "view_grace": "1"}
-        projector = await stack.enter_async_context(running("projector", folder, "/health/ready", **settings))
+        projector = await stack.enter_async_context(running("projector", folder, "/health/live", **settings))
         await _caught_up(node_uri(node.port), read_store.uri)
         environ = {f"EVENTFOLD_{name.upper()}": value for name, value in settings.items()}
         rebuilds, verifies, memory = [], [], []
