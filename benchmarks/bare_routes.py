@@ -42,4 +42,4 @@ def fixed(_settings: Settings) -> Litestar:
 if __name__ == "__main__":
     chosen = load_settings(os.environ)
     build = {"find_one": find_one, "fixed": fixed}[sys.argv[1]]
-    sys.exit(serve(build(chosen), chosen, chosen.http.query_api_port, "query_api_port"))
+    sys.exit(serve(build(chosen), chosen, chosen.http.query_api_port, "query_api_port_number"))

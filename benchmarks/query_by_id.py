@@ -127,7 +127,7 @@ def _service(name: str, uri: str, folder: Path) -> Service:
     environ = {
         "EVENTFOLD_MONGO_URI": uri,
         "EVENTFOLD_MONGO_DATABASE": DATABASE,
-        "EVENTFOLD_QUERY_API_PORT": str(port),
+        "EVENTFOLD_QUERY_API_PORT_NUMBER": str(port),
     }
     return Service(name, port, PROGRAMS[name], environ, folder / f"{name}.log")
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from msgspec import Meta, Struct, field
 
+from infrastructure.kubernetes import could_be_service_variable, service_variables
+
 PREFIX = "EVENTFOLD_"
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -53,13 +55,24 @@ class ReadStoreSettings(Struct, frozen=True):
 
 
 class HttpSettings(Struct, frozen=True):
-    """Where the services listen, and what they take."""
+    """Where the services listen, and what they take.
+
+    The ports are no variables called `..._PORT`: those are Kubernetes' own, for a Service of the same name.
+    """
 
     host: Annotated[str, Meta(description="address that the HTTP services listen on")] = "127.0.0.1"
-    command_api_port: Annotated[Port, Meta(description="port of the command API")] = 8001
-    query_api_port: Annotated[Port, Meta(description="port of the query API")] = 8002
-    projector_port: Annotated[Port, Meta(description="port of the projector's status, health and metrics")] = 8003
-    consumers_port: Annotated[Port, Meta(description="port of the application's own consumers")] = 8004
+    command_api_port: Annotated[Port, Meta(description="port of the command API")] = field(
+        default=8001, name="command_api_port_number"
+    )
+    query_api_port: Annotated[Port, Meta(description="port of the query API")] = field(
+        default=8002, name="query_api_port_number"
+    )
+    projector_port: Annotated[Port, Meta(description="port of the projector's status, health and metrics")] = field(
+        default=8003, name="projector_port_number"
+    )
+    consumers_port: Annotated[Port, Meta(description="port of the application's own consumers")] = field(
+        default=8004, name="consumers_port_number"
+    )
     max_body_bytes: Annotated[int, Meta(description="largest request body taken", ge=1024, le=16_777_216)] = 524_288
     shutdown_grace: Annotated[Seconds, Meta(description="how long requests under way may take to finish")] = 10.0
 
@@ -165,14 +178,16 @@ def every_setting() -> Iterator[msgspec.structs.FieldInfo]:
 def load_settings(environ: Mapping[str, str]) -> Settings:
     """The settings from environment variables; what is not set has its default.
 
+    The variables of a Kubernetes Service whose name begins with `eventfold` are no settings.
+
     Raises InvalidSettings, naming the variable, when one is unknown or wrong.
     """
-    given = {
-        name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX) and value
-    }
-    unknown = given.keys() - {one.encode_name for one in every_setting()}
+    ours = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value}
+    known = {_variable(one.encode_name) for one in every_setting()}
+    unknown = ours.keys() - known - service_variables(environ)
     if unknown:
-        raise InvalidSettings(f"unknown setting {', '.join(_variable(name) for name in sorted(unknown))}")
+        raise InvalidSettings(f"unknown setting {', '.join(_with_hint(name, known) for name in sorted(unknown))}")
+    given = {name.removeprefix(PREFIX).lower(): value for name, value in ours.items() if name in known}
     groups = {}
     for group in msgspec.structs.fields(Settings):
         names = {one.encode_name for one in msgspec.structs.fields(group.type)}
@@ -185,6 +200,14 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
                 message = message.replace(f"`$.{name}`", _variable(name))
             raise InvalidSettings(message) from error
     return Settings(**groups)
+
+
+def _with_hint(name: str, known: set[str]) -> str:
+    if (number := f"{name}_NUMBER") in known:
+        return f"{name} (the port is chosen with {number})"
+    if could_be_service_variable(name):
+        return f"{name} (it may be a Kubernetes Service's, but not all of that Service's variables are there and agree)"
+    return name
 
 
 def _variable(name: str) -> str:

@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 def run_service(name: str, create: Callable[[Settings], Litestar]) -> int:
     """Runs the service called `name` until it is asked to stop; returns the exit code.
 
-    Its port is the setting `<name>_port`. Invalid settings are reported on standard error, with exit code 2.
+    Its port is the setting `<name>_port_number`. Invalid settings are reported on standard error, with exit code 2.
     """
     try:
         settings = load_settings(os.environ)
@@ -28,8 +28,7 @@ def run_service(name: str, create: Callable[[Settings], Litestar]) -> int:
         print(error, file=sys.stderr)  # noqa: T201 - the operator's terminal, before there is a service to log
         return 2
     start_telemetry(name, settings)
-    port_setting = f"{name}_port"
-    return serve(create(settings), settings, getattr(settings.http, port_setting), port_setting)
+    return serve(create(settings), settings, getattr(settings.http, f"{name}_port"), f"{name}_port_number")
 
 
 def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> int:

@@ -77,10 +77,10 @@ def stages(
         own_environment[MONGO_URI] = stores[-1].url
     own_environment |= {
         f"{PREFIX}HOST": host,
-        f"{PREFIX}COMMAND_API_PORT": str(ports.command_api),
-        f"{PREFIX}QUERY_API_PORT": str(ports.query_api),
-        f"{PREFIX}PROJECTOR_PORT": str(ports.projector),
-        f"{PREFIX}CONSUMERS_PORT": str(ports.consumers),
+        f"{PREFIX}COMMAND_API_PORT_NUMBER": str(ports.command_api),
+        f"{PREFIX}QUERY_API_PORT_NUMBER": str(ports.query_api),
+        f"{PREFIX}PROJECTOR_PORT_NUMBER": str(ports.projector),
+        f"{PREFIX}CONSUMERS_PORT_NUMBER": str(ports.consumers),
     }
     load_settings(own_environment)
     services = [

@@ -63,7 +63,7 @@ def test_our_services_run_a_command_that_exists(compose: Any, name: str) -> None
 @pytest.mark.parametrize(("name", "published"), OURS.items())
 def test_ports_and_health_checks_meet_where_the_service_listens(compose: Any, name: str, published: str) -> None:
     service = compose["services"][name]
-    listens_on = service["environment"][f"{PREFIX}{name.upper().replace('-', '_')}_PORT"]
+    listens_on = service["environment"][f"{PREFIX}{name.upper().replace('-', '_')}_PORT_NUMBER"]
     assert service["ports"] == [f"127.0.0.1:{published}:{listens_on}"]
     assert f"http://127.0.0.1:{listens_on}/health/ready" in service["healthcheck"]["test"][-1]
     compile(service["healthcheck"]["test"][-1], "health check", "exec")

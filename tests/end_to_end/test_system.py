@@ -91,9 +91,9 @@ async def status_command(system) -> int:
     environ = {
         "EVENTFOLD_EVENTSTORE_URI": node_uri(system.node.port),
         "EVENTFOLD_MONGO_URI": system.read_store.uri,
-        "EVENTFOLD_COMMAND_API_PORT": str(system.commands.port),
-        "EVENTFOLD_PROJECTOR_PORT": str(system.projector.port),
-        "EVENTFOLD_QUERY_API_PORT": str(system.queries.port),
+        "EVENTFOLD_COMMAND_API_PORT_NUMBER": str(system.commands.port),
+        "EVENTFOLD_PROJECTOR_PORT_NUMBER": str(system.projector.port),
+        "EVENTFOLD_QUERY_API_PORT_NUMBER": str(system.queries.port),
         "COLUMNS": "160",
     }
     run = await asyncio.to_thread(

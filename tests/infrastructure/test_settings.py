@@ -18,7 +18,7 @@ def test_what_is_not_set_or_empty_has_its_default() -> None:
 def test_text_becomes_the_type_of_the_setting() -> None:
     settings = load_settings(
         {
-            "EVENTFOLD_QUERY_API_PORT": "9002",
+            "EVENTFOLD_QUERY_API_PORT_NUMBER": "9002",
             "EVENTFOLD_AT_LEAST_TIMEOUT": "2.5",
             "EVENTFOLD_HOST": "0.0.0.0",
             "EVENTFOLD_MONGO_DATABASE": "7",
@@ -38,10 +38,10 @@ def test_an_unknown_variable_is_named(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("EVENTFOLD_QUERY_API_PORT", "65536"),
-        ("EVENTFOLD_QUERY_API_PORT", "-1"),
-        ("EVENTFOLD_QUERY_API_PORT", "http"),
-        ("EVENTFOLD_QUERY_API_PORT", "80.5"),
+        ("EVENTFOLD_QUERY_API_PORT_NUMBER", "65536"),
+        ("EVENTFOLD_QUERY_API_PORT_NUMBER", "-1"),
+        ("EVENTFOLD_QUERY_API_PORT_NUMBER", "http"),
+        ("EVENTFOLD_QUERY_API_PORT_NUMBER", "80.5"),
         ("EVENTFOLD_AT_LEAST_TIMEOUT", "0"),
         ("EVENTFOLD_AT_LEAST_TIMEOUT", "nan"),
         ("EVENTFOLD_AT_LEAST_TIMEOUT", "inf"),

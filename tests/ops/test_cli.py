@@ -73,9 +73,9 @@ def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture
 
 
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("EVENTFOLD_COMMAND_API_PORT", "many")
+    monkeypatch.setenv("EVENTFOLD_COMMAND_API_PORT_NUMBER", "many")
     assert main(["up"]) == 1
-    assert "EVENTFOLD_COMMAND_API_PORT" in capsys.readouterr().err
+    assert "EVENTFOLD_COMMAND_API_PORT_NUMBER" in capsys.readouterr().err
 
 
 def test_up_names_the_taken_port_and_the_way_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +100,7 @@ def test_a_second_up_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 def test_status_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("COMMAND_API", "QUERY_API", "PROJECTOR"):
-        monkeypatch.setenv(f"EVENTFOLD_{name}_PORT", "9")
+        monkeypatch.setenv(f"EVENTFOLD_{name}_PORT_NUMBER", "9")
     assert main(["status", "--data-dir", str(tmp_path)]) == 1
     text = capsys.readouterr().out
     assert text.count("not ready") == 3

@@ -14,6 +14,7 @@ import pytest
 import ops
 from embedded.supervisor.run_directory import RunDirectory, ServiceEntry
 from infrastructure.settings import PREFIX
+from tests.support.kubelet import namespace_variables
 
 ROOT = Path(ops.__file__).parents[1]
 EVENTFOLD = [sys.executable, "-m", "ops.cli"]
@@ -21,8 +22,9 @@ EVENTFOLD = [sys.executable, "-m", "ops.cli"]
 
 @asynccontextmanager
 async def running_stack(data_dir: Path) -> AsyncIterator[Process]:
-    """`eventfold up` once it says that all is ready; killed at the end if it still runs."""
+    """`eventfold up`, among Kubernetes' variables, once all is ready; killed at the end if it still runs."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    environment |= namespace_variables()
     up = await asyncio.create_subprocess_exec(
         *EVENTFOLD, "up", "--free-ports", "--data-dir", str(data_dir), stdout=PIPE, cwd=ROOT, env=environment
     )

@@ -141,7 +141,7 @@ def test_nobody_there(nobody_waits: None, tmp_path: Path, capsys: pytest.Capture
 def test_the_projector_is_found_by_the_settings(
     nobody_waits: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("EVENTFOLD_PROJECTOR_PORT", "9")
+    monkeypatch.setenv("EVENTFOLD_PROJECTOR_PORT_NUMBER", "9")
     assert main(["views", "cancel", "customer_summary", "--data-dir", str(tmp_path)]) == 1
     assert "http://127.0.0.1:9/views/customer_summary" in capsys.readouterr().err
 
@@ -312,9 +312,9 @@ async def test_status_shows_views_rebuilds_and_instances(
 ) -> None:
     async with serving(FakeProjector([building(), replace(OTHER, state="unowned")])) as projector:
         projector.consumers = [RELAY]
-        monkeypatch.setenv("EVENTFOLD_PROJECTOR_PORT", projector.url.rpartition(":")[2])
+        monkeypatch.setenv("EVENTFOLD_PROJECTOR_PORT_NUMBER", projector.url.rpartition(":")[2])
         for name in ("COMMAND_API", "QUERY_API"):
-            monkeypatch.setenv(f"EVENTFOLD_{name}_PORT", "9")
+            monkeypatch.setenv(f"EVENTFOLD_{name}_PORT_NUMBER", "9")
         import asyncio
 
         assert await asyncio.to_thread(main, ["status", "--data-dir", str(tmp_path)]) == 1

@@ -48,7 +48,7 @@ class Counting:
 
     def _counter(self, name: str) -> Service:
         port = free_port()
-        given = {**self.settings, "consumer_name": name, "consumers_port": str(port)}
+        given = {**self.settings, "consumer_name": name, "consumers_port_number": str(port)}
         environ = {f"EVENTFOLD_{key.upper()}": value for key, value in given.items()}
         log = self._folder / f"counter-{name}.log"
         return Service(f"counter {name}", port, ["tests.subscriptions.event_counts"], environ, log)
@@ -166,7 +166,7 @@ async def status_of(counting: Counting, folder: Path) -> list[str]:
         env={
             "PATH": "/usr/bin:/bin",
             "PYTHONPATH": str(ROOT),
-            "EVENTFOLD_PROJECTOR_PORT": str(counting.projector.port),
+            "EVENTFOLD_PROJECTOR_PORT_NUMBER": str(counting.projector.port),
         },
         stdout=asyncio.subprocess.PIPE,
     )

@@ -126,7 +126,7 @@ def service(name: str, directory: Path, *, domain: str = BUNDLED, **settings: st
     """
     port = free_port()
     environ = {f"EVENTFOLD_{key.upper()}": value for key, value in settings.items()}
-    environ[f"EVENTFOLD_{name.upper()}_PORT"] = str(port)
+    environ[f"EVENTFOLD_{name.upper()}_PORT_NUMBER"] = str(port)
     return Service(name, port, [domain, name.replace("_", "-")], environ, directory / f"{name}-{port}.log")
 
 

@@ -33,14 +33,14 @@ def test_a_port_that_is_taken_is_said_with_the_setting_that_chooses_another() ->
             env={
                 **os.environ,
                 "PYTHONPATH": str(ROOT),
-                "EVENTFOLD_QUERY_API_PORT": str(listener.getsockname()[1]),
+                "EVENTFOLD_QUERY_API_PORT_NUMBER": str(listener.getsockname()[1]),
             },
             capture_output=True,
             text=True,
             timeout=60,
         )
     assert ended.returncode == 1
-    assert "EVENTFOLD_QUERY_API_PORT" in ended.stderr
+    assert "EVENTFOLD_QUERY_API_PORT_NUMBER" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
