@@ -54,6 +54,8 @@ class RunDirectory:
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
+            for left in self.directory.glob("services-*.tmp"):  # by a supervisor that was killed
+                left.unlink()
             try:
                 yield
             finally:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from embedded.event_store_node.log.directory_lock import DataDirectoryError, lock_directory, make_temporary_directory
 from embedded.event_store_node.log.first_events import write_first_events
+from embedded.event_store_node.log.unfinished import clear_unfinished, unfinished_file
 
 APPLICATION_ID = 0x45764E6F  # "EvNo"
 SCHEMA_VERSION = 1
@@ -72,6 +73,7 @@ class Database:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def _open(self) -> None:
+        clear_unfinished(self.directory)  # a restore may have been killed here
         try:
             if not self._path.exists():
                 _create(self._path)
@@ -91,19 +93,17 @@ class Database:
 
 def _create(path: Path) -> None:
     """Make the file under another name first: what bears the right name is always whole."""
-    unfinished = path.with_name(path.name + ".new")
-    for leftover in path.parent.glob(unfinished.name + "*"):
-        leftover.unlink()
-    connection = sqlite3.connect(unfinished, isolation_level=None)
-    try:
-        # So that a scavenge can give space back; this can't be changed later.
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-        write_first_events(connection)
-        connection.execute("PRAGMA journal_mode = WAL")
-    finally:
-        connection.close()
-    unfinished.rename(path)
+    with unfinished_file(path) as unfinished:
+        connection = sqlite3.connect(unfinished, isolation_level=None)
+        try:
+            # So that a scavenge can give space back; this can't be changed later.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            write_first_events(connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+        finally:
+            connection.close()
+        unfinished.rename(path)
     directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)

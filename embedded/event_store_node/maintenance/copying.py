@@ -3,11 +3,10 @@
 import fcntl
 import os
 import sqlite3
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from embedded.event_store_node.log.database import FILE_NAME
+from embedded.event_store_node.log.unfinished import unfinished_file
 from embedded.event_store_node.maintenance.log_file import MaintenanceError
 
 # One step of the copy; the operator's interrupt is heard between two.
@@ -25,19 +24,15 @@ def copy_log(source: sqlite3.Connection, destination: Path, overwrite: bool = Fa
         raise _exists(destination)
     if destination.exists() and destination.name == FILE_NAME:
         raise MaintenanceError(f"{destination} is the log of a data directory; it was left as it is")
-    unfinished = _new_file(destination)
     try:
-        _copy(source, unfinished)
-        _give_name(unfinished, destination, overwrite)
+        with unfinished_file(destination) as unfinished:
+            _copy(source, unfinished)
+            _give_name(unfinished, destination, overwrite)
         sync_directory(destination.parent)
     except sqlite3.Error as error:
         raise MaintenanceError(f"the copy to {destination} failed: {error}") from error
     except OSError as error:
         raise MaintenanceError(f"{destination} cannot be written: {error.strerror or error}") from error
-    finally:
-        for leftover in (unfinished, unfinished.with_name(unfinished.name + "-journal")):
-            with suppress(OSError):
-                leftover.unlink(missing_ok=True)
 
 
 def sync_directory(directory: Path) -> None:
@@ -55,17 +50,8 @@ def _sync(path: Path, flags: int) -> None:
         os.close(descriptor)
 
 
-def _new_file(destination: Path) -> Path:
-    """An empty file beside the destination. Its name is nobody else's, whatever a killed process left."""
-    try:
-        descriptor, name = tempfile.mkstemp(".unfinished", f"{destination.name}.", destination.parent)
-    except OSError as error:
-        raise MaintenanceError(f"{destination} cannot be written: {error.strerror or error}") from error
-    os.close(descriptor)
-    return Path(name)
-
-
 def _copy(source: sqlite3.Connection, path: Path) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # not for others to read
     target = sqlite3.connect(path, isolation_level=None)
     try:
         # The file is worth nothing before the last page: it is synced once, at the end.

@@ -2,12 +2,12 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from embedded.event_store_node.log.unfinished import unfinished_file
 from embedded.event_store_node.security import passwords
 from embedded.event_store_node.security.security import SecurityError
 
@@ -70,17 +70,15 @@ def save(path: Path, accounts: Mapping[str, Account]) -> None:
     """
     entries = {name: {"password": one.password_hash, "groups": list(one.groups)} for name, one in accounts.items()}
     text = json.dumps({"users": entries}, indent=2, ensure_ascii=False) + "\n"
-    unfinished: str | None = None
     try:
-        descriptor, unfinished = tempfile.mkstemp(".unfinished", f"{path.name}.", path.parent)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
+        with unfinished_file(path) as unfinished:
+            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(unfinished, path)
     except OSError as error:
-        if unfinished is not None:
-            Path(unfinished).unlink(missing_ok=True)
         raise SecurityError(f"the users file {path} cannot be written: {error.strerror}") from error
 
 

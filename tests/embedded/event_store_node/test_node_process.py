@@ -133,8 +133,10 @@ def test_files_that_are_refused_are_left_as_they_are(tmp_path: Path, what: str) 
 
 
 def test_an_unfinished_new_file_is_made_again(tmp_path: Path) -> None:
-    (tmp_path / "events.db.new").write_bytes(b"half")
-    (tmp_path / "events.db.new-journal").write_bytes(b"half")
+    unfinished = tmp_path / "events.db.abcdefgh.unfinished"
+    unfinished.mkdir()
+    for name in ("event-store-node.lock", "file", "file-journal"):
+        (unfinished / name).write_bytes(b"half")
 
     Database(tmp_path).close()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["events.db", "lock"]

@@ -52,6 +52,15 @@ async def test_services_are_listed_while_they_run(tmp_path: Path, make_spec: Mak
     assert not RunDirectory(tmp_path).is_owned()
 
 
+def test_the_next_owner_clears_what_a_killed_one_left_half_written(tmp_path: Path) -> None:
+    run_directory = RunDirectory(tmp_path)
+    run_directory.directory.mkdir()
+    (run_directory.directory / "services-abcdefgh.tmp").write_text("{")
+    with run_directory.owned():
+        run_directory.write_services({})
+        assert {path.name for path in run_directory.directory.iterdir()} == {"supervisor.lock", "services.json"}
+
+
 async def test_a_killed_service_is_started_again(tmp_path: Path, make_spec: MakeSpec) -> None:
     stages = [[make_spec("store")], [make_spec("api")]]
     async with Supervisor(tmp_path, stages, timings=QUICK).running() as supervisor:
