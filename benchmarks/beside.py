@@ -44,7 +44,10 @@ class Checkout(Struct, frozen=True):
     async def running(self, service: str, folder: Path, **settings: str) -> AsyncIterator[Service]:
         """One of its services, for the block."""
         port = free_port()
-        given = {**settings, f"{service.replace('-', '_')}_port": str(port)}
+        # The ports were called otherwise before Kubernetes' variables were told apart.
+        is_number = "_port_number" in (self.root / "infrastructure" / "settings.py").read_text()
+        variable = f"{service.replace('-', '_')}_port{'_number' if is_number else ''}"
+        given = {**settings, variable: str(port)}
         environ = {f"EVENTFOLD_{key.upper()}": value for key, value in given.items()}
         environ["PYTHONPATH"] = str(self.root)
         log = folder / f"{self.name}-{service}-{port}.log"

@@ -15,6 +15,9 @@ METADATA_TYPE = "$metadata"
 TOMBSTONE_TYPE = "$streamDeleted"
 LINK_TYPE = "$>"
 
+# Of a stream's name or an event's type, in characters. What filters and indexes cost grows with it.
+MAX_NAME_LENGTH = 1024
+
 JSON_CONTENT_TYPE = "application/json"
 BINARY_CONTENT_TYPE = "application/octet-stream"
 

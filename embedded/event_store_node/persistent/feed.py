@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 
 from embedded.event_store_node.log.broker import Broker
@@ -13,6 +14,7 @@ from embedded.event_store_node.persistent.definition import Settings
 from embedded.event_store_node.persistent.message import message
 from embedded.event_store_node.persistent.progress import Progress
 from embedded.event_store_node.persistent.source import Source, SourceDeletedError
+from embedded.event_store_node.protocol.filters import SECONDS_AT_ONCE
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +99,13 @@ class Feed:
         self._on_fed()
 
     def _feed(self, events: Sequence[LoggedEvent]) -> None:
+        until = time.monotonic() + SECONDS_AT_ONCE
         for event in events:
+            if self._source.is_filtered and time.monotonic() >= until:
+                # The filter takes its time: page by page, others have theirs in between.
+                self._fall_behind()
+                self.read_more()
+                return
             position = self._source.position(event)
             if position <= self._position:
                 continue  # it was read from the log before it was published

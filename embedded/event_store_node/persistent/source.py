@@ -30,6 +30,9 @@ class Source(Protocol):
     def stream(self) -> str | None:
         """The stream's name; None for `$all`."""
 
+    @property
+    def is_filtered(self) -> bool: ...
+
     def position(self, event: LoggedEvent) -> int: ...
 
     def accepts(self, event: LoggedEvent) -> bool:
@@ -72,6 +75,8 @@ def source_of(definition: Definition, reader: Reader) -> Source:
 class StreamSource:
     """The events of one stream, which need not exist yet, by revision."""
 
+    is_filtered = False
+
     def __init__(self, reader: Reader, stream: str) -> None:
         self._reader = reader
         self.stream: str | None = stream
@@ -109,6 +114,7 @@ class AllSource:
     def __init__(self, reader: Reader, event_filter: EventFilter | None) -> None:
         self._reader = reader
         self._accepts = event_filter.accepts if event_filter else None
+        self.is_filtered = event_filter is not None
 
     def position(self, event: LoggedEvent) -> int:
         return event.position

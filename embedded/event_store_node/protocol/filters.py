@@ -1,15 +1,19 @@
 """Server-side filters of `$all`: by event type or stream name, by regular expression or prefixes."""
 
-import re
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from weakref import WeakValueDictionary
 
 from esdbclient.protos.Grpc import streams_pb2
 
 from embedded.event_store_node.log.events import LoggedEvent
-from embedded.event_store_node.protocol.dotnet_regex import UnknownCategoryError, translated
+from embedded.event_store_node.protocol.dotnet_regex import InvalidRegexError
+from embedded.event_store_node.protocol.matching import Matches, prefix_matcher, regex_matcher
 
 _MAX_CACHED_VERDICTS = 10_000
+# How long events are looked at in one turn of the loop.
+SECONDS_AT_ONCE = 0.005
+_SHOWN = 200
 
 _in_use: "WeakValueDictionary[tuple[bool, str, tuple[str, ...]], EventFilter]" = WeakValueDictionary()
 
@@ -24,7 +28,7 @@ class EventFilter:
     it is in use, and so the look at each event.
     """
 
-    def __init__(self, by_type: bool, matches: Callable[[str], bool]) -> None:
+    def __init__(self, by_type: bool, matches: Matches) -> None:
         self._by_type = by_type
         self._matches = matches
         self._verdicts: dict[str, bool] = {}
@@ -43,13 +47,18 @@ class EventFilter:
 
     def accepts_any(self, events: Sequence[LoggedEvent]) -> bool:
         """
-        Whether `$all` shows some of these events, which follow one another in the log, through the filter; looked
-        up once for all who ask in turn.
+        Whether `$all` shows some of these events, which follow one another in the log, through the filter, or may
+        show some: it is not found out at any length, for this is asked while events are published. Looked up once
+        for all who ask in turn.
         """
         if self._last_looked_at is not events[-1] or self._last_count != len(events):
             self._last_looked_at, self._last_count = events[-1], len(events)
-            self._last_had_some = any(event.in_all and self.accepts(event) for event in events)
+            self._last_had_some = self._finds_some(events)
         return self._last_had_some
+
+    def _finds_some(self, events: Sequence[LoggedEvent]) -> bool:
+        until = time.monotonic() + SECONDS_AT_ONCE
+        return any(event.in_all and (self.accepts(event) or time.monotonic() >= until) for event in events)
 
 
 def event_filter(options: streams_pb2.ReadReq.Options.FilterOptions) -> EventFilter:
@@ -76,11 +85,13 @@ def _shared(by_type: bool, expression: streams_pb2.ReadReq.Options.FilterOptions
     return known
 
 
-def _matcher(regex: str, prefixes: tuple[str, ...]) -> Callable[[str], bool]:
-    if not regex:
-        return lambda name: name.startswith(prefixes)
+def _matcher(regex: str, prefixes: tuple[str, ...]) -> Matches:
     try:
-        search = re.compile(translated(regex)).search
-    except (re.error, UnknownCategoryError) as error:
-        raise InvalidFilterError(f"'{regex}' is not a valid regular expression: {error}") from None
-    return lambda name: search(name) is not None
+        return regex_matcher(regex) if regex else prefix_matcher(prefixes)
+    except InvalidRegexError as error:
+        what = f"'{_shortened(regex)}' is not a regular expression that can be used" if regex else "too many prefixes"
+        raise InvalidFilterError(f"{what}: {error}") from None
+
+
+def _shortened(regex: str) -> str:
+    return regex if len(regex) <= _SHOWN else f"{regex[:_SHOWN]}..."

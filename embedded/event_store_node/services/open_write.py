@@ -10,7 +10,7 @@ from embedded.event_store_node.log.events import ANY, NO_STREAM, STREAM_EXISTS, 
 from embedded.event_store_node.protocol.errors import MAX_APPEND_SIZE
 from embedded.event_store_node.security.permission import MayWrite
 from embedded.event_store_node.services import batch_responses
-from embedded.event_store_node.services.proposals import BadProposalError, proposed_event
+from embedded.event_store_node.services.proposals import BadProposalError, check_stream_name, proposed_event
 
 Request = streams_pb2.BatchAppendReq
 
@@ -82,6 +82,10 @@ def open_write(options: Request.Options, may_write: MayWrite) -> OpenWrite:
     stream = options.stream_identifier.stream_name.decode(errors="replace")
     if is_no_stream(stream):
         raise RefusedError(batch_responses.bad_request("Required field StreamIdentifier not set."))
+    try:
+        check_stream_name(stream)
+    except BadProposalError as error:
+        raise RefusedError(batch_responses.bad_request(str(error))) from None
     if not may_write(stream):
         raise RefusedError(batch_responses.access_denied())
     if options.WhichOneof("expected_stream_position") is None:

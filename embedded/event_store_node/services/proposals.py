@@ -4,7 +4,13 @@ from collections.abc import Mapping
 
 from esdbclient.protos.Grpc import shared_pb2, streams_pb2
 
-from embedded.event_store_node.log.events import BINARY_CONTENT_TYPE, JSON_CONTENT_TYPE, ProposedEvent
+from embedded.event_store_node.log.events import (
+    BINARY_CONTENT_TYPE,
+    JSON_CONTENT_TYPE,
+    MAX_NAME_LENGTH,
+    ProposedEvent,
+    is_metadata_stream,
+)
 from embedded.event_store_node.log.records import uuid_bytes
 
 Proposal = streams_pb2.AppendReq.ProposedMessage | streams_pb2.BatchAppendReq.ProposedMessage
@@ -13,6 +19,10 @@ _EMPTY_ID = bytes(16)
 
 class BadProposalError(ValueError):
     """The event cannot be written; the message says why."""
+
+
+class NameTooLongError(BadProposalError):
+    """A stream's name or an event's type is longer than names may be; the message says which and by how much."""
 
 
 class MissingMetadataError(BadProposalError):
@@ -28,7 +38,7 @@ def proposed_event(proposal: Proposal) -> ProposedEvent:
     The event in a proposal.
 
     Raises:
-        BadProposalError: it has no id, no type or no content type.
+        BadProposalError: it has no id, no type or no content type, or its type is too long.
     """
     return ProposedEvent(
         id=_id(proposal.id),
@@ -37,6 +47,19 @@ def proposed_event(proposal: Proposal) -> ProposedEvent:
         metadata=proposal.custom_metadata,
         data=proposal.data,
     )
+
+
+def check_stream_name(name: str) -> None:
+    """
+    Raises:
+        NameTooLongError: no stream may be called so.
+    """
+    _check_length("the stream's name", name[2:] if is_metadata_stream(name) else name)
+
+
+def _check_length(what: str, name: str) -> None:
+    if len(name) > MAX_NAME_LENGTH:
+        raise NameTooLongError(f"{what} has {len(name)} characters; {MAX_NAME_LENGTH} are the most")
 
 
 def _id(uuid: shared_pb2.UUID) -> bytes:
@@ -55,6 +78,8 @@ def _required(metadata: Mapping[str, str], key: str) -> str:
         raise MissingMetadataError(key)
     if not value and key == "type":
         raise BadProposalError("the event type is empty")
+    if key == "type":
+        _check_length("the event type", value)
     return value
 
 

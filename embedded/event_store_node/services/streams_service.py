@@ -25,7 +25,13 @@ from embedded.event_store_node.protocol import errors
 from embedded.event_store_node.services import read_request, reads, subscriptions
 from embedded.event_store_node.services.batch_append import BatchAppendCall
 from embedded.event_store_node.services.encoder import Encoder
-from embedded.event_store_node.services.proposals import BadProposalError, MissingMetadataError, proposed_event
+from embedded.event_store_node.services.proposals import (
+    BadProposalError,
+    MissingMetadataError,
+    NameTooLongError,
+    check_stream_name,
+    proposed_event,
+)
 from embedded.event_store_node.services.reporting import reporting
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -99,7 +105,12 @@ class StreamsService(streams_pb2_grpc.StreamsServicer):
         async with reporting(context):
             options, events = await _received(requests)
             expected = _expected(options)
-            outcome = await self._writer.write(Kind.APPEND, _stream_name(options), expected, events)
+            stream = _stream_name(options)
+            try:
+                check_stream_name(stream)
+            except NameTooLongError as error:
+                raise errors.invalid_argument(str(error)) from None
+            outcome = await self._writer.write(Kind.APPEND, stream, expected, events)
             match outcome:
                 case Appended(revision, position):
                     return _appended(revision, position)
@@ -159,6 +170,8 @@ async def _received(
             event = proposed_event(request.proposed_message)
         except MissingMetadataError as error:
             raise errors.required_metadata_missing(error.key) from None
+        except NameTooLongError as error:
+            raise errors.invalid_argument(str(error)) from None
         except BadProposalError:
             raise errors.handler_failed() from None
         size += event.size

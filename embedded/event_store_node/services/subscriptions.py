@@ -1,6 +1,7 @@
 """Catch-up subscriptions: read the log to its end, then go on with what the broker passes on, for ever."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ from embedded.event_store_node.log.broker import Broker, LiveBuffer
 from embedded.event_store_node.log.events import DELETED_STREAM_REVISION, LoggedEvent
 from embedded.event_store_node.log.reader import PAGE_EVENTS, Reader
 from embedded.event_store_node.protocol.errors import stream_deleted
+from embedded.event_store_node.protocol.filters import SECONDS_AT_ONCE
 from embedded.event_store_node.services import read_responses
 from embedded.event_store_node.services.encoder import Encoder
 from embedded.event_store_node.services.read_request import At, End, ReadRequest, Start
@@ -83,7 +85,12 @@ async def subscribe_to_all(reader: Reader, broker: Broker, request: ReadRequest,
                     await asyncio.sleep(0)
             yield [*subscription.checkpoint(), read_responses.CAUGHT_UP]
             while (events := await live.take()) is not None:
-                yield subscription.go_on(events)
+                while events:
+                    messages, events = subscription.go_on(events)
+                    if messages:
+                        yield messages
+                    if events:
+                        await asyncio.sleep(0)
             subscription.is_caught_up = False
             if checkpoint := subscription.checkpoint():
                 yield checkpoint
@@ -133,9 +140,14 @@ class _AllSubscription:
         self._considered += len(events)
         return True
 
-    def go_on(self, events: list[LoggedEvent]) -> list[bytes]:
-        messages = []
-        for event in events:
+    def go_on(self, events: list[LoggedEvent]) -> tuple[list[bytes], list[LoggedEvent]]:
+        """Messages for live events, and the events that a filter which takes its time did not come to."""
+        messages: list[bytes] = []
+        clock = time.monotonic
+        until = clock() + SECONDS_AT_ONCE
+        for number, event in enumerate(events):
+            if number and self._accepts is not None and clock() >= until:
+                return messages, events[number:]
             if event.position <= self._position:
                 continue
             self._position = event.position
@@ -144,7 +156,7 @@ class _AllSubscription:
                 messages.append(self._encoder.encode(event))
             if self._interval and self._considered >= self._interval:
                 messages += self.checkpoint()
-        return messages
+        return messages, []
 
     def checkpoint(self) -> list[bytes]:
         """A checkpoint at the last event looked at, unless the client has it or there is no filter."""
