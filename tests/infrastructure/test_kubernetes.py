@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from infrastructure.kubernetes import could_be_service_variable, service_variables
 from infrastructure.settings import PREFIX, InvalidSettings, Settings, every_setting, load_settings
 from tests.support.kubelet import SERVICES, Port, kubelet_variables, namespace_variables
 from tests.support.services import TINY, free_port, running
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 NAMES = [PREFIX + setting.encode_name.upper() for setting in every_setting()]
 
@@ -39,11 +41,13 @@ def test_no_setting_is_called_like_a_variable_of_a_service(name: str) -> None:
     assert not could_be_service_variable(name), "give it another name: see infrastructure/kubernetes.py"
 
 
+@unhurried
 @given(SERVICE_NAMES, PORTS, ADDRESSES)
 def test_every_variable_of_a_service_has_such_a_name(service: str, ports: list[Port], address: str) -> None:
     assert all(could_be_service_variable(name) for name in kubelet_variables(service, ports, address))
 
 
+@unhurried
 @given(st.lists(st.tuples(SERVICE_NAMES, PORTS, ADDRESSES), max_size=4, unique_by=lambda service: service[0]))
 def test_services_of_any_name_are_no_settings(services: list[tuple[str, list[Port], str]]) -> None:
     variables: dict[str, str] = {}
@@ -60,6 +64,7 @@ def refusal(environ: dict[str, str]) -> str:
     return str(refused.value)
 
 
+@unhurried
 @given(st.data(), st.sampled_from(SERVICES), PORTS)
 def test_one_that_is_missing_makes_the_others_unknown(data: st.DataObject, service: str, ports: list[Port]) -> None:
     variables = kubelet_variables(service, ports)
@@ -71,6 +76,7 @@ def test_one_that_is_missing_makes_the_others_unknown(data: st.DataObject, servi
     assert any(name in said for name in variables)
 
 
+@unhurried
 @given(st.data(), st.sampled_from(SERVICES), PORTS, st.text(max_size=12))
 def test_one_that_says_otherwise_makes_it_unknown(
     data: st.DataObject, service: str, ports: list[Port], value: str

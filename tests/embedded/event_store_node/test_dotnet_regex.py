@@ -4,7 +4,7 @@ import re
 import warnings
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embedded.event_store_node.protocol.dotnet_regex import InvalidRegexError, translated
@@ -15,6 +15,9 @@ from embedded.event_store_node.protocol.matching import (
     prefix_matcher,
     regex_matcher,
 )
+
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize(
@@ -165,7 +168,7 @@ LOOKING_AHEAD = st.builds(
 )
 
 
-@settings(deadline=None)
+@unhurried
 @given(
     st.one_of(REGEXES, LOOKING_AHEAD, st.builds("{}|{}".format, LOOKING_AHEAD, REGEXES)),
     st.lists(st.text("abc1-$. \n", max_size=6), max_size=12),
@@ -179,7 +182,7 @@ def test_it_finds_what_a_backtracking_engine_finds(regex: str, names: list[str])
         assert matches(name) is (expected.search(name) is not None), name
 
 
-@settings(deadline=None)
+@unhurried
 @given(st.text(max_size=20), st.text(max_size=10))
 def test_any_text_is_an_expression_or_is_refused(regex: str, name: str) -> None:
     try:
