@@ -16,7 +16,6 @@ from embedded.event_store_node.protocol.matching import (
     regex_matcher,
 )
 
-
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
