@@ -106,8 +106,8 @@ async def test_a_service_that_ends_at_once_shows_its_last_lines(tmp_path: Path, 
 
 
 async def test_a_service_that_is_never_ready_is_given_up(tmp_path: Path, make_spec: MakeSpec) -> None:
-    timings = Timings(start_timeout=0.5, stop_grace=5.0)
-    with pytest.raises(StartFailed, match=r"was not ready after 0.5 s \(api has not said") as failure:
+    timings = Timings(start_timeout=4.0, stop_grace=5.0)  # long enough for it to say its first words
+    with pytest.raises(StartFailed, match=r"was not ready after 4 s \(api has not said") as failure:
         async with Supervisor(tmp_path, [[make_spec("api", "never-ready")]], timings=timings).running():
             pytest.fail("the block must not be entered")
     assert "api starts as never-ready" in failure.value.tail
