@@ -1,0 +1,12 @@
+"""What holds for every test."""
+
+import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_tracebacks() -> None:
+    """As rich draws a traceback, with all local values, it takes seconds; many tests log one for each fault."""
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    processors = [one for one in structlog.get_config()["processors"] if not isinstance(one, type(renderer))]
+    structlog.configure(processors=[*processors, renderer])
