@@ -63,9 +63,10 @@ class Parking:
         return self._keys.pop(key, None)
 
     def add_stream(self, stream: str, position: int) -> None:
-        """Parks a stream from an event on."""
-        self._streams.setdefault(stream, position)
+        """Parks a stream from an event on, or from an earlier one if it is parked from there already."""
+        self._streams[stream] = min(position, self._streams.get(stream, position))
 
     def add_key(self, key: str, position: int) -> None:
-        """Parks a key from an event on."""
-        self._keys.setdefault(key, position)
+        """Parks a key from an event on, or from an earlier one if it is parked from there already: what comes late can
+        make an event fail that had not failed before."""
+        self._keys[key] = min(position, self._keys.get(key, position))

@@ -235,6 +235,24 @@ class TestStreams:
         assert parked(store) == []
         assert_folded(store, scripted, [PARCEL_DAYS])
 
+    async def test_a_document_that_is_parked_may_fail_at_an_earlier_event_then(self):
+        """What comes late stands before it, and the first event that fails is another one then."""
+        lamps = {"l0": 5, "l1": 7, "l2": 5, "l3": 5, "l4": 14}
+        log = TinyLog(*(installed(lamp, watts=watts) for lamp, watts in lamps.items()))
+        store, scripted = MemoryReadStore(), ScriptedLog(log.events)
+        await project_all(scripted, store, [refusing(TOUCHY, "l0", keys=True)], consumer_name="p")
+        assert of_everybody(store) == [log.events[4].position]
+        async with operating(scripted, store, TOUCHY) as operations:
+            for key in ("lamp-l0", None):
+                await operations.retry("touchy", key)
+                assert of_everybody(store) == [event.position for event in log.events[1:]]
+        assert_folded(store, scripted, [TOUCHY])
+
+
+def of_everybody(store: MemoryReadStore) -> list[int]:
+    """Where the events stand that are parked for the document of all lamps."""
+    return [position for position, key, _ in parked(store) if key == "everybody"]
+
 
 async def discards_and_retries(seed: int, length: int) -> None:
     """Every event that leads a key is discarded, one after another, until nothing is parked: what is left is a fold of
