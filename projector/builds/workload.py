@@ -49,7 +49,7 @@ class ViewWorkload:
         self.lifecycle = lifecycle
         self._rebuilds = rebuilds
         self._views = {(view.name, view.version): view for view in views}
-        self._newest = {view.name: view for view in sorted(views, key=lambda view: view.version)}
+        self._newest = _newest(views)
         self._partitions = partitions
         self._capacity = capacity
         self._times = times
@@ -148,3 +148,12 @@ class ViewWorkload:
 
 def _may_be_new(record: ViewRecord) -> bool:
     return record.builds_made > 1 and now_millis() - record.switched_at < _LONG_AGO
+
+
+def _newest(views: Sequence[View]) -> dict[str, View]:
+    """The newest version of each view, the views in the order in which they were given."""
+    newest: dict[str, View] = {}
+    for view in views:
+        if view.name not in newest or newest[view.name].version < view.version:
+            newest[view.name] = view
+    return newest
