@@ -1,0 +1,27 @@
+"""The stock of an article as the other layers see it: its commands, its events and their versions."""
+
+from domain.inventory.commands import ReceiveStock, ReleaseStock, ReserveStock, ShipOutStock
+from domain.inventory.events import StockReceived, StockReleased, StockReserved, StockShippedOut
+from domain.inventory.stock import Stock, decide, evolve
+from domain.model.aggregate import Aggregate, CommandType
+from domain.model.event_types import EventType
+
+STOCK = Aggregate(
+    category="stock",
+    plural="stock",
+    state=Stock,
+    commands=(
+        CommandType(ReceiveStock, "receive", summary="Put received articles into stock"),
+        CommandType(ReserveStock, "reserve", summary="Promise a part of what is available to an order"),
+        CommandType(ReleaseStock, "release", summary="Take back what was promised to an order"),
+        CommandType(ShipOutStock, "ship-out", summary="Record that what was promised to an order has left"),
+    ),
+    events=(
+        EventType("StockReceived", 1, StockReceived),
+        EventType("StockReserved", 1, StockReserved),
+        EventType("StockReleased", 1, StockReleased),
+        EventType("StockShippedOut", 1, StockShippedOut),
+    ),
+    decide=decide,
+    evolve=evolve,
+)
