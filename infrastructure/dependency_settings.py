@@ -78,6 +78,9 @@ class MailSettings(_Dependency, frozen=True, rename=_named("mail")):
     customer_domain: Annotated[
         str, Meta(description="domain at which each customer has a mailbox of the name of its id")
     ] = "customers.eventfold.example"
+    max_age: Annotated[
+        float, Meta(description="what happened longer ago than this is told to nobody any more", gt=0, le=315_360_000)
+    ] = 604_800.0
     timeout: _Timeout = 10.0
     concurrency: _Concurrency = 8
     queue: _Queue = 256
