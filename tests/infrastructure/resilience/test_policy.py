@@ -356,5 +356,5 @@ def test_delays_are_within_their_bounds(number: int, first: float, cap: float) -
     ],
 )
 def test_limits_that_can_not_be(wrong: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="at least|above"):
+    with pytest.raises(ValueError, match=r"at least|above"):
         Limits(**wrong)
