@@ -94,7 +94,9 @@ def evolve(notifications: Notifications | None, event: NotificationEvent) -> Not
         case NotificationFailed():
             status = Status.FAILED
     if notifications is None:
-        raise ValueError(f"{type(event).__name__} stands before NotificationRequested in the stream of {event.order_id}")
+        raise ValueError(
+            f"{type(event).__name__} stands before NotificationRequested in the stream of {event.order_id}"
+        )
     return _with(notifications, event.kind, status)
 
 

@@ -9,17 +9,12 @@ from msgspec import Struct
 
 from domain.inventory.aggregate import STOCK
 from domain.inventory.commands import MAX_QUANTITY, ReceiveStock, ReleaseStock, ReserveStock, ShipOutStock
-from domain.inventory.events import StockOpened, StockReceived, StockReleased, StockReserved, StockShippedOut
+from domain.inventory.events import StockReceived, StockReserved, StockShippedOut
 from domain.inventory.stock import MAX_ON_HAND, Stock
 from domain.model.command_context import CommandContext
 from domain.model.errors import NoSuchAggregate, RuleViolation
 from tests.support.decider import NOON, Given
-
-OPENED = StockOpened("tea", NOON)
-RECEIVED = StockReceived("tea", 10, 10, 10, NOON)
-RESERVED = StockReserved("tea", "o-1", 4, 10, 6, NOON)
-RELEASED = StockReleased("tea", "o-1", 4, "cancelled", 10, 10, NOON)
-SHIPPED_OUT = StockShippedOut("tea", "o-1", 4, 6, 6, NOON)
+from tests.support.stock import OPENED, RECEIVED, RELEASED, RESERVED, SHIPPED_OUT
 
 
 def tea(*events: Struct) -> Given:
