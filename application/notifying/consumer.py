@@ -5,6 +5,7 @@ over, and that is recorded. Between those two a crash, or a server that took the
 the mail go out a second time: with the same Message-ID and the same bytes, so that a mailbox can drop it.
 """
 
+import os
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -16,12 +17,16 @@ from prometheus_client import Counter
 from application.notifying.messages import MESSAGES, Message
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.clock import now_millis
-from infrastructure.outside.commands import CommandAnswer, CommandSender
+from infrastructure.outside.commands import CommandAnswer, CommandClient, CommandSender
 from infrastructure.outside.mail import Mail, Mailer, MailRefused
 from infrastructure.outside.mail.message import message_id
-from infrastructure.resilience import backoff
-from subscriptions.consumer import Batch, LateBatch
-from subscriptions.each_key import EachKey
+from infrastructure.outside.mail.smtp import SmtpMailer
+from infrastructure.read_store import ReadStore
+from infrastructure.resilience import DependencyUnavailable, backoff
+from infrastructure.settings import load_settings
+from subscriptions.attempts import Attempts
+from subscriptions.consumer import Batch, Consumer
+from subscriptions.each_event import take_side_by_side
 from subscriptions.store.retrying_store import Delays
 
 log = structlog.get_logger(__name__)
@@ -48,12 +53,14 @@ def at_domain(domain: str) -> AddressBook:
     return lambda customer_id: f"{customer_id}@{domain}"
 
 
-class Notifying:
+class Notifying(Consumer):
     """Sends mails from the address `sender` through `mailer`, and records by `commands` what was sent and what could
-    not be. `concurrency` orders at a time; an order's events in order. The rest is as in EachKey.
+    not be: `at_once` orders side by side, each order's events in order.
 
-    What was recorded more than `max_age` seconds ago is told to nobody any more: so that one who follows an old log for
-    the first time, or anew, does not write to everybody about what is long over.
+    While the mail server or the command API is away, nothing is parked, and the batch comes again. A mail that alone
+    gets no answer for `patience` seconds, while others do, is parked with what follows it for its order. What was
+    recorded more than `max_age` seconds ago is told to nobody any more, so that one who follows an old log for the
+    first time, or anew, does not write to everybody about what is long over. Pauses between attempts are in seconds.
     """
 
     name = "notifying"
@@ -67,54 +74,62 @@ class Notifying:
         address_of: AddressBook,
         sender: str,
         *,
-        concurrency: int = 8,
-        attempts: int = 5,
-        delays: Delays = backoff,
+        at_once: int = 8,
         max_age: float = 604_800.0,
+        patience: float = 30.0,
+        delays: Delays = backoff,
         now: Callable[[], int] = now_millis,
     ) -> None:
         self._commands = commands
         self._mailer = mailer
         self._address_of = address_of
         self._sender = sender
+        self._at_once = at_once
         self._max_age = max_age
+        self._delays = delays
         self._now = now
-        self._work = EachKey(self._tell, concurrency=concurrency, attempts=attempts, delays=delays)
+        self._attempts = Attempts(patience=patience)
 
     def keys(self, event: Any) -> tuple[str, ...]:
+        """The order."""
         return (event.order_id,)
 
     async def prepare(self) -> None:
-        return None
+        """Nothing: all that it needs to remember is in the notifications."""
 
     async def take(self, batch: Batch) -> None:
-        await self._work.take(batch)
+        """Tells what there is to tell."""
+        await take_side_by_side(batch, self._handle, at_once=self._at_once, delays=self._delays)
 
-    async def take_late(self, batch: LateBatch) -> None:
-        await self._work.take(batch)
+    async def _handle(self, recorded: RecordedEvent[Any], order_id: str) -> None:
+        if self._attempts.is_done(recorded.position):
+            return
+        try:
+            outcome = await self._tell(recorded, order_id)
+        except DependencyUnavailable as error:
+            self._attempts.failed(recorded.position, error)
+            raise
+        _TOLD.labels(MESSAGES[type(recorded.event)].kind, outcome).inc()
+        self._attempts.done(recorded.position, by_the_dependency=outcome in ("sent", "refused"))
 
-    async def _tell(self, recorded: RecordedEvent[Any], order_id: str) -> bool:
-        """True when a mail was handed over or definitely refused."""
+    async def _tell(self, recorded: RecordedEvent[Any], order_id: str) -> str:
+        """How it ended, as in the metric."""
         event, message = recorded.event, MESSAGES[type(recorded.event)]
         if self._now() - recorded.recorded_at > self._max_age * 1000:
-            _TOLD.labels(message.kind, "too_old").inc()
-            return False
+            return "too_old"
         recipient = self._address_of(event.customer_id)
         if not await self._is_due(order_id, message, event.customer_id, recipient):
-            _TOLD.labels(message.kind, "sent_before").inc()
-            return False
+            return "sent_before"
         try:
             await self._mailer.send(_mail(event, message, order_id, recipient))
         except MailRefused as error:
-            _TOLD.labels(message.kind, "refused").inc()
             log.warning("a mail was refused", order_id=order_id, kind=message.kind, error=str(error))
             body = {"kind": message.kind, "reason": _printable(str(error)) or "refused without a reason"}
             await self._record(order_id, "record-failure", body)
-            return True
-        _TOLD.labels(message.kind, "sent").inc()
+            return "refused"
         reference = message_id(_key(order_id, message), self._sender)
         await self._record(order_id, "record-sent", {"kind": message.kind, "reference": reference})
-        return True
+        return "sent"
 
     async def _is_due(self, order_id: str, message: Message, customer_id: str, recipient: str) -> bool:
         """Asks for the notification: False when it was sent already."""
@@ -156,3 +171,16 @@ def _mail(event: Any, message: Message, order_id: str, recipient: str) -> Mail:
 
 def _printable(text: str) -> str:
     return "".join(one if one.isprintable() else " " for one in text).strip()[:_MAX_REASON]
+
+
+def notifying(_store: ReadStore) -> Notifying:
+    """The consumer over the mail server and the command API that the settings name."""
+    settings = load_settings(os.environ)
+    return Notifying(
+        CommandClient.from_settings(settings, Notifying.name),
+        SmtpMailer.from_settings(settings),
+        at_domain(settings.mail.customer_domain),
+        settings.mail.sender,
+        at_once=settings.mail.concurrency,
+        max_age=settings.mail.max_age,
+    )

@@ -6,6 +6,7 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.policy import compat32
 from email.utils import format_datetime
+from typing import Any
 
 from infrastructure.outside.mail.port import Mail
 
@@ -23,7 +24,9 @@ def mail_bytes(mail: Mail, sender: str) -> bytes:
     message = MIMEMultipart("alternative", boundary=f"=_{_digest(mail.key)}")
     message["From"] = sender
     message["To"] = mail.to
-    message["Subject"] = Header(mail.subject, "ascii" if mail.subject.isascii() else "utf-8", header_name="Subject")
+    charset = "ascii" if mail.subject.isascii() else "utf-8"
+    subject: Any = Header(mail.subject, charset, header_name="Subject")
+    message["Subject"] = subject
     message["Date"] = format_datetime(mail.at)
     message["Message-ID"] = message_id(mail.key, sender)
     message["Auto-Submitted"] = "auto-generated"  # so that no vacation notice answers it (RFC 3834)
