@@ -1,4 +1,4 @@
-"""`python -m embedded.payment_provider --port 8006 --data-dir data/payments`."""
+"""`python -m embedded.payment_provider --port 8021 --data-dir data/payments`."""
 
 import sys
 

@@ -220,9 +220,7 @@ class Ledger:
     def _tell(self, kind: str, charge: str, refund: str | None, now: float) -> Event:
         told = None if refund is None else self._refund(refund)
         event = Event(_new_id("evt"), kind, now, self.charge(charge), told)
-        self._db.execute(
-            "INSERT INTO webhooks VALUES (?, ?, ?, 0, 0)", (event.id, msgspec.json.encode(event), now)
-        )
+        self._db.execute("INSERT INTO webhooks VALUES (?, ?, ?, 0, 0)", (event.id, msgspec.json.encode(event), now))
         return event
 
     def _due(self, table: str, now: float) -> list[sqlite3.Row]:

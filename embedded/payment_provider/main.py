@@ -36,13 +36,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="payment-provider", description="A sandbox payment provider over HTTP, for this machine alone."
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8006, help="(default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8021, help="(default: %(default)s)")
     parser.add_argument("--data-dir", type=Path, required=True, help="where charges are kept; made if it is missing")
     parser.add_argument("--key", default="sandbox-key", help="API key that merchants send (default: %(default)s)")
     parser.add_argument("--webhook-url", default="", help="where results of charges that settle later are sent")
-    parser.add_argument(
-        "--webhook-secret", default="sandbox-secret", help="signs the webhooks (default: %(default)s)"
-    )
+    parser.add_argument("--webhook-secret", default="sandbox-secret", help="signs the webhooks (default: %(default)s)")
     parser.add_argument(
         "--settle-after", type=float, default=1.0, metavar="SECONDS", help="how long settling takes (default: 1)"
     )

@@ -77,9 +77,7 @@ class Webhooks:
             self._choose.shuffle(due)
         return due[: max(0, _AT_ONCE - len(self._under_way))]
 
-    async def _deliver(
-        self, session: aiohttp.ClientSession, webhook: PendingWebhook, *, at_once: bool = False
-    ) -> None:
+    async def _deliver(self, session: aiohttp.ClientSession, webhook: PendingWebhook, *, at_once: bool = False) -> None:
         try:
             if self.faults.webhook_shuffled and not at_once:
                 await asyncio.sleep(self._choose.uniform(0, 0.3))
