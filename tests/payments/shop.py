@@ -185,6 +185,17 @@ class Shop:
             ours[order] = payment.amount if kept else 0
         assert {order: there.get(order, 0) for order in orders} == ours
 
+    async def metric(self, service: Service, name: str) -> float:
+        """The value of a metric; 0 while it is not shown."""
+        async with self.http.get(f"{service.url}/metrics") as response:
+            lines = (await response.text()).splitlines()
+        return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)), 0.0)
+
+    async def parked(self) -> int:
+        """How many events of both consumers are parked."""
+        async with self.http.get(f"{self.consumers.url}/consumers") as response:
+            return sum(one["parked"] for one in (await response.json())["consumers"])
+
     async def close(self) -> None:
         for one in self.services:
             if one._process is not None:
