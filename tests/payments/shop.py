@@ -148,14 +148,14 @@ class Shop:
 
         await until(reached, f"what was told about {reference} is {statuses}", 60)
 
-    async def is_at(self, order_id: str, status: Status) -> None:
-        """Waits for the payment."""
+    async def is_at(self, order_id: str, *statuses: Status) -> None:
+        """Waits for the payment to have one of the statuses."""
 
         async def reached() -> bool:
             payment = await self.payment(order_id)
-            return payment is not None and payment.status is status
+            return payment is not None and payment.status in statuses
 
-        await until(reached, f"payment {order_id} is {status}", 60)
+        await until(reached, f"payment {order_id} is {' or '.join(statuses)}", 60)
 
     async def all_ended(self, orders: list[str]) -> None:
         """Waits until nothing is under way."""
