@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from prometheus_client import Counter
 
-from application.payment_records import PaymentRecords, Recorded, RecordRefused
+from application.payment_records import KEY_REUSED, PaymentRecords, Recorded, RecordRefused
 from domain.model.identifiers import is_identifier
 from domain.model.recorded_event import RecordedEvent
 from domain.payments.events import ChargeRequested, RefundRequested
@@ -171,7 +171,9 @@ class PaymentCharging(Consumer):
         if not is_identifier(result_id):
             result_id = f"answer-{hashlib.sha256(result_id.encode()).hexdigest()[:48]}"
         body = {"result_id": result_id, "kind": kind, **told, "body": ""}
-        await self._commands.send("provider-results", order_id, "keep", body, key=f"keep-{result_id}")
+        answer = await self._commands.send("provider-results", order_id, "keep", body, key=f"keep-{result_id}")
+        if not answer.accepted and answer.code not in ("result-kept", KEY_REUSED):
+            raise RecordRefused(f"{answer.status} {answer.code}: {answer.detail}")
 
 
 def _require(recorded: tuple[Recorded, str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from prometheus_client import Counter
 
-from application.payment_records import PaymentRecords, Recorded, RecordRefused
+from application.payment_records import KEY_REUSED, PaymentRecords, Recorded, RecordRefused
 from domain.model.recorded_event import RecordedEvent
 from domain.payments.events import ChargeRequested
 from domain.payments.provider_results.events import ProviderResultKept, ProviderResultOffered
@@ -96,7 +96,9 @@ class PaymentMatching(Consumer):
         body = {"result_id": result.result_id, **body}
         key = f"{action}-{result.result_id}-{revision}"
         answer = await self._commands.send("provider-results", result.reference, action, body, key=key)
-        if not answer.accepted and not answer.code.startswith("result-is-"):
+        # Noted before this event came again, and perhaps in other words: the payment has moved on since.
+        noted = answer.code == KEY_REUSED or answer.code.startswith("result-is-")
+        if not answer.accepted and not noted:
             raise RecordRefused(f"{answer.status} {answer.code}: {answer.detail}")
 
     async def _offer_again(self, order_id: str, position: int) -> None:

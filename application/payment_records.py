@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from infrastructure.outside.commands import CommandAnswer, CommandSender
 
+KEY_REUSED = "idempotency-key-reused"
+"""The code by which the command API says that the key belongs to a command with another body."""
+
 _WORD = re.compile(r"[!-~]{1,100}")
 
 
@@ -42,7 +45,9 @@ class PaymentRecords:
     async def decline(self, order_id: str, reason: str, fact: str) -> tuple[Recorded, str]:
         """`fact` names what was declined."""
         body = {"reason": _text(reason, "declined")}
-        return await self._send(order_id, "record-decline", body, _key("declined", fact), agrees=("declined",))
+        return await self._send(
+            order_id, "record-decline", body, _key("declined", fact), agrees=("declined",), in_words=True
+        )
 
     async def refund(self, order_id: str, refund_id: str) -> tuple[Recorded, str]:
         body = {"refund_id": refund_id}
@@ -52,13 +57,21 @@ class PaymentRecords:
         """`fact` names what failed."""
         body, agrees = {"reason": _text(reason, "refund failed")}, ("refund-failed", "refunded")
         key = _key("refund-failed", fact)
-        return await self._send(order_id, "record-refund-failure", body, key, agrees=agrees)
+        return await self._send(order_id, "record-refund-failure", body, key, agrees=agrees, in_words=True)
 
     async def _send(
-        self, order_id: str, action: str, body: Mapping[str, object], key: str, agrees: tuple[str, ...]
+        self,
+        order_id: str,
+        action: str,
+        body: Mapping[str, object],
+        key: str,
+        agrees: tuple[str, ...],
+        in_words: bool = False,
     ) -> tuple[Recorded, str]:
+        """`in_words`: the body is a reason, so under the same key the same fact was recorded in other words."""
         answer = await self._commands.send("payments", order_id, action, body, key=key)
-        return _recorded(answer, [f"payment-is-{status}" for status in agrees]), answer.detail
+        agreeing = [f"payment-is-{status}" for status in agrees]
+        return _recorded(answer, [*agreeing, KEY_REUSED] if in_words else agreeing), answer.detail
 
 
 def _recorded(answer: CommandAnswer, agreeing: list[str]) -> Recorded:

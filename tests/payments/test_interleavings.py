@@ -108,7 +108,8 @@ class Payments(RuleBasedStateMachine):
             self._work(name, steps)
         except Crash:
             self._start()
-        self.fuse.calls = FOREVER
+        finally:
+            self.fuse.calls = FOREVER
 
     @rule(name=st.sampled_from(("charging", "matching")), back=st.integers(1, 10))
     def come_again(self, name: str, back: int) -> None:

@@ -1,0 +1,72 @@
+"""One order without an answer, and facts that come again in other words."""
+
+from typing import Any
+
+import pytest
+
+from application.charging import PaymentCharging, Stuck
+from application.payment_records import PaymentRecords, Recorded
+from domain.payments.aggregate import PAYMENT
+from domain.payments.provider_results.aggregate import PROVIDER_RESULTS
+from infrastructure.resilience import DependencyUnavailable
+from tests.support.memory_commands import MemoryCommands
+from tests.support.memory_provider import MemoryProvider
+
+
+async def asked(commands: MemoryCommands, *orders: str) -> None:
+    for order in orders:
+        body = {"customer_id": "ada", "currency": "USD", "amount": 1900}
+        await commands.send("payments", order, "request-charge", body, key=f"ask-{order}")
+
+
+class NoAnswerFor(MemoryProvider):
+    """Gives no definite answer for some orders."""
+
+    silent: frozenset[str] = frozenset()
+
+    async def charge(self, key: str, amount: int, currency: str, *, reference: str, customer: str) -> Any:
+        if reference in self.silent:
+            raise DependencyUnavailable("payments", "500", alone=True)
+        return await super().charge(key, amount, currency, reference=reference, customer=customer)
+
+
+async def test_an_order_that_alone_gets_no_answer_is_given_up_after_a_while():
+    commands, provider, now = MemoryCommands(PAYMENT, PROVIDER_RESULTS), NoAnswerFor(), 0.0
+    await asked(commands, "silent", "other-1", "other-2")
+    charging: Any = PaymentCharging(provider, commands, patience=60, clock=lambda: now)
+    provider.silent = frozenset({"silent", "other-1", "other-2"})
+    silent, other, another = commands.log
+    for now in (0.0, 30.0, 100.0, 1000.0):
+        # As long as nobody gets an answer, it is the provider that is away, whatever it says.
+        with pytest.raises(DependencyUnavailable) as raised:
+            await charging._handle(silent, "silent")
+        assert not raised.value.alone
+    provider.silent = frozenset({"silent"})
+    await charging._handle(other, "other-1")
+    with pytest.raises(Stuck, match="no answer for 60 s, while others got one"):
+        await charging._handle(silent, "silent")
+    now = 1001.0
+    await charging._handle(another, "other-2")
+    provider.silent = frozenset()
+    await charging._handle(silent, "silent")
+    assert len(provider.charges) == 3
+    await charging._handle(silent, "silent")
+    assert len(provider.charges) == 3
+
+
+async def test_the_same_fact_in_other_words_agrees():
+    commands = MemoryCommands(PAYMENT)
+    records = PaymentRecords(commands)
+    await asked(commands, "o-1", "o-2", "o-3")
+    for words in ("no funds", "NO FUNDS", "\x00", "x" * 900):
+        assert (await records.decline("o-1", words, "ch_1"))[0] is Recorded.AGREES
+    await records.charge("o-2", "ch_2", "USD", 1900)
+    await commands.send("payments", "o-2", "void", {"reason": "no"}, key="void")
+    for words in ("closed", "account closed"):
+        assert (await records.refund_failure("o-2", words, "re_1"))[0] is Recorded.AGREES
+    # The amount is no words.
+    assert (await records.charge("o-2", "ch_2", "USD", 1901))[0] is Recorded.CONTRADICTS
+    long = "ch \u00e9" * 30
+    assert (await records.charge("o-3", long, "USD", 1900))[0] is Recorded.AGREES
+    assert (await records.charge("o-3", long, "USD", 1900))[0] is Recorded.AGREES
+    assert (await records.charge("nobody", "ch_3", "USD", 1900))[0] is Recorded.NO_PAYMENT
