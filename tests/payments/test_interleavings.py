@@ -17,7 +17,7 @@ from domain.payments.provider_results.aggregate import PROVIDER_RESULTS
 from domain.payments.provider_results.results import Status as Told
 from infrastructure.outside.commands import CommandAnswer
 from ops.payments.comparison import compare
-from tests.support.memory_commands import MemoryCommands
+from tests.payments.memory_commands import MemoryCommands
 from tests.support.memory_provider import MemoryProvider
 
 CUSTOMERS = ("ada", "card-declined", "settles-later", "declined-later", "refund-later", "refund-fails")

@@ -9,7 +9,7 @@ from application.payment_records import PaymentRecords, Recorded
 from domain.payments.aggregate import PAYMENT
 from domain.payments.provider_results.aggregate import PROVIDER_RESULTS
 from infrastructure.resilience import DependencyUnavailable
-from tests.support.memory_commands import MemoryCommands
+from tests.payments.memory_commands import MemoryCommands
 from tests.support.memory_provider import MemoryProvider
 
 
@@ -36,7 +36,7 @@ async def test_an_order_that_alone_gets_no_answer_is_given_up_after_a_while():
     charging: Any = PaymentCharging(provider, commands, patience=60, clock=lambda: now)
     provider.silent = frozenset({"silent", "other-1", "other-2"})
     silent, other, another = commands.log
-    for now in (0.0, 30.0, 100.0, 1000.0):
+    for now in (0.0, 30.0, 100.0, 1000.0):  # noqa: B007 - the clock reads it
         # As long as nobody gets an answer, it is the provider that is away, whatever it says.
         with pytest.raises(DependencyUnavailable) as raised:
             await charging._handle(silent, "silent")

@@ -1,5 +1,7 @@
 """The bundled domain's lists, for tests of the engines and of the whole."""
 
+from typing import Any
+
 from application import APPLICATION
 from domain.model.event_types import EventTypes
 from infrastructure.event_codec import EventCodec
@@ -7,3 +9,11 @@ from infrastructure.event_codec import EventCodec
 VIEWS = APPLICATION.views
 CODEC = EventCodec(APPLICATION.aggregates)
 EVENT_TYPES = EventTypes([event_type for aggregate in APPLICATION.aggregates for event_type in aggregate.events])
+
+
+def stream_of(event: Any) -> str:
+    """The stream that the event stands in: that of its aggregate, under the article's number or the order's id."""
+    for aggregate in APPLICATION.aggregates:
+        if any(event_type.struct is type(event) for event_type in aggregate.events):
+            return aggregate.stream(event.sku if aggregate.category == "stock" else event.order_id)
+    raise ValueError(f"{type(event).__name__} is an event of no aggregate")

@@ -1,7 +1,7 @@
-"""The command API in memory: aggregates, idempotency keys, and one log of what has happened."""
+"""Commands carried out in memory by the rules themselves, for tests of what sends them."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import uuid
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -9,21 +9,21 @@ import msgspec
 from domain.model.aggregate import Aggregate
 from domain.model.command_context import CommandContext
 from domain.model.errors import InvalidCommand, NoSuchAggregate, RuleViolation
-from domain.model.recorded_event import RecordedEvent
+from infrastructure.clock import utc_now
 from infrastructure.outside.commands import CommandAnswer
-
-NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 
 
 class MemoryCommands:
-    """`log` holds every event in commit order; `state` what they have made of each stream."""
+    """A CommandSender over some aggregates. `before` and `after` are called for every command, before and after it has
+    taken effect: what they raise is what the sender gets."""
 
     def __init__(self, *aggregates: Aggregate) -> None:
-        self.log: list[RecordedEvent[Any]] = []
-        self.state: dict[str, Any] = {}
+        self.events: dict[str, list[Any]] = {}
+        self.sent: list[tuple[str, str, str]] = []
+        self.before: Callable[[str], None] = lambda _action: None
+        self.after: Callable[[str], None] = lambda _action: None
         self._aggregates = {one.plural: one for one in aggregates}
-        self._revisions: dict[str, int] = {}
-        self._keys: dict[tuple[str, str], tuple[str, bytes]] = {}
+        self._answers: dict[tuple[str, str], CommandAnswer] = {}
 
     async def send(
         self,
@@ -34,28 +34,30 @@ class MemoryCommands:
         *,
         key: str,
         correlation_id: str | None = None,
-        causation_id: str | None = None,
     ) -> CommandAnswer:
-        aggregate = self._aggregates[plural]
-        stream, sent = aggregate.stream(aggregate_id), (action, msgspec.json.encode(body))
-        first = self._keys.get((stream, key))
-        if first is not None:
-            if first == sent:
-                return CommandAnswer(True, 200)
-            return CommandAnswer(False, 422, "idempotency-key-reused", "the key belongs to another command")
-        command_type = next(one for one in aggregate.commands if one.action == action)
-        command = msgspec.convert(dict(body), command_type.struct)
-        try:
-            events = aggregate.decide(command, self.state.get(stream), CommandContext(aggregate_id, NOON))
-        except RuleViolation as error:
-            return CommandAnswer(False, 409, error.code, error.detail)
-        except NoSuchAggregate as error:
-            return CommandAnswer(False, 404, "not-found", str(error))
-        except InvalidCommand as error:
-            return CommandAnswer(False, 400, "invalid-command", str(error))
-        self._keys[stream, key] = sent
+        self.before(action)
+        self.sent.append((plural, aggregate_id, action))
+        place = (f"{plural}/{aggregate_id}", key or str(uuid.uuid4()))
+        if place not in self._answers:
+            self._answers[place] = self._carried_out(self._aggregates[plural], aggregate_id, action, body)
+        self.after(action)
+        return self._answers[place]
+
+    def _carried_out(
+        self, aggregate: Aggregate, aggregate_id: str, action: str, body: Mapping[str, Any]
+    ) -> CommandAnswer:
+        struct = next(one.struct for one in aggregate.commands if one.action == action)
+        events = self.events.setdefault(aggregate.stream(aggregate_id), [])
+        state = None
         for event in events:
-            revision = self._revisions[stream] = self._revisions.get(stream, -1) + 1
-            self.state[stream] = aggregate.evolve(self.state.get(stream), event)
-            self.log.append(RecordedEvent(event, stream, revision, len(self.log), 0))
-        return CommandAnswer(True, 200)
+            state = aggregate.evolve(state, event)
+        command = msgspec.convert(body, struct)
+        try:
+            events += aggregate.decide(command, state, CommandContext(aggregate_id, utc_now()))
+        except RuleViolation as refused:
+            return CommandAnswer(False, 409, refused.code, refused.detail)
+        except NoSuchAggregate as refused:
+            return CommandAnswer(False, 404, "not-found", str(refused))
+        except InvalidCommand as refused:
+            return CommandAnswer(False, 400, "invalid-command", str(refused))
+        return CommandAnswer(True, 200, revision=len(events) - 1, position=0)
