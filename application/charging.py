@@ -32,6 +32,9 @@ log = structlog.get_logger(__name__)
 _CALLS = Counter("eventfold_payment_provider_answers", "What the payment provider answered", ["call", "outcome"])
 _DONE_REMEMBERED = 20_000
 
+_Event = tuple[str, int, int, int]
+"""One event, also where the log is another one by now: its stream, revision, position and time."""
+
 
 class Stuck(Exception):
     """One order gets no answer although others do: that is this order's fault, not the provider's."""
@@ -64,9 +67,9 @@ class PaymentCharging(Consumer):
         self._at_once = at_once
         self._patience = patience
         self._clock = clock
-        self._failing_since: dict[int, float] = {}
+        self._failing_since: dict[_Event, float] = {}
         self._answered_at = float("-inf")
-        self._done: OrderedDict[int, None] = OrderedDict()
+        self._done: OrderedDict[_Event, None] = OrderedDict()
 
     def keys(self, event: Any) -> tuple[str, ...]:
         """The order."""
@@ -81,7 +84,8 @@ class PaymentCharging(Consumer):
 
     async def _handle(self, recorded: RecordedEvent[Any], _key: str) -> None:
         # A batch that is taken again after the provider was away need not ask for what is done.
-        if recorded.position in self._done:
+        event = (recorded.stream, recorded.revision, recorded.position, recorded.recorded_at)
+        if event in self._done:
             return
         try:
             if isinstance(recorded.event, ChargeRequested):
@@ -89,14 +93,14 @@ class PaymentCharging(Consumer):
             else:
                 await self._refund(recorded.event, recorded.revision)
         except DependencyUnavailable as error:
-            since = self._failing_since.setdefault(recorded.position, self._clock())
+            since = self._failing_since.setdefault(event, self._clock())
             if self._answered_at > since and self._clock() - since > self._patience:
                 raise Stuck(f"no answer for {self._patience:g} s, while others got one: {error}") from error
             # However it failed, it says nothing about this order yet.
             raise DependencyUnavailable(error.dependency, error.cause, error.retry_after, sent=error.sent) from error
         self._answered_at = self._clock()
-        self._failing_since.pop(recorded.position, None)
-        self._done[recorded.position] = None
+        self._failing_since.pop(event, None)
+        self._done[event] = None
         if len(self._done) > _DONE_REMEMBERED:
             self._done.popitem(last=False)
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 CUSTOMERS = ("ada", "settles-later", "card-declined", "declined-later", "refund-later", "bob")
 
 
-@pytest.mark.parametrize("rounds", [4, pytest.param(24, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [2, pytest.param(24, marks=pytest.mark.slow)])
 async def test_kills_lose_and_double_nothing(shop: Shop, rounds: int):
     choose = random.Random(rounds)
     orders: list[str] = []
@@ -30,7 +30,7 @@ async def test_kills_lose_and_double_nothing(shop: Shop, rounds: int):
     killable = [shop.provider, shop.consumers, shop.webhooks, shop.commands]
     for round_ in range(rounds):
         fresh = [f"kill-{rounds}-{round_}-{number}" for number in range(6)]
-        victim = killable[round_ % len(killable)]
+        victim = killable[(round_ + rounds // 8) % len(killable)]
 
         async def trade(fresh: list[str] = fresh) -> None:
             for order, customer in zip(fresh, CUSTOMERS, strict=True):

@@ -197,4 +197,4 @@ class Payments(RuleBasedStateMachine):
 
 
 TestPayments = Payments.TestCase
-TestPayments.settings = hypothesis_settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestPayments.settings = hypothesis_settings(max_examples=25, stateful_step_count=40, deadline=None)

@@ -7,7 +7,9 @@ import pytest
 from application.charging import PaymentCharging, Stuck
 from application.payment_records import PaymentRecords, Recorded
 from domain.payments.aggregate import PAYMENT
+from domain.payments.provider_results import results
 from domain.payments.provider_results.aggregate import PROVIDER_RESULTS
+from infrastructure.outside.payments import sandbox_webhooks
 from infrastructure.resilience import DependencyUnavailable
 from tests.payments.memory_commands import MemoryCommands
 from tests.support.memory_provider import MemoryProvider
@@ -70,3 +72,7 @@ async def test_the_same_fact_in_other_words_agrees():
     assert (await records.charge("o-3", long, "USD", 1900))[0] is Recorded.AGREES
     assert (await records.charge("o-3", long, "USD", 1900))[0] is Recorded.AGREES
     assert (await records.charge("nobody", "ch_3", "USD", 1900))[0] is Recorded.NO_PAYMENT
+
+
+def test_every_kind_that_the_sandbox_tells_of_is_one_that_is_matched():
+    assert frozenset(results.KINDS) == sandbox_webhooks.KINDS
