@@ -6,7 +6,6 @@ A crash between any two steps changes nothing: the event comes again, and every 
 
 import hashlib
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any
@@ -24,20 +23,13 @@ from infrastructure.outside.payments.sandbox import SandboxProvider
 from infrastructure.read_store import ReadStore
 from infrastructure.resilience import DependencyUnavailable
 from infrastructure.settings import load_settings
+from subscriptions.attempts import Attempts
 from subscriptions.consumer import Batch, Consumer
 from subscriptions.each_event import take_side_by_side
 
 log = structlog.get_logger(__name__)
 
 _CALLS = Counter("eventfold_payment_provider_answers", "What the payment provider answered", ["call", "outcome"])
-_DONE_REMEMBERED = 20_000
-
-_Event = tuple[str, int, int, int]
-"""One event, also where the log is another one by now: its stream, revision, position and time."""
-
-
-class Stuck(Exception):
-    """One order gets no answer although others do: that is this order's fault, not the provider's."""
 
 
 class PaymentCharging(Consumer):
@@ -65,11 +57,7 @@ class PaymentCharging(Consumer):
         self._commands = commands
         self._records = PaymentRecords(commands)
         self._at_once = at_once
-        self._patience = patience
-        self._clock = clock
-        self._failing_since: dict[_Event, float] = {}
-        self._answered_at = float("-inf")
-        self._done: OrderedDict[_Event, None] = OrderedDict()
+        self._attempts = Attempts(patience=patience, clock=clock)
 
     def keys(self, event: Any) -> tuple[str, ...]:
         """The order."""
@@ -83,9 +71,9 @@ class PaymentCharging(Consumer):
         await take_side_by_side(batch, self._handle, at_once=self._at_once)
 
     async def _handle(self, recorded: RecordedEvent[Any], _key: str) -> None:
-        # A batch that is taken again after the provider was away need not ask for what is done.
+        # Not the position alone: the log may be another one by now, restored from an older backup.
         event = (recorded.stream, recorded.revision, recorded.position, recorded.recorded_at)
-        if event in self._done:
+        if self._attempts.is_done(event):
             return
         try:
             if isinstance(recorded.event, ChargeRequested):
@@ -93,16 +81,9 @@ class PaymentCharging(Consumer):
             else:
                 await self._refund(recorded.event, recorded.revision)
         except DependencyUnavailable as error:
-            since = self._failing_since.setdefault(event, self._clock())
-            if self._answered_at > since and self._clock() - since > self._patience:
-                raise Stuck(f"no answer for {self._patience:g} s, while others got one: {error}") from error
-            # However it failed, it says nothing about this order yet.
-            raise DependencyUnavailable(error.dependency, error.cause, error.retry_after, sent=error.sent) from error
-        self._answered_at = self._clock()
-        self._failing_since.pop(event, None)
-        self._done[event] = None
-        if len(self._done) > _DONE_REMEMBERED:
-            self._done.popitem(last=False)
+            self._attempts.failed(event, error)
+            raise
+        self._attempts.done(event)
 
     async def _charge(self, asked: ChargeRequested) -> None:
         order_id = asked.order_id

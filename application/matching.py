@@ -4,6 +4,8 @@ What finds no payment waits for one; what contradicts the payment is recorded as
 """
 
 import os
+from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -16,7 +18,9 @@ from domain.payments.provider_results.events import ProviderResultKept, Provider
 from domain.payments.provider_results.results import KINDS
 from infrastructure.outside.commands import CommandClient, CommandSender
 from infrastructure.read_store import ReadStore
+from infrastructure.resilience import DependencyUnavailable
 from infrastructure.settings import load_settings
+from subscriptions.attempts import Attempts
 from subscriptions.consumer import Batch, Consumer
 from subscriptions.each_event import take_side_by_side
 
@@ -34,16 +38,28 @@ _Result = ProviderResultKept | ProviderResultOffered
 
 
 class PaymentMatching(Consumer):
-    """Has an order's charge request and what was told about it in one sequence, so that nothing is missed between."""
+    """Has an order's charge request and what was told about it in one sequence, so that nothing is missed between.
+
+    While the command API is away, nothing is parked. What alone gets no answer for `patience` seconds, while others do,
+    is parked with what follows it for its order.
+    """
 
     name = "payment_matching"
     version = 1
     events = frozenset({ProviderResultKept, ProviderResultOffered, ChargeRequested})
 
-    def __init__(self, commands: CommandSender, *, at_once: int = 16) -> None:
+    def __init__(
+        self,
+        commands: CommandSender,
+        *,
+        at_once: int = 16,
+        patience: float = 60.0,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._commands = commands
         self._records = PaymentRecords(commands)
         self._at_once = at_once
+        self._attempts = Attempts(patience=patience, clock=clock)
 
     def keys(self, event: Any) -> tuple[str, ...]:
         """The order."""
@@ -57,11 +73,20 @@ class PaymentMatching(Consumer):
         await take_side_by_side(batch, self._handle, at_once=self._at_once)
 
     async def _handle(self, recorded: RecordedEvent[Any], _key: str) -> None:
+        # Not the position alone: the log may be another one by now, restored from an older backup.
+        name = (recorded.stream, recorded.revision, recorded.position, recorded.recorded_at)
+        if self._attempts.is_done(name):
+            return
         event = recorded.event
-        if isinstance(event, ChargeRequested):
-            await self._offer_again(event.order_id, recorded.position)
-        elif event.kind in KINDS:
-            await self._match(event, recorded.revision)
+        try:
+            if isinstance(event, ChargeRequested):
+                await self._offer_again(event.order_id, recorded.position)
+            elif event.kind in KINDS:
+                await self._match(event, recorded.revision)
+        except DependencyUnavailable as error:
+            self._attempts.failed(name, error)
+            raise
+        self._attempts.done(name)
 
     async def _match(self, result: _Result, revision: int) -> None:
         outcome, detail = await self._record(result)

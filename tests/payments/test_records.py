@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 
-from application.charging import PaymentCharging, Stuck
+from application.charging import PaymentCharging
+from application.matching import PaymentMatching
 from application.payment_records import PaymentRecords, Recorded
 from domain.payments.aggregate import PAYMENT
 from domain.payments.provider_results import results
 from domain.payments.provider_results.aggregate import PROVIDER_RESULTS
 from infrastructure.outside.payments import sandbox_webhooks
 from infrastructure.resilience import DependencyUnavailable
+from subscriptions.attempts import Stuck
 from tests.payments.memory_commands import MemoryCommands
 from tests.support.memory_provider import MemoryProvider
 
@@ -40,9 +42,8 @@ async def test_an_order_that_alone_gets_no_answer_is_given_up_after_a_while():
     silent, other, another = commands.log
     for now in (0.0, 30.0, 100.0, 1000.0):  # noqa: B007 - the clock reads it
         # As long as nobody gets an answer, it is the provider that is away, whatever it says.
-        with pytest.raises(DependencyUnavailable) as raised:
+        with pytest.raises(DependencyUnavailable):
             await charging._handle(silent, "silent")
-        assert not raised.value.alone
     provider.silent = frozenset({"silent"})
     await charging._handle(other, "other-1")
     with pytest.raises(Stuck, match="no answer for 60 s, while others got one"):
@@ -54,6 +55,35 @@ async def test_an_order_that_alone_gets_no_answer_is_given_up_after_a_while():
     assert len(provider.charges) == 3
     await charging._handle(silent, "silent")
     assert len(provider.charges) == 3
+
+
+class Unreadable(MemoryCommands):
+    """Can't decide on the payments of some orders: their histories can't be read."""
+
+    unreadable: frozenset[str] = frozenset()
+
+    async def send(self, plural: str, aggregate_id: str, action: str, body: Any, *, key: str, **others: Any) -> Any:
+        if plural == "payments" and aggregate_id in self.unreadable:
+            raise DependencyUnavailable("commands", "500", alone=True)
+        return await super().send(plural, aggregate_id, action, body, key=key, **others)
+
+
+async def test_a_payment_that_can_not_be_read_holds_up_no_other():
+    commands, now = Unreadable(PAYMENT, PROVIDER_RESULTS), 0.0
+    await asked(commands, "bad", "good")
+    for order in ("bad", "good"):
+        told = {"result_id": f"evt_{order}", "kind": "charge.succeeded", "charge_id": f"ch_{order}"}
+        told |= {"currency": "USD", "amount": 1900, "charged": 1900}  # type: ignore[dict-item]
+        await commands.send("provider-results", order, "keep", told, key=order)
+    commands.unreadable = frozenset({"bad"})
+    matching: Any = PaymentMatching(commands, patience=60, clock=lambda: now)
+    bad, good = commands.log[2:]
+    with pytest.raises(DependencyUnavailable):
+        await matching._handle(bad, "bad")
+    now = 61.0
+    await matching._handle(good, "good")
+    with pytest.raises(Stuck):
+        await matching._handle(bad, "bad")
 
 
 async def test_the_same_fact_in_other_words_agrees():
