@@ -95,7 +95,8 @@ class Pipeline:
                 _CONFLICTS.inc()
                 if conflicts > self._conflict_retries:
                     newest = await self._aggregates.load(aggregate, request.aggregate_id)
-                    if newest.revision < conflict.actual:  # the newest events can't be read: they have expired
+                    if newest.revision < conflict.actual and not self._store.may_lag:
+                        # The newest events can't be read: they have expired.
                         raise HistoryTruncated(stream, None) from conflict
                     raise Contended(f"gave up after {conflicts} conflicts: {conflict}") from conflict
             if conflicts > 1:
