@@ -70,6 +70,12 @@ class PaymentCharging(Consumer):
         """Deals with every event."""
         await take_side_by_side(batch, self._handle, at_once=self._at_once)
 
+    async def close(self) -> None:
+        """Ends the connections to the provider and the command API."""
+        for one in (self._provider, self._commands):
+            if isinstance(one, SandboxProvider | CommandClient):
+                await one.close()
+
     async def _handle(self, recorded: RecordedEvent[Any], _key: str) -> None:
         # Not the position alone: the log may be another one by now, restored from an older backup.
         event = (recorded.stream, recorded.revision, recorded.position, recorded.recorded_at)

@@ -72,6 +72,11 @@ class PaymentMatching(Consumer):
         """Matches every result."""
         await take_side_by_side(batch, self._handle, at_once=self._at_once)
 
+    async def close(self) -> None:
+        """Ends the connections to the command API."""
+        if isinstance(self._commands, CommandClient):
+            await self._commands.close()
+
     async def _handle(self, recorded: RecordedEvent[Any], _key: str) -> None:
         # Not the position alone: the log may be another one by now, restored from an older backup.
         name = (recorded.stream, recorded.revision, recorded.position, recorded.recorded_at)
