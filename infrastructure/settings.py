@@ -96,6 +96,9 @@ class HttpSettings(Struct, frozen=True):
     consumers_port: Annotated[Port, Meta(description="port of the application's own consumers")] = field(
         default=8004, name="consumers_port_number"
     )
+    process_manager_port: Annotated[Port, Meta(description="port of the process manager")] = field(
+        default=8005, name="process_manager_port_number"
+    )
     max_body_bytes: Annotated[int, Meta(description="largest request body taken", ge=1024, le=16_777_216)] = 524_288
     shutdown_grace: Annotated[Seconds, Meta(description="how long requests under way may take to finish")] = 10.0
 
@@ -186,6 +189,17 @@ class ProjectorSettings(Struct, frozen=True):
     ] = "stop"
 
 
+class ProcessSettings(Struct, frozen=True):
+    """How the process manager runs processes."""
+
+    concurrency: Annotated[
+        int, Meta(description="commands that a process manager has under way at a time, per process", ge=1, le=10_000)
+    ] = field(default=64, name="process_concurrency")
+    patience: Annotated[
+        Seconds, Meta(description="after how long without any answer a compensation counts as failed")
+    ] = field(default=300.0, name="process_patience")
+
+
 class TelemetrySettings(Struct, frozen=True):
     """What a process tells of itself."""
 
@@ -210,6 +224,7 @@ class Settings(Struct, frozen=True):
     queries: QuerySettings = QuerySettings()
     consumers: ConsumerSettings = ConsumerSettings()
     projector: ProjectorSettings = ProjectorSettings()
+    processes: ProcessSettings = ProcessSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     @classmethod
