@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from msgspec import Meta, Struct, field
 
+from infrastructure.dependency_settings import CommandCallSettings, MailSettings, PaymentSettings, Seconds
 from infrastructure.kubernetes import could_be_service_variable, service_variables
 
 PREFIX = "EVENTFOLD_"
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Seconds = Annotated[float, Meta(gt=0, le=3600)]
 
 
 class InvalidSettings(Exception):
@@ -226,6 +226,9 @@ class Settings(Struct, frozen=True):
     projector: ProjectorSettings = ProjectorSettings()
     processes: ProcessSettings = ProcessSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    command_calls: CommandCallSettings = CommandCallSettings()
+    payments: PaymentSettings = PaymentSettings()
+    mail: MailSettings = MailSettings()
 
     @classmethod
     def of(cls, **values: Any) -> Self:

@@ -24,21 +24,28 @@ class CircuitOpen(Exception):
 class Permit:
     """One call that was let through; the first of its three methods to be called says how the call ended."""
 
-    __slots__ = ("_breaker", "era", "settled", "successes")
+    __slots__ = ("_breaker", "era", "is_probe", "settled", "successes")
 
-    def __init__(self, breaker: "CircuitBreaker", era: int, successes: int) -> None:
+    def __init__(self, breaker: "CircuitBreaker", era: int, successes: int, *, is_probe: bool) -> None:
         self._breaker = breaker
         self.era = era
         self.successes = successes
+        self.is_probe = is_probe
         self.settled = False
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the breaker is still in the state in which it let the call through."""
+        return self._breaker.era == self.era
 
     def succeeded(self) -> None:
         """The service answered, whatever the answer was."""
         self._breaker.settle(self, "succeeded")
 
-    def failed(self, cause: str) -> None:
-        """The service can't be reached or did not answer."""
-        self._breaker.settle(self, "failed", cause)
+    def failed(self, cause: str, retry_after: float = 0.0) -> None:
+        """The service can't be reached or did not answer. It is left alone for `retry_after` seconds at least, should
+        that open the breaker."""
+        self._breaker.settle(self, "failed", cause, retry_after)
 
     def released(self) -> None:
         """The call was given up here (cancelled): that says nothing about the service."""
@@ -72,10 +79,10 @@ class CircuitBreaker:
         self._success_threshold = success_threshold
         self._clock = clock
         self._on_change = on_change
-        self._era = 0
+        self.era = 0
         self._successes = 0
         self._failures = 0
-        self._opened_at = 0.0
+        self._probe_at = 0.0
         self._probing = False
 
     @property
@@ -83,31 +90,37 @@ class CircuitBreaker:
         """In how many seconds a call can be let through at the earliest; 0 when that may be at any moment."""
         if self.state != "open":
             return 0.0
-        return max(0.0, self._opened_at + self._recovery_timeout - self._clock())
+        return max(0.0, self._probe_at - self._clock())
 
     def admit(self) -> Permit:
         """Lets a call through. Raises CircuitOpen."""
         if self.state == "open" and self.retry_after == 0:
             self._change("half_open")
         if self.state == "closed":
-            return Permit(self, self._era, self._successes)
+            return Permit(self, self.era, self._successes, is_probe=False)
         if self.state == "open" or self._probing:
             raise CircuitOpen(self.retry_after, self.cause)
         self._probing = True
-        return Permit(self, self._era, self._successes)
+        return Permit(self, self.era, self._successes, is_probe=True)
 
-    def settle(self, permit: Permit, outcome: Literal["succeeded", "failed", "released"], cause: str = "") -> None:
+    def settle(
+        self,
+        permit: Permit,
+        outcome: Literal["succeeded", "failed", "released"],
+        cause: str = "",
+        retry_after: float = 0.0,
+    ) -> None:
         """For Permit: a call has ended."""
         if permit.settled:
             return
         permit.settled = True
-        if permit.era != self._era:
+        if permit.era != self.era:
             return
         self._probing = False
         if outcome == "succeeded":
             self._succeeded()
         elif outcome == "failed" and permit.successes == self._successes:
-            self._failed(cause)
+            self._failed(cause, retry_after)
 
     def _succeeded(self) -> None:
         self._successes += 1
@@ -115,16 +128,16 @@ class CircuitBreaker:
         if self.state == "half_open" and self._successes >= self._success_threshold:
             self._change("closed")
 
-    def _failed(self, cause: str) -> None:
+    def _failed(self, cause: str, retry_after: float) -> None:
         self._failures += 1
         if self.state == "half_open" or self._failures >= self._failure_threshold:
             self.cause = cause
-            self._opened_at = self._clock()
+            self._probe_at = self._clock() + max(self._recovery_timeout, retry_after)
             self._change("open")
 
     def _change(self, state: State) -> None:
         self.state = state
-        self._era += 1
+        self.era += 1
         self._successes = self._failures = 0
         self._probing = False
         self._on_change(state)

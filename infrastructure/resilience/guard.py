@@ -10,19 +10,11 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 import structlog
-from prometheus_client import Counter, Gauge
 
+from infrastructure.resilience import metrics
 from infrastructure.resilience.breaker import CircuitBreaker, CircuitOpen, State
 
 log = structlog.get_logger(__name__)
-
-_STATE = Gauge(
-    "eventfold_circuit_state", "Whether calls are let through: 0 closed (yes), 1 half-open, 2 open (no)", ["dependency"]
-)
-_OPENED = Counter("eventfold_circuit_opened", "How often a dependency was found silent or away", ["dependency"])
-_REFUSED = Counter("eventfold_circuit_refused", "Calls refused at once, without being made", ["dependency"])
-_PROBES = Counter("eventfold_circuit_probes", "Probes of a dependency that is away", ["dependency", "outcome"])
-_VALUES: dict[State, int] = {"closed": 0, "half_open": 1, "open": 2}
 
 T = TypeVar("T")
 
@@ -70,14 +62,14 @@ class Guard:
         self._closed = asyncio.Event()
         self._closed.set()
         self._over = False
-        _STATE.labels(name).set(0)
-        for counter in (_OPENED, _REFUSED):
+        metrics.CIRCUIT_STATE.labels(name).set(0)
+        for counter in (metrics.CIRCUIT_OPENED, metrics.CIRCUIT_REFUSED):
             counter.labels(name)  # shown from the start, as zero
 
     def check(self) -> None:
         """Raises the exception for a service that can't be used, while calls are refused."""
         if self._breaker.state != "closed":
-            _REFUSED.labels(self.name).inc()
+            metrics.CIRCUIT_REFUSED.labels(self.name).inc()
             message = f"not asked: {self._breaker.cause}; it is probed until it answers"
             raise self._unavailable(message, self._breaker.retry_after)
 
@@ -186,7 +178,7 @@ class Guard:
             self._watch_from(asyncio.get_running_loop().time())
 
     def _changed(self, state: State) -> None:
-        _STATE.labels(self.name).set(_VALUES[state])
+        metrics.CIRCUIT_STATE.labels(self.name).set(metrics.STATE_VALUES[state])
         if state == "open":
             if self._closed.is_set():
                 self._opened()
@@ -196,7 +188,7 @@ class Guard:
 
     def _opened(self) -> None:
         self._closed.clear()
-        _OPENED.labels(self.name).inc()
+        metrics.CIRCUIT_OPENED.labels(self.name).inc()
         log.warning("the dependency is away: calls are refused", dependency=self.name, cause=self._breaker.cause)
         now = asyncio.get_running_loop().time()
         for limit in self._in_flight:
@@ -227,4 +219,4 @@ class Guard:
                 permit.succeeded()
             finally:
                 permit.released()
-            _PROBES.labels(self.name, outcome).inc()
+            metrics.CIRCUIT_PROBES.labels(self.name, outcome).inc()

@@ -1,0 +1,87 @@
+"""Where each outside dependency is, and how far it may be used: one group of settings a dependency, all alike.
+
+Each is `EVENTFOLD_<DEPENDENCY>_<NAME>`. Times are in seconds.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from infrastructure.resilience.limits import Limits
+
+Seconds = Annotated[float, Meta(gt=0, le=3600)]
+
+_Timeout = Annotated[Seconds, Meta(description="how long one attempt at a call may take")]
+_Concurrency = Annotated[int, Meta(description="calls under way at most, by each process", ge=1, le=10_000)]
+_Queue = Annotated[int, Meta(description="calls that may wait for a place; more are refused at once", ge=0, le=100_000)]
+_Retries = Annotated[int, Meta(description="how often a call is attempted again at most", ge=0, le=20)]
+_FailureThreshold = Annotated[
+    int, Meta(description="after how many failed calls in a row calls are refused", ge=1, le=1_000)
+]
+_RecoveryTimeout = Annotated[Seconds, Meta(description="how long calls are refused before one is let through to try")]
+_SuccessThreshold = Annotated[
+    int, Meta(description="after how many such calls that succeed all are let through again", ge=1, le=1_000)
+]
+
+
+def _named(dependency: str) -> Callable[[str], str]:
+    return lambda name: f"{dependency}_{name}"
+
+
+class _Dependency(Struct, frozen=True):
+    @property
+    def limits(self) -> Limits:
+        """What a policy is given."""
+        names = Limits.__struct_fields__
+        return Limits(**{name: getattr(self, name) for name in names})
+
+
+class CommandCallSettings(_Dependency, frozen=True, rename=_named("commands")):
+    """How consumers and processes send commands to the command API."""
+
+    url: Annotated[str, Meta(description="command API that consumers and processes send commands to")] = (
+        "http://127.0.0.1:8001"
+    )
+    timeout: _Timeout = 10.0
+    concurrency: _Concurrency = 64
+    queue: _Queue = 1024
+    retries: _Retries = 4
+    failure_threshold: _FailureThreshold = 5
+    recovery_timeout: _RecoveryTimeout = 1.0
+    success_threshold: _SuccessThreshold = 1
+
+
+class PaymentSettings(_Dependency, frozen=True, rename=_named("payments")):
+    """How the payment provider is reached."""
+
+    url: Annotated[str, Meta(description="HTTP API of the payment provider")] = "http://127.0.0.1:8021"
+    timeout: _Timeout = 10.0
+    concurrency: _Concurrency = 32
+    queue: _Queue = 512
+    retries: _Retries = 3
+    failure_threshold: _FailureThreshold = 5
+    recovery_timeout: _RecoveryTimeout = 5.0
+    success_threshold: _SuccessThreshold = 2
+
+
+class MailSettings(_Dependency, frozen=True, rename=_named("mail")):
+    """How mail is sent."""
+
+    url: Annotated[
+        str,
+        Meta(
+            description="mail server: smtp://, smtp+starttls:// or smtps://, with user:password@ if need be",
+        ),
+    ] = "smtp://127.0.0.1:8025"
+    sender: Annotated[str, Meta(description="address that mails come from")] = "orders@eventfold.example"
+    customer_domain: Annotated[
+        str, Meta(description="domain at which each customer has a mailbox of the name of its id")
+    ] = "customers.eventfold.example"
+    timeout: _Timeout = 10.0
+    concurrency: _Concurrency = 8
+    queue: _Queue = 256
+    retries: _Retries = 2
+    failure_threshold: _FailureThreshold = 5
+    recovery_timeout: _RecoveryTimeout = 5.0
+    success_threshold: _SuccessThreshold = 1

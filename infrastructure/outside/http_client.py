@@ -1,0 +1,159 @@
+"""A client of a JSON API, every request under the dependency's policy; nothing that comes back is trusted.
+
+Redirects are never followed, a body is read up to a bound, and what is no JSON, or is cut off, is never taken for an
+answer.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+from yarl import URL
+
+from infrastructure.resilience import Policy, TransientFault, retry_after_seconds
+
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_EXCERPT = 200
+
+
+class UnusableResponse(Exception):
+    """The service answered with something that is no answer of such an API, and would again; the message says what."""
+
+
+class JsonResponse(Struct, frozen=True):
+    """A final response. `body` is the decoded JSON; None where an error (4xx) came without any, or there is no body."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str] = {}
+
+
+class HttpClient:
+    """One JSON API at `base_url`, called under `policy`. `max_body` is in bytes: more is never read of a response.
+
+    Connections are opened at the first request, at most as many as the policy lets run. `headers` go with every
+    request.
+    """
+
+    def __init__(
+        self, base_url: str, policy: Policy, *, headers: Mapping[str, str] | None = None, max_body: int = 1_048_576
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.policy = policy
+        self._headers = dict(headers or {})
+        self._max_body = max_body
+        self._session: aiohttp.ClientSession | None = None
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        idempotent: bool | None = None,
+        is_transient: Callable[[JsonResponse], bool] = lambda _response: False,
+    ) -> JsonResponse:
+        """Asks, and repeats where that may help and does no harm; `path` is encoded already.
+
+        A method that is not idempotent by itself (POST) is repeated after it was sent only with `idempotent`, as where
+        an idempotency key goes with it. `is_transient` says which of the final responses are worth another attempt all
+        the same. The response has a 2xx or 4xx status, and none that asks to come again.
+
+        Raises DependencyUnavailable when there is no such response, and UnusableResponse for a redirect, for one that
+        is too large, or has another status.
+        """
+        safe = method in _SAFE if idempotent is None else idempotent
+        sent_headers = {**self._headers, **(headers or {})}
+        body = None
+        if json is not None:
+            body = msgspec.json.encode(json)
+            sent_headers.setdefault("Content-Type", "application/json")
+        url = URL(self.base_url + path, encoded=True)
+        if params:
+            url = url.update_query(params)
+
+        async def operation() -> JsonResponse:
+            response = await self._attempt(method, url, body, sent_headers)
+            if is_transient(response):
+                wait = retry_after_seconds(response.headers.get("Retry-After"))
+                raise TransientFault(f"{method} {url.path}: {response.status} {response.body!r:.500}", wait, away=False)
+            return response
+
+        return await self.policy.call(operation, idempotent=safe)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            # The policy's timeout bounds each attempt. Cookies would make one request depend on another.
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self.policy.limits.concurrency),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.policy.limits.timeout),
+                auto_decompress=False,
+                headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+            )
+        return self._session
+
+    async def _attempt(self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str]) -> JsonResponse:
+        what = f"{method} {url.path}"
+        try:
+            async with self._opened().request(
+                method, url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                content = await self._content(response, what)
+        except aiohttp.ClientConnectorError as error:
+            raise TransientFault(f"{what}: {error}", sent=False) from error
+        except aiohttp.ClientPayloadError as error:
+            raise TransientFault(f"{what}: the response was cut off: {error!s:.{_EXCERPT}}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise TransientFault(f"{what}: {str(error) or type(error).__name__:.{_EXCERPT}}") from error
+        return _judged(response, content, what)
+
+    async def _content(self, response: aiohttp.ClientResponse, what: str) -> bytes:
+        """The body, as far as it is within the bound."""
+        pieces, size = [], 0
+        async for piece in response.content.iter_any():
+            size += len(piece)
+            if size > self._max_body:
+                response.close()
+                raise UnusableResponse(f"{what}: {response.status} with a body of over {self._max_body} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+def _judged(response: aiohttp.ClientResponse, content: bytes, what: str) -> JsonResponse:
+    status = response.status
+    if status in _TRANSIENT:
+        # One that answers 500 is there: it is this request that it can't serve.
+        retry_after = retry_after_seconds(response.headers.get("Retry-After"))
+        raise TransientFault(f"{what}: {status} {_excerpt(content)}".rstrip(), retry_after, away=status != 500)
+    if 300 <= status < 400:
+        where = response.headers.get("Location", "nowhere")[:_EXCERPT]
+        raise UnusableResponse(f"{what}: {status}, a redirect to {where!r}, which is not followed")
+    if not (200 <= status < 300 or 400 <= status < 500):
+        raise UnusableResponse(f"{what}: status {status}: {_excerpt(content)}")
+    if not content:
+        return JsonResponse(status, None, response.headers)
+    try:
+        return JsonResponse(status, msgspec.json.decode(content), response.headers)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if status >= 400:
+            return JsonResponse(status, None, response.headers)
+        # It is not known what came of the request. A proxy may have cut it off, or have answered itself.
+        kind = response.headers.get("Content-Type", "no content type")[:_EXCERPT]
+        message = f"{what}: {status} with {kind} that is no JSON ({error!s:.{_EXCERPT}}): {_excerpt(content)}"
+        raise TransientFault(message) from error
+
+
+def _excerpt(content: bytes) -> str:
+    return repr(content[:_EXCERPT].decode(errors="replace"))[1:-1]

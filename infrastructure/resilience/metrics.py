@@ -1,0 +1,39 @@
+"""What Prometheus is shown of every dependency: circuits, places, retries, and how calls end."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from infrastructure.resilience.breaker import State
+from infrastructure.resilience.bulkhead import Bulkhead
+
+CIRCUIT_STATE = Gauge(
+    "eventfold_circuit_state", "Whether calls are let through: 0 closed (yes), 1 half-open, 2 open (no)", ["dependency"]
+)
+CIRCUIT_OPENED = Counter("eventfold_circuit_opened", "How often a dependency was found silent or away", ["dependency"])
+CIRCUIT_REFUSED = Counter("eventfold_circuit_refused", "Calls refused at once, without being made", ["dependency"])
+CIRCUIT_PROBES = Counter("eventfold_circuit_probes", "Probes of a dependency that is away", ["dependency", "outcome"])
+BULKHEAD_CALLS = Gauge("eventfold_bulkhead_calls", "Calls that have a place, or wait for one", ["dependency", "state"])
+BULKHEAD_REFUSED = Counter("eventfold_bulkhead_refused", "Calls refused because the queue was full", ["dependency"])
+RETRIES = Counter("eventfold_retries", "Attempts after the first", ["dependency"])
+RETRIES_DENIED = Counter(
+    "eventfold_retries_denied", "Retries not made although some were left: the budget was spent", ["dependency"]
+)
+FALLBACKS = Counter("eventfold_fallbacks", "Calls answered by their fallback", ["dependency"])
+OUTSIDE_SECONDS = Histogram(
+    "eventfold_outside_call_seconds",
+    "Time of a call with its wait for a place and its retries, by how it ended: answered, unavailable",
+    ["dependency", "outcome"],
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+
+STATE_VALUES: Final[dict[State, int]] = {"closed": 0, "half_open": 1, "open": 2}
+
+
+def show_policy(name: str, bulkhead: Bulkhead) -> None:
+    """Shows a dependency from the start: its circuit closed, its counters at zero, its places as they are."""
+    CIRCUIT_STATE.labels(name).set(STATE_VALUES["closed"])
+    for counter in (CIRCUIT_OPENED, CIRCUIT_REFUSED, BULKHEAD_REFUSED, RETRIES, RETRIES_DENIED, FALLBACKS):
+        counter.labels(name)
+    BULKHEAD_CALLS.labels(name, "running").set_function(lambda: bulkhead.running)
+    BULKHEAD_CALLS.labels(name, "waiting").set_function(lambda: bulkhead.waiting)
