@@ -90,7 +90,7 @@ def reaction(instance: Instance, trigger: Trigger, routes: Routes, at: datetime)
     if failed is not None:
         return [*trigger.recorded, _triggered(instance, trigger, at), failed]
     decision = instance.process.decide(trigger.payload, instance.state, context)
-    if instance.outcome and _is_nothing(decision):
+    if instance.outcome and _is_nothing(decision, instance.outcome):
         return list(trigger.recorded)
     return [
         *trigger.recorded,
@@ -99,9 +99,9 @@ def reaction(instance: Instance, trigger: Trigger, routes: Routes, at: datetime)
     ]
 
 
-def _is_nothing(decision: Decision) -> bool:
+def _is_nothing(decision: Decision, outcome: str) -> bool:
     parts = decision.events, decision.commands, decision.timers, decision.cancelled_timers, decision.failures
-    return not any(parts) and not decision.ended
+    return not any(parts) and decision.ended in ("", outcome)
 
 
 def _failed_compensation(instance: Instance, trigger: Trigger, at: datetime) -> CompensationFailed | None:

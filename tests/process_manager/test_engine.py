@@ -14,7 +14,7 @@ from subscriptions.coordination.plain_workload import ConsumerRecords
 from subscriptions.operating.dead_letters import DeadLetterOperations
 from subscriptions.operating.plain_catalogue import PlainCatalogue
 from tests.process_manager.world import NOON, Answer, Manager, World, life, managing, until
-from tests.support.tiny.lamp import LampInstalled, LampSwitchedOff, LampSwitchedOn
+from tests.support.tiny.lamp import LampInstalled, LampSwitchedOn
 from tests.support.tiny.parcel import ParcelDelivered, ParcelSent
 from tests.support.tiny.porch_light import PORCHES
 
@@ -169,7 +169,10 @@ async def test_a_compensation_without_an_answer_is_given_up_and_resolved_by_hand
         assert await world.operations.resolve("porch_light", "p1", "unscrewed") == ["off"]
         await until(ended(world, "p1"))
     story = await world.operations.story("porch_light", "p1")
-    assert [(one.step, one.accepted, one.code) for one in story.commands] == [("on", True, ""), ("off", False, "no-answer")]
+    assert [(one.step, one.accepted, one.code) for one in story.commands] == [
+        ("on", True, ""),
+        ("off", False, "no-answer"),
+    ]
     assert "CompensationResolved" in [one.type for one in story.history]
 
 

@@ -120,9 +120,7 @@ class World(MemoryEventStore):
         await self.after("send", key)
         return answer
 
-    async def _command(
-        self, plural: str, aggregate_id: str, action: str, body: Mapping[str, Any], key: str
-    ) -> Answer:
+    async def _command(self, plural: str, aggregate_id: str, action: str, body: Mapping[str, Any], key: str) -> Answer:
         aggregate = self._aggregates[plural]
         (kind,) = [one for one in aggregate.commands if action == ("" if one.creates else one.action)]
         command = msgspec.convert(dict(body), kind.struct)
