@@ -160,8 +160,8 @@ def _others(document: FulfilmentDocument, timer: str) -> list[FulfilmentTimer]:
     return [one for one in document.timers if one.name != timer]
 
 
-_OWN = frozenset(one.struct for one in FULFILMENT_EVENTS)
-_OF_EVERY_PROCESS = frozenset(
+_OWN: frozenset[type[Struct]] = frozenset(one.struct for one in FULFILMENT_EVENTS)
+_OF_EVERY_PROCESS: frozenset[type[Struct]] = frozenset(
     {
         *(ProcessTriggered, CommandIssued, CommandAnswered, CompensationFailed, CompensationRetried),
         *(CompensationResolved, TimerSet, TimerCancelled, TimerFired, ProcessEnded),
