@@ -14,6 +14,7 @@ from ops.dead_letters import commands as dead_letters
 from ops.demo import command as demo
 from ops.doctor import command as doctor
 from ops.errors import EXIT_FAILED, EXIT_INTERRUPTED, CommandFailed
+from ops.sagas import commands as sagas
 from ops.stack import services, up
 from ops.status import command as status
 from ops.views import commands as views
@@ -27,6 +28,7 @@ Eventfold on one machine: commands in over HTTP, events in the event store, view
   eventfold doctor         what is wrong between the log and what was built from it, and what mends it
   eventfold views          list, rebuild, divide and verify the views
   eventfold dead-letters   events that a consumer of the log could not process
+  eventfold sagas          processes under way, and those that wait for an operator
 """
 
 EPILOG = """\
@@ -45,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eventfold {installed_version()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for module in (up, demo, load, status, doctor, views, dead_letters, services, consumers, version):
+    for module in (up, demo, load, status, doctor, views, dead_letters, sagas, services, consumers, version):
         module.add_parser(commands)
     return parser
 
