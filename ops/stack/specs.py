@@ -85,6 +85,7 @@ def stages(
         f"{PREFIX}CONSUMERS_PORT_NUMBER": str(ports.consumers),
         f"{PREFIX}PROCESS_MANAGER_PORT_NUMBER": str(ports.process_manager),
     }
+    own_environment.setdefault(f"{PREFIX}COMMANDS_URL", f"http://{_authority(host, ports.command_api)}")
     load_settings(own_environment)
     services = [
         _http_service(COMMAND_API, host, ports.command_api, own_environment),

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -358,8 +359,14 @@ class WithHands(Fulfilments):
     by_hand = True
 
 
+class ForLong(Fulfilments):
+    pass
+
+
 _quick = settings(max_examples=60, stateful_step_count=30, deadline=None, derandomize=True)
 TestFulfilments: Callable[..., Any] = Fulfilments.TestCase
 TestFulfilments.settings = _quick  # type: ignore[attr-defined]
 TestWithHands: Callable[..., Any] = WithHands.TestCase
 TestWithHands.settings = _quick  # type: ignore[attr-defined]
+TestForLong: Callable[..., Any] = pytest.mark.slow(ForLong.TestCase)
+TestForLong.settings = settings(_quick, max_examples=1000, stateful_step_count=50)  # type: ignore[attr-defined]
