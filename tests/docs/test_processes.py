@@ -12,7 +12,7 @@ from tests.support.services import ROOT
 NAMED = re.compile(r"`(test_\w+)`")
 
 
-def tests_of(part: object) -> set[str]:
+def named_in(part: object) -> set[str]:
     return {name for name in vars(part) if name.startswith("test_")}
 
 
@@ -20,8 +20,8 @@ def test_every_row_of_the_table_is_a_test_and_all_that_may_happen_meanwhile_is_a
     page = (ROOT / "docs/order-fulfilment.md").read_text()
     named = set(NAMED.findall(page.partition("## What may happen meanwhile")[2].partition("\n`tests/")[0]))
     classes = [one for name, one in vars(test_order_fulfilment).items() if name.startswith("Test")]
-    assert named <= set().union(*map(tests_of, classes))
-    assert tests_of(test_order_fulfilment.TestMeanwhile) | tests_of(test_order_fulfilment.TestRefunds) <= (
+    assert named <= set().union(*map(named_in, classes))
+    assert named_in(test_order_fulfilment.TestMeanwhile) | named_in(test_order_fulfilment.TestRefunds) <= (
         named | {"test_cancelled_before_anything_was_reserved"}
     )
 
