@@ -3,14 +3,32 @@
 The services get this value from the `eventfold` command; none of them imports it.
 """
 
+from domain.inventory.aggregate import STOCK
+from domain.notifications.aggregate import NOTIFICATION
 from domain.ordering.aggregate import ORDER
+from domain.payments.aggregate import PAYMENT
 from infrastructure.application import Application
+from read_models.inventory.reservations import RESERVATIONS
+from read_models.inventory.stock_levels import STOCK_LEVELS
+from read_models.notifications.notifications import NOTIFICATIONS
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
 from read_models.ordering.daily_sales import DAILY_SALES
 from read_models.ordering.order_details import ORDER_DETAILS
 from read_models.ordering.order_list import ORDER_LIST
+from read_models.payments.daily_payments import DAILY_PAYMENTS
+from read_models.payments.payments import PAYMENTS
 
 APPLICATION = Application(
-    aggregates=(ORDER,),
-    views=(ORDER_DETAILS, ORDER_LIST, CUSTOMER_SUMMARY, DAILY_SALES),
+    aggregates=(ORDER, STOCK, PAYMENT, NOTIFICATION),
+    views=(
+        ORDER_DETAILS,
+        ORDER_LIST,
+        CUSTOMER_SUMMARY,
+        DAILY_SALES,
+        STOCK_LEVELS,
+        RESERVATIONS,
+        PAYMENTS,
+        DAILY_PAYMENTS,
+        NOTIFICATIONS,
+    ),
 )

@@ -72,7 +72,7 @@ class Pipeline:
             loaded = LoadedAggregate()
         else:
             loaded = await self._aggregates.load(aggregate, request.aggregate_id)
-        conflicts, may_create = 0, command_type.creates
+        conflicts, may_create = 0, command_type.creates or command_type.may_create
         while True:
             if loaded.deleted and not may_create:
                 raise StreamDeleted(stream)

@@ -13,8 +13,8 @@ from infrastructure.resilience.limits import Limits
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 
 _Timeout = Annotated[Seconds, Meta(description="how long one attempt at a call may take")]
-_Concurrency = Annotated[int, Meta(description="calls under way at most, by each process", ge=1, le=10_000)]
-_Queue = Annotated[int, Meta(description="calls that may wait for a place; more are refused at once", ge=0, le=100_000)]
+Concurrency = Annotated[int, Meta(description="calls under way at most, by each process", ge=1, le=10_000)]
+Queue = Annotated[int, Meta(description="calls that may wait for a place; more are refused at once", ge=0, le=100_000)]
 _Retries = Annotated[int, Meta(description="how often a call is attempted again at most", ge=0, le=20)]
 _FailureThreshold = Annotated[
     int, Meta(description="after how many failed calls in a row calls are refused", ge=1, le=1_000)
@@ -44,8 +44,8 @@ class CommandCallSettings(_Dependency, frozen=True, rename=_named("commands")):
         "http://127.0.0.1:8001"
     )
     timeout: _Timeout = 10.0
-    concurrency: _Concurrency = 64
-    queue: _Queue = 1024
+    concurrency: Concurrency = 64
+    queue: Queue = 1024
     retries: _Retries = 4
     failure_threshold: _FailureThreshold = 5
     recovery_timeout: _RecoveryTimeout = 1.0
@@ -57,8 +57,8 @@ class PaymentSettings(_Dependency, frozen=True, rename=_named("payments")):
 
     url: Annotated[str, Meta(description="HTTP API of the payment provider")] = "http://127.0.0.1:8021"
     timeout: _Timeout = 10.0
-    concurrency: _Concurrency = 32
-    queue: _Queue = 512
+    concurrency: Concurrency = 32
+    queue: Queue = 512
     retries: _Retries = 3
     failure_threshold: _FailureThreshold = 5
     recovery_timeout: _RecoveryTimeout = 5.0
@@ -78,9 +78,12 @@ class MailSettings(_Dependency, frozen=True, rename=_named("mail")):
     customer_domain: Annotated[
         str, Meta(description="domain at which each customer has a mailbox of the name of its id")
     ] = "customers.eventfold.example"
+    max_age: Annotated[
+        float, Meta(description="what happened longer ago than this is told to nobody any more", gt=0, le=315_360_000)
+    ] = 604_800.0
     timeout: _Timeout = 10.0
-    concurrency: _Concurrency = 8
-    queue: _Queue = 256
+    concurrency: Concurrency = 8
+    queue: Queue = 256
     retries: _Retries = 2
     failure_threshold: _FailureThreshold = 5
     recovery_timeout: _RecoveryTimeout = 5.0

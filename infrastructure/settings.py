@@ -10,7 +10,14 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from msgspec import Meta, Struct, field
 
-from infrastructure.dependency_settings import CommandCallSettings, MailSettings, PaymentSettings, Seconds
+from infrastructure.dependency_settings import (
+    CommandCallSettings,
+    Concurrency,
+    MailSettings,
+    PaymentSettings,
+    Queue,
+    Seconds,
+)
 from infrastructure.kubernetes import could_be_service_variable, service_variables
 
 PREFIX = "EVENTFOLD_"
@@ -52,6 +59,8 @@ class EventStoreSettings(Struct, frozen=True):
             "connection string has `KeepAliveTimeout`"
         ),
     ] = field(default=10.0, name="eventstore_keepalive_timeout")
+    concurrency: Concurrency = field(default=256, name="eventstore_concurrency")
+    queue: Queue = field(default=4096, name="eventstore_queue")
 
 
 class ReadStoreSettings(Struct, frozen=True):
@@ -67,6 +76,8 @@ class ReadStoreSettings(Struct, frozen=True):
         Seconds,
         Meta(description="how long a read waits for the read store, and how long it may be silent, before a 503"),
     ] = field(default=3.0, name="readstore_timeout")
+    concurrency: Concurrency = field(default=128, name="readstore_concurrency")
+    queue: Queue = field(default=4096, name="readstore_queue")
 
 
 class ResilienceSettings(Struct, frozen=True):

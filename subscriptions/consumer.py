@@ -64,6 +64,14 @@ class Batch:
         """Sets the event aside because the key is parked."""
         self.set_aside.key(step.stored, key, BEHIND)
 
+    def by_key(self) -> "dict[str, Batch]":
+        """The same batch, key by key, in the order in which the keys come."""
+        steps: dict[str, list[Step]] = {}
+        for step in self.steps:
+            for key in step.keys:
+                steps.setdefault(key, []).append(Step(step.stored, step.recorded, (key,)))
+        return {key: Batch(ours, self._parking, self.set_aside) for key, ours in steps.items()}
+
     def only(self, keys: Collection[str]) -> "Batch":
         """The same batch for some of its keys only."""
         return Batch(restricted(self.steps, keys), self._parking, self.set_aside)

@@ -8,12 +8,12 @@ from typing import Any
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
-from infrastructure.resilience import backoff
+from infrastructure.resilience import DependencyUnavailable, backoff
 from subscriptions.consumer import Batch, Step
 from subscriptions.errors import ConsumerBroken, Stopping
 from subscriptions.store.retrying_store import Delays
 
-_NO_EVENTS_FAULT = (ReadStoreUnavailable, ReadStoreRefused, EventStoreUnavailable)
+_NO_EVENTS_FAULT = (ReadStoreUnavailable, ReadStoreRefused, EventStoreUnavailable, DependencyUnavailable)
 
 Handle = Callable[[RecordedEvent[Any], str], Awaitable[None]]
 """handle(event, key): does the work for one of the event's keys; raises when it can't."""
@@ -23,7 +23,8 @@ async def take_each(batch: Batch, handle: Handle, *, attempts: int = 3, delays: 
     """Handles a batch event by event, key by key, in order. What still fails at the last of `attempts` is parked with
     its key, and so are the key's later events. Pauses between attempts follow `delays`, in seconds.
 
-    A store that is away or refuses is no event's fault: after the last attempt that is raised, and nothing is parked.
+    A store or another dependency that is away is no event's fault, nor is a store that refuses: after the last attempt
+    that is raised, and nothing is parked.
     Raises ConsumerBroken when too many keys fail one after another, and Stopping.
     """
     for step in batch.steps:
@@ -41,6 +42,34 @@ async def take_each(batch: Batch, handle: Handle, *, attempts: int = 3, delays: 
                 raise error
             else:
                 batch.park(step, key, error)
+
+
+async def take_side_by_side(
+    batch: Batch, handle: Handle, *, at_once: int, attempts: int = 3, delays: Delays = backoff
+) -> None:
+    """As `take_each`, for work that waits for others: up to `at_once` keys are seen to at the same time, the events of
+    each of them in order.
+
+    When one of them finds that a dependency is away, no other is begun, and those under way are finished before that is
+    raised.
+    """
+    waiting = iter(batch.by_key().values())
+    failures: list[Exception] = []
+
+    async def work() -> None:
+        for one in waiting:
+            if failures:
+                return
+            try:
+                await take_each(one, handle, attempts=attempts, delays=delays)
+            except Exception as error:
+                failures.append(error)
+
+    async with asyncio.TaskGroup() as workers:
+        for _ in range(at_once):
+            workers.create_task(work())
+    if failures:
+        raise failures[0]
 
 
 async def _attempt(step: Step, key: str, handle: Handle, attempts: int, delays: Delays) -> Exception | None:

@@ -1,7 +1,7 @@
 """The stock of an article as the other layers see it: its commands, its events and their versions."""
 
 from domain.inventory.commands import ReceiveStock, ReleaseStock, ReserveStock, ShipOutStock
-from domain.inventory.events import StockReceived, StockReleased, StockReserved, StockShippedOut
+from domain.inventory.events import StockOpened, StockReceived, StockReleased, StockReserved, StockShippedOut
 from domain.inventory.stock import Stock, decide, evolve
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.event_types import EventType
@@ -11,12 +11,13 @@ STOCK = Aggregate(
     plural="stock",
     state=Stock,
     commands=(
-        CommandType(ReceiveStock, "receive", summary="Put received articles into stock"),
+        CommandType(ReceiveStock, "receive", may_create=True, summary="Put received articles into stock"),
         CommandType(ReserveStock, "reserve", summary="Promise a part of what is available to an order"),
         CommandType(ReleaseStock, "release", summary="Take back what was promised to an order"),
         CommandType(ShipOutStock, "ship-out", summary="Record that what was promised to an order has left"),
     ),
     events=(
+        EventType("StockOpened", 1, StockOpened),
         EventType("StockReceived", 1, StockReceived),
         EventType("StockReserved", 1, StockReserved),
         EventType("StockReleased", 1, StockReleased),
@@ -24,4 +25,7 @@ STOCK = Aggregate(
     ),
     decide=decide,
     evolve=evolve,
+    begins_with=frozenset({StockOpened}),
+    # The stock of an article that sells goes on for ever: a snapshot spares a new process its whole history.
+    snapshot_every=200,
 )

@@ -8,6 +8,13 @@ from datetime import datetime
 from msgspec import Struct
 
 
+class StockOpened(Struct, frozen=True, gc=False):
+    """The first of an article is about to come in: before this event nothing is known of it."""
+
+    sku: str
+    opened_at: datetime
+
+
 class StockReceived(Struct, frozen=True, gc=False):
     """Articles came in."""
 
@@ -52,4 +59,4 @@ class StockShippedOut(Struct, frozen=True, gc=False):
     shipped_at: datetime
 
 
-StockEvent = StockReceived | StockReserved | StockReleased | StockShippedOut
+StockEvent = StockOpened | StockReceived | StockReserved | StockReleased | StockShippedOut

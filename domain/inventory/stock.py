@@ -6,7 +6,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.inventory.commands import ReceiveStock, ReleaseStock, ReserveStock, ShipOutStock, StockCommand
-from domain.inventory.events import StockEvent, StockReceived, StockReleased, StockReserved, StockShippedOut
+from domain.inventory.events import (
+    StockEvent,
+    StockOpened,
+    StockReceived,
+    StockReleased,
+    StockReserved,
+    StockShippedOut,
+)
 from domain.inventory.rules import check
 from domain.model.command_context import CommandContext
 from domain.model.errors import NoSuchAggregate, RuleViolation
@@ -24,14 +31,14 @@ class Stock(Struct, frozen=True):
 
 
 def decide(command: StockCommand, stock: Stock | None, context: CommandContext) -> list[StockEvent]:
-    """The event that the command causes.
+    """The events that the command causes.
 
     Raises InvalidCommand when the command can never be right, RuleViolation when the stock forbids it, NoSuchAggregate
     when the article was never received.
     """
     check(command, context)
     if isinstance(command, ReceiveStock):
-        return [_receive(command, stock or Stock(context.aggregate_id), context)]
+        return _receive(command, stock, context)
     if stock is None:
         raise NoSuchAggregate(f"article {context.aggregate_id} has never been received")
     match command:
@@ -47,7 +54,14 @@ def decide(command: StockCommand, stock: Stock | None, context: CommandContext) 
             return [StockShippedOut(stock.sku, order_id, quantity, on_hand, stock.available, context.at)]
 
 
-def _receive(command: ReceiveStock, stock: Stock, context: CommandContext) -> StockReceived:
+def _receive(command: ReceiveStock, stock: Stock | None, context: CommandContext) -> list[StockEvent]:
+    if stock is None:
+        opened = StockOpened(context.aggregate_id, context.at)
+        return [opened, _received(command, evolve(None, opened), context)]
+    return [_received(command, stock, context)]
+
+
+def _received(command: ReceiveStock, stock: Stock, context: CommandContext) -> StockReceived:
     on_hand = stock.on_hand + command.quantity
     if on_hand > MAX_ON_HAND:
         raise RuleViolation(
@@ -77,7 +91,11 @@ def _reserved(stock: Stock, order_id: str, becoming: str) -> int:
 
 def evolve(stock: Stock | None, event: StockEvent) -> Stock:
     """The stock after the event."""
-    stock = replace(stock or Stock(event.sku), on_hand=event.on_hand, available=event.available)
+    if isinstance(event, StockOpened):
+        return Stock(event.sku)
+    if stock is None:
+        raise ValueError(f"{type(event).__name__} stands before StockOpened in the stream of {event.sku}")
+    stock = replace(stock, on_hand=event.on_hand, available=event.available)
     match event:
         case StockReceived():
             return stock

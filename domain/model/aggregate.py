@@ -16,12 +16,17 @@ Evolve = Callable[[Any, Any], Any]
 
 
 class CommandType(Struct, frozen=True):
-    """A command: its Struct, the path segment it is posted to, and whether it creates the aggregate."""
+    """A command: its Struct, the path segment it is posted to, and whether it creates the aggregate.
+
+    One that `creates` is valid only where there is none yet, and has routes of its own. One that `may_create` is an
+    action like any other that is valid there too; an aggregate that was deleted then begins anew.
+    """
 
     struct: type[Struct]
     action: str
     creates: bool = False
     summary: str = ""
+    may_create: bool = False
 
 
 class Aggregate(Struct, frozen=True):

@@ -19,7 +19,7 @@ from infrastructure.event_store.responses import Chunks, never_low_latency, resp
 from infrastructure.event_store.stream_limits import stream_limits
 from infrastructure.event_store.stream_metadata import StreamMetadata, metadata_stream
 from infrastructure.event_store.subscription import Subscription
-from infrastructure.resilience import Guard, retrying
+from infrastructure.resilience import Guard, GuardedPlaces, retrying
 from infrastructure.settings import Settings
 
 T = TypeVar("T")
@@ -35,7 +35,8 @@ class EventStore:
     `deadline` bounds in seconds how long one attempt at a call may take, and how long the store may be silent before
     that is noticed; a call is repeated while the store can't be reached, for `retry_timeout` seconds. A store that is
     found silent or away is probed every `probe_interval` seconds, on a new connection; until it answers, every call
-    raises EventStoreUnavailable at once. `reader` receives the responses of subscriptions and of `read_all`;
+    raises EventStoreUnavailable at once, as does one that comes when `concurrency` are under way and `queue` wait.
+    `reader` receives the responses of subscriptions and of `read_all`;
     `keep_alive` says when a silent connection is pinged. It connects at the first call.
     """
 
@@ -48,6 +49,8 @@ class EventStore:
         reader: Reader = "auto",
         keep_alive: KeepAliveTimes = KEEP_ALIVE,
         probe_interval: float = 1.0,
+        concurrency: int = 256,
+        queue: int = 4096,
     ) -> None:
         self._connection = Connection(uri, reader, keep_alive)
         self._appender = Appender(self._connection, deadline)
@@ -62,6 +65,7 @@ class EventStore:
             unavailable=EventStoreUnavailable,
             on_open=self._drop,
         )
+        self._places = GuardedPlaces(self._guard, concurrency, queue, EventStoreUnavailable)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -74,6 +78,8 @@ class EventStore:
             reader=given.reader,
             keep_alive=KeepAliveTimes(given.keepalive_interval, given.keepalive_timeout),
             probe_interval=settings.resilience.probe_interval,
+            concurrency=given.concurrency,
+            queue=given.queue,
         )
 
     async def append(self, stream: str, expected: int, events: Sequence[NewEvent]) -> Appended:
@@ -256,7 +262,7 @@ class EventStore:
             raise self._connection.failed(error, stream) from error
 
     async def _call(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        return await self._guard.call(lambda: self._retrying(attempt), max(self._deadline, self._retry_timeout))
+        return await self._places.call(lambda: self._retrying(attempt), max(self._deadline, self._retry_timeout))
 
     async def _retrying(self, attempt: Callable[[], Awaitable[T]]) -> T:
         if self._retry_timeout > self._deadline:  # else the call has no more time than one attempt

@@ -114,9 +114,13 @@ class HttpClient:
         except aiohttp.ClientConnectorError as error:
             raise TransientFault(f"{what}: {error}", sent=False) from error
         except aiohttp.ClientPayloadError as error:
-            raise TransientFault(f"{what}: the response was cut off: {error!s:.{_EXCERPT}}") from error
+            raise TransientFault(f"{what}: the response was cut off: {_one_line(str(error))}") from error
+        except aiohttp.ServerDisconnectedError as error:
+            raise TransientFault(f"{what}: the connection ended before there was a response") from error
+        except aiohttp.ClientResponseError as error:
+            raise TransientFault(f"{what}: what came is not HTTP: {_one_line(error.message)}") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise TransientFault(f"{what}: {str(error) or type(error).__name__:.{_EXCERPT}}") from error
+            raise TransientFault(f"{what}: {_one_line(str(error)) or type(error).__name__}") from error
         return _judged(response, content, what)
 
     async def _content(self, response: aiohttp.ClientResponse, what: str) -> bytes:
@@ -157,3 +161,7 @@ def _judged(response: aiohttp.ClientResponse, content: bytes, what: str) -> Json
 
 def _excerpt(content: bytes) -> str:
     return repr(content[:_EXCERPT].decode(errors="replace"))[1:-1]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:_EXCERPT]

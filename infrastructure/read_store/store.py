@@ -24,7 +24,7 @@ from infrastructure.read_store.documents import ID, POSITION, StoredDocument, Wr
 from infrastructure.read_store.errors import ReadStoreRefused, ReadStoreUnavailable, UnsafeForReadStore
 from infrastructure.read_store.page import Page, Where
 from infrastructure.read_store.subset import check_collection, check_document_type, check_index, mongo_filter
-from infrastructure.resilience import Guard
+from infrastructure.resilience import Guard, GuardedPlaces
 from infrastructure.settings import Settings
 
 _DUPLICATE_KEY = 11000
@@ -63,13 +63,23 @@ class ReadStore:
 
     `timeout` bounds in seconds how long a read takes, and how long the store may be silent while anything waits for
     it. A store that is found silent or away is probed every `probe_interval` seconds; until it answers, every operation
-    raises ReadStoreUnavailable at once. Every method raises ReadStoreUnavailable when the store can't be reached,
-    ReadStoreRefused when it answers with an error, and UnsafeForReadStore when asked for something outside the safe
-    subset, or to store a value that no store can hold. Writes are acknowledged by a majority, whatever the connection
-    string says.
+    raises ReadStoreUnavailable at once, as does one that comes when `concurrency` are under way and `queue` wait.
+
+    Every method raises ReadStoreUnavailable when the store can't be reached, ReadStoreRefused when it answers with an
+    error, and UnsafeForReadStore when asked for something outside the safe subset, or to store a value that no store
+    can hold. Writes are acknowledged by a majority, whatever the connection string says.
     """
 
-    def __init__(self, uri: str, database: str, *, timeout: float = 5.0, probe_interval: float = 1.0) -> None:
+    def __init__(
+        self,
+        uri: str,
+        database: str,
+        *,
+        timeout: float = 5.0,
+        probe_interval: float = 1.0,
+        concurrency: int = 128,
+        queue: int = 4096,
+    ) -> None:
         milliseconds = int(timeout * 1000)
         self._timeout = timeout
         self._patience = max(timeout, _PATIENCE)
@@ -91,6 +101,7 @@ class ReadStore:
             away=ReadStoreUnavailable,
             unavailable=ReadStoreUnavailable,
         )
+        self._places = GuardedPlaces(self._guard, concurrency, queue, ReadStoreUnavailable)
         self._database = self._client.get_database(database, CODEC_OPTIONS, write_concern=_ACKNOWLEDGED)
         self._collections: dict[str, AsyncIOMotorCollection[Any]] = {}
 
@@ -102,6 +113,8 @@ class ReadStore:
             settings.read_store.database,
             timeout=settings.read_store.timeout,
             probe_interval=settings.resilience.probe_interval,
+            concurrency=settings.read_store.concurrency,
+            queue=settings.read_store.queue,
         )
 
     async def ping(self) -> None:
@@ -219,12 +232,12 @@ class ReadStore:
         await _translated(lambda: self._database.command("ping"))
 
     async def _read(self, operation: Callable[[], Awaitable[T]]) -> T:
-        return await self._guard.call(lambda: _translated(operation), self._timeout)
+        return await self._places.call(lambda: _translated(operation), self._timeout)
 
     async def _change(self, operation: Callable[[], Awaitable[T]]) -> T:
         """As `_read`, but it may take longer while the store shows that it is there: what an index or a whole
         collection takes, is done by a repetition no sooner."""
-        return await self._guard.call(lambda: _translated(operation), self._patience)
+        return await self._places.call(lambda: _translated(operation), self._patience)
 
     def _collection(self, name: str) -> "AsyncIOMotorCollection[Any]":
         # Cached, because making one takes the driver a large part of the time of a short read.

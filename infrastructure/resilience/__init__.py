@@ -5,6 +5,7 @@ from infrastructure.resilience.budget import RetryBudget
 from infrastructure.resilience.bulkhead import Bulkhead, BulkheadFull
 from infrastructure.resilience.faults import DependencyUnavailable, TransientFault
 from infrastructure.resilience.guard import Guard
+from infrastructure.resilience.guarded_places import GuardedPlaces
 from infrastructure.resilience.limits import Limits
 from infrastructure.resilience.policy import Policy
 from infrastructure.resilience.retry import Delays, retry_after_seconds
@@ -18,6 +19,7 @@ __all__ = [
     "Delays",
     "DependencyUnavailable",
     "Guard",
+    "GuardedPlaces",
     "Limits",
     "Permit",
     "Policy",

@@ -33,7 +33,13 @@ STATE_VALUES: Final[dict[State, int]] = {"closed": 0, "half_open": 1, "open": 2}
 def show_policy(name: str, bulkhead: Bulkhead) -> None:
     """Shows a dependency from the start: its circuit closed, its counters at zero, its places as they are."""
     CIRCUIT_STATE.labels(name).set(STATE_VALUES["closed"])
-    for counter in (CIRCUIT_OPENED, CIRCUIT_REFUSED, BULKHEAD_REFUSED, RETRIES, RETRIES_DENIED, FALLBACKS):
+    for counter in (CIRCUIT_OPENED, CIRCUIT_REFUSED, RETRIES, RETRIES_DENIED, FALLBACKS):
         counter.labels(name)
+    show_bulkhead(name, bulkhead)
+
+
+def show_bulkhead(name: str, bulkhead: Bulkhead) -> None:
+    """Shows a dependency's places as they are."""
+    BULKHEAD_REFUSED.labels(name)
     BULKHEAD_CALLS.labels(name, "running").set_function(lambda: bulkhead.running)
     BULKHEAD_CALLS.labels(name, "waiting").set_function(lambda: bulkhead.waiting)

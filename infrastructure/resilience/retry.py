@@ -30,7 +30,7 @@ class Delays(Struct, frozen=True):
 
     def before_retry(self, number: int, fault: TransientFault) -> float:
         """Before the retry of that number, counted from 1."""
-        jitter = random.uniform(0, min(self.cap, self.first * 2.0 ** (number - 1)))  # noqa: S311 - it spreads load
+        jitter = random.uniform(0, min(self.cap, self.first * 2.0 ** min(number - 1, 60)))  # noqa: S311 - it spreads load
         return jitter + (fault.retry_after or 0.0)
 
 

@@ -9,26 +9,29 @@ from msgspec import Struct
 
 from domain.inventory.aggregate import STOCK
 from domain.inventory.commands import MAX_QUANTITY, ReceiveStock, ReleaseStock, ReserveStock, ShipOutStock
-from domain.inventory.events import StockReceived, StockReleased, StockReserved, StockShippedOut
+from domain.inventory.events import StockReceived, StockReserved, StockShippedOut
 from domain.inventory.stock import MAX_ON_HAND, Stock
 from domain.model.command_context import CommandContext
 from domain.model.errors import NoSuchAggregate, RuleViolation
 from tests.support.decider import NOON, Given
-
-RECEIVED = StockReceived("tea", 10, 10, 10, NOON)
-RESERVED = StockReserved("tea", "o-1", 4, 10, 6, NOON)
-RELEASED = StockReleased("tea", "o-1", 4, "cancelled", 10, 10, NOON)
-SHIPPED_OUT = StockShippedOut("tea", "o-1", 4, 6, 6, NOON)
+from tests.support.stock import OPENED, RECEIVED, RELEASED, RESERVED, SHIPPED_OUT
 
 
 def tea(*events: Struct) -> Given:
-    return Given(STOCK, "tea", *events)
+    """The article's stock after these events, which follow its opening."""
+    return Given(STOCK, "tea", OPENED, *events)
+
+
+NEVER_RECEIVED = Given(STOCK, "tea")
+
+
+def test_the_first_receipt_opens_the_stock() -> None:
+    NEVER_RECEIVED.when(ReceiveStock(10)).then(OPENED, RECEIVED)
 
 
 @pytest.mark.parametrize(
     ("history", "command", "event"),
     [
-        ([], ReceiveStock(10), RECEIVED),
         ([RECEIVED], ReceiveStock(5), StockReceived("tea", 5, 15, 15, NOON)),
         ([RECEIVED, RESERVED], ReceiveStock(5), StockReceived("tea", 5, 15, 11, NOON)),
         ([RECEIVED], ReserveStock("o-1", 4), RESERVED),
@@ -66,7 +69,13 @@ def test_what_the_stock_forbids(history: list[Struct], command: Struct, code: st
 
 @pytest.mark.parametrize("command", [ReserveStock("o-1", 1), ReleaseStock("o-1", "x"), ShipOutStock("o-1")])
 def test_an_article_that_was_never_received(command: Struct) -> None:
-    tea().when(command).then_error(NoSuchAggregate)
+    NEVER_RECEIVED.when(command).then_error(NoSuchAggregate)
+
+
+@pytest.mark.parametrize("event", [RECEIVED, RESERVED, RELEASED, SHIPPED_OUT])
+def test_an_event_before_the_opening_is_an_error_not_a_guess(event: Struct) -> None:
+    with pytest.raises(ValueError, match="before StockOpened in the stream of tea"):
+        Given(STOCK, "tea", event)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +74,9 @@ class System:
         await until(all_there, f"every view reaches {position}")
 
 
-@pytest_asyncio.fixture
-async def system(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[System]:
-    """A fresh system; a module's SETTINGS are added to the services' own."""
+@asynccontextmanager
+async def running_system(tmp_path: Path, **own_settings: str) -> AsyncIterator[System]:
+    """A fresh system for the block; `own_settings` are added to the services' own."""
     async with AsyncExitStack() as stack:
         node = await start_node(tmp_path)
         stack.push_async_callback(node.kill)
@@ -88,10 +88,17 @@ async def system(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         stack.push_async_callback(system.store.close)
         settings = {"eventstore_uri": node_uri(node.port), "mongo_uri": read_store.uri}
         settings |= {"eventstore_retry_timeout": "0.3", "readstore_timeout": "0.5"}
-        settings |= getattr(request.module, "SETTINGS", {})
+        settings |= own_settings
         names = ("command_api", "projector", "query_api")
         services = [await stack.enter_async_context(running(name, tmp_path, **settings)) for name in names]
         system.commands, system.projector, system.queries = services
         for service in services:
             await until(lambda service=service: service.answers("/health/ready"), f"{service.name} is ready")
+        yield system
+
+
+@pytest_asyncio.fixture
+async def system(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[System]:
+    """A fresh system; a module's SETTINGS are added to the services' own."""
+    async with running_system(tmp_path, **getattr(request.module, "SETTINGS", {})) as system:
         yield system

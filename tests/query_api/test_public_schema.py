@@ -1,5 +1,6 @@
 """How documents are shown: times, dates, fields left out or under another name."""
 
+import typing
 from datetime import date, datetime
 
 import msgspec
@@ -45,6 +46,36 @@ def test_the_stored_document_is_left_as_it_was() -> None:
         before = dict(DAY)
         shown(public).show(before)
         assert before == DAY
+
+
+class Step(msgspec.Struct, omit_defaults=True):
+    name: str
+    begun_at: int
+    ended_at: int | None = None
+
+
+class Journey(msgspec.Struct):
+    journey_id: str
+    steps: list[Step]
+    last: Step
+    marks: list[str]
+
+
+def test_times_inside_a_document_are_shown_as_such_too() -> None:
+    view = replace(PARCEL_DAYS, document=Journey, public=PublicFields())
+    ended = {"name": "a", "begun_at": NOW, "ended_at": NOW}
+    stored = {"journey_id": "j-1", "steps": [ended, {"name": "b", "begun_at": NOW}], "last": ended, "marks": ["x"]}
+    begun, shown_ended = {"name": "b", "begun_at": NOW_TEXT}, {"name": "a", "begun_at": NOW_TEXT, "ended_at": NOW_TEXT}
+
+    schema = PublicSchema(view)
+
+    assert schema.show(stored) == {**stored, "steps": [shown_ended, begun], "last": shown_ended}
+    assert stored["last"] == {"name": "a", "begun_at": NOW, "ended_at": NOW}
+    (step,) = typing.get_args(types(schema)["steps"])
+    fields = {field.encode_name: field for field in msgspec.structs.fields(step)}
+    assert (fields["name"].type, fields["begun_at"].type) == (str, datetime)
+    assert [name for name, field in fields.items() if not field.required] == ["ended_at"]
+    assert PublicSchema(replace(view, public=PublicFields(times=()))).show(stored) == stored
 
 
 def test_a_field_that_is_not_there_is_not_shown() -> None:

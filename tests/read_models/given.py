@@ -6,18 +6,18 @@ from read_models.model.view import View
 from tests.projector.running import project_all
 from tests.subscriptions.memory_read_store import MemoryReadStore
 from tests.subscriptions.scripted_log import ScriptedLog
-from tests.support.bundled import CODEC
+from tests.support.bundled import CODEC, stream_of
 from tests.support.order_logs import OrderLog, fold_of
 
 
 class Given:
-    """A log in which each event stands in the stream of its order."""
+    """A log in which each event stands in the stream of its aggregate."""
 
     def __init__(self, view: View, *events: Any) -> None:
         self.view = view
         self.log = OrderLog()
         for event in events:
-            self.log.add(f"order-{event.order_id}", event)
+            self.log.add(stream_of(event), event)
 
     @property
     def positions(self) -> list[int]:

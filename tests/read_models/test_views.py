@@ -1,20 +1,30 @@
 """Each view by examples: what its documents hold after which events."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from application import APPLICATION
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.read_store.subset import check_collection, check_document_type, check_index
+from read_models.inventory.stock_levels import STOCK_LEVELS
 from read_models.model.view import View, millis
+from read_models.notifications.notifications import NOTIFICATIONS
 from read_models.ordering.customer_summary import CUSTOMER_SUMMARY
 from read_models.ordering.daily_sales import DAILY_SALES
 from read_models.ordering.order_details import ORDER_DETAILS
 from read_models.ordering.order_list import ORDER_LIST
+from read_models.payments.daily_payments import DAILY_PAYMENTS
+from read_models.payments.payments import PAYMENTS
 from tests.read_models.given import Given
-from tests.support.bundled import VIEWS
+from tests.support.bundled import VIEWS, stream_of
+from tests.support.notifications import FAILED, REQUESTED, SENT
 from tests.support.orders import CANCELLED, CONFIRMED, CREATED, DELIVERED, HISTORIES, NOON, SHIPPED, TOTAL
+from tests.support.payments import CHARGED, REFUNDED
+from tests.support.payments import HISTORIES as PAYMENT_HISTORIES
+from tests.support.stock import OPENED, RECEIVED, RELEASED, RESERVED, SHIPPED_OUT
 
 NOON_MS = 1_773_489_600_000
 HOUR = timedelta(hours=1)
@@ -179,11 +189,34 @@ class TestDailySales:
         (ORDER_LIST, SHIPPED),
         (CUSTOMER_SUMMARY, CANCELLED),
         (DAILY_SALES, CANCELLED),
+        (STOCK_LEVELS, RESERVED),
+        (PAYMENTS, CHARGED),
+        (DAILY_PAYMENTS, REFUNDED),
+        (NOTIFICATIONS, SENT),
     ],
 )
-def test_an_event_before_the_creation_of_its_order_is_an_error_not_a_guess(view: View, event):
-    with pytest.raises(ValueError, match="o-1"):
-        view.fold(None, RecordedEvent(event, "order-o-1", 0, 7, 0))
+def test_an_event_before_the_one_that_begins_it_is_an_error_not_a_guess(view: View, event):
+    with pytest.raises(ValueError, match=getattr(event, "sku", event.order_id)):
+        view.fold(None, RecordedEvent(event, stream_of(event), 0, 7, 0))
+
+
+# The streams of every context, each with an event of every type.
+STREAMS: list[tuple[Any, ...]] = [
+    (CREATED, CONFIRMED, SHIPPED, DELIVERED, CANCELLED),
+    (OPENED, RECEIVED, RESERVED, RELEASED, SHIPPED_OUT),
+    tuple({type(event): event for history in PAYMENT_HISTORIES.values() for event in history}.values()),
+    (REQUESTED, SENT, FAILED),
+]
+
+
+def events_of(view: View) -> list[Any]:
+    """Those of one stream that the view folds, whatever their type."""
+    return [event for stream in STREAMS for event in stream if type(event) in view.events]
+
+
+def test_no_event_type_of_the_domain_is_left_out():
+    types = {type(event) for stream in STREAMS for event in stream}
+    assert types == {one.struct for aggregate in APPLICATION.aggregates for one in aggregate.events}
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
@@ -196,12 +229,15 @@ class TestEveryView:
 
     def test_an_event_of_a_stream_gives_the_same_keys_whatever_its_type(self, view: View):
         """Or else the events of one document would not be folded in order."""
-        events = [event for event in (CREATED, CONFIRMED, SHIPPED, DELIVERED, CANCELLED) if type(event) in view.events]
+        events = events_of(view)
+        assert {type(event) for event in events} == view.events
         assert len({view.keys(event) for event in events}) == 1
 
     def test_only_a_view_of_single_streams_says_that_it_is_one(self, view: View):
-        by_customer = view.keys(CREATED) == view.keys(replace(CREATED, order_id="another"))
-        assert view.per_stream is not by_customer
+        event = events_of(view)[0]
+        elsewhere = replace(event, sku="another") if hasattr(event, "sku") else replace(event, order_id="another")
+        assert stream_of(elsewhere) != stream_of(event)
+        assert view.per_stream is (view.keys(event) != view.keys(elsewhere))
 
 
 def test_names_are_unique():

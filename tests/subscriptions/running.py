@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
+from infrastructure.event_codec import EventCodec
 from infrastructure.settings import Settings
 from subscriptions.consumer import Consumer
 from subscriptions.coordination.coordinator import Coordinator
@@ -111,13 +112,14 @@ def process_of(
     stop: asyncio.Event,
     *,
     idle_check: float = 5.0,
+    codec: EventCodec = TINY_CODEC,
     **settings: Any,
 ) -> RunningConsumers:
     """A process that is ready to run."""
     given = Settings.of(**{"consumer_lease": 0.6, **settings})
     workload = PlainWorkload(store, consumers, given.consumers.partitions)
     coordinator = create_coordinator(
-        "counting", workload, log, TINY_CODEC, store, given, stop, idle_check=idle_check, delays=at_once
+        "counting", workload, log, codec, store, given, stop, idle_check=idle_check, delays=at_once
     )
     return RunningConsumers(coordinator, workload, log, store)
 

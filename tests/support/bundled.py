@@ -1,5 +1,7 @@
 """The bundled domain's lists, for tests of the engines and of the whole."""
 
+from typing import Any
+
 from application import APPLICATION
 from domain.model.event_types import EventTypes
 from domain.model.process_events import PROCESS_EVENTS
@@ -14,3 +16,11 @@ EVENT_TYPES = EventTypes(
         *(PROCESS_EVENTS if APPLICATION.processes else ()),
     ]
 )
+
+
+def stream_of(event: Any) -> str:
+    """The stream that the event stands in: that of its aggregate, under the article's number or the order's id."""
+    for aggregate in APPLICATION.aggregates:
+        if any(event_type.struct is type(event) for event_type in aggregate.events):
+            return aggregate.stream(event.sku if aggregate.category == "stock" else event.order_id)
+    raise ValueError(f"{type(event).__name__} is an event of no aggregate")

@@ -13,6 +13,7 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
 # Control characters, and what some readers take for the end of a line.
+_HALF = re.compile("[\ud800-\udfff]")
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -30,8 +31,8 @@ class Mail(Struct, frozen=True):
     `key` names it: the same key is the same mail, however often it is sent, and gives it its Message-ID. `at` is the
     time in its Date header, so that a repetition is the same to the last byte.
 
-    Raises InvalidMail for an address that is none, or a subject that is empty, too long or has control characters, by
-    which one could write headers of one's own.
+    Raises InvalidMail for an address that is none, for a text that can't be written, and for a subject that is empty,
+    too long or has control characters, by which one could write headers of one's own.
     """
 
     key: str
@@ -45,6 +46,8 @@ class Mail(Struct, frozen=True):
         check_address(self.to)
         if not self.key:
             raise InvalidMail("a mail has a key")
+        if any(_HALF.search(text) for text in (self.key, self.text, self.html)):
+            raise InvalidMail("the text has half a character, which can't be written")
         if not self.subject.strip() or len(self.subject) > MAX_SUBJECT or _UNSAFE.search(self.subject):
             raise InvalidMail(f"the subject must be 1 to {MAX_SUBJECT} printable characters: {self.subject[:80]!r}")
 

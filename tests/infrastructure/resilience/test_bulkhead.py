@@ -12,8 +12,8 @@ from infrastructure.resilience import Bulkhead, BulkheadFull
 
 
 class Places(RuleBasedStateMachine):
-    """The model: who has a place, and who waits for one, in order. Some steps let the loop turn, others do not, so that a
-    call is also given up at the very moment at which it gets its place."""
+    """The model: who has a place, and who waits for one, in order. Some steps let the loop turn, others do not, so that
+    a call is also given up at the very moment at which it gets its place."""
 
     @initialize(concurrency=st.integers(1, 3), queue=st.integers(0, 3))
     def begin(self, concurrency: int, queue: int) -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from infrastructure.http.problems import unavailable
-from infrastructure.resilience import Guard
+from infrastructure.resilience import Guard, GuardedPlaces
 from tests.support.services import until
 
 
@@ -186,3 +186,27 @@ async def test_once_closed_it_probes_no_more():
         with pytest.raises(Away, match="not asked"):
             await guard.until_closed(0.05)
         assert service.asked == 0
+
+
+async def test_places_before_a_guard_are_bounded_and_who_waits_is_refused_when_it_opens():
+    async with guarded() as (service, guard):
+        places = GuardedPlaces(guard, 2, 3, Away)
+        assert await places.call(service.call, 60) == "answer"
+        service.talks.clear()
+        waiting = [asyncio.create_task(places.call(service.call, 60)) for _ in range(5)]
+
+        async def two_are_under_way() -> bool:
+            return service.calls == 3
+
+        await until(two_are_under_way, "two calls have a place")
+        for _ in range(1000):
+            with pytest.raises(Away, match="not asked: 2 calls are under way and 3 wait"):
+                await places.call(service.call, 60)
+        outcomes = [str(one) for one in await asyncio.gather(*waiting, return_exceptions=True)]
+        silent = "nothing has come back for 0.2 s"
+        assert outcomes[:2] == [f"given up without an answer: {silent}"] * 2
+        assert {one.partition(";")[0] for one in outcomes[2:]} == {f"not asked: {silent}"}
+        assert service.calls == 3
+        service.talks.set()
+        await guard.until_closed(60)
+        assert await places.call(service.call, 60) == "answer"

@@ -12,6 +12,19 @@ OPERATIONS = {
         ["customer_id", "status", "limit", "cursor", "at_least"],
     ),
     "/daily-sales": ("ListDailySales", ["from", "to", "at_least"]),
+    "/stock/{stock_id}": ("GetStock", ["stock_id", "at_least", "as_of"]),
+    "/stock/{stock_id}/history": ("GetStockHistory", ["stock_id", "from", "limit"]),
+    "/stock": ("ListStock", ["limit", "cursor", "at_least"]),
+    "/low-stock": ("ListLowStock", ["from", "to", "at_least"]),
+    "/reservations/{order_id}": ("GetReservations", ["order_id", "at_least"]),
+    "/reservations": ("ListReservations", ["status", "limit", "cursor", "at_least"]),
+    "/payments/{payment_id}": ("GetPayment", ["payment_id", "at_least", "as_of"]),
+    "/payments/{payment_id}/history": ("GetPaymentHistory", ["payment_id", "from", "limit"]),
+    "/payments": ("ListPayments", ["status", "customer_id", "limit", "cursor", "at_least"]),
+    "/daily-payments": ("ListDailyPayments", ["currency", "from", "to", "at_least"]),
+    "/notifications/{notification_id}": ("GetNotifications", ["notification_id", "at_least", "as_of"]),
+    "/notifications/{notification_id}/history": ("GetNotificationHistory", ["notification_id", "from", "limit"]),
+    "/notifications": ("ListNotifications", ["status", "customer_id", "limit", "cursor", "at_least"]),
 }
 
 
@@ -31,3 +44,7 @@ async def test_every_route_has_its_operation_and_parameters(api: Client) -> None
     order = document["components"]["schemas"]["OrderDetails"]
     assert order["properties"]["created_at"] == {"type": "string", "format": "date-time"}
     assert "confirmed_at" not in order["required"]
+    message = document["components"]["schemas"]["Message"]
+    assert message["properties"]["requested_at"] == {"type": "string", "format": "date-time"}
+    assert "requested_at" in message["required"]
+    assert "sent_at" not in message["required"]

@@ -1,0 +1,29 @@
+"""The notifications of an order as the other layers see them: their commands, their events and the versions of those.
+
+One stream an order, under the order's id: two messages of one kind then can't race, and who deletes the stream has
+deleted every address in it.
+"""
+
+from domain.model.aggregate import Aggregate, CommandType
+from domain.model.event_types import EventType
+from domain.notifications.commands import RecordSendFailure, RecordSent, RequestNotification
+from domain.notifications.events import NotificationFailed, NotificationRequested, NotificationSent
+from domain.notifications.notifications import Notifications, decide, evolve
+
+NOTIFICATION = Aggregate(
+    category="notification",
+    plural="notifications",
+    state=Notifications,
+    commands=(
+        CommandType(RequestNotification, "request", summary="Ask for a customer to be told something"),
+        CommandType(RecordSent, "record-sent", summary="Record that the message was handed over for delivery"),
+        CommandType(RecordSendFailure, "record-failure", summary="Record that the message could not be sent"),
+    ),
+    events=(
+        EventType("NotificationRequested", 1, NotificationRequested),
+        EventType("NotificationSent", 1, NotificationSent),
+        EventType("NotificationFailed", 1, NotificationFailed),
+    ),
+    decide=decide,
+    evolve=evolve,
+)

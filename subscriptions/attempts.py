@@ -1,0 +1,51 @@
+"""What a consumer that calls the outside remembers of its events: which are done, and which keep failing.
+
+A dependency that is away fails every event, and each must wait for it. An event that fails alone, while others succeed,
+must not hold them up: which of both it is, the others show.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from time import monotonic
+
+from infrastructure.resilience import DependencyUnavailable
+
+
+class Stuck(Exception):
+    """One event gets no answer although others do: the fault is its own."""
+
+
+class Attempts:
+    """Of one consumer in one process, by the events' positions. An event that has failed for `patience` seconds, in
+    which others have succeeded, is stuck. At most `remembered` that are done are remembered. `clock` is in seconds and
+    never goes back."""
+
+    def __init__(self, *, patience: float, remembered: int = 20_000, clock: Callable[[], float] = monotonic) -> None:
+        self._patience = patience
+        self._remembered = remembered
+        self._clock = clock
+        self._failing_since: OrderedDict[int, float] = OrderedDict()
+        self._done: OrderedDict[int, None] = OrderedDict()
+        self._succeeded_at = float("-inf")
+
+    def is_done(self, position: int) -> bool:
+        """Whether the event was done here before: a batch that failed comes again as a whole."""
+        return position in self._done
+
+    def done(self, position: int, *, by_the_dependency: bool = True) -> None:
+        """The event is done; where that took no dependency, it shows nothing of whether one is there."""
+        if by_the_dependency:
+            self._succeeded_at = self._clock()
+        self._failing_since.pop(position, None)
+        self._done[position] = None
+        if len(self._done) > self._remembered:
+            self._done.popitem(last=False)
+
+    def failed(self, position: int, error: DependencyUnavailable) -> None:
+        """The event met a dependency that can't be used. Raises Stuck where that is the event's own fault."""
+        now = self._clock()
+        since = self._failing_since.setdefault(position, now)
+        if self._succeeded_at > since and now - since >= self._patience:
+            raise Stuck(f"no answer for {self._patience:g} s, while others got one: {error}") from error
+        if len(self._failing_since) > self._remembered:
+            self._failing_since.popitem(last=False)

@@ -1,0 +1,276 @@
+"""What customers are told: once, in order, whatever fails between any two steps."""
+
+import random
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from application.notifying import Notifying
+from application.notifying.consumer import at_domain
+from application.notifying.messages import MESSAGES, amount
+from domain.notifications.aggregate import NOTIFICATION
+from domain.notifications.events import NotificationFailed, NotificationRequested, NotificationSent
+from domain.ordering.events import Line, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped
+from domain.payments.events import PaymentRefunded
+from infrastructure.outside.mail import MailRefused
+from infrastructure.outside.mail.message import message_id
+from infrastructure.resilience import DependencyUnavailable
+from subscriptions.attempts import Attempts, Stuck
+from tests.subscriptions.memory_read_store import MemoryReadStore
+from tests.subscriptions.running import at_once, consume_all
+from tests.subscriptions.scripted_log import ScriptedLog
+from tests.support.bundled import CODEC, stream_of
+from tests.support.logs import LogBuilder
+from tests.support.memory_commands import MemoryCommands
+from tests.support.memory_mailer import MemoryMailer
+
+NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
+SENDER = "orders@shop.example"
+AWAY = DependencyUnavailable("mail", "away")
+
+
+def confirmed(order: str, customer: str = "ada") -> OrderConfirmed:
+    return OrderConfirmed(order, customer, NOON)
+
+
+def shipped(order: str) -> OrderShipped:
+    return OrderShipped(order, "ada", "DHL", "T-1", NOON)
+
+
+def delivered(order: str) -> OrderDelivered:
+    return OrderDelivered(order, "ada", NOON)
+
+
+def cancelled(order: str, reason: str = "no stock") -> OrderCancelled:
+    return OrderCancelled(order, "ada", "USD", 500, NOON, reason, NOON)
+
+
+def refunded(order: str) -> PaymentRefunded:
+    return PaymentRefunded(order, "ada", "USD", 500, "re_1", NOON, NOON)
+
+
+def created(order: str) -> OrderCreated:
+    return OrderCreated(order, "ada", "USD", [Line("tea", 1, 500, 0, 500)], 1, 500, NOON, NOON)
+
+
+def log_of(*events: Any) -> ScriptedLog:
+    log = LogBuilder(CODEC)
+    for event in events:
+        log.add(stream_of(event), event)
+    return ScriptedLog(log.events)
+
+
+class World:
+    """A mail server and the records of notifications; consumers come and go."""
+
+    def __init__(self) -> None:
+        self.mailer = MemoryMailer()
+        self.commands = MemoryCommands(NOTIFICATION)
+        self.store = MemoryReadStore()
+
+    def consumer(self, **options: Any) -> Notifying:
+        given = {"delays": at_once, "now": lambda: 0, **options}
+        return Notifying(self.commands, self.mailer, at_domain("customers.example"), SENDER, **given)
+
+    async def told(self, log: ScriptedLog, **options: Any) -> None:
+        """Runs a consumer, over what earlier ones have left, until the log is done."""
+        await consume_all(log, self.store, self.consumer(**options), codec=CODEC)
+
+    @property
+    def mails(self) -> list[str]:
+        return [mail.key for mail in self.mailer.sent]
+
+    def recorded(self, order: str) -> list[tuple[str, str]]:
+        """What stands in the record of an order: the kind, and how far it came."""
+        names = {NotificationRequested: "requested", NotificationSent: "sent", NotificationFailed: "failed"}
+        return [(one.kind, names[type(one)]) for one in self.commands.events.get(f"notification-{order}", [])]
+
+    @property
+    def parked(self) -> list[tuple[str, str]]:
+        found = sorted(self.store.documents("parked_events").values(), key=lambda one: one["_position"])
+        return [(one["key"], one["error"]) for one in found]
+
+
+async def test_each_event_becomes_one_mail_in_order_and_is_recorded() -> None:
+    world = World()
+    events = [created("o-1"), confirmed("o-1"), shipped("o-1"), delivered("o-1"), cancelled("o-2"), refunded("o-2")]
+    await world.told(log_of(*events))
+    assert [key for key in world.mails if key.startswith("o-1")] == [
+        "o-1/order-confirmed",
+        "o-1/order-shipped",
+        "o-1/order-delivered",
+    ]
+    assert [key for key in world.mails if key.startswith("o-2")] == ["o-2/order-cancelled", "o-2/payment-refunded"]
+    assert world.recorded("o-2") == [
+        ("order-cancelled", "requested"),
+        ("order-cancelled", "sent"),
+        ("payment-refunded", "requested"),
+        ("payment-refunded", "sent"),
+    ]
+    sent = world.commands.events["notification-o-1"][1]
+    assert sent.reference == message_id("o-1/order-confirmed", SENDER)
+    mail = world.mailer.sent[0]
+    assert (mail.to, mail.at) == ("ada@customers.example", NOON)
+    assert "Dear ada,\n\nthank you: your order o-1 is confirmed." in mail.text
+
+
+@pytest.mark.parametrize("event", [confirmed("o"), shipped("o"), delivered("o"), cancelled("o"), refunded("o")])
+def test_every_text_has_all_its_values(event: Any) -> None:
+    message = MESSAGES[type(event)]
+    values = message.values(event)
+    assert message.template.placeholders <= values.keys()
+    text = message.template.render(values)
+    assert "$" not in text.subject + text.text
+    assert message.at(event) == NOON
+
+
+def test_every_message_has_a_name_of_its_own() -> None:
+    assert len({one.kind for one in MESSAGES.values()}) == len(MESSAGES)
+    assert {type(one) for one in (confirmed("o"), shipped("o"), delivered("o"), cancelled("o"), refunded("o"))} == set(
+        MESSAGES
+    )
+
+
+def test_amounts_as_people_read_them() -> None:
+    assert amount(500, "USD") == "5.00 USD"
+    assert amount(7, "EUR") == "0.07 EUR"
+    assert amount(500, "JPY") == "500 JPY (in its smallest unit)"
+
+
+async def test_what_comes_again_is_not_told_again() -> None:
+    world, events = World(), [confirmed("o-1"), cancelled("o-1")]
+    await world.told(log_of(*events))
+    world.store = MemoryReadStore()  # its checkpoints are lost, and everything comes again
+    await world.told(log_of(*events))
+    assert world.mails == ["o-1/order-confirmed", "o-1/order-cancelled"]
+
+
+@pytest.mark.parametrize("action", ["request", "record-sent"])
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_an_answer_that_is_lost_makes_no_second_mail_but_where_nobody_can_know(action: str, when: str) -> None:
+    world, lost = World(), [1]
+
+    def lose(sent: str) -> None:
+        if sent == action and lost:
+            lost.pop()
+            raise DependencyUnavailable("commands", "no answer")
+
+    setattr(world.commands, when, lose)
+    await world.told(log_of(confirmed("o-1"), shipped("o-1")))
+    assert not lost
+    again = (action, when) == ("record-sent", "before")
+    assert Counter(world.mails) == {"o-1/order-confirmed": 2 if again else 1, "o-1/order-shipped": 1}
+    if again:
+        first, second, _ = world.mailer.sent
+        assert first == second, "the same mail, to the last byte"
+    assert world.recorded("o-1")[-1] == ("order-shipped", "sent")
+
+
+async def test_a_mail_that_is_refused_is_recorded_and_nothing_waits_for_it() -> None:
+    world = World()
+    world.mailer.failing["bad@customers.example"] = MailRefused("550 there is no such mailbox")
+    odd = confirmed("o-3", "a:b")  # an id that can't be an address
+    await world.told(log_of(confirmed("o-1", "bad"), shipped("o-1"), confirmed("o-2"), odd))
+    assert Counter(world.mails) == {"o-1/order-shipped": 1, "o-2/order-confirmed": 1}
+    assert world.recorded("o-1")[:2] == [("order-confirmed", "requested"), ("order-confirmed", "failed")]
+    assert world.recorded("o-3") == [("order-confirmed", "requested"), ("order-confirmed", "failed")]
+    assert "no mail address" in world.commands.events["notification-o-3"][1].reason
+    assert world.parked == []
+
+
+async def test_while_the_mail_server_is_away_nothing_is_parked_and_nothing_is_lost() -> None:
+    world = World()
+    world.mailer.failures = [AWAY] * 50
+    orders = [f"o-{number}" for number in range(20)]
+    await world.told(log_of(*(confirmed(order) for order in orders), *(shipped(order) for order in orders)))
+    assert len(world.mails) == 40 == len(set(world.mails))
+    for order in orders:
+        assert [key for key in world.mails if key.startswith(f"{order}/")] == [
+            f"{order}/order-confirmed",
+            f"{order}/order-shipped",
+        ]
+    assert world.parked == []
+
+
+async def test_a_mail_that_alone_gets_no_answer_holds_up_its_own_order_alone() -> None:
+    world = World()
+    world.mailer.failing["bad@customers.example"] = AWAY
+    orders = [f"o-{number}" for number in range(30)]
+    events = [confirmed("o-bad", "bad"), shipped("o-bad"), *(confirmed(order) for order in orders)]
+    await world.told(log_of(*events), patience=0.0)
+    assert Counter(world.mails) == {f"{order}/order-confirmed": 1 for order in orders}
+    (key, error), (key_behind, behind) = world.parked
+    assert key == key_behind == "o-bad"
+    assert "while others got one" in error
+    assert behind == "stands behind an event that is parked"
+
+
+async def test_what_is_long_over_is_told_to_nobody() -> None:
+    world, log = World(), log_of(confirmed("o-1"), shipped("o-1"))
+    first, second = log.events
+    days = 24 * 3600 * 1000
+    await world.told(log, max_age=7 * 24 * 3600.0, now=lambda: first.recorded_at + 7 * days)
+    assert second.recorded_at >= first.recorded_at
+    assert len(world.mails) == 2
+    world = World()
+    await world.told(log, max_age=7 * 24 * 3600.0, now=lambda: second.recorded_at + 7 * days + 1)
+    assert (world.mails, world.commands.sent) == ([], [])
+
+
+@pytest.mark.parametrize("seed", range(15))
+async def test_crashes_between_any_two_steps(seed: int) -> None:
+    """Consumers are killed, answers lost and mails not acknowledged at random: every customer is told everything, in
+    order, and a mail that goes out twice is the same mail."""
+    choose, world = random.Random(seed), World()
+    events: list[Any] = []
+    for number in range(6):
+        order = f"o-{number}"
+        events += [confirmed(order), *([shipped(order), delivered(order)] if number % 2 else [cancelled(order)])]
+    events.sort(key=lambda event: event.order_id[-1] + str(list(MESSAGES).index(type(event))))
+    log = log_of(*events)
+
+    def fails(_action: str) -> None:
+        if choose.random() < 0.15:
+            raise choose.choice([DependencyUnavailable("commands", "lost"), RuntimeError("killed")])
+
+    for _ in range(10):
+        world.commands.before = world.commands.after = fails
+        try:
+            for event in log.events:
+                # One delivery of one event, by whoever has it now; what stops it stops there.
+                decoded = CODEC.decode(event)
+                await world.consumer()._handle(decoded, decoded.event.order_id)
+        except (DependencyUnavailable, RuntimeError):
+            pass
+    world.commands.before = world.commands.after = lambda _action: None
+    await world.told(log)
+    kinds = {event.order_id: [] for event in events}
+    for event in events:
+        kinds[event.order_id].append(MESSAGES[type(event)].kind)
+    for order, expected in kinds.items():
+        told = [key.partition("/")[2] for key in world.mails if key.startswith(f"{order}/")]
+        assert list(dict.fromkeys(told)) == expected
+        assert [kind for kind, state in world.recorded(order) if state == "sent"] == expected
+    for mail in world.mailer.sent:
+        assert all(one == mail for one in world.mailer.sent if one.key == mail.key)
+
+
+def test_which_event_is_stuck_is_shown_by_the_others() -> None:
+    now = [0.0]
+    attempts = Attempts(patience=10.0, remembered=2, clock=lambda: now[0])
+    attempts.failed(1, AWAY)
+    now[0] = 100.0
+    attempts.failed(1, AWAY)
+    attempts.done(2, by_the_dependency=False)
+    attempts.failed(1, AWAY)
+    attempts.done(3)
+    with pytest.raises(Stuck, match="mail: away"):
+        attempts.failed(1, AWAY)
+    with pytest.raises(Stuck):
+        attempts.failed(1, AWAY)
+    attempts.failed(9, AWAY)
+    assert (attempts.is_done(2), attempts.is_done(3), attempts.is_done(1)) == (True, True, False)
+    attempts.done(4)
+    assert not attempts.is_done(2), "no more are remembered than was said"
