@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from domain.inventory.events import StockReceived
 from domain.model.process_events import ProcessEnded
 from domain.ordering.events import Line, OrderCreated, OrderShipped
 from domain.payments.events import PaymentCharged, PaymentDeclined
@@ -28,7 +27,7 @@ def created(order: str, *skus: str) -> OrderCreated:
 
 async def shop() -> World:
     world = World(APPLICATION)
-    await world.happen("stock-A", StockReceived("A", 10, 10, 10, NOON))
+    assert (await world.send("stock", "A", "receive", {"quantity": 10}, key="received")).accepted
     return world
 
 
