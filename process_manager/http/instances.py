@@ -77,7 +77,7 @@ def instance_routes(operations: InstanceOperations, index: InstanceIndex) -> lis
             Literal["running", "stuck", "ended"] | None, Parameter(description="only those in this state")
         ] = None,
         limit: Annotated[int, Parameter(ge=1, le=500, description="how many at most")] = 50,
-        before: Annotated[int | None, Parameter(ge=0, le=MAX_POSITION)] = None,
+        before: Annotated[int, Parameter(ge=0, le=MAX_POSITION)] = MAX_POSITION,
     ) -> Instances:
         with _problems():
             operations.process(process)
@@ -99,7 +99,7 @@ def instance_routes(operations: InstanceOperations, index: InstanceIndex) -> lis
         summary="Try the failed steps of an instance again",
         tags=_TAGS,
         status_code=202,
-        **documented(BODY | _UNKNOWN | _AWAY | _NOT_STUCK, body=json_body(RetryRequest)),
+        **documented(BODY | _UNKNOWN | _AWAY | _NOT_STUCK, body=json_body(RetryRequest, required=True)),
     )
     async def retry(process: str, instance: str, data: RetryRequest) -> Changed:
         with _problems():
@@ -110,7 +110,7 @@ def instance_routes(operations: InstanceOperations, index: InstanceIndex) -> lis
         summary="Take the failed steps of an instance as done: they were seen to by hand",
         tags=_TAGS,
         status_code=202,
-        **documented(BODY | _UNKNOWN | _AWAY | _NOT_STUCK, body=json_body(ResolveRequest)),
+        **documented(BODY | _UNKNOWN | _AWAY | _NOT_STUCK, body=json_body(ResolveRequest, required=True)),
     )
     async def resolve(process: str, instance: str, data: ResolveRequest) -> Changed:
         with _problems():

@@ -76,15 +76,11 @@ class InstanceIndex:
                 return
             yield fields["instance"]
 
-    async def page(
-        self, process: str, *, status: str = "", before: int | None = None, limit: int = 50
-    ) -> list[InstanceRecord]:
-        """The newest instances first; those that began before a position, if one is given."""
-        where: dict[str, Any] = {"process": process}
+    async def page(self, process: str, *, status: str = "", before: int, limit: int) -> list[InstanceRecord]:
+        """The newest instances first; those that began before a position."""
+        where: dict[str, Any] = {"process": process, "started_position": Comparison(below=before)}
         if status:
             where["status"] = status
-        if before is not None:
-            where["started_position"] = Comparison(below=before)
         found = await self._store.page(
             COLLECTION, Page(where, "started_position", min(limit, _LARGEST_PAGE), "descending")
         )

@@ -363,6 +363,65 @@ class ForLong(Fulfilments):
     pass
 
 
+def walk(machine: Fulfilments, choose: random.Random) -> None:
+    """One way among many: longer ones than the machine finds by itself."""
+    lines = [(choose.choice(SKUS), choose.randrange(1, 4), choose.choice([0, 5, 7])) for _ in range(3)]
+    machine.begin(lines, tuple(choose.choice([20, 20, 20, 20, 20, 2, 0]) for _ in SKUS))
+
+    def send() -> None:
+        sent = choose.choice(machine.open())
+        answer = machine.sent(sent)
+        if choose.random() < 0.5:
+            machine.late.append(answer)
+
+    def fire() -> None:
+        timer = machine.instance.timers[choose.choice(sorted(machine.instance.timers))]
+        fired = TimerFired(PROCESS.name, ID, timer.timer, timer.name, timer.due_at, machine.at)
+        machine.react(of_recorded(fired, new=True))
+
+    steps: list[tuple[float, Callable[[], bool], Callable[[], Any]]] = [
+        (10, lambda: True, lambda: machine.goes_on(choose)),
+        (3, lambda: bool(machine.open()), send),
+        (
+            2,
+            lambda: True,
+            lambda: machine.the_provider_answers_a_charge(choose.choice(["charge", "settle", "decline"])),
+        ),
+        (2, lambda: True, lambda: machine.the_provider_answers_a_refund(choose.random() < 0.5)),
+        (0.5, lambda: bool(machine.instance.timers), fire),
+        (1, lambda: True, lambda: machine.events_come_again(choose.randrange(6))),
+        (0.5, lambda: True, machine.it_is_killed),
+        (0.3, lambda: True, lambda: machine.the_customer_cancels(True)),
+        (0.5, lambda: True, machine.the_warehouse_ships),
+        (0.3, lambda: machine.by_hand, lambda: machine.somebody_confirms(True)),
+        (1, lambda: bool(machine.instance.failures), lambda: machine.an_operator_sees_to_it(choose.random() < 0.5)),
+    ]
+    for _ in range(choose.randrange(10, 120)):
+        possible = [step for step in steps if step[1]()]
+        (step,) = choose.choices(possible, [weight for weight, *_ in possible])
+        step[2]()
+        machine.an_end_is_an_end()
+        machine.nothing_is_decided_twice()
+    machine.teardown()
+
+
+@pytest.mark.parametrize("kind", [Fulfilments, WithHands])
+def test_many_ways(kind: type[Fulfilments]) -> None:
+    ends = set()
+    for seed in range(250):
+        machine = kind()
+        walk(machine, random.Random(seed))
+        ends.add((machine.instance.outcome, machine.instance.stuck))
+    assert {("fulfilled", False), ("cancelled", False), ("", True)} <= ends
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [Fulfilments, WithHands])
+def test_very_many_ways(kind: type[Fulfilments]) -> None:
+    for seed in range(1000, 6000):
+        walk(kind(), random.Random(seed))
+
+
 _quick = settings(max_examples=60, stateful_step_count=30, deadline=None, derandomize=True)
 TestFulfilments: Callable[..., Any] = Fulfilments.TestCase
 TestFulfilments.settings = _quick  # type: ignore[attr-defined]
