@@ -3,7 +3,7 @@
 Orders of two articles are placed by 32 clients; the process manager reserves both, requests the charge and confirms; a
 stand-in for the provider records each charge as soon as it stands in the log. Beside it, on the same services with the
 process manager stopped, clients send the same five commands themselves, one after the other. A saga counts from the
-order's acceptance to its confirmation.
+order's acceptance to its confirmation. Before that, orders are placed one at a time, for the latency without a queue.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ from tests.support.read_store import ReadStoreServer
 from tests.support.services import Service, free_port, node_uri, start_node, until
 
 ORDERS = 600
+ALONE = 40
 CLIENTS = 32
 APPLICATION = application(FulfilmentTimes())
 CODEC = EventCodec(APPLICATION.aggregates, APPLICATION.processes)
@@ -58,13 +59,16 @@ async def run() -> None:
         http = await stack.enter_async_context(aiohttp.ClientSession())
         for sku in range(ARTICLES):
             await _post(http, api, f"/stock/A-{sku}/receive", {"quantity": 1_000_000})
+        confirmed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        charging = asyncio.create_task(_charge(log, http, api, confirmed))
+        for number in range(ALONE):
+            await _place(http, api, f"alone-{number}")
+            await confirmed[f"alone-{number}"].wait()
         processes = {"node": node, "command API": api, "process manager": manager}
         before = {name: _cpu(one) for name, one in processes.items()}
-        done = asyncio.Event()
-        charging = asyncio.create_task(_charge(log, http, api, done))
         began = perf_counter()
         await _many(lambda number: _place(http, api, f"saga-{number}"))
-        await done.wait()
+        await asyncio.gather(*(confirmed[f"saga-{number}"].wait() for number in range(ORDERS)))
         sagas = perf_counter() - began
         used = {name: (_cpu(one) - before[name]) / ORDERS * 1000 for name, one in processes.items()}
         charging.cancel()
@@ -73,7 +77,8 @@ async def run() -> None:
         straight_latencies: list[float] = []
         await _many(lambda number: _straight(http, api, f"straight-{number}", straight_latencies))
         straight = perf_counter() - began
-        whole, steps = await _latencies(log)
+        alone, alone_steps = await _latencies(log, "alone")
+        whole, steps = await _latencies(log, "saga")
     print(f"{ORDERS / sagas:.0f} sagas/s ({ORDERS} orders); the same commands straight: {ORDERS / straight:.0f}/s, ")
     print(
         f"  {sagas / straight:.1f} times as long; CPU a saga: "
@@ -81,6 +86,9 @@ async def run() -> None:
     )
     print(f"  from placed to confirmed: {_shown(whole)}; straight: {_shown(straight_latencies)}")
     for step, seconds in steps.items():
+        print(f"  {step}, from issue to answer: {_shown(seconds)}")
+    print(f"one order at a time, from placed to confirmed: {_shown(alone)}")
+    for step, seconds in alone_steps.items():
         print(f"  {step}, from issue to answer: {_shown(seconds)}")
 
 
@@ -145,22 +153,22 @@ async def _straight(http: aiohttp.ClientSession, api: Service, order: str, laten
     latencies.append(perf_counter() - began)
 
 
-async def _charge(log: EventStore, http: aiohttp.ClientSession, api: Service, done: asyncio.Event) -> None:
-    """Records each charge that is requested, many at a time; `done` is set when all orders are confirmed."""
-    confirmed = 0
+async def _charge(
+    log: EventStore, http: aiohttp.ClientSession, api: Service, confirmed: defaultdict[str, asyncio.Event]
+) -> None:
+    """Records each charge that is requested, many at a time; sets the event of each order that is confirmed."""
     async with asyncio.TaskGroup() as tasks, log.subscribe(None) as subscription:
         while True:
             for stored in (await subscription.next_batch()).events:
-                confirmed += stored.type == "OrderConfirmed"
+                if stored.type == "OrderConfirmed":
+                    confirmed[stored.stream.partition("-")[2]].set()
                 if stored.type == "ChargeRequested":
                     event: ChargeRequested = CODEC.decode(stored).event  # type: ignore[assignment]
                     body = {"charge_id": "ch", "currency": event.currency, "amount": event.amount}
                     tasks.create_task(_post(http, api, f"/payments/{event.order_id}/record-charge", body))
-            if confirmed >= ORDERS:
-                done.set()
 
 
-async def _latencies(log: EventStore) -> tuple[list[float], dict[str, list[float]]]:
+async def _latencies(log: EventStore, kind: str) -> tuple[list[float], dict[str, list[float]]]:
     """From placed to confirmed, and from issue to answer by step; in seconds, by the events' own times."""
     placed, issued = {}, {}
     whole: list[float] = []
@@ -170,11 +178,11 @@ async def _latencies(log: EventStore) -> tuple[list[float], dict[str, list[float
         match event:
             case OrderCreated():
                 placed[event.order_id] = event.created_at
-            case OrderConfirmed() if event.order_id.startswith("saga"):
+            case OrderConfirmed() if event.order_id.startswith(kind):
                 whole.append((event.confirmed_at - placed[event.order_id]).total_seconds())
             case CommandIssued():
                 issued[event.command] = event.at
-            case CommandAnswered():
+            case CommandAnswered() if event.instance.startswith(kind):
                 steps[event.step.partition(":")[0]].append((event.at - issued[event.command]).total_seconds())
     return whole, steps
 
