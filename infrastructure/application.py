@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from domain.model.aggregate import Aggregate
+from domain.model.process import Process
 from read_models.model.view import View
 
 if TYPE_CHECKING:  # the command API needs no driver of a read store
@@ -17,7 +18,8 @@ ConsumerFactory = Callable[["ReadStore"], Any]
 
 
 class Application(Struct, frozen=True):
-    """The aggregates that take commands, the views that are folded from their events, and what else follows the log.
+    """The aggregates that take commands, the views that are folded from their events, the processes that answer events
+    with commands, and what else follows the log.
 
     Raises ValueError when two of them have the same name, which would share streams, routes or documents, and when a
     view follows the deletions of an aggregate that is not there.
@@ -26,12 +28,16 @@ class Application(Struct, frozen=True):
     aggregates: tuple[Aggregate, ...]
     views: tuple[View, ...] = ()
     consumers: tuple[ConsumerFactory, ...] = ()
+    processes: tuple[Process, ...] = ()
 
     def __post_init__(self) -> None:
         _unique("aggregates have the category", (aggregate.category for aggregate in self.aggregates))
         _unique(
-            "aggregates have, for themselves or for their snapshots, the category",
-            (name for aggregate in self.aggregates for name in (aggregate.category, aggregate.snapshot_category)),
+            "aggregates or processes have, for themselves or for their snapshots, the category",
+            [
+                *(name for aggregate in self.aggregates for name in (aggregate.category, aggregate.snapshot_category)),
+                *(process.name for process in self.processes),
+            ],
         )
         _unique("aggregates have the plural", (aggregate.plural for aggregate in self.aggregates))
         _unique("views are named", (f"{view.name}, version {view.version}" for view in self.views))

@@ -9,6 +9,8 @@ from msgspec import Struct
 from domain.model.aggregate import Aggregate
 from domain.model.aggregate_deleted import AggregateDeleted
 from domain.model.event_types import EventTypes, UndecodableEvent
+from domain.model.process import Process
+from domain.model.process_events import PROCESS_EVENTS
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.event_store import METADATA_TYPE, TOMBSTONE_TYPE, NewEvent, StoredEvent, StreamMetadata
 
@@ -50,19 +52,27 @@ _encode = msgspec.json.Encoder().encode
 
 
 class EventCodec:
-    """Encodes and decodes the events of the aggregates given.
+    """Encodes and decodes the events of the aggregates and processes given.
 
     Raises ValueError when their event types contradict one another or lack an upcaster.
     """
 
-    def __init__(self, aggregates: Iterable[Aggregate]) -> None:
-        given = tuple(aggregates)
-        self._categories = frozenset(aggregate.category for aggregate in given)
-        self._types = EventTypes([event_type for aggregate in given for event_type in aggregate.events])
+    def __init__(self, aggregates: Iterable[Aggregate], processes: Iterable[Process] = ()) -> None:
+        given, running = tuple(aggregates), tuple(processes)
+        self._categories = frozenset(
+            [*(aggregate.category for aggregate in given), *(process.name for process in running)]
+        )
+        self._types = EventTypes(
+            [
+                *(event_type for aggregate in given for event_type in aggregate.events),
+                *(event_type for process in running for event_type in process.events),
+                *(PROCESS_EVENTS if running else ()),
+            ]
+        )
 
     def is_ours(self, stored: StoredEvent) -> bool:
-        """Whether the event stands in a stream of one of the aggregates: by its category, which is what stands before
-        the first hyphen of the stream's name, as in EventStoreDB's `$by_category`."""
+        """Whether the event stands in a stream of one of the aggregates or processes: by its category, which is what
+        stands before the first hyphen of the stream's name, as in EventStoreDB's `$by_category`."""
         return stored.stream.partition("-")[0] in self._categories
 
     def encode(self, event: Struct, metadata: EventMetadata, new_id: str) -> NewEvent:

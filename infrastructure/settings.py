@@ -107,6 +107,9 @@ class HttpSettings(Struct, frozen=True):
     consumers_port: Annotated[Port, Meta(description="port of the application's own consumers")] = field(
         default=8004, name="consumers_port_number"
     )
+    process_manager_port: Annotated[Port, Meta(description="port of the process manager")] = field(
+        default=8005, name="process_manager_port_number"
+    )
     payment_webhooks_port: Annotated[Port, Meta(description="port of the payment provider's webhooks")] = field(
         default=8022, name="payment_webhooks_port_number"
     )
@@ -200,6 +203,17 @@ class ProjectorSettings(Struct, frozen=True):
     ] = "stop"
 
 
+class ProcessSettings(Struct, frozen=True):
+    """How the process manager runs processes."""
+
+    concurrency: Annotated[
+        int, Meta(description="commands that a process manager has under way at a time, per process", ge=1, le=10_000)
+    ] = field(default=64, name="process_concurrency")
+    patience: Annotated[
+        Seconds, Meta(description="after how long without any answer a compensation counts as failed")
+    ] = field(default=300.0, name="process_patience")
+
+
 class TelemetrySettings(Struct, frozen=True):
     """What a process tells of itself."""
 
@@ -224,6 +238,7 @@ class Settings(Struct, frozen=True):
     queries: QuerySettings = QuerySettings()
     consumers: ConsumerSettings = ConsumerSettings()
     projector: ProjectorSettings = ProjectorSettings()
+    processes: ProcessSettings = ProcessSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     command_calls: CommandCallSettings = CommandCallSettings()
     payments: PaymentSettings = PaymentSettings()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from application import APPLICATION
 from embedded.supervisor.run_directory import RunDirectory, ServiceEntry
 from infrastructure.settings import Settings
 from ops.errors import CommandFailed
@@ -17,6 +18,7 @@ COMMAND_API = "command-api"
 QUERY_API = "query-api"
 PROJECTOR = "projector"
 CONSUMERS = "consumers"
+PROCESS_MANAGER = "process-manager"
 
 
 def running_stack(data_dir: Path) -> dict[str, ServiceEntry]:
@@ -41,6 +43,7 @@ def service_urls(data_dir: Path, settings: Settings) -> dict[str, str]:
         COMMAND_API: f"http://{host}:{settings.http.command_api_port}",
         PROJECTOR: f"http://{host}:{settings.http.projector_port}",
         QUERY_API: f"http://{host}:{settings.http.query_api_port}",
+        **({PROCESS_MANAGER: f"http://{host}:{settings.http.process_manager_port}"} if APPLICATION.processes else {}),
     }
     running = running_stack(data_dir)
     return {name: running[name].url if name in running else url for name, url in configured.items()}
@@ -71,6 +74,24 @@ def add_projector(parser: argparse.ArgumentParser) -> None:
 def projector_url(args: argparse.Namespace) -> str:
     """The URL given, else that of the stack on the data directory, else that of the settings."""
     return str(args.projector).rstrip("/") if args.projector else _located(args, PROJECTOR)
+
+
+def add_process_manager(parser: argparse.ArgumentParser) -> None:
+    """Add --data-dir and --process-manager, which say where the process manager is."""
+    add_data_dir(parser, "the data directory of the running `eventfold up`")
+    parser.add_argument(
+        "--process-manager",
+        metavar="URL",
+        help="the process manager, any instance of it (default: that of --data-dir, else as the EVENTFOLD_* variables "
+        "say)",
+    )
+
+
+def process_manager_url(args: argparse.Namespace) -> str:
+    """As `projector_url`, for the option --process-manager."""
+    if args.process_manager:
+        return str(args.process_manager).rstrip("/")
+    return _located(args, PROCESS_MANAGER)
 
 
 def command_api_url(args: argparse.Namespace) -> str:

@@ -20,10 +20,15 @@ _LATER = "try again in a few seconds; `eventfold status` shows what is away"
 
 
 class ProjectorClient:
-    """Every method raises CommandFailed when the projector refuses or gives no answer."""
+    """Every method raises CommandFailed when the projector refuses or gives no answer.
 
-    def __init__(self, client: ServiceClient) -> None:
+    Other services that are asked the same way are named by `service`; `away` says what to do when one does not answer.
+    """
+
+    def __init__(self, client: ServiceClient, service: str = "projector", away: str = _AWAY) -> None:
         self._client = client
+        self._service = service
+        self._away = away
 
     async def get(
         self, path: str, kind: type[T], hints: Mapping[int, str] | None = None, **params: str
@@ -55,8 +60,8 @@ class ProjectorClient:
             answer = await self._client.request(method, path, params=params, json=json)
         except NoResponse as error:
             if error.last is not None:
-                raise CommandFailed(f"the projector can't do that now: {_reason(error.last)}", _LATER) from error
-            raise CommandFailed(f"the projector does not answer: {error}", _AWAY) from error
+                raise CommandFailed(f"the {self._service} can't do that now: {_reason(error.last)}", _LATER) from error
+            raise CommandFailed(f"the {self._service} does not answer: {error}", self._away) from error
         if 200 <= answer.status < 300:
             return answer
         raise CommandFailed(_reason(answer), (hints or {}).get(answer.status, ""))
@@ -66,7 +71,8 @@ class ProjectorClient:
             return msgspec.json.decode(answer.body, type=kind)
         except msgspec.DecodeError as error:
             where = self._client.base_url
-            raise CommandFailed(f"{where} does not answer as a projector does: {error}", _AWAY) from error
+            message = f"{where} does not answer as a {self._service} does: {error}"
+            raise CommandFailed(message, self._away) from error
 
 
 def _reason(answer: ServiceResponse) -> str:

@@ -1,1 +1,1 @@
-"""Sagas: events in, commands out. Reserved: no process manager exists yet."""
+"""Runs the application's processes: events come in from the log, commands go out to the command API."""

@@ -32,7 +32,7 @@ from subscriptions.process import REPLAY_TIMEOUT, consumers_run, running
 def create_projector(application: Application, settings: Settings) -> Litestar:
     """The service: the process starts and stops with the HTTP application."""
     event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
-    stop, codec = asyncio.Event(), EventCodec(application.aggregates)
+    stop, codec = asyncio.Event(), EventCodec(application.aggregates, application.processes)
     process = create_projector_process(event_store, codec, read_store, application.views, settings, stop)
     show_gauges(process.workload.names, process.live)
     return create_app(

@@ -33,7 +33,7 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
     stop = asyncio.Event()
     consumers: list[Consumer] = [create(read_store) for create in application.consumers]
     workload = PlainWorkload(read_store, consumers, settings.consumers.partitions, quiet=3 * settings.consumers.lease)
-    codec = EventCodec(application.aggregates)
+    codec = EventCodec(application.aggregates, application.processes)
     coordinator = create_coordinator(SERVICE, workload, event_store, codec, read_store, settings, stop)
     catalogue = PlainCatalogue(ConsumerRecords(read_store), workload.names)
     operations = DeadLetterOperations(read_store, catalogue, coordinator.changed, timeout=REPLAY_TIMEOUT)

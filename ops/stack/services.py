@@ -1,5 +1,4 @@
-"""`eventfold node`, `command-api`, `projector`, `query-api`, `consumers`, `payment-webhooks`, `payment-provider`: one
-service in the foreground."""
+"""One service in the foreground: `eventfold node`, `command-api`, `projector`, `query-api`, and the others."""
 
 import argparse
 import importlib
@@ -10,6 +9,7 @@ HTTP_SERVICES = {
     "projector": "folds the events into the views",
     "query-api": "serves the views over HTTP",
     "consumers": "runs the application's own consumers of the log",
+    "process-manager": "runs the application's processes: events in, commands out",
     "payment-webhooks": "takes what the payment provider tells",
 }
 # The package of a service, where it is not called as the service is.

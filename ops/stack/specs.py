@@ -15,7 +15,7 @@ from embedded.supervisor.readiness import grpc_ready, http_ready
 from embedded.supervisor.service import ServiceSpec
 from infrastructure.settings import PREFIX, Settings, load_settings
 from ops.errors import CommandFailed
-from ops.locations import COMMAND_API, CONSUMERS, NODE, PROJECTOR, QUERY_API, READ_STORE
+from ops.locations import COMMAND_API, CONSUMERS, NODE, PROCESS_MANAGER, PROJECTOR, QUERY_API, READ_STORE
 
 EVENTSTORE_URI = f"{PREFIX}EVENTSTORE_URI"
 MONGO_URI = f"{PREFIX}MONGO_URI"
@@ -31,6 +31,7 @@ class Ports:
     projector: int = 8003
     read_store: int = 27017
     consumers: int = 8004
+    process_manager: int = 8005
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Ports":
@@ -40,6 +41,7 @@ class Ports:
             query_api=settings.http.query_api_port,
             projector=settings.http.projector_port,
             consumers=settings.http.consumers_port,
+            process_manager=settings.http.process_manager_port,
         )
 
     @classmethod
@@ -81,7 +83,9 @@ def stages(
         f"{PREFIX}QUERY_API_PORT_NUMBER": str(ports.query_api),
         f"{PREFIX}PROJECTOR_PORT_NUMBER": str(ports.projector),
         f"{PREFIX}CONSUMERS_PORT_NUMBER": str(ports.consumers),
+        f"{PREFIX}PROCESS_MANAGER_PORT_NUMBER": str(ports.process_manager),
     }
+    own_environment.setdefault(f"{PREFIX}COMMANDS_URL", f"http://{_authority(host, ports.command_api)}")
     load_settings(own_environment)
     services = [
         _http_service(COMMAND_API, host, ports.command_api, own_environment),
@@ -90,6 +94,8 @@ def stages(
     ]
     if APPLICATION.consumers:
         services.append(_http_service(CONSUMERS, host, ports.consumers, own_environment))
+    if APPLICATION.processes:
+        services.append(_http_service(PROCESS_MANAGER, host, ports.process_manager, own_environment))
     return [stores, services]
 
 

@@ -18,6 +18,7 @@ SERVICE_PORTS = {
     "projector": "the projector's status and metrics",
     "read_store": "the MongoDB stand-in",
     "consumers": "the application's own consumers, where it has any",
+    "process_manager": "the process manager, where the application has processes",
 }
 
 

@@ -112,7 +112,7 @@ async def _verify(
     names = list(dict.fromkeys(view.name for view in views))
     try:
         with progress(console, names[0] if len(names) == 1 else f"{len(names)} views") as report:
-            codec = EventCodec(APPLICATION.aggregates)
+            codec = EventCodec(APPLICATION.aggregates, APPLICATION.processes)
             return await Verifier(views, codec, log, store, slices=slices, report=report).run()
     finally:
         await log.close()

@@ -30,12 +30,12 @@ PATIENT = {
     "http_idle_timeout": "600",
     "at_least_timeout": "0.05",
 }
-SERVICES = ("command_api", "query_api", "projector", "consumers")
+SERVICES = ("command_api", "query_api", "projector", "consumers", "process_manager")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, Service]]:
-    """All four, over one node and one read store, with an order that every view shows."""
+    """All five, over one node and one read store, with an order that every view shows."""
     folder = tmp_path_factory.mktemp("openapi")
     async with AsyncExitStack() as stack:
         node = await start_node(folder)
@@ -46,9 +46,13 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[di
         settings = {"eventstore_uri": node_uri(node.port), "mongo_uri": read_store.uri, **PATIENT}
         names = ("command_api", "projector", "query_api")
         found = {name: await stack.enter_async_context(running(name, folder, **settings)) for name in names}
-        found["consumers"] = _consumers(folder, settings)
-        await found["consumers"].start()
-        stack.push_async_callback(found["consumers"].kill)
+        commands = {"commands_url": found["command_api"].url}
+        found["consumers"] = _service(folder, "consumers", ["tests.subscriptions.event_counts"], settings)
+        module = ["tests.process_manager.bundled", "process-manager"]
+        found["process_manager"] = _service(folder, "process_manager", module, {**settings, **commands})
+        for name in ("consumers", "process_manager"):
+            await found[name].start()
+            stack.push_async_callback(found[name].kill)
         for service in found.values():
             await until(lambda service=service: service.answers("/health/ready"), f"{service.name} is ready", 60)
         async with aiohttp.ClientSession() as http:
@@ -60,11 +64,11 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[di
         yield found
 
 
-def _consumers(folder: Path, settings: dict[str, str]) -> Service:
+def _service(folder: Path, name: str, module: list[str], settings: dict[str, str]) -> Service:
     port = free_port()
-    environ = {f"EVENTFOLD_{name.upper()}": value for name, value in settings.items()}
-    environ["EVENTFOLD_CONSUMERS_PORT_NUMBER"] = str(port)
-    return Service("consumers", port, ["tests.subscriptions.event_counts"], environ, folder / "consumers.log")
+    environ = {f"EVENTFOLD_{key.upper()}": value for key, value in settings.items()}
+    environ[f"EVENTFOLD_{name.upper()}_PORT_NUMBER"] = str(port)
+    return Service(name, port, module, environ, folder / f"{name}.log")
 
 
 async def conforms(service: Service, seed: int, examples: int, phases: str = ALL_PHASES) -> None:

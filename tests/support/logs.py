@@ -61,8 +61,9 @@ class PlainFold:
     """Folds a log of the application's events by the plainest of means."""
 
     def __init__(self, application: Application) -> None:
-        self._codec = EventCodec(application.aggregates)
-        self._ours = tuple(f"{aggregate.category}-" for aggregate in application.aggregates)
+        self._codec = EventCodec(application.aggregates, application.processes)
+        categories = [one.category for one in application.aggregates] + [one.name for one in application.processes]
+        self._ours = tuple(f"{category}-" for category in categories)
 
     def __call__(
         self, view: View, log: Iterable[StoredEvent], left_out: Collection[tuple[int, str]] = ()

@@ -1,0 +1,1 @@
+"""The operators' HTTP surface of the processes' instances."""

@@ -1,0 +1,1 @@
+"""The instances of a process as this process runs them: triggers in, commands out, timers."""

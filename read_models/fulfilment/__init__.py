@@ -1,0 +1,1 @@
+"""How the fulfilment of each order stands."""
