@@ -3,11 +3,17 @@
 The services get this value from the `eventfold` command; none of them imports it.
 """
 
+from application.charging import payment_charging
+from application.matching import payment_matching
+from application.notifying import notifying
 from domain.inventory.aggregate import STOCK
 from domain.notifications.aggregate import NOTIFICATION
 from domain.ordering.aggregate import ORDER
 from domain.payments.aggregate import PAYMENT
+from domain.payments.provider_results.aggregate import PROVIDER_RESULTS
+from domain.processes.order_fulfilment.process import ORDER_FULFILMENT
 from infrastructure.application import Application
+from read_models.fulfilment.fulfilments import FULFILMENTS
 from read_models.inventory.reservations import RESERVATIONS
 from read_models.inventory.stock_levels import STOCK_LEVELS
 from read_models.notifications.notifications import NOTIFICATIONS
@@ -17,9 +23,10 @@ from read_models.ordering.order_details import ORDER_DETAILS
 from read_models.ordering.order_list import ORDER_LIST
 from read_models.payments.daily_payments import DAILY_PAYMENTS
 from read_models.payments.payments import PAYMENTS
+from read_models.payments.provider_results import PROVIDER_RESULTS_TOLD
 
 APPLICATION = Application(
-    aggregates=(ORDER, STOCK, PAYMENT, NOTIFICATION),
+    aggregates=(ORDER, STOCK, PAYMENT, PROVIDER_RESULTS, NOTIFICATION),
     views=(
         ORDER_DETAILS,
         ORDER_LIST,
@@ -29,6 +36,10 @@ APPLICATION = Application(
         RESERVATIONS,
         PAYMENTS,
         DAILY_PAYMENTS,
+        PROVIDER_RESULTS_TOLD,
+        FULFILMENTS,
         NOTIFICATIONS,
     ),
+    consumers=(payment_charging, payment_matching, notifying),
+    processes=(ORDER_FULFILMENT,),
 )

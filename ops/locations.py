@@ -19,6 +19,9 @@ QUERY_API = "query-api"
 PROJECTOR = "projector"
 CONSUMERS = "consumers"
 PROCESS_MANAGER = "process-manager"
+PAYMENT_WEBHOOKS = "payment-webhooks"
+PAYMENT_PROVIDER = "payment-provider"
+MAIL_SINK = "mail-sink"
 
 
 def running_stack(data_dir: Path) -> dict[str, ServiceEntry]:

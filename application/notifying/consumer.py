@@ -109,15 +109,17 @@ class Notifying(Consumer):
             await close()
 
     async def _handle(self, recorded: RecordedEvent[Any], order_id: str) -> None:
-        if self._attempts.is_done(recorded.position):
+        # Not the position alone: the log may be another one by now, restored from an older backup.
+        event = (recorded.stream, recorded.revision, recorded.position, recorded.recorded_at)
+        if self._attempts.is_done(event):
             return
         try:
             outcome = await self._tell(recorded, order_id)
         except DependencyUnavailable as error:
-            self._attempts.failed(recorded.position, error)
+            self._attempts.failed(event, error)
             raise
         _TOLD.labels(MESSAGES[type(recorded.event)].kind, outcome).inc()
-        self._attempts.done(recorded.position, by_the_dependency=outcome in ("sent", "refused"))
+        self._attempts.done(event, by_the_dependency=outcome in ("sent", "refused"))
 
     async def _tell(self, recorded: RecordedEvent[Any], order_id: str) -> str:
         """How it ended, as in the metric."""

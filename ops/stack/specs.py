@@ -3,7 +3,7 @@
 import ipaddress
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -15,10 +15,29 @@ from embedded.supervisor.readiness import grpc_ready, http_ready
 from embedded.supervisor.service import ServiceSpec
 from infrastructure.settings import PREFIX, Settings, load_settings
 from ops.errors import CommandFailed
-from ops.locations import COMMAND_API, CONSUMERS, NODE, PROCESS_MANAGER, PROJECTOR, QUERY_API, READ_STORE
+from ops.locations import (
+    COMMAND_API,
+    CONSUMERS,
+    MAIL_SINK,
+    NODE,
+    PAYMENT_PROVIDER,
+    PAYMENT_WEBHOOKS,
+    PROCESS_MANAGER,
+    PROJECTOR,
+    QUERY_API,
+    READ_STORE,
+)
 
 EVENTSTORE_URI = f"{PREFIX}EVENTSTORE_URI"
 MONGO_URI = f"{PREFIX}MONGO_URI"
+PAYMENTS_URL = f"{PREFIX}PAYMENTS_URL"
+PAYMENTS_KEY = f"{PREFIX}PAYMENTS_KEY"
+WEBHOOK_SECRET = f"{PREFIX}PAYMENTS_WEBHOOK_SECRET"
+MAIL_URL = f"{PREFIX}MAIL_URL"
+
+# What the sandbox provider asks of its merchants on this machine, when nothing else is set.
+SANDBOX_KEY = "sandbox-key"
+SANDBOX_SECRET = "sandbox-secret"  # noqa: S105 - of the sandbox, which moves no money
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +51,10 @@ class Ports:
     read_store: int = 27017
     consumers: int = 8004
     process_manager: int = 8005
+    payment_webhooks: int = 8022
+    payment_provider: int = 8021
+    mail_sink: int = 8026
+    smtp: int = 8025
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Ports":
@@ -42,6 +65,7 @@ class Ports:
             projector=settings.http.projector_port,
             consumers=settings.http.consumers_port,
             process_manager=settings.http.process_manager_port,
+            payment_webhooks=settings.http.payment_webhooks_port,
         )
 
     @classmethod
@@ -60,11 +84,17 @@ class Ports:
 
 
 def stages(
-    data_dir: Path, host: str, ports: Ports, environment: Mapping[str, str] = os.environ
+    data_dir: Path,
+    host: str,
+    ports: Ports,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    sandbox: Sequence[str] = (),
 ) -> list[list[ServiceSpec]]:
-    """The services in two stages: first the stores, then what needs them.
+    """The services in two stages: first the stores and what stands for the outside, then what needs them.
 
-    Where the environment names a store's URI, that store is used and no stand-in is started for it.
+    Where the environment names the URI of a store, of a payment provider or of a mail server, that one is used and no
+    stand-in is started for it. `sandbox` are further options of the sandbox payment provider.
 
     Raises:
         CommandFailed: the MongoDB stand-in is needed and not installed.
@@ -77,6 +107,12 @@ def stages(
     if not environment.get(MONGO_URI):
         stores.append(_read_store(data_dir, host, ports.read_store, own_environment))
         own_environment[MONGO_URI] = stores[-1].url
+    if not environment.get(PAYMENTS_URL):
+        stores.append(_payment_provider(data_dir, _loopback(host), ports, own_environment, sandbox))
+        own_environment[PAYMENTS_URL] = stores[-1].url
+    if not environment.get(MAIL_URL):
+        stores.append(_mail_sink(data_dir, ports, own_environment))
+        own_environment[MAIL_URL] = f"smtp://127.0.0.1:{ports.smtp}"
     own_environment |= {
         f"{PREFIX}HOST": host,
         f"{PREFIX}COMMAND_API_PORT_NUMBER": str(ports.command_api),
@@ -84,6 +120,7 @@ def stages(
         f"{PREFIX}PROJECTOR_PORT_NUMBER": str(ports.projector),
         f"{PREFIX}CONSUMERS_PORT_NUMBER": str(ports.consumers),
         f"{PREFIX}PROCESS_MANAGER_PORT_NUMBER": str(ports.process_manager),
+        f"{PREFIX}PAYMENT_WEBHOOKS_PORT_NUMBER": str(ports.payment_webhooks),
     }
     own_environment.setdefault(f"{PREFIX}COMMANDS_URL", f"http://{_authority(host, ports.command_api)}")
     load_settings(own_environment)
@@ -96,6 +133,8 @@ def stages(
         services.append(_http_service(CONSUMERS, host, ports.consumers, own_environment))
     if APPLICATION.processes:
         services.append(_http_service(PROCESS_MANAGER, host, ports.process_manager, own_environment))
+    if own_environment.get(WEBHOOK_SECRET):
+        services.append(_http_service(PAYMENT_WEBHOOKS, host, ports.payment_webhooks, own_environment))
     return [stores, services]
 
 
@@ -136,6 +175,47 @@ def _read_store(data_dir: Path, host: str, port: int, environment: Mapping[str, 
         ready=node.ready,
         environment=environment,
         prepare=node.prepare,
+    )
+
+
+def _payment_provider(
+    data_dir: Path, host: str, ports: Ports, environment: dict[str, str], options: Sequence[str]
+) -> ServiceSpec:
+    """Sets what its merchants need, where the environment does not."""
+    environment.setdefault(PAYMENTS_KEY, SANDBOX_KEY)
+    environment.setdefault(WEBHOOK_SECRET, SANDBOX_SECRET)
+    url = f"http://{_authority(host, ports.payment_provider)}"
+    arguments = {
+        "--host": host,
+        "--port": str(ports.payment_provider),
+        "--data-dir": str(data_dir / "payment-provider"),
+        "--key": environment[PAYMENTS_KEY],
+        "--webhook-url": f"http://{_authority(host, ports.payment_webhooks)}/payment-webhooks",
+        "--webhook-secret": environment[WEBHOOK_SECRET],
+    }
+    given = [part for pair in arguments.items() for part in pair]
+    return ServiceSpec(
+        name=PAYMENT_PROVIDER,
+        command=[*_eventfold(), PAYMENT_PROVIDER, *given, *options],
+        host=host,
+        port=ports.payment_provider,
+        url=url,
+        ready=lambda: http_ready(f"{url}/health/ready"),
+        environment=environment,
+    )
+
+
+def _mail_sink(data_dir: Path, ports: Ports, environment: Mapping[str, str]) -> ServiceSpec:
+    host, url = "127.0.0.1", f"http://127.0.0.1:{ports.mail_sink}"
+    arguments = ["--port", str(ports.mail_sink), "--smtp-port", str(ports.smtp), "--data-dir", str(data_dir / "mails")]
+    return ServiceSpec(
+        name=MAIL_SINK,
+        command=[sys.executable, "-P", "-m", "embedded.mail_sink", *arguments],
+        host=host,
+        port=ports.mail_sink,
+        url=url,
+        ready=lambda: http_ready(f"{url}/health/live"),
+        environment=environment,
     )
 
 

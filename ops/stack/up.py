@@ -18,6 +18,10 @@ SERVICE_PORTS = {
     "projector": "the projector's status and metrics",
     "read_store": "the MongoDB stand-in",
     "consumers": "the application's own consumers, where it has any",
+    "payment_webhooks": "what the payment provider tells",
+    "payment_provider": "the sandbox payment provider",
+    "mail_sink": "the mails that the mail sink has kept",
+    "smtp": "the mail sink's SMTP",
     "process_manager": "the process manager, where the application has processes",
 }
 
@@ -28,8 +32,8 @@ def add_parser(commands: Any) -> None:
         "up",
         help="every service on this machine, until Ctrl-C",
         description="Start every service, wait until each is ready, start again the ones that die, and stop all on "
-        "Ctrl-C. Logs go to DIR/logs. Where EVENTFOLD_EVENTSTORE_URI or EVENTFOLD_MONGO_URI is set, that server is "
-        "used and no stand-in is started.",
+        "Ctrl-C. Logs go to DIR/logs. Where EVENTFOLD_EVENTSTORE_URI, EVENTFOLD_MONGO_URI, EVENTFOLD_PAYMENTS_URL "
+        "or EVENTFOLD_MAIL_URL is set, that server is used and no stand-in is started.",
     )
     add_data_dir(parser, "where events, views and logs are kept")
     parser.add_argument("--host", help="address to listen on (default: EVENTFOLD_HOST, or 127.0.0.1)")
