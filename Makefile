@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.from-lock
+# Most tests wait for processes, so two runs of them share two cores well; the tests of a file stay in their order.
+IN_PARALLEL := --numprocesses 2 --dist loadfile
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
@@ -31,10 +33,10 @@ up: venv ## every service on this machine, until Ctrl-C
 	$(BIN)/eventfold up
 
 test: venv ## the tests that run in minutes
-	$(BIN)/pytest
+	$(BIN)/pytest $(IN_PARALLEL)
 
 test-slow: venv ## the crash and property tests at their full number of rounds
-	$(BIN)/pytest -m "slow or not slow"
+	$(BIN)/pytest $(IN_PARALLEL) -m "slow or not slow"
 
 check: venv ## lint, format, types, import rules
 	$(BIN)/ruff check .

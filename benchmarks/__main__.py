@@ -7,6 +7,7 @@ import uvloop
 from benchmarks import (
     catch_up,
     commands,
+    contended,
     lag,
     late_events,
     loading,
@@ -26,6 +27,7 @@ from benchmarks import (
 
 BENCHMARKS = (
     commands,
+    contended,
     slow_clients,
     catch_up,
     readers,

@@ -10,6 +10,7 @@ from prometheus_client import Counter
 
 from command_api.aggregates import Aggregates, CommandResult, LoadedAggregate
 from command_api.requests import CommandRequest
+from command_api.turns import Turn, Turns
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.command_context import CommandContext
 from domain.model.errors import NoSuchAggregate, RuleViolation
@@ -59,6 +60,7 @@ class Pipeline:
         self._aggregates = aggregates
         self._conflict_retries = conflict_retries
         self._clock = clock
+        self._turns = Turns()
 
     async def handle(self, aggregate: Aggregate, command_type: CommandType, request: CommandRequest) -> CommandResult:
         """Carries the command out, or finds that it was carried out before; returns its result.
@@ -66,6 +68,13 @@ class Pipeline:
         Raises InvalidCommand, RuleViolation, NoSuchAggregate, StaleVersion, KeyReused or Contended, HistoryTruncated,
         and what the event store raises.
         """
+        stream = aggregate.stream(request.aggregate_id)
+        async with self._turns.of(stream) as turn:
+            return await self._in_turn(aggregate, command_type, request, turn)
+
+    async def _in_turn(
+        self, aggregate: Aggregate, command_type: CommandType, request: CommandRequest, turn: Turn
+    ) -> CommandResult:
         stream = aggregate.stream(request.aggregate_id)
         if command_type.creates and not self._aggregates.has(stream):
             # It finds out when it appends whether the stream is new; a read before would not prove it.
@@ -95,9 +104,11 @@ class Pipeline:
                 _CONFLICTS.inc()
                 if conflicts > self._conflict_retries:
                     newest = await self._aggregates.load(aggregate, request.aggregate_id)
-                    if newest.revision < conflict.actual:  # the newest events can't be read: they have expired
+                    if newest.revision < conflict.actual and not self._store.may_lag:
+                        # The newest events can't be read: they have expired.
                         raise HistoryTruncated(stream, None) from conflict
                     raise Contended(f"gave up after {conflicts} conflicts: {conflict}") from conflict
+                await turn.take()
             if conflicts > 1:
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**conflicts))  # noqa: S311 - spreads writers out
             loaded = await self._aggregates.load(aggregate, request.aggregate_id)

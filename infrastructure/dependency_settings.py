@@ -56,6 +56,13 @@ class PaymentSettings(_Dependency, frozen=True, rename=_named("payments")):
     """How the payment provider is reached."""
 
     url: Annotated[str, Meta(description="HTTP API of the payment provider")] = "http://127.0.0.1:8021"
+    key: Annotated[str, Meta(description="API key of the payment provider; never logged")] = ""
+    webhook_secret: Annotated[
+        str, Meta(description="secret that the payment provider signs webhooks with; never logged")
+    ] = ""
+    webhook_max_age: Annotated[
+        Seconds, Meta(description="how old the signature of a webhook may be, or how far ahead of our clock")
+    ] = 300.0
     timeout: _Timeout = 10.0
     concurrency: Concurrency = 32
     queue: Queue = 512
@@ -63,6 +70,9 @@ class PaymentSettings(_Dependency, frozen=True, rename=_named("payments")):
     failure_threshold: _FailureThreshold = 5
     recovery_timeout: _RecoveryTimeout = 5.0
     success_threshold: _SuccessThreshold = 2
+
+    def __repr__(self) -> str:
+        return f"PaymentSettings(url={self.url!r}, ...)"  # no secret gets into a log by way of the settings
 
 
 class MailSettings(_Dependency, frozen=True, rename=_named("mail")):

@@ -110,6 +110,9 @@ class HttpSettings(Struct, frozen=True):
     process_manager_port: Annotated[Port, Meta(description="port of the process manager")] = field(
         default=8005, name="process_manager_port_number"
     )
+    payment_webhooks_port: Annotated[Port, Meta(description="port of the payment provider's webhooks")] = field(
+        default=8022, name="payment_webhooks_port_number"
+    )
     max_body_bytes: Annotated[int, Meta(description="largest request body taken", ge=1024, le=16_777_216)] = 524_288
     shutdown_grace: Annotated[Seconds, Meta(description="how long requests under way may take to finish")] = 10.0
 

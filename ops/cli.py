@@ -14,6 +14,7 @@ from ops.dead_letters import commands as dead_letters
 from ops.demo import command as demo
 from ops.doctor import command as doctor
 from ops.errors import EXIT_FAILED, EXIT_INTERRUPTED, CommandFailed
+from ops.payments import commands as payments
 from ops.sagas import commands as sagas
 from ops.stack import services, up
 from ops.status import command as status
@@ -29,6 +30,7 @@ Eventfold on one machine: commands in over HTTP, events in the event store, view
   eventfold views          list, rebuild, divide and verify the views
   eventfold dead-letters   events that a consumer of the log could not process
   eventfold sagas          processes under way, and those that wait for an operator
+  eventfold payments       compare the payments with the provider's list
 """
 
 EPILOG = """\
@@ -47,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eventfold {installed_version()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for module in (up, demo, load, status, doctor, views, dead_letters, sagas, services, consumers, version):
+    for module in (up, demo, load, status, doctor, views, dead_letters, sagas, payments, services, consumers, version):
         module.add_parser(commands)
     return parser
 

@@ -5,7 +5,7 @@ must not hold them up: which of both it is, the others show.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from time import monotonic
 
 from infrastructure.resilience import DependencyUnavailable
@@ -16,7 +16,8 @@ class Stuck(Exception):
 
 
 class Attempts:
-    """Of one consumer in one process, by the events' positions. An event that has failed for `patience` seconds, in
+    """Of one consumer in one process, by whatever names an event: its
+    position does while the log is the same one. An event that has failed for `patience` seconds, in
     which others have succeeded, is stuck. At most `remembered` that are done are remembered. `clock` is in seconds and
     never goes back."""
 
@@ -24,27 +25,27 @@ class Attempts:
         self._patience = patience
         self._remembered = remembered
         self._clock = clock
-        self._failing_since: OrderedDict[int, float] = OrderedDict()
-        self._done: OrderedDict[int, None] = OrderedDict()
+        self._failing_since: OrderedDict[Hashable, float] = OrderedDict()
+        self._done: OrderedDict[Hashable, None] = OrderedDict()
         self._succeeded_at = float("-inf")
 
-    def is_done(self, position: int) -> bool:
+    def is_done(self, event: Hashable) -> bool:
         """Whether the event was done here before: a batch that failed comes again as a whole."""
-        return position in self._done
+        return event in self._done
 
-    def done(self, position: int, *, by_the_dependency: bool = True) -> None:
+    def done(self, event: Hashable, *, by_the_dependency: bool = True) -> None:
         """The event is done; where that took no dependency, it shows nothing of whether one is there."""
         if by_the_dependency:
             self._succeeded_at = self._clock()
-        self._failing_since.pop(position, None)
-        self._done[position] = None
+        self._failing_since.pop(event, None)
+        self._done[event] = None
         if len(self._done) > self._remembered:
             self._done.popitem(last=False)
 
-    def failed(self, position: int, error: DependencyUnavailable) -> None:
+    def failed(self, event: Hashable, error: DependencyUnavailable) -> None:
         """The event met a dependency that can't be used. Raises Stuck where that is the event's own fault."""
         now = self._clock()
-        since = self._failing_since.setdefault(position, now)
+        since = self._failing_since.setdefault(event, now)
         if self._succeeded_at > since and now - since >= self._patience:
             raise Stuck(f"no answer for {self._patience:g} s, while others got one: {error}") from error
         if len(self._failing_since) > self._remembered:

@@ -133,6 +133,10 @@ class Consumer(Protocol):
         """Does the work of dead letters of streams that are handled again; by default as if they had just come."""
         await self.take(batch)
 
+    async def close(self) -> None:
+        """Gives up what it holds open to the outside, when the process ends; by default it holds nothing."""
+        return
+
 
 def restricted(steps: Sequence[Step], keys: Collection[str]) -> list[Step]:
     """The same steps for some of the keys only."""

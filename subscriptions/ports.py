@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from infrastructure.event_store import Batch, StoredEvent, StreamLimits
+from infrastructure.event_store import Batch, StoredEvent, StreamMetadata
 from infrastructure.read_store import Page, StoredDocument, Where, Write
 
 
@@ -30,7 +30,7 @@ class EventLog(Protocol):
     @property
     def may_lag(self) -> bool: ...
 
-    async def stream_limits(self, stream: str) -> StreamLimits | None: ...
+    async def metadata_of(self, stream: str) -> StreamMetadata: ...
 
     async def first_from(self, position: int) -> StoredEvent | None: ...
 

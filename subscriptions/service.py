@@ -57,10 +57,11 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
         return next((one for one in coordinator.followers.running if one.consumer.name == consumer), None)
 
     show_gauges(workload.names, served)
+    closers = [*(consumer.close for consumer in consumers), event_store.close, read_store.close]
     return create_app(
         "Eventfold consumers",
         routes,
         probes,
         settings,
-        lifespan=[running(coordinator, stop, settings.http.shutdown_grace, event_store.close, read_store.close)],
+        lifespan=[running(coordinator, stop, settings.http.shutdown_grace, *closers)],
     )

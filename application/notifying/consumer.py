@@ -7,7 +7,7 @@ the mail go out a second time: with the same Message-ID and the same bytes, so t
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
@@ -61,6 +61,7 @@ class Notifying(Consumer):
     gets no answer for `patience` seconds, while others do, is parked with what follows it for its order. What was
     recorded more than `max_age` seconds ago is told to nobody any more, so that one who follows an old log for the
     first time, or anew, does not write to everybody about what is long over. Pauses between attempts are in seconds.
+    `closers` are called at the end.
     """
 
     name = "notifying"
@@ -79,6 +80,7 @@ class Notifying(Consumer):
         patience: float = 30.0,
         delays: Delays = backoff,
         now: Callable[[], int] = now_millis,
+        closers: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self._commands = commands
         self._mailer = mailer
@@ -88,6 +90,7 @@ class Notifying(Consumer):
         self._max_age = max_age
         self._delays = delays
         self._now = now
+        self._closers = closers
         self._attempts = Attempts(patience=patience)
 
     def keys(self, event: Any) -> tuple[str, ...]:
@@ -100,6 +103,10 @@ class Notifying(Consumer):
     async def take(self, batch: Batch) -> None:
         """Tells what there is to tell."""
         await take_side_by_side(batch, self._handle, at_once=self._at_once, delays=self._delays)
+
+    async def close(self) -> None:
+        for close in self._closers:
+            await close()
 
     async def _handle(self, recorded: RecordedEvent[Any], order_id: str) -> None:
         if self._attempts.is_done(recorded.position):
@@ -176,11 +183,13 @@ def _printable(text: str) -> str:
 def notifying(_store: ReadStore) -> Notifying:
     """The consumer over the mail server and the command API that the settings name."""
     settings = load_settings(os.environ)
+    commands, mailer = CommandClient.from_settings(settings, Notifying.name), SmtpMailer.from_settings(settings)
     return Notifying(
-        CommandClient.from_settings(settings, Notifying.name),
-        SmtpMailer.from_settings(settings),
+        commands,
+        mailer,
         at_domain(settings.mail.customer_domain),
         settings.mail.sender,
         at_once=settings.mail.concurrency,
         max_age=settings.mail.max_age,
+        closers=(mailer.close, commands.close),
     )

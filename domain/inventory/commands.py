@@ -2,21 +2,17 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from domain.model.documented import documented, documented_text
 from domain.model.identifiers import IDENTIFIER_PATTERN
 
 MAX_QUANTITY = 1_000_000_000
 MAX_REASON_LENGTH = 500
 
 
-# As for orders, the limits in the schema are for readers of the OpenAPI page; rules.py enforces them.
-def _documented(description: str, **schema: object) -> Meta:
-    return Meta(description=description, extra_json_schema=dict(schema))
-
-
-_Quantity = Annotated[int, _documented("How many", minimum=1, maximum=MAX_QUANTITY)]
-_OrderId = Annotated[str, _documented("For which order", pattern=IDENTIFIER_PATTERN)]
+_Quantity = Annotated[int, documented("How many", minimum=1, maximum=MAX_QUANTITY)]
+_OrderId = Annotated[str, documented("For which order", pattern=IDENTIFIER_PATTERN)]
 
 
 class ReceiveStock(Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,7 +32,7 @@ class ReleaseStock(Struct, frozen=True, forbid_unknown_fields=True):
     """Take back what was promised to an order."""
 
     order_id: _OrderId
-    reason: Annotated[str, _documented("Why", minLength=1, maxLength=MAX_REASON_LENGTH)]
+    reason: Annotated[str, documented_text("Why", MAX_REASON_LENGTH)]
 
 
 class ShipOutStock(Struct, frozen=True, forbid_unknown_fields=True):

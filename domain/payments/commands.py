@@ -5,8 +5,10 @@ Some ask for something (a charge, a refund); others record what the payment prov
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from domain.model.currencies import CURRENCIES
+from domain.model.documented import documented, documented_text
 from domain.model.identifiers import IDENTIFIER_PATTERN
 from domain.model.money import MAX_AMOUNT
 
@@ -14,23 +16,16 @@ MAX_TEXT_LENGTH = 500
 MAX_REFERENCE_LENGTH = 128
 
 
-# As for orders, the limits in the schema are for readers of the OpenAPI page; rules.py enforces them.
-def _documented(description: str, **schema: object) -> Meta:
-    return Meta(description=description, extra_json_schema=dict(schema))
-
-
-_Amount = Annotated[int, _documented("In minor units", minimum=1, maximum=MAX_AMOUNT)]
-_Currency = Annotated[str, _documented("ISO 4217 code", minLength=3, maxLength=3, examples=["USD"])]
-_Reason = Annotated[str, _documented("Why", minLength=1, maxLength=MAX_TEXT_LENGTH)]
-_Reference = Annotated[
-    str, _documented("What the provider calls it", minLength=1, maxLength=MAX_REFERENCE_LENGTH, examples=["ch_1"])
-]
+_Amount = Annotated[int, documented("In minor units", minimum=1, maximum=MAX_AMOUNT)]
+_Currency = Annotated[str, documented("ISO 4217 code", enum=sorted(CURRENCIES), examples=["USD"])]
+_Reason = Annotated[str, documented_text("Why", MAX_TEXT_LENGTH)]
+_Reference = Annotated[str, documented_text("What the provider calls it", MAX_REFERENCE_LENGTH, examples=["ch_1"])]
 
 
 class RequestCharge(Struct, frozen=True, forbid_unknown_fields=True):
     """Ask for a customer to be charged for an order."""
 
-    customer_id: Annotated[str, _documented("Who pays", pattern=IDENTIFIER_PATTERN)]
+    customer_id: Annotated[str, documented("Who pays", pattern=IDENTIFIER_PATTERN)]
     currency: _Currency
     amount: _Amount
 

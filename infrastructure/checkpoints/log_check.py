@@ -9,11 +9,12 @@ from msgspec import Struct
 from infrastructure.checkpoints.anchors import NO_TRAIL, Anchor, Trail, advanced, anchor_of, last_event
 from infrastructure.checkpoints.target import Target
 from infrastructure.event_store import (
+    DELETED,
     EventStoreUnavailable,
     InvalidPosition,
     StoredEvent,
     StreamDeleted,
-    StreamLimits,
+    StreamMetadata,
 )
 from infrastructure.read_store import StoredDocument
 
@@ -26,7 +27,7 @@ class LogReads(Protocol):
 
     async def read_stream(self, stream: str, from_revision: int = ..., limit: int = ...) -> list[StoredEvent]: ...
 
-    async def stream_limits(self, stream: str) -> StreamLimits | None: ...
+    async def metadata_of(self, stream: str) -> StreamMetadata: ...
 
     async def first_from(self, position: int) -> StoredEvent | None: ...
 
@@ -59,13 +60,13 @@ class Traces(Struct, frozen=True):
     """What a log has where an event should be.
 
     `in_stream` is the first event of its stream from its revision on, and `at_position` the first of the log from its
-    position on, the system's included; None where there is none. `limits` are what has been cut off its stream (None:
-    there is no such stream); `invalid` says that no event can ever have stood at its position.
+    position on, the system's included; None where there is none. `metadata` is that
+    of its stream; `invalid` says that no event can ever have stood at its position.
     """
 
     in_stream: StoredEvent | None = None
     at_position: StoredEvent | None = None
-    limits: StreamLimits | None = None
+    metadata: StreamMetadata = StreamMetadata()
     invalid: bool = False
 
 
@@ -88,9 +89,7 @@ def judge(anchor: Anchor, traces: Traces) -> Verdict:
         return "absent"
     if same is not None:
         return "removed"  # a later revision of its stream is there, so it has been there once
-    limits = traces.limits
-    removed = limits is not None and (limits.deleted or limits.begin > anchor.revision or limits.expire)
-    return "removed" if removed else "absent"
+    return "removed" if traces.metadata.may_have_removed(anchor.revision) else "absent"
 
 
 async def missing_from(log: LogReads, trail: Trail, position: int | None = None) -> Missing | None:
@@ -162,19 +161,26 @@ def unseen_event(event: StoredEvent, position: int) -> Missing:
 
 
 async def _traces(log: LogReads, anchor: Anchor) -> Traces:
-    deleted: StreamLimits | None = None
+    deleted: StreamMetadata | None = None
     try:
         events = await log.read_stream(anchor.stream, anchor.revision, 1)
     except StreamDeleted:
-        events, deleted = [], StreamLimits(deleted=True)
+        events, deleted = [], DELETED
     in_stream = events[0] if events else None
     if in_stream is not None and in_stream.revision == anchor.revision:
         return Traces(in_stream)  # that decides it already
-    limits = deleted or await log.stream_limits(anchor.stream)
+    metadata = deleted or await _metadata(log, anchor.stream)
     try:
-        return Traces(in_stream, await log.first_from(anchor.position), limits)
+        return Traces(in_stream, await log.first_from(anchor.position), metadata)
     except InvalidPosition:
-        return Traces(in_stream, None, limits, invalid=True)
+        return Traces(in_stream, None, metadata, invalid=True)
+
+
+async def _metadata(log: LogReads, stream: str) -> StreamMetadata:
+    try:
+        return await log.metadata_of(stream)
+    except StreamDeleted:  # it was, a moment after it was read
+        return DELETED
 
 
 async def _unseen(log: LogReads, after: int, position: int) -> Missing | None:

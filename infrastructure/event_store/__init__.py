@@ -13,15 +13,21 @@ from infrastructure.event_store.events import (
     Appended,
     NewEvent,
     StoredEvent,
-    StreamLimits,
     StreamSlice,
 )
 from infrastructure.event_store.store import EventStore
-from infrastructure.event_store.stream_metadata import METADATA_TYPE, TOMBSTONE_TYPE, StreamMetadata, metadata_stream
+from infrastructure.event_store.stream_metadata import (
+    DELETED,
+    METADATA_TYPE,
+    TOMBSTONE_TYPE,
+    StreamMetadata,
+    metadata_stream,
+)
 from infrastructure.event_store.subscription import Batch, Subscription
 
 __all__ = [
     "ANY_REVISION",
+    "DELETED",
     "METADATA_TYPE",
     "NO_STREAM",
     "TOMBSTONE_TYPE",
@@ -34,7 +40,6 @@ __all__ = [
     "NewEvent",
     "StoredEvent",
     "StreamDeleted",
-    "StreamLimits",
     "StreamMetadata",
     "StreamSlice",
     "Subscription",

@@ -49,12 +49,3 @@ class Appended(Struct, frozen=True, gc=False):
 
     revision: int
     position: int
-
-
-class StreamLimits(Struct, frozen=True, gc=False):
-    """What of a stream may have been removed: all of it when it is `deleted`; events before the revision `begin`; any
-    when they `expire`."""
-
-    deleted: bool = False
-    begin: int = 0
-    expire: bool = False

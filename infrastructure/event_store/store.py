@@ -10,13 +10,12 @@ import grpc
 
 from infrastructure.event_store.appender import Appender
 from infrastructure.event_store.connection import KEEP_ALIVE, Connection
-from infrastructure.event_store.errors import EventStoreUnavailable, StreamDeleted
-from infrastructure.event_store.events import Appended, NewEvent, StoredEvent, StreamLimits, StreamSlice
+from infrastructure.event_store.errors import EventStoreUnavailable
+from infrastructure.event_store.events import Appended, NewEvent, StoredEvent, StreamSlice
 from infrastructure.event_store.http2 import KeepAliveTimes
 from infrastructure.event_store.reader_choice import Reader
 from infrastructure.event_store.reads import all_request, is_for_us, stored_event, stream_request
 from infrastructure.event_store.responses import Chunks, never_low_latency, responses
-from infrastructure.event_store.stream_limits import stream_limits
 from infrastructure.event_store.stream_metadata import StreamMetadata, metadata_stream
 from infrastructure.event_store.subscription import Subscription
 from infrastructure.resilience import Guard, GuardedPlaces, retrying
@@ -186,15 +185,6 @@ class EventStore:
             if len(events) < _SYSTEM_EVENTS_SKIPPED:
                 return None
             start = events[-1].position
-
-    async def stream_limits(self, stream: str) -> StreamLimits | None:
-        """What of a stream may have been removed; None when nothing was ever set for it, or it is not there."""
-        request = stream_request(f"$${stream}", None, 1, backwards=True)
-        try:
-            events = await self._call(lambda: self._read(request, stream))
-        except StreamDeleted:
-            return StreamLimits(deleted=True)
-        return stream_limits(events[0].data) if events else None
 
     def subscribe(self, after: int | None, *, buffer: int = 8192) -> Subscription:
         """A catch-up subscription to `$all` after a position, reading at most `buffer` events ahead."""

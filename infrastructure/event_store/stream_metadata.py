@@ -15,9 +15,12 @@ _SOFT_DELETED = 2**63 - 1
 
 
 class StreamMetadata(Struct, frozen=True, gc=False):
-    """`truncate_before` is the first revision that is still to be read, None when it says nothing of that."""
+    """`truncate_before` is the first revision that is still to be read, None when it says nothing of that; `expires`
+    says whether events are removed when they are old."""
 
+    # `$maxCount` is not among them: it always leaves the newest event, which says that the others were there.
     truncate_before: int | None = None
+    expires: bool = False
 
     @property
     def is_soft_deleted(self) -> bool:
@@ -31,8 +34,18 @@ class StreamMetadata(Struct, frozen=True, gc=False):
             document: Any = json.loads(data)
         except (ValueError, RecursionError):
             return cls()
-        before = document.get("$tb") if isinstance(document, dict) else None
-        return cls(before if type(before) is int else None)
+        if not isinstance(document, dict):
+            return cls()
+        before, age = document.get("$tb"), document.get("$maxAge")
+        return cls(before if type(before) is int else None, type(age) is int and age > 0)
+
+    def may_have_removed(self, revision: int) -> bool:
+        """Whether the stream's event of this revision may be gone by what the metadata says."""
+        return self.expires or (self.truncate_before is not None and self.truncate_before > revision)
+
+
+DELETED = StreamMetadata(_SOFT_DELETED)
+"""That of a stream that is deleted."""
 
 
 def metadata_stream(stream: str) -> str:

@@ -11,9 +11,9 @@ from infrastructure.clock import now_millis
 from infrastructure.event_store import EventStore
 from infrastructure.read_store import Comparison, Page, ReadStore, StoredDocument, Where
 from infrastructure.view_registry import VIEW_RECORDS, ViewRecord
-from ops.doctor.facts import Facts, Known, Role, TargetFacts
+from ops.doctor.facts import KEPT_BY_TARGET, Facts, Known, Role, TargetFacts
 from subscriptions.coordination.plain_workload import ConsumerRecord, ConsumerRecords
-from subscriptions.membership.leases import LEASES, NOBODY, Leases, LeaseState
+from subscriptions.membership.leases import NOBODY, Leases, LeaseState
 from subscriptions.membership.member import MEMBERS, Member, PartitionReport
 from subscriptions.operating.lag import Lag, lags_behind
 from subscriptions.parking.parked_events import COLLECTION as PARKED_EVENTS
@@ -131,7 +131,7 @@ class Examination:
         named |= {build.collection for record in views.values() for build in record.retired}
         named |= {target for consumer in consumers.values() for target in consumer.retired}
         found: dict[str, list[str]] = {}
-        for collection in (CHECKPOINTS, LEASES, PARKED_EVENTS):
+        for collection in KEPT_BY_TARGET:
             async for target in self._distinct_targets(collection):
                 if target not in named:
                     found.setdefault(target, []).append(collection)

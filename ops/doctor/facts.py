@@ -4,11 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from infrastructure.checkpoints import Target
+from infrastructure.checkpoints import CHECKPOINTS, Target
 from infrastructure.view_registry import ViewRecord
+from projector.folding.undo import COLLECTION as UNDO
+from subscriptions.membership.leases import LEASES
 from subscriptions.membership.member import Member, PartitionReport
 from subscriptions.operating.lag import Lag
+from subscriptions.parking.parked_events import COLLECTION as PARKED_EVENTS
 from subscriptions.replaying.requests import ReplayRequest
+
+KEPT_BY_TARGET = (CHECKPOINTS, LEASES, PARKED_EVENTS, UNDO)
+"""The collections whose documents name the target that they are kept for."""
 
 Role = Literal["live", "candidate", "previous", "consumer"]
 

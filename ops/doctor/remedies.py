@@ -4,19 +4,16 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from infrastructure.checkpoints import CHECKPOINTS
 from infrastructure.read_store import ReadStore
 from infrastructure.view_registry import VIEW_RECORDS
 from ops.dead_letters.client import DeadLettersClient
-from ops.doctor.facts import Facts
+from ops.doctor.facts import KEPT_BY_TARGET, Facts
 from ops.doctor.findings import Cancel, Finding, Forget, Rebuild, Remedy, RemoveRequest, RemoveTarget, Retry
 from ops.errors import CommandFailed
 from ops.projector_client import open_projector
 from ops.views.build_watch import RETRY_TIMEOUT, BuildWatch, ShowsBuilds, watch_builds
 from ops.views.client import ViewsClient
 from subscriptions.coordination.plain_workload import CONSUMER_RECORDS
-from subscriptions.membership.leases import LEASES
-from subscriptions.parking.parked_events import COLLECTION as PARKED_EVENTS
 from subscriptions.replaying.requests import ReplayRequests
 
 REPLAY_TIMEOUT = 120.0
@@ -93,7 +90,7 @@ class Remedies:
         return f"{outcome.replayed} dead letters are replayed"
 
     async def _remove(self, target: str) -> None:
-        for collection in (CHECKPOINTS, LEASES, PARKED_EVENTS):
+        for collection in KEPT_BY_TARGET:
             await self._store.remove(collection, {"target": target})
         if target in self._facts.orphans.get(target, ()):
             await self._store.drop(target)
@@ -103,7 +100,7 @@ class Remedies:
         record = self._facts.views.get(name)
         collections = [build.collection for build in (*record.builds, *record.retired)] if record else [name]
         for target in collections:
-            for collection in (CHECKPOINTS, LEASES, PARKED_EVENTS):
+            for collection in KEPT_BY_TARGET:
                 await self._store.remove(collection, {"target": target})
             if record is not None:
                 await self._store.drop(target)

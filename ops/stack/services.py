@@ -10,6 +10,7 @@ HTTP_SERVICES = {
     "query-api": "serves the views over HTTP",
     "consumers": "runs the application's own consumers of the log",
     "process-manager": "runs the application's processes: events in, commands out",
+    "payment-webhooks": "takes what the payment provider tells",
 }
 # The package of a service, where it is not called as the service is.
 _PACKAGES = {"consumers": "subscriptions"}
@@ -22,6 +23,9 @@ def add_parser(commands: Any) -> None:
         "node", help="the embedded event store node; also: node backup, restore, verify, user", add_help=False
     )
     node.set_defaults(run=run_node, passes_arguments_on=True)
+    # So does the provider's.
+    provider = commands.add_parser("payment-provider", help="the sandbox payment provider", add_help=False)
+    provider.set_defaults(run=run_payment_provider, passes_arguments_on=True)
     for name, what in HTTP_SERVICES.items():
         service = commands.add_parser(
             name, help=what, description=f"The service that {what}. Settings come from EVENTFOLD_* variables."
@@ -32,6 +36,13 @@ def add_parser(commands: Any) -> None:
 def run_node(args: argparse.Namespace) -> int:
     """Run the embedded event store node."""
     from embedded.event_store_node.main import main
+
+    return int(main(args.rest))
+
+
+def run_payment_provider(args: argparse.Namespace) -> int:
+    """Run the sandbox payment provider."""
+    from embedded.payment_provider.main import main
 
     return int(main(args.rest))
 

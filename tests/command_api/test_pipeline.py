@@ -170,13 +170,30 @@ async def test_a_command_that_keeps_losing_gives_up(store):
     append = store.append
 
     async def contended(stream, expected, events):
-        raise WrongExpectedRevision(stream, expected, expected + 1)
+        store.append = append
+        await rival(ON)
+        await rival(OFF)
+        store.append = contended
+        raise WrongExpectedRevision(stream, expected, expected + 2)
 
     store.append = contended
     with pytest.raises(Contended, match="3 conflicts"):
         await one(ON)
     store.append = append
-    assert (await rival(ON)).revision == 1
+    assert (await rival(ON)).revision == 7
+
+
+async def test_a_node_that_is_behind_says_nothing_of_events_that_have_expired(store):
+    one = Instance(store, retries=0)
+    await one(INSTALL)
+    store.may_lag = True
+
+    async def contended(stream, expected, events):
+        raise WrongExpectedRevision(stream, expected, expected + 1)
+
+    store.append = contended
+    with pytest.raises(Contended):
+        await one(ON)
 
 
 @pytest.mark.parametrize("stale", [True, False])

@@ -3,6 +3,7 @@
 from typing import Any
 
 import hypothesis.strategies as st
+import msgspec
 import pytest
 from hypothesis import given
 from msgspec import Struct
@@ -122,4 +123,5 @@ def test_whatever_comes_the_sums_agree_and_nothing_goes_below_zero(commands: lis
             shipped += event.quantity if isinstance(event, StockShippedOut) else 0
         assert stock is not None
         assert stock.available >= 0
+        assert msgspec.json.decode(msgspec.json.encode(stock), type=Stock) == stock, "a snapshot is the same stock"
         assert stock.on_hand == stock.available + sum(stock.reserved.values()) == received - shipped

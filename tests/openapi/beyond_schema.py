@@ -78,7 +78,7 @@ def two_moments(case: Any, problem: Any) -> bool:
 def range_upside_down_or_too_long(case: Any, problem: Any) -> bool:
     """`from` is at most `to`, and not too far from it: again, two parameters."""
     return {"from", "to"} <= (case.query or {}).keys() and any(
-        words in problem["detail"] for words in (" is after ", " span ")
+        words in problem["detail"] for words in (" is after ", " is above ", " span ")
     )
 
 

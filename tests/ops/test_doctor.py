@@ -17,6 +17,8 @@ from infrastructure.event_store import NO_STREAM, NewEvent
 from infrastructure.read_store import Write
 from infrastructure.view_registry import transitions
 from ops.cli import main
+from projector.folding.undo import COLLECTION as UNDO
+from projector.folding.undo import UndoRecord
 from subscriptions.membership.leases import LEASES
 from subscriptions.replaying.requests import REQUESTS, ReplayRequest, ReplayRequests
 from tests.projector.fleet import Fleet, fleet_over
@@ -118,6 +120,8 @@ async def test_what_no_record_names_is_removed_by_apply_alone(patient: Patient) 
     gone = {"consumer": "customer_summary", "target": "customer_summary_v7"}
     await fleet.store.write(CHECKPOINTS, [Write("customer_summary_v7:1:0", 5, {**gone, "updated_at": 1})])
     await fleet.store.write(LEASES, [Write("customer_summary_v7:1:0", 5, {**gone, "owner": "x", "taken_at": 1})])
+    undo = UndoRecord("customer_summary_v7", "ada", 5, -1, "{}")
+    await fleet.store.write(UNDO, [Write("customer_summary_v7:5:ada", 5, msgspec.to_builtins(undo))])
     await fleet.store.write("customer_summary_v1_r1", [Write("ada", 5, {"orders": 1})])  # a late writer's
     stale = ReplayRequest("r-1", "customer_summary", [], [], 1)
     await fleet.store.write(REQUESTS, [Write("r-1", 1, msgspec.to_builtins(stale))])
@@ -127,12 +131,13 @@ async def test_what_no_record_names_is_removed_by_apply_alone(patient: Patient) 
     orphans = {("orphaned", f"target customer_summary_{name}") for name in ("v7", "v1_r1")}
     # A projector withdraws an old request by itself.
     assert set(report.found) - {("stuck", "request r-1")} == orphans
-    assert "checkpoints, leases" in report.text
+    assert "checkpoints, leases, document_undo" in report.text
 
     report = await patient.doctor("--apply")
     assert (report.status, report.found) == (0, [])
     assert {one["subject"] for one in report.json["treated"] if one["mended"]} >= {one for _, one in orphans}
     assert await fleet.store.load(CHECKPOINTS, ["customer_summary_v7:1:0"]) == {}
+    assert await fleet.store.load(UNDO, ["customer_summary_v7:5:ada"]) == {}
     assert await fleet.store.load("customer_summary_v1_r1", ["ada"]) == {}
     assert await ReplayRequests(fleet.store).open() == []
     await fleet.assert_folded()

@@ -71,7 +71,7 @@ class Fleet:
                         continue
             return bool(answered)
 
-        await until(one_answers, f"a projector answers {path}", 60)
+        await until(one_answers, f"a projector answers {path}", 150)
         return answered[0]
 
     async def drained(self) -> int:

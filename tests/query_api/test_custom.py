@@ -150,4 +150,9 @@ async def test_openapi_describes_its_answer(custom: Client) -> None:
     document = (await custom.get("/schema/openapi.json")).json
     assert set(document["components"]["schemas"]["Light"]["properties"]) == {"room", "watts_on", "lamps", "main_lamp"}
     described = document["paths"]["/rooms/{room}/light"]["get"]
-    assert [one["name"] for one in described["parameters"]] == ["room", "from_watts", "at_least"]
+    assert [one["name"] for one in described["parameters"]] == [
+        "room",
+        "from_watts",
+        "at_least",
+        "If-None-Match",
+    ]

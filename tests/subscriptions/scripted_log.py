@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from infrastructure.event_store import Batch, EventStoreUnavailable, StoredEvent, StreamLimits
+from infrastructure.event_store import Batch, EventStoreUnavailable, StoredEvent, StreamMetadata
 
 
 class ScriptedLog:
@@ -19,7 +19,7 @@ class ScriptedLog:
         self.events = list(events)
         self.away = False
         self.silent = False
-        self.limits: dict[str, StreamLimits] = {}
+        self.stream_metadata: dict[str, StreamMetadata] = {}
         self.subscribed_after: list[int | None] = []
         self._cuts = iter(cuts)
         self._repeated = repeated
@@ -50,8 +50,8 @@ class ScriptedLog:
 
     may_lag = False
 
-    async def stream_limits(self, stream: str) -> StreamLimits | None:
-        return self.limits.get(stream)
+    async def metadata_of(self, stream: str) -> StreamMetadata:
+        return self.stream_metadata.get(stream, StreamMetadata())
 
     async def first_from(self, position: int) -> StoredEvent | None:
         return next((event for event in self._there() if event.position >= position), None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from infrastructure.event_store import StoredEvent, StreamLimits
+from infrastructure.event_store import DELETED, StoredEvent
 from subscriptions.operating.dead_letters import NoSuchConsumer
 from subscriptions.operating.draining import OnOtherLog
 from subscriptions.operating.resetting import Beginning, Resetting
@@ -117,7 +117,7 @@ class TestGoesOn:
         await consume_all(ScriptedLog(before), store, Counter(store))
         after = [one for one in lit(8) if one.stream != before[-1].stream]
         log = ScriptedLog(after)
-        log.limits = {before[-1].stream: StreamLimits(deleted=True)}
+        log.stream_metadata = {before[-1].stream: DELETED}
         async with consuming(log, store, Counter(store)) as engine:
             await all_done(log, engine, 1)
             assert engine.followers[0].broken is None

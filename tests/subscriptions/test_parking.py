@@ -73,6 +73,7 @@ class TestStreams:
             "stream": "lamp-bad",
             "revision": 0,
             "position": bad.position,
+            "event": bad.id,
             "event_type": event_type,
             "error": "",
             "recorded_at": bad.recorded_at,

@@ -126,9 +126,6 @@ class MemoryEventStore:
         self._reachable()
         return self.log[-1].position if self.log else None
 
-    async def stream_limits(self, stream: str) -> None:
-        self._reachable()
-
     async def first_from(self, position: int) -> StoredEvent | None:
         self._reachable()
         return next((event for event in self.log if event.position >= position), None)

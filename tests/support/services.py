@@ -1,7 +1,9 @@
 """Services as real processes on free ports, for tests that drive them as their users do."""
 
 import asyncio
+import contextlib
 import os
+import random
 import signal
 import socket
 import sys
@@ -16,11 +18,19 @@ from infrastructure.event_store import EventStore, EventStoreUnavailable
 ROOT = Path(__file__).parents[2]
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nobody listens on now, nor was given here before. It lies below those that systems choose for
+    connections, so that none of them takes it before the server does."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 30) -> None:

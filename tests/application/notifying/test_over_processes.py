@@ -160,3 +160,5 @@ async def test_every_customer_is_told_everything_whatever_fails_or_is_killed(sho
     await until(is_failed, "what can't be sent is recorded as failed", 60)
     cancelled, *_ = [one for one in await shop.sink.mails("ada@") if one["subject"] == "Your order c-0 was cancelled"]
     assert "&lt;b&gt;no&lt;/b&gt; stock" in cancelled["html"]
+    assert await shop.consumer.stop() == 0
+    assert "Unclosed" not in shop.consumer.log.read_text(), "what it held open to the outside is closed"

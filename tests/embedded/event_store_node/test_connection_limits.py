@@ -5,10 +5,13 @@ import itertools
 import struct
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, suppress
+from typing import Any
 
+import grpc
 import h2.connection
 import pytest
-from esdbclient import AsyncEventStoreDBClient, StreamState
+from esdbclient import AsyncEventStoreDBClient, NewEvent, StreamState
+from esdbclient.protos.Grpc import shared_pb2, streams_pb2, streams_pb2_grpc
 from node_support import event
 
 from embedded.event_store_node import EventStoreNode
@@ -143,6 +146,50 @@ async def test_more_connections_than_the_bound_are_closed_and_the_others_live_on
             stack.callback(held.close)
         await until_cut_off(node, b"", ())
         await client.append_to_stream("s", current_version=StreamState.ANY, events=[event()])
+
+
+async def test_headers_beyond_16_kib_are_refused_and_others_go_on() -> None:
+    async with (
+        EventStoreNode() as node,
+        grpc.aio.insecure_channel(f"127.0.0.1:{node.port}") as large,
+        grpc.aio.insecure_channel(f"127.0.0.1:{node.port}", options=[("grpc.use_local_subchannel_pool", 1)]) as small,
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await read_all(large, 1, metadata=(("x-large", "y" * 20_000),))
+        assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await read_all(small, 1) == 1
+
+
+@pytest.mark.parametrize("count", [2**31, 2**63 - 1, 2**64 - 1])
+async def test_any_number_of_events_may_be_asked_for(count: int) -> None:
+    async with EventStoreNode() as node, grpc.aio.insecure_channel(f"127.0.0.1:{node.port}") as channel:
+        assert await read_all(channel, count) >= 1
+
+
+async def read_all(channel: grpc.aio.Channel, count: int, **options: Any) -> int:
+    asked = streams_pb2.ReadReq.Options(
+        count=count,
+        no_filter=shared_pb2.Empty(),
+        uuid_option=streams_pb2.ReadReq.Options.UUIDOption(string=shared_pb2.Empty()),
+    )
+    asked.all.start.SetInParent()
+    stub = streams_pb2_grpc.StreamsStub(channel)
+    return len([one async for one in stub.Read(streams_pb2.ReadReq(options=asked), **options)])
+
+
+@pytest.mark.parametrize("deep", [b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 40_000 + b"1" + b"}" * 40_000])
+async def test_json_of_any_depth_is_kept_and_says_nothing(deep: bytes) -> None:
+    async with EventStoreNode() as node:
+        client = AsyncEventStoreDBClient(f"esdb://127.0.0.1:{node.port}?Tls=false")
+        await client.connect()
+        metadata = NewEvent(type="$metadata", data=deep)
+        await client.append_to_stream("$$lamp-1", current_version=StreamState.ANY, events=[metadata])
+        await client.append_to_stream(
+            "lamp-1", current_version=StreamState.ANY, events=[NewEvent(type="A", data=deep, metadata=deep)]
+        )
+        (kept,) = await client.get_stream("lamp-1")
+        assert (kept.data, kept.metadata) == (deep, deep)
+        await client.close()
 
 
 def test_the_defaults() -> None:

@@ -11,8 +11,7 @@ from msgspec.structs import replace
 from infrastructure.checkpoints import Anchor, Missing, Trail, missing_from
 from infrastructure.checkpoints.anchors import NO_TRAIL, advanced, last_event
 from infrastructure.checkpoints.log_check import Traces, judge, shared_part, trail_at
-from infrastructure.event_store import EventStoreUnavailable, StoredEvent, StreamLimits
-from infrastructure.event_store.stream_limits import stream_limits
+from infrastructure.event_store import DELETED, EventStoreUnavailable, StoredEvent, StreamMetadata
 from tests.subscriptions.scripted_log import ScriptedLog
 
 ANCHOR = Anchor(500, "e-5", "lamp-1", 4)
@@ -29,21 +28,21 @@ SYSTEM = StoredEvent("s-1", "$metadata", "$$lamp-1", 0, 700, 0, b"", b"")
         (Traces(OTHER), "other"),
         (Traces(replace(THERE, position=400)), "other"),
         # Deleted or cut off, but still in the log.
-        (Traces(None, THERE, StreamLimits(deleted=True)), "there"),
+        (Traces(None, THERE, DELETED), "there"),
         (Traces(LATER, THERE), "there"),
         # Removed by a scavenge: a later revision is there, or what says that the stream was deleted or cut off.
         (Traces(LATER, LATER), "removed"),
-        (Traces(None, SYSTEM, StreamLimits(deleted=True)), "removed"),
-        (Traces(None, SYSTEM, StreamLimits(begin=5)), "removed"),
-        (Traces(None, SYSTEM, StreamLimits(expire=True)), "removed"),
+        (Traces(None, SYSTEM, DELETED), "removed"),
+        (Traces(None, SYSTEM, StreamMetadata(5)), "removed"),
+        (Traces(None, SYSTEM, StreamMetadata(expires=True)), "removed"),
         # Another log: it is shorter, its stream is, or something else has the place.
         (Traces(), "absent"),
-        (Traces(None, None, StreamLimits(deleted=True)), "absent"),
+        (Traces(None, None, DELETED), "absent"),
         (Traces(None, SYSTEM), "absent"),
-        (Traces(None, SYSTEM, StreamLimits(begin=4)), "absent"),
+        (Traces(None, SYSTEM, StreamMetadata(4)), "absent"),
         (Traces(None, replace(LATER, stream="lamp-2", position=500)), "other"),
-        (Traces(None, None, None, invalid=True), "other"),
-        (Traces(None, None, StreamLimits(deleted=True), invalid=True), "other"),
+        (Traces(invalid=True), "other"),
+        (Traces(None, None, DELETED, invalid=True), "other"),
     ],
 )
 def test_what_is_found_says_whether_the_event_has_been_there(traces: Traces, verdict: str) -> None:
@@ -51,18 +50,18 @@ def test_what_is_found_says_whether_the_event_has_been_there(traces: Traces, ver
 
 
 @pytest.mark.parametrize(
-    ("metadata", "limits"),
+    ("metadata", "expected"),
     [
-        (b'{"$tb": 9223372036854775807}', StreamLimits(True, 2**63 - 1)),
-        (b'{"$tb": 7, "$maxCount": 3}', StreamLimits(begin=7)),
-        (b'{"$maxAge": 60}', StreamLimits(expire=True)),
-        (b'{"$tb": -1, "$maxAge": "soon", "$acl": {}}', StreamLimits()),
-        (b"[]", StreamLimits()),
-        (b"\xff", StreamLimits()),
+        (b'{"$tb": 9223372036854775807}', DELETED),
+        (b'{"$tb": 7, "$maxCount": 3}', StreamMetadata(7)),
+        (b'{"$maxAge": 60}', StreamMetadata(expires=True)),
+        (b'{"$tb": "1", "$maxAge": "soon", "$acl": {}}', StreamMetadata()),
+        (b"[]", StreamMetadata()),
+        (b"\xff", StreamMetadata()),
     ],
 )
-def test_what_a_streams_metadata_says(metadata: bytes, limits: StreamLimits) -> None:
-    assert stream_limits(metadata) == limits
+def test_what_a_streams_metadata_says(metadata: bytes, expected: StreamMetadata) -> None:
+    assert StreamMetadata.parse(metadata) == expected
 
 
 def a_log(sizes: Sequence[int], streams: int = 3, after: Sequence[StoredEvent] = ()) -> list[StoredEvent]:
@@ -120,7 +119,7 @@ async def test_streams_that_are_scavenged_away_make_no_other_log(
     before = a_log(sizes)
     log = ScriptedLog([event for event in before if event.stream not in {f"lamp-{one}" for one in removed}])
     log.append(replace(SYSTEM, position=before[-1].position + 50))
-    log.limits = {f"lamp-{one}": StreamLimits(deleted=True) for one in removed}
+    log.stream_metadata = {f"lamp-{one}": DELETED for one in removed}
     assert await missing_from(log, followed(before, cuts)) is None
 
 

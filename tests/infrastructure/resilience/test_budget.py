@@ -61,7 +61,7 @@ class Budget(RuleBasedStateMachine):
 
 
 TestBudget = Budget.TestCase
-TestBudget.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestBudget.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 
 
 @pytest.mark.parametrize("wrong", [{"ratio": -1}, {"capacity": 0.5}, {"per_second": -1}])

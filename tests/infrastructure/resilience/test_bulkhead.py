@@ -96,7 +96,7 @@ class Places(RuleBasedStateMachine):
 
 
 TestPlaces = Places.TestCase
-TestPlaces.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestPlaces.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
 @pytest.mark.parametrize(("concurrency", "queue"), [(0, 1), (1, -1)])

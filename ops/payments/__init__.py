@@ -1,0 +1,1 @@
+"""`eventfold payments`: our payments beside the provider's list of charges."""

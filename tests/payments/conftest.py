@@ -1,0 +1,35 @@
+"""One shop for all tests here, for its processes take seconds to start; each test has orders of its own."""
+
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.payments.shop import Shop, put, running_shop
+from tests.support.read_store import ReadStoreDatabase, ReadStoreServer, read_store_database, read_store_server
+from tests.support.services import until
+
+__all__ = ["read_store_database", "read_store_server", "shop"]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def whole_shop(
+    tmp_path_factory: pytest.TempPathFactory,
+    read_store_server: ReadStoreServer,
+) -> AsyncIterator[Shop]:
+    """Every process of it, on a log that was empty."""
+    database = ReadStoreDatabase(read_store_server.uri, f"test_shop_{uuid.uuid4().hex[:8]}")
+    async with running_shop(tmp_path_factory.mktemp("shop"), database) as shop:
+        yield shop
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shop(whole_shop: Shop) -> AsyncIterator[Shop]:
+    """The shop as it should be: everything runs, and the provider behaves."""
+    await put(whole_shop.provider, "faults")
+    yield whole_shop
+    for one in whole_shop.services:
+        if not one.running:
+            await one.start()
+            await until(one.answers, f"{one.name} answers again", 60)
