@@ -29,8 +29,8 @@ Eventfold on one machine: commands in over HTTP, events in the event store, view
   eventfold doctor         what is wrong between the log and what was built from it, and what mends it
   eventfold views          list, rebuild, divide and verify the views
   eventfold dead-letters   events that a consumer of the log could not process
-  eventfold sagas          processes under way, and those that wait for an operator
   eventfold payments       compare the payments with the provider's list
+  eventfold sagas          processes under way, and those that wait for an operator
 """
 
 EPILOG = """\
@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eventfold {installed_version()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for module in (up, demo, load, status, doctor, views, dead_letters, sagas, payments, services, consumers, version):
+    for module in (up, demo, load, status, doctor, views, dead_letters, payments, sagas, services, consumers, version):
         module.add_parser(commands)
     return parser
 

@@ -2,13 +2,13 @@
 
 import asyncio
 
-from infrastructure.outside.commands import CommandClient
 from litestar import Litestar
 
 from infrastructure.application import Application
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
 from infrastructure.http.service import create_app
+from infrastructure.outside.commands import CommandClient
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
 from process_manager.http.instances import instance_routes
@@ -69,6 +69,7 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
         "event_store": event_store.ping,
         "read_store": read_store.ping,
         "processes": consumers_run(coordinator),
+        "command_api": sender.policy.ready,
     }
 
     def served(consumer: str) -> Follower | None:

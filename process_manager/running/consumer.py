@@ -74,6 +74,9 @@ class ProcessConsumer:
     async def take_late(self, batch: LateBatch) -> None:
         raise NotImplementedError("a process works on an assignment")
 
+    async def close(self) -> None:
+        """What it is given belongs to the service, which closes it."""
+
 
 class AssignedConsumer(ProcessConsumer):
     """A process at work on some of its partitions, until `store` stops or it is closed."""
