@@ -65,9 +65,6 @@ class ProcessConsumer:
     async def prepare(self) -> None:
         """Nothing is done before there is an assignment."""
 
-    async def close(self) -> None:
-        """Nothing is held open before there is an assignment."""
-
     async def take(self, batch: Batch) -> None:
         raise NotImplementedError("a process works on an assignment")
 
