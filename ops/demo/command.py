@@ -10,10 +10,14 @@ from typing import Any
 from ops.errors import CommandFailed
 from ops.options import count
 
+BASKETS = 300
+
 DESCRIPTION = """\
-On a fresh temporary data directory and free ports: start every service, place 1,000 retail baskets over HTTP, move the
-orders on by a fixed rule, kill -9 the event store node, the command API and the projector once each on the way, then
-compare every order, every customer and every day in the views with the input file, to the cent.
+On a fresh temporary data directory and free ports: start every service, receive stock (of some articles too little),
+place retail baskets as orders over HTTP, and let them be fulfilled: stock reserved, payments charged at a sandbox
+provider (some are declined, some settle later), orders confirmed or cancelled, mails sent to a sink. Six services are
+killed with kill -9 on the way. Then compare every order, customer and day in the views with the input file, stock to
+the unit, the provider's money to the cent, and the mails.
 
 Exit status 0 only when everything agrees. After a failure the data directory, with the logs, is left in place.
 """
@@ -26,6 +30,9 @@ def add_parser(commands: Any) -> None:
         help="the main job end to end, with crashes, checked to the cent",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--baskets", type=count, default=BASKETS, metavar="N", help=f"how many, up to 1000 (default: {BASKETS})"
     )
     parser.add_argument("--in-flight", type=count, default=32, metavar="N", help="commands at a time (default: 32)")
     parser.add_argument("--no-crashes", action="store_true", help="kill nothing")
@@ -43,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
     console = Console(highlight=False)
     data_dir = Path(tempfile.mkdtemp(prefix="eventfold-demo-"))
-    options = DemoOptions(data_dir, args.in_flight, crash=not args.no_crashes, keep=args.keep)
+    options = DemoOptions(data_dir, args.baskets, args.in_flight, crash=not args.no_crashes, keep=args.keep)
     remove = not args.keep
     try:
         exact = run_cancellable(demo(console, options))

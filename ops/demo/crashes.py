@@ -1,4 +1,4 @@
-"""kill -9 for three services, one after another, while the load goes on."""
+"""kill -9 for one service after another, while orders are placed and while they are fulfilled."""
 
 import asyncio
 import time
@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from embedded.supervisor.service import State, SupervisedService
 from embedded.supervisor.supervisor import Supervisor
 from ops.demo.lag import LagSample
-from ops.locations import COMMAND_API, NODE, PROJECTOR
+from ops.locations import COMMAND_API, CONSUMERS, NODE, PAYMENT_PROVIDER, PROCESS_MANAGER, PROJECTOR
 
 # Which service is killed, and after which part of the baskets.
 PLAN = ((NODE, 0.2), (COMMAND_API, 0.45), (PROJECTOR, 0.7))
+# Which are killed after that, each when the one before is back, while there are orders that are not at their end.
+PLAN_AFTER = (PROCESS_MANAGER, PAYMENT_PROVIDER, CONSUMERS)
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Crashes:
         self.done: list[Crash] = []
         self.supervisor: Supervisor | None = None
         self._todo = [(service, max(1, int(part * baskets))) for service, part in PLAN] if baskets else []
+        self._todo_after = list(PLAN_AFTER) if baskets else []
         self._announce = announce
         self._baskets = 0
         self._all_back = asyncio.Event()
@@ -49,17 +52,24 @@ class Crashes:
     @property
     def not_done(self) -> list[str]:
         """Services that the plan names and that are still to be killed."""
-        return [service for service, _ in self._todo]
+        return [*(service for service, _ in self._todo), *self._todo_after]
 
     def basket_done(self) -> None:
         """One more basket is through; kill what the plan says."""
         self._baskets += 1
         while self.supervisor is not None and self._todo and self._baskets >= self._todo[0][1]:
-            name, _ = self._todo.pop(0)
-            self._all_back.clear()
-            self.done.append(Crash(name, self._baskets, time.monotonic()))
-            pid = self.supervisor.services[name].kill()
-            self._announce(f"kill -9 {pid} ({name}) after {self._baskets:,} baskets")
+            self._kill(self.supervisor, self._todo.pop(0)[0])
+
+    def next_after(self) -> None:
+        """Orders are being fulfilled: kill the next of those that are killed then, if all are back."""
+        if self.supervisor is not None and self._todo_after and (not self.done or self._all_back.is_set()):
+            self._kill(self.supervisor, self._todo_after.pop(0))
+
+    def _kill(self, supervisor: Supervisor, name: str) -> None:
+        self._all_back.clear()
+        self.done.append(Crash(name, self._baskets, time.monotonic()))
+        pid = supervisor.services[name].kill()
+        self._announce(f"kill -9 {pid} ({name}) after {self._baskets:,} baskets")
 
     def changed(self, service: SupervisedService) -> None:
         """A service changed its state."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import aiohttp
@@ -15,21 +16,29 @@ from examples.retail.baskets.basket import Basket
 from examples.retail.baskets.sample import SAMPLE_FILE, read_sample
 from examples.retail.loading.loader import Loader
 from examples.retail.loading.outcome import Outcome
+from examples.retail.loading.stock_receipts import StockRefused, receive_stock
 from examples.retail.reconciliation.expected import figures_of_file
+from examples.retail.reconciliation.fulfilment import fulfilment_differences
 from examples.retail.reconciliation.observed import UnexpectedAnswer, observed_figures
+from examples.retail.reconciliation.outside import fulfilment_figures
+from examples.retail.stock import demand_of, supply_for
 from infrastructure.http.client import ServiceClient
 from infrastructure.settings import PREFIX
 from ops.demo.crashes import Crashes
 from ops.demo.lag import LagMeter
 from ops.demo.report import Report, print_report
+from ops.demo.settling import Settled, until_settled
 from ops.errors import CommandFailed
-from ops.locations import COMMAND_API, QUERY_API, short_url
+from ops.locations import COMMAND_API, MAIL_SINK, PAYMENT_PROVIDER, PROJECTOR, QUERY_API, short_url
 from ops.output import progress_bar
-from ops.stack.specs import Ports, stages
+from ops.stack.specs import SANDBOX_KEY, Ports, stages
 from ops.stack.supervision import supervised
 
 HOST = "127.0.0.1"
 BACK_TIMEOUT = 60.0
+SETTLING_TIMEOUT = 300.0
+# Of 100 customers, so many are declined, charged a second later, and declined a second later.
+SANDBOX = ("--declined", "4", "--later", "20", "--declined-later", "4")
 # Only the demo uses this stack, so there is no request to wait for when Ctrl-C ends it.
 STOP_GRACE = 2.0
 
@@ -39,6 +48,7 @@ class DemoOptions:
     """What the command line chose; `keep` leaves the stack running after the report, until Ctrl-C."""
 
     data_dir: Path
+    baskets: int
     in_flight: int
     crash: bool
     keep: bool
@@ -51,9 +61,10 @@ async def demo(console: Console, options: DemoOptions) -> bool:
         CommandFailed: a service could not be started, or answered what it must not.
         NoResponse: a service gave no answer for a minute.
     """
-    baskets = list(read_sample())
+    baskets = list(islice(read_sample(), options.baskets))
+    supply = supply_for(demand_of(baskets))
     crashes = Crashes(len(baskets) if options.crash else 0, announce=console.print)
-    own_stages = stages(options.data_dir, HOST, Ports.free(HOST), _environment())
+    own_stages = stages(options.data_dir, HOST, Ports.free(HOST), _environment(), sandbox=SANDBOX)
     console.print(f"Starting the stack on {options.data_dir}", soft_wrap=True)
     async with (
         supervised(options.data_dir, own_stages, crashes.changed, Timings(stop_grace=STOP_GRACE)) as supervisor,
@@ -61,16 +72,40 @@ async def demo(console: Console, options: DemoOptions) -> bool:
     ):
         _print_urls(console, supervisor)
         crashes.supervisor = supervisor
-        command_api = ServiceClient(supervisor.services[COMMAND_API].spec.url, session)
-        query_api = ServiceClient(supervisor.services[QUERY_API].spec.url, session)
-        async with LagMeter(query_api) as lag:
-            outcome = await _load(console, command_api, baskets, options.in_flight, crashes, lag)
+        clients = {name: ServiceClient(one.spec.url, session) for name, one in supervisor.services.items()}
+        await _receive(console, clients[COMMAND_API], supply, options.in_flight)
+        async with LagMeter(clients[QUERY_API]) as lag:
+            outcome = await _load(console, clients[COMMAND_API], baskets, options.in_flight, crashes, lag)
+            settled = await _settle(console, clients, outcome, crashes)
             problems = await _problems_after(lag, outcome, crashes)
-        report = await _reconcile(query_api, outcome, crashes, lag, problems)
+        report = await _reconcile(clients, baskets, supply, outcome, settled, crashes, lag, problems)
         print_report(console, report)
         if options.keep:
             await _keep(console, supervisor, options.data_dir)
     return report.exact
+
+
+async def _receive(console: Console, command_api: ServiceClient, supply: Mapping[str, int], in_flight: int) -> None:
+    console.print(f"Receiving stock of {len(supply):,} articles, of some too little for all orders")
+    with progress_bar(console, "articles", total=len(supply)) as advance:
+        try:
+            await receive_stock(command_api, supply, in_flight=in_flight, on_done=lambda _: advance())
+        except StockRefused as error:
+            raise CommandFailed(str(error)) from error
+
+
+async def _settle(
+    console: Console, clients: Mapping[str, ServiceClient], outcome: Outcome, crashes: Crashes
+) -> Settled:
+    """Waits until every order has ended, while more is killed."""
+    console.print("Stock is reserved, payments are charged, orders confirmed or cancelled, mails sent")
+    return await until_settled(
+        clients[QUERY_API],
+        clients[PROJECTOR],
+        outcome.position,
+        seconds=SETTLING_TIMEOUT,
+        meanwhile=crashes.next_after,
+    )
 
 
 async def _load(
@@ -81,7 +116,7 @@ async def _load(
     crashes: Crashes,
     lag: LagMeter,
 ) -> Outcome:
-    console.print(f"Placing {len(baskets):,} baskets, {in_flight} at a time, and moving the orders on")
+    console.print(f"Placing {len(baskets):,} baskets as orders, {in_flight} at a time")
     with progress_bar(console, "baskets", total=len(baskets)) as advance:
 
         def on_done(_: int) -> None:
@@ -89,7 +124,7 @@ async def _load(
             crashes.basket_done()
 
         loader = Loader(
-            command_api, in_flight=in_flight, move_on=True, on_acknowledged=lag.acknowledged, on_done=on_done
+            command_api, in_flight=in_flight, move_on=False, on_acknowledged=lag.acknowledged, on_done=on_done
         )
         return await loader.load(baskets)
 
@@ -110,20 +145,41 @@ async def _problems_after(lag: LagMeter, outcome: Outcome, crashes: Crashes) -> 
 
 
 async def _reconcile(
-    query_api: ServiceClient, outcome: Outcome, crashes: Crashes, lag: LagMeter, problems: list[str]
+    clients: Mapping[str, ServiceClient],
+    baskets: Sequence[Basket],
+    supply: Mapping[str, int],
+    outcome: Outcome,
+    settled: Settled,
+    crashes: Crashes,
+    lag: LagMeter,
+    problems: list[str],
 ) -> Report:
-    expected = figures_of_file(SAMPLE_FILE)
     try:
         got = await observed_figures(
-            query_api,
-            outcome.position,
-            customers={basket.customer_id for basket in read_sample()},
-            days=expected.days,
+            clients[QUERY_API],
+            settled.position,
+            customers={basket.customer_id for basket in baskets},
+            days=figures_of_file(SAMPLE_FILE, len(baskets)).days,
             refusals=outcome.refusals,
+        )
+        fulfilled = await fulfilment_figures(
+            clients[QUERY_API], clients[PAYMENT_PROVIDER], SANDBOX_KEY, clients[MAIL_SINK], settled.position
         )
     except UnexpectedAnswer as error:
         raise CommandFailed(str(error)) from error
-    return Report(expected, got, outcome, crashes.done, lag.samples, problems)
+    endings = {order_id: order.status for order_id, order in got.orders.items()}
+    expected = figures_of_file(SAMPLE_FILE, len(baskets), endings)
+    return Report(
+        expected,
+        got,
+        outcome,
+        crashes.done,
+        lag.samples,
+        problems,
+        fulfilled,
+        fulfilment_differences(baskets, supply, endings, fulfilled),
+        settled,
+    )
 
 
 async def _keep(console: Console, supervisor: Supervisor, data_dir: Path) -> None:

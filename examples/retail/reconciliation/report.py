@@ -71,14 +71,15 @@ def _agreeing(expected: Mapping[str, object], got: Mapping[str, object]) -> tupl
 
 def _of_day(figures: Figures, day: str, field: str) -> str:
     sales = figures.days.get(day, Sales())
-    return _dollars(sales.amount) if field == "amount" else _count(getattr(sales, field))
+    return dollars(sales.amount) if field == "amount" else _count(getattr(sales, field))
 
 
 def _total(sales: Mapping[str, Sales]) -> str:
-    return _dollars(sum(one.amount for one in sales.values()))
+    return dollars(sum(one.amount for one in sales.values()))
 
 
-def _dollars(cents: int) -> str:
+def dollars(cents: int) -> str:
+    """For people."""
     sign, cents = ("-" if cents < 0 else ""), abs(cents)
     return f"{sign}{cents // 100:,}.{cents % 100:02d} USD"
 
