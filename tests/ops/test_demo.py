@@ -8,10 +8,12 @@ from examples.retail.baskets.sample import SAMPLE_FILE, read_sample
 from examples.retail.loading.loader import Loader
 from examples.retail.loading.outcome import Outcome
 from examples.retail.reconciliation.expected import figures_of_file
-from examples.retail.reconciliation.figures import OrderFigures, differences
+from examples.retail.reconciliation.figures import Difference, OrderFigures, differences
+from examples.retail.reconciliation.fulfilment import Charge, FulfilmentFigures, StockFigures
 from ops.demo.crashes import Crash
 from ops.demo.lag import LagMeter, LagSample, percentile
 from ops.demo.report import Report, print_report
+from ops.demo.settling import Settled
 from tests.examples.retail.fake_shop import FakeShop, observed, open_shop
 
 
@@ -33,11 +35,16 @@ def test_the_report_of_an_exact_run() -> None:
     figures = figures_of_file(SAMPLE_FILE)
     crash = Crash("node", 200, killed_at=10.0, ready_at=12.5)
     lag = [LagSample(5.0, 0.010), LagSample(11.0, 1.5)]
-    report = Report(figures, figures, Outcome(baskets=1000, seconds=2.0), [crash], lag, [])
+    fulfilled = FulfilmentFigures({"1": StockFigures(5, 3, 2)}, {"basket-1": Charge("succeeded", 1234, 0)})
+    report = Report(
+        figures, figures, Outcome(baskets=1000, seconds=2.0), [crash], lag, [], fulfilled, [], Settled(7, 4.0)
+    )
     text = _printed(report)
     assert report.exact
     assert "Exact" in text
     assert "DIFFERS" not in text
+    assert "12.34 USD" in text
+    assert "Every order at its end 4.0 s after the last was placed" in text
     assert "kill -9 node after 200 baskets: ready again after 2.5 s" in text
     assert "every service up: p50 10 ms, p99 10 ms (1 commands)" in text
     assert "crashes included: p50 10 ms, p99 1,500 ms (2 commands)" in text
@@ -47,14 +54,26 @@ def test_the_report_lists_each_difference() -> None:
     expected, got = figures_of_file(SAMPLE_FILE), figures_of_file(SAMPLE_FILE)
     got.days["2017-01-01"] = replace(got.days["2017-01-01"], amount=1)
     got.orders["basket-1"] = OrderFigures("household-1", "pending", 1, 0)
-    report = Report(expected, got, Outcome(), [], [], ["the projector is not back"])
+    stock = [Difference("stock", "1", StockFigures(5, 3, 2), None)]
+    report = Report(
+        expected,
+        got,
+        Outcome(),
+        [],
+        [],
+        ["the projector is not back"],
+        FulfilmentFigures(),
+        stock,
+        Settled(7, 4.0),
+    )
     text = _printed(report)
     assert not report.exact
-    assert "NOT exact: 3 differences or problems" in text
+    assert "NOT exact: 4 differences or problems" in text
     assert "order basket-1: expected None, got OrderFigures" in text
     assert "day 2017-01-01: expected" in text
     assert "the projector is not back" in text
-    assert text.count("DIFFERS") >= 2
+    assert "stock 1: expected StockFigures" in text
+    assert text.count("DIFFERS") >= 4
 
 
 def _printed(report: Report) -> str:

@@ -7,7 +7,7 @@ from rich.console import Console
 import ops
 from embedded.supervisor.service import ServiceSpec, State, SupervisedService, Timings
 from infrastructure.settings import load_settings
-from ops.stack.specs import EVENTSTORE_URI, MONGO_URI, Ports, stages
+from ops.stack.specs import EVENTSTORE_URI, MAIL_URL, MONGO_URI, PAYMENTS_URL, WEBHOOK_SECRET, Ports, stages
 from ops.stack.up_display import UpDisplay
 
 PORTS = Ports.from_base(9000)
@@ -19,7 +19,10 @@ def by_name(data_dir: Path, environment: dict[str, str]) -> dict[str, ServiceSpe
 
 def test_stores_first_then_what_needs_them(tmp_path: Path) -> None:
     names = [[spec.name for spec in stage] for stage in stages(tmp_path, "127.0.0.1", PORTS, {})]
-    assert names == [["node", "read-store"], ["command-api", "projector", "query-api"]]
+    assert names == [
+        ["node", "read-store", "payment-provider", "mail-sink"],
+        ["command-api", "projector", "query-api", "consumers", "process-manager", "payment-webhooks"],
+    ]
 
 
 def test_services_are_told_where_the_stand_ins_are(tmp_path: Path) -> None:
@@ -39,10 +42,33 @@ def test_services_are_told_where_the_stand_ins_are(tmp_path: Path) -> None:
 
 
 def test_a_store_that_runs_elsewhere_gets_no_stand_in(tmp_path: Path) -> None:
-    elsewhere = {EVENTSTORE_URI: "esdb://cluster:2113", MONGO_URI: "mongodb://replica-set"}
+    elsewhere = {
+        EVENTSTORE_URI: "esdb://cluster:2113",
+        MONGO_URI: "mongodb://replica-set",
+        PAYMENTS_URL: "https://payments.example",
+        MAIL_URL: "smtps://mail.example",
+    }
     services = by_name(tmp_path, elsewhere)
-    assert set(services) == {"command-api", "projector", "query-api"}
-    assert load_settings(services["projector"].environment).read_store.uri == "mongodb://replica-set"
+    assert set(services) == {"command-api", "projector", "query-api", "consumers", "process-manager"}
+    settings = load_settings(services["projector"].environment)
+    assert settings.read_store.uri == "mongodb://replica-set"
+    assert (settings.payments.url, settings.mail.url) == ("https://payments.example", "smtps://mail.example")
+
+
+def test_webhooks_of_a_provider_elsewhere_are_taken_where_its_secret_is_known(tmp_path: Path) -> None:
+    elsewhere = {PAYMENTS_URL: "https://payments.example", WEBHOOK_SECRET: "of theirs"}
+    assert "payment-webhooks" in by_name(tmp_path, elsewhere)
+
+
+def test_the_sandbox_and_its_merchants_agree(tmp_path: Path) -> None:
+    services = by_name(tmp_path, {})
+    provider, settings = services["payment-provider"], load_settings(services["consumers"].environment)
+    given = dict(zip(provider.command[5::2], provider.command[6::2], strict=True))
+    assert settings.payments.url == provider.url
+    assert (settings.payments.key, settings.payments.webhook_secret) == (given["--key"], given["--webhook-secret"])
+    assert given["--webhook-url"] == services["payment-webhooks"].url + "/payment-webhooks"
+    assert settings.command_calls.url == services["command-api"].url
+    assert settings.mail.url == f"smtp://127.0.0.1:{PORTS.smtp}"
 
 
 def test_ports_chosen_one_by_one() -> None:

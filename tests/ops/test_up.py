@@ -59,7 +59,18 @@ async def test_up_runs_restarts_and_stops_every_service(tmp_path: Path) -> None:
     run_directory = RunDirectory(tmp_path)
     async with running_stack(tmp_path) as up:
         services = run_directory.read_services()
-        assert set(services) == {"node", "read-store", "command-api", "projector", "query-api"}
+        assert set(services) == {
+            "node",
+            "read-store",
+            "payment-provider",
+            "mail-sink",
+            "command-api",
+            "projector",
+            "query-api",
+            "consumers",
+            "process-manager",
+            "payment-webhooks",
+        }
         assert await status(tmp_path) == 0
         os.kill(services["query-api"].pid or 0, signal.SIGKILL)
         async with asyncio.timeout(60):
@@ -89,12 +100,12 @@ async def test_nothing_outlives_a_killed_up_and_the_next_one_starts(tmp_path: Pa
 
 
 async def test_the_demo_is_exact() -> None:
-    demo = await asyncio.create_subprocess_exec(*EVENTFOLD, "demo", stdout=PIPE, cwd=ROOT)
-    async with asyncio.timeout(200):
+    demo = await asyncio.create_subprocess_exec(*EVENTFOLD, "demo", "--baskets", "120", stdout=PIPE, cwd=ROOT)
+    async with asyncio.timeout(220):
         output, _ = await demo.communicate()
     text = output.decode()
     assert demo.returncode == 0, text
-    assert text.count("kill -9") == 6, "three kills, told when they happen and summed up at the end"
+    assert text.count("kill -9") == 12, "six kills, told when they happen and summed up at the end"
     assert "Exact: every order, customer and day is as the file says" in text
 
 

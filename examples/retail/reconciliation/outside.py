@@ -60,7 +60,7 @@ async def _charges(provider: ServiceClient, key: str) -> AsyncIterator[dict[str,
             yield item
         if not page["more"]:
             return
-        after = str(page["cursor"])
+        after = str(page["next"])
 
 
 async def _mails(mail_sink: ServiceClient) -> dict[str, Counter[str]]:
