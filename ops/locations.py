@@ -23,6 +23,10 @@ PAYMENT_WEBHOOKS = "payment-webhooks"
 PAYMENT_PROVIDER = "payment-provider"
 MAIL_SINK = "mail-sink"
 
+# What the sandbox provider asks of its merchants on this machine, when nothing else is set.
+SANDBOX_KEY = "sandbox-key"
+SANDBOX_SECRET = "sandbox-secret"  # noqa: S105 - of the sandbox, which moves no money
+
 
 def running_stack(data_dir: Path) -> dict[str, ServiceEntry]:
     """The services of the stack that runs on the data directory; empty when none runs.
@@ -57,6 +61,16 @@ def with_own_stores(data_dir: Path, settings: Settings) -> Settings:
     running = running_stack(data_dir)
     stores = {NODE: "eventstore_uri", READ_STORE: "mongo_uri"}
     return settings.changed(**{field: running[name].url for name, field in stores.items() if name in running})
+
+
+def with_own_provider(data_dir: Path, settings: Settings) -> Settings:
+    """The settings with the sandbox provider of the running stack, where it has one, as the payment provider."""
+    running = running_stack(data_dir)
+    if PAYMENT_PROVIDER not in running:
+        return settings
+    return settings.changed(
+        payments_url=running[PAYMENT_PROVIDER].url, payments_key=settings.payments.key or SANDBOX_KEY
+    )
 
 
 def short_url(url: str) -> str:

@@ -9,7 +9,7 @@ from embedded.mail_sink.smtp import SinkHandler
 
 
 def application(mails: Mails, handler: SinkHandler) -> web.Application:
-    """`GET /mails`, `GET` and `PUT /faults`, `GET /health/live`."""
+    """`GET /mails`, `GET` and `PUT /faults`, `GET /health/live` and `/health/ready`."""
 
     async def live(_request: web.Request) -> web.Response:
         return _json({"status": "alive"})
@@ -33,6 +33,7 @@ def application(mails: Mails, handler: SinkHandler) -> web.Application:
     app.add_routes(
         [
             web.get("/health/live", live),
+            web.get("/health/ready", live),
             web.get("/mails", listed),
             web.get("/faults", faults),
             web.put("/faults", set_faults),

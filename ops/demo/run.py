@@ -29,9 +29,9 @@ from ops.demo.lag import LagMeter
 from ops.demo.report import Report, print_report
 from ops.demo.settling import Settled, until_settled
 from ops.errors import CommandFailed
-from ops.locations import COMMAND_API, MAIL_SINK, PAYMENT_PROVIDER, PROJECTOR, QUERY_API, short_url
+from ops.locations import COMMAND_API, MAIL_SINK, PAYMENT_PROVIDER, PROJECTOR, QUERY_API, SANDBOX_KEY, short_url
 from ops.output import progress_bar
-from ops.stack.specs import SANDBOX_KEY, Ports, stages
+from ops.stack.specs import Ports, stages
 from ops.stack.supervision import supervised
 
 HOST = "127.0.0.1"
@@ -196,7 +196,7 @@ async def _keep(console: Console, supervisor: Supervisor, data_dir: Path) -> Non
 
 def _print_urls(console: Console, supervisor: Supervisor) -> None:
     for name, service in supervisor.services.items():
-        console.print(f"  {name:<12} {short_url(service.spec.url)}", markup=False, soft_wrap=True)
+        console.print(f"  {name:<16} {short_url(service.spec.url)}", markup=False, soft_wrap=True)
 
 
 def _environment() -> dict[str, str]:

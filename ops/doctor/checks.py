@@ -125,7 +125,10 @@ def _unbuilt(facts: Facts) -> Iterator[Finding]:
         )
     for name in sorted(facts.known.consumers - facts.consumers.keys()):
         yield Finding(
-            "behind", f"consumer {name}", "it has never run", "start it: eventfold up, or: eventfold consumers"
+            "behind",
+            f"consumer {name}",
+            "it has never run",
+            "start it: eventfold up, or: eventfold consumers, eventfold process-manager",
         )
 
 
@@ -161,7 +164,9 @@ def _subject(target: TargetFacts) -> str:
 
 
 def _runs(target: TargetFacts) -> str:
-    return f"eventfold up, or: eventfold {'consumers' if target.role == 'consumer' else 'projector'}"
+    if target.role == "consumer":
+        return "eventfold up, or: eventfold consumers, eventfold process-manager"
+    return "eventfold up, or: eventfold projector"
 
 
 def _lag(target: TargetFacts) -> str:

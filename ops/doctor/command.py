@@ -109,7 +109,8 @@ def _known(store: "ReadStore") -> "Known":
 
     return Known(
         frozenset(view.name for view in APPLICATION.views),
-        frozenset(create(store).name for create in APPLICATION.consumers),
+        frozenset(create(store).name for create in APPLICATION.consumers)
+        | {process.name for process in APPLICATION.processes},
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops.errors import EXIT_FAILED, CommandFailed
-from ops.locations import command_api_url, with_own_stores
+from ops.locations import command_api_url, with_own_provider, with_own_stores
 from ops.options import add_data_dir, settings
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 RECONCILE = """\
 Compare every payment of the log with the provider's list of charges: charges that we do not know, or think failed,
 amounts that differ, refunds that are missing. What differs is looked at a second time, so that what is under way at the
-moment does not count. The provider is that of EVENTFOLD_PAYMENTS_URL and EVENTFOLD_PAYMENTS_KEY.
+moment does not count. The provider is that of --data-dir, else that of
+EVENTFOLD_PAYMENTS_URL and EVENTFOLD_PAYMENTS_KEY.
 
 Exit status: 0 when both sides agree, if need be after --apply; 1 when something differs.
 """
@@ -46,7 +47,9 @@ def add_parser(commands: Any) -> None:
     )
     reconcile.add_argument("--json", action="store_true", help="print JSON")
     add_data_dir(reconcile, "the data directory of the running `eventfold up`")
-    reconcile.add_argument("--provider", metavar="URL", help="the provider (default: EVENTFOLD_PAYMENTS_URL)")
+    reconcile.add_argument(
+        "--provider", metavar="URL", help="the provider (default: that of --data-dir, else EVENTFOLD_PAYMENTS_URL)"
+    )
     reconcile.add_argument("--command-api", metavar="URL", help="where --apply records what was missed")
     reconcile.set_defaults(run=run)
 
@@ -74,7 +77,8 @@ async def _reconcile(args: argparse.Namespace) -> "tuple[Reconciled, int, dict[s
     from infrastructure.resilience import DependencyUnavailable
     from ops.payments.reconciliation import Reconciliation
 
-    chosen = with_own_stores(Path(args.data_dir), settings())
+    data_dir = Path(args.data_dir)
+    chosen = with_own_provider(data_dir, with_own_stores(data_dir, settings()))
     if args.provider:
         chosen = chosen.changed(payments_url=args.provider)
     log, provider = EventStore.from_settings(chosen), SandboxProvider.from_settings(chosen)

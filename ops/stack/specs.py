@@ -26,6 +26,8 @@ from ops.locations import (
     PROJECTOR,
     QUERY_API,
     READ_STORE,
+    SANDBOX_KEY,
+    SANDBOX_SECRET,
 )
 
 EVENTSTORE_URI = f"{PREFIX}EVENTSTORE_URI"
@@ -34,10 +36,6 @@ PAYMENTS_URL = f"{PREFIX}PAYMENTS_URL"
 PAYMENTS_KEY = f"{PREFIX}PAYMENTS_KEY"
 WEBHOOK_SECRET = f"{PREFIX}PAYMENTS_WEBHOOK_SECRET"
 MAIL_URL = f"{PREFIX}MAIL_URL"
-
-# What the sandbox provider asks of its merchants on this machine, when nothing else is set.
-SANDBOX_KEY = "sandbox-key"
-SANDBOX_SECRET = "sandbox-secret"  # noqa: S105 - of the sandbox, which moves no money
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +212,7 @@ def _mail_sink(data_dir: Path, ports: Ports, environment: Mapping[str, str]) -> 
         host=host,
         port=ports.mail_sink,
         url=url,
-        ready=lambda: http_ready(f"{url}/health/live"),
+        ready=lambda: http_ready(f"{url}/health/ready"),
         environment=environment,
     )
 

@@ -49,9 +49,9 @@ class UpDisplay:
         if self._live:
             self._live.update(service_table(self._services.values()), refresh=True)
         elif service.state is State.READY:
-            self._line(f"{service.spec.name:<12} {short_url(service.spec.url)}  pid {service.pid}  ready")
+            self._line(f"{service.spec.name:<16} {short_url(service.spec.url)}  pid {service.pid}  ready")
         elif service.state is State.RESTARTING:
-            self._line(f"{service.spec.name:<12} {describe_exit(service.last_exit or 0)}; starting it again")
+            self._line(f"{service.spec.name:<16} {describe_exit(service.last_exit or 0)}; starting it again")
 
     def all_ready(self, supervisor: Supervisor) -> None:
         """Everything runs."""

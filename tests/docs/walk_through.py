@@ -9,11 +9,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 # What differs from run to run.
-VOLATILE = {"position", "created_at", "updated_at", "confirmed_at", "dispatched_at", "delivered_at"}
-VOLATILE |= {"placed_position", "dispatched_position"}
+VOLATILE = {
+    "position",
+    "created_at",
+    "updated_at",
+    "confirmed_at",
+    "cancelled_at",
+    "shipped_at",
+    "dispatched_at",
+    "delivered_at",
+}
+VOLATILE |= {"placed_position", "dispatched_position", "opened_position", "requested_position"}
+VOLATILE |= {"opened_at", "requested_at", "charged_at", "charge_id"}
+# For what the documents say will be so in a moment, in seconds.
+PATIENCE = 60.0
 # The day on which the documents say that something was done now.
 TODAY = "2026-03-14"
 
@@ -44,21 +57,22 @@ def stack(root: Path, data_dir: Path) -> Iterator[dict[str, int]]:
         up.wait(30)
 
 
-def steps(document: str) -> Iterator[tuple[str, Any]]:
-    """Every command of the document's console blocks, with the JSON that stands under it."""
-    for block in re.findall(r"<!-- run -->\n```console\n(.*?)```", document, re.DOTALL):
+def steps(document: str) -> Iterator[tuple[str, Any, bool]]:
+    """Every command of the document's console blocks, with the JSON that stands under it, and whether it is so only
+    after a moment."""
+    for when, block in re.findall(r"<!-- (run|run until) -->\n```console\n(.*?)```", document, re.DOTALL):
         lines = block.splitlines()
         assert len(lines) % 2 == 0
         for command, answer in zip(lines[::2], lines[1::2], strict=True):
             assert command.startswith("$ ")
-            yield command[2:], json.loads(answer)
+            yield command[2:], json.loads(answer), when == "run until"
 
 
 def follow(document: str, ports: dict[str, int], cwd: Path, *, dated: bool = False) -> int:
     """Carries every step out, in order; answers how many. With `dated`, TODAY in them is the day of the run."""
     usual = {"8001": "command-api", "8002": "query-api", "8003": "projector"}
     position, number = None, 0
-    for command, documented in steps(document):
+    for command, documented, later in steps(document):
         for port, service in usual.items():
             command = command.replace(f"localhost:{port}", f"127.0.0.1:{ports[service]}")
         if position is not None:
@@ -68,12 +82,18 @@ def follow(document: str, ports: dict[str, int], cwd: Path, *, dated: bool = Fal
             if f"to={TODAY}" in command:
                 command = command.replace(f"{TODAY}", today)
             documented = json.loads(json.dumps(documented).replace(f'"{TODAY}"', f'"{today}"'))
-        ran = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True, timeout=60, cwd=cwd)
-        answer = json.loads(ran.stdout)
+        answer, until = _answer(command, cwd), monotonic() + PATIENCE
+        while later and monotonic() < until and _without_volatile(answer) != _without_volatile(documented):
+            answer = _answer(command, cwd)
         position = answer.get("position", position)
         assert _without_volatile(answer) == _without_volatile(documented), command
         number += 1
     return number
+
+
+def _answer(command: str, cwd: Path) -> Any:
+    ran = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True, timeout=60, cwd=cwd)
+    return json.loads(ran.stdout)
 
 
 def _without_volatile(answer: Any) -> Any:

@@ -97,7 +97,7 @@ def test_nothing_is_wrong(well: Facts) -> None:
 
 
 PROJECTOR = "eventfold up, or: eventfold projector"
-CONSUMERS = "eventfold up, or: eventfold consumers"
+CONSUMERS = "eventfold up, or: eventfold consumers, eventfold process-manager"
 LIVE, CANDIDATE, PREVIOUS, RELAY = (
     "view sums, sums_v1",
     "view sums, sums_v1_r2 (candidate)",

@@ -77,7 +77,7 @@ async def shop(
     given = {"eventstore_uri": node_uri(node.port), "mongo_uri": database.uri, "mongo_database": database.name}
     async with (
         fleet_over(folder, node, database, *names, **settings) as fleet,
-        running("query_api", folder, **given) as queries,
+        running("query_api", folder, at_least_timeout="60", **given) as queries,
     ):
         async with appending(fleet.log, choose, "r", poison=0, history=orders) as appender:
             await fleet.drained()
