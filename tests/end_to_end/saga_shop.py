@@ -99,7 +99,7 @@ class SagaShop:
         for one in started:
             await one.start()
         for one in started:
-            await until(one.answers, f"{one.name} answers", 60)
+            await until(one.answers, f"{one.name} answers", 120)
 
     async def kill(self, victim: Service) -> None:
         """Kills it, and starts it again at once."""
@@ -109,9 +109,9 @@ class SagaShop:
     async def answers(self, service: Service) -> None:
         """Waits until it can be used again. The provider is told its faults again: it has forgotten them."""
         if service is self.node:
-            await until(self._node_answers, "the node answers", 60)
+            await until(self._node_answers, "the node answers", 120)
             return
-        await until(service.answers, f"{service.name} answers", 60)
+        await until(service.answers, f"{service.name} answers", 120)
         if service is self.provider:
             await self.goes_wrong(**self._faults)
 
