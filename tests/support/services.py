@@ -62,6 +62,10 @@ class Service:
             )
 
     @property
+    def was_started(self) -> bool:
+        return self._process is not None
+
+    @property
     def running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
