@@ -16,7 +16,15 @@ from infrastructure.settings import PREFIX, load_settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "deploy" / "compose.yaml"
-OURS = {"command-api": "8001", "projector": "8003", "query-api": "8002"}
+OURS = {
+    "command-api": "8001",
+    "query-api": "8002",
+    "projector": "8003",
+    "consumers": "8004",
+    "process-manager": "8005",
+    "payment-webhooks": "8022",
+}
+NO_READ_STORE = {"command-api", "payment-webhooks"}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +51,7 @@ def test_our_services_get_settings_that_exist(compose: Any, name: str) -> None:
     settings = load_settings(environment)
     assert settings.http.host == "0.0.0.0"
     assert settings.event_store.uri.startswith("esdb://eventstore:2113")
-    if name != "command-api":
+    if name not in NO_READ_STORE:
         assert settings.read_store.uri.startswith("mongodb://mongodb:27017/")
 
 
@@ -69,6 +77,16 @@ def test_ports_and_health_checks_meet_where_the_service_listens(compose: Any, na
     compile(service["healthcheck"]["test"][-1], "health check", "exec")
 
 
+def test_the_sandbox_and_those_who_use_it_agree(compose: Any) -> None:
+    services = compose["services"]
+    options = dict(part.lstrip("-").split("=", 1) for part in services["payment-provider"]["command"][1:])
+    webhooks, consumers = (load_settings(services[name]["environment"]) for name in ("payment-webhooks", "consumers"))
+    assert options["webhook-url"] == f"http://payment-webhooks:{webhooks.http.payment_webhooks_port}/payment-webhooks"
+    assert consumers.payments.url == "http://payment-provider:8021"
+    assert (consumers.payments.key, webhooks.payments.webhook_secret) == ("sandbox-key", "sandbox-secret")
+    assert consumers.command_calls.url == "http://command-api:8000"
+
+
 def test_every_port_is_on_the_loopback_address(compose: Any) -> None:
     for service in compose["services"].values():
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
@@ -80,6 +98,8 @@ def test_each_service_waits_for_the_health_of_what_it_needs(compose: Any) -> Non
     assert services["command-api"]["depends_on"] == {"eventstore": healthy}
     for name in ("projector", "query-api"):
         assert services[name]["depends_on"] == {"eventstore": healthy, "mongodb": healthy}
+    for name in ("consumers", "process-manager"):
+        assert services[name]["depends_on"] == {"eventstore": healthy, "mongodb": healthy, "command-api": healthy}
     assert all("healthcheck" in service for service in services.values())
 
 
