@@ -22,6 +22,7 @@ def diagnose(facts: Facts) -> list[Finding]:
         *_orphans(facts),
         *_unknown(facts),
         *_requests(facts),
+        *_instances(facts),
     ]
 
 
@@ -154,6 +155,18 @@ def _requests(facts: Facts) -> Iterator[Finding]:
         if facts.now - request.requested_at > REQUEST_TIMEOUT:
             detail = f"a replay of dead letters of {request.consumer} was asked for and is not done"
             yield Finding("stuck", f"request {request.request}", detail, APPLY, RemoveRequest(request.request))
+
+
+def _instances(facts: Facts) -> Iterator[Finding]:
+    for one in facts.instances:
+        subject = f"process {one.process}, {one.instance}"
+        if one.overdue:
+            detail = f"its timer {one.overdue} was due {(facts.now - one.due_at) // 1000} s ago and has not fired"
+            yield Finding("behind", subject, detail, "start it: eventfold up, or: eventfold process-manager")
+        else:
+            detail = f"it waits for an operator: {', '.join(one.failed_steps)} failed"
+            mend = f"eventfold sagas show {one.instance}; then eventfold sagas retry, or resolve --reason"
+            yield Finding("stuck", subject, detail, mend)
 
 
 def _subject(target: TargetFacts) -> str:

@@ -111,6 +111,7 @@ def _known(store: "ReadStore") -> "Known":
         frozenset(view.name for view in APPLICATION.views),
         frozenset(create(store).name for create in APPLICATION.consumers)
         | {process.name for process in APPLICATION.processes},
+        frozenset(process.name for process in APPLICATION.processes),
     )
 
 

@@ -11,7 +11,8 @@ from infrastructure.clock import now_millis
 from infrastructure.event_store import EventStore
 from infrastructure.read_store import Comparison, Page, ReadStore, StoredDocument, Where
 from infrastructure.view_registry import VIEW_RECORDS, ViewRecord
-from ops.doctor.facts import KEPT_BY_TARGET, Facts, Known, Role, TargetFacts
+from ops.doctor.facts import KEPT_BY_TARGET, Facts, InstanceFacts, Known, Role, TargetFacts
+from process_manager.instances.index import NEVER, InstanceIndex
 from subscriptions.coordination.plain_workload import ConsumerRecord, ConsumerRecords
 from subscriptions.membership.leases import NOBODY, Leases, LeaseState
 from subscriptions.membership.member import MEMBERS, Member, PartitionReport
@@ -20,6 +21,8 @@ from subscriptions.parking.parked_events import COLLECTION as PARKED_EVENTS
 from subscriptions.replaying.requests import REQUESTS, ReplayRequest
 
 _MOST = 1000
+# How long after it is due a timer may fire, in milliseconds, before it counts as overdue.
+_TIMER_GRACE = 10_000
 # Names of builds are made from versions and numbers; so many of the last ones are looked for when no record names them.
 _LAST_BUILDS = 50
 
@@ -63,6 +66,7 @@ class Examination:
             orphans=await self._orphans(views, consumers, [target for target, _ in targets]),
             requests=await self._requests(),
             now=now_millis(),
+            instances=[one async for one in self._instances()],
         )
 
     async def _views(self) -> dict[str, ViewRecord]:
@@ -155,6 +159,14 @@ class Examination:
         async for _ in self._store.scan(collection):
             return True
         return False
+
+    async def _instances(self) -> AsyncIterator[InstanceFacts]:
+        index = InstanceIndex(self._store)
+        for process in sorted(self._known.processes):
+            for one in await index.page(process, status="stuck", before=NEVER, limit=_MOST):
+                yield InstanceFacts(process, one.instance, failed_steps=one.failed_steps)
+            for one in await index.overdue(process, now_millis() - _TIMER_GRACE, limit=_MOST):
+                yield InstanceFacts(process, one.instance, overdue=one.next_timer, due_at=one.next_timer_at)
 
     async def _requests(self) -> list[ReplayRequest]:
         found = await self._store.page(REQUESTS, Page({}, by="requested_at", limit=_MOST))

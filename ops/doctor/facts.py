@@ -21,10 +21,12 @@ Role = Literal["live", "candidate", "previous", "consumer"]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the code that runs the doctor can do: names of views and of other consumers."""
+    """What the code that runs the doctor can do: names of views, of other consumers, and which of those are
+    processes."""
 
     views: frozenset[str]
     consumers: frozenset[str]
+    processes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,22 @@ class TargetFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class InstanceFacts:
+    """An instance of a process that needs somebody: its `failed_steps` wait for an operator, or its timer `overdue`
+    should have fired at `due_at` (epoch milliseconds)."""
+
+    process: str
+    instance: str
+    failed_steps: Sequence[str] = ()
+    overdue: str = ""
+    due_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """`end` is the position of the log's newest event. `orphans` are the targets for which something is stored though
-    no record names them, with the collections where it is; `requests` are replays asked for and not withdrawn."""
+    no record names them, with the collections where it is; `requests` are replays asked for and not withdrawn;
+    `instances` are those of processes that are stuck, or whose timers are due and have not fired."""
 
     known: Known
     end: int | None
@@ -66,3 +81,4 @@ class Facts:
     orphans: Mapping[str, Sequence[str]]
     requests: Sequence[ReplayRequest]
     now: int
+    instances: Sequence[InstanceFacts] = ()

@@ -86,6 +86,12 @@ class InstanceIndex:
         )
         return [msgspec.convert(document.fields, InstanceRecord) for _, document in found]
 
+    async def overdue(self, process: str, before: int, *, limit: int) -> list[InstanceRecord]:
+        """Those whose next timer was due before a time and has not fired, the longest due first."""
+        where: dict[str, Any] = {"process": process, "attention_at": Comparison(above=NOW, below=before)}
+        found = await self._store.page(COLLECTION, Page(where, "attention_at", min(limit, _LARGEST_PAGE)))
+        return [msgspec.convert(document.fields, InstanceRecord) for _, document in found]
+
     async def count(self, process: str, status: str) -> int:
         """How many instances of a process are in a state."""
         return await self._store.count(COLLECTION, {"process": process, "status": status})

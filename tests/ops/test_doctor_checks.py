@@ -9,7 +9,7 @@ from infrastructure.checkpoints import Target
 from infrastructure.view_registry import ViewRecord
 from infrastructure.view_registry.transitions import first_record
 from ops.doctor.checks import REQUEST_TIMEOUT, STUCK_AFTER, diagnose
-from ops.doctor.facts import Facts, Known, TargetFacts
+from ops.doctor.facts import Facts, InstanceFacts, Known, TargetFacts
 from ops.doctor.findings import Cancel, Finding, Forget, Rebuild, RemoveRequest, RemoveTarget, Retry
 from subscriptions.membership.member import Member, PartitionReport
 from subscriptions.operating.lag import NO_LAG, Lag
@@ -169,6 +169,17 @@ def test_what_is_wrong_and_what_mends_it(wrong: Facts, kind: str, subject: str, 
     finding = one(wrong)
     assert (finding.kind, finding.subject, finding.remedy) == (kind, subject, remedy)
     assert finding.mend.endswith(mend), finding.mend
+
+
+def test_instances_that_are_stuck_or_late() -> None:
+    stuck = InstanceFacts("fulfilment", "o-1", failed_steps=["release:tea", "cancel"])
+    late = InstanceFacts("fulfilment", "o-2", overdue="payment", due_at=NOW - 90_000)
+    first, second = diagnose(facts(instances=[stuck, late]))
+    assert (first.kind, first.subject, first.remedy) == ("stuck", "process fulfilment, o-1", None)
+    assert "release:tea, cancel failed" in first.detail
+    assert "eventfold sagas show o-1" in first.mend
+    assert (second.kind, second.remedy) == ("behind", None)
+    assert "payment was due 90 s ago" in second.detail
 
 
 def test_a_view_that_living_processes_know_is_not_orphaned() -> None:
