@@ -76,7 +76,7 @@ def problem_response(_request: Request[Any, Any, Any], problem: Problem) -> Resp
     )
 
 
-_HTTP_KINDS = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "media-type"}
+_HTTP_KINDS = {404: "no-such-path", 405: "method-not-allowed", 413: "too-large", 415: "media-type"}
 _HTTP_TITLES = {
     404: "There is nothing at this path",
     405: "The method is not allowed",

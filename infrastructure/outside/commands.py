@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from domain.model.identifiers import is_identifier
 from infrastructure.outside.http_client import HttpClient, JsonResponse, UnusableResponse
 from infrastructure.resilience import Policy
 from infrastructure.settings import Settings
@@ -80,15 +81,20 @@ class CommandClient:
         key: str,
         correlation_id: str | None = None,
     ) -> CommandAnswer:
-        """As CommandSender says. A refusal is an answer; that others kept changing the aggregate at the same moment is
-        none, and is repeated like a fault."""
+        """As CommandSender says. A refusal is an answer; that others kept changing the aggregate at the same moment, or
+        that there is no such path, is none, and is repeated like a fault."""
+        if not is_identifier(aggregate_id):
+            # Some of them would not even reach the command: a slash makes another path of it.
+            return CommandAnswer(
+                False, 400, "invalid-command", f"{aggregate_id[:100]!r} can't be the id of an aggregate"
+            )
         headers = {"Idempotency-Key": key, "Eventfold-Actor": self._actor}
         if correlation_id is not None:
             headers["X-Correlation-ID"] = correlation_id
         path = "/" + "/".join(quote(part, safe="") for part in (plural, aggregate_id, action) if part)
         method = "POST" if action else "PUT"
         response = await self._http.request(
-            method, path, json=body, headers=headers, idempotent=True, is_transient=_is_contended
+            method, path, json=body, headers=headers, idempotent=True, is_transient=_is_no_answer
         )
         return _accepted(response, path) if response.status < 300 else _refused(response)
 
@@ -96,8 +102,13 @@ class CommandClient:
         await self._http.close()
 
 
-def _is_contended(response: JsonResponse) -> bool:
-    return response.status == 409 and _text(response.body, "type") == f"{_TYPES}contended"
+def _is_no_answer(response: JsonResponse) -> bool:
+    """Whether it says nothing of the command: others kept changing the aggregate, or there is no such command at the
+    address, because it is not a command API's, or one of another release."""
+    kind = _text(response.body, "type")
+    if response.status in (404, 405):
+        return not kind.startswith(_TYPES) or kind in (f"{_TYPES}no-such-path", f"{_TYPES}method-not-allowed")
+    return response.status == 409 and kind == f"{_TYPES}contended"
 
 
 def _accepted(response: JsonResponse, path: str) -> CommandAnswer:

@@ -148,9 +148,9 @@ async def test_ids_with_path_tricks_are_refused(api, path):
 
 
 async def test_unknown_paths_and_methods_are_problems_too(http, lamp_id):
-    assert_problem(await send(http, "GET", "/nothing"), 404, "not-found")
+    assert_problem(await send(http, "GET", "/nothing"), 404, "no-such-path")
     assert_problem(await send(http, "PATCH", f"/lamps/{lamp_id}"), 405, "method-not-allowed")
-    assert_problem(await send(http, "POST", f"/lamps/{lamp_id}/explode"), 404, "not-found")
+    assert_problem(await send(http, "POST", f"/lamps/{lamp_id}/explode"), 404, "no-such-path")
 
 
 async def test_an_unknown_aggregate(api, http, lamp_id):

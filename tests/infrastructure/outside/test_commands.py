@@ -67,6 +67,9 @@ async def test_a_refusal_is_an_answer(refusal: bytes, code: str, detail: str) ->
         problem("500 Error", "unreadable-history", "an event"),
         problem("503 Unavailable", "unavailable", "no store"),
         response("502 Bad Gateway", b"<html>"),
+        problem("404 Not Found", "no-such-path", "another release"),
+        response("404 Not Found", b"{}"),
+        response("405 Method Not Allowed", b"{}"),
         b"",
         DONE[:-9],
     ],
@@ -78,6 +81,13 @@ async def test_what_may_pass_is_repeated_and_else_stays_unknown(moment: bytes) -
     async with answered(moment, retries=2) as client:
         with pytest.raises(DependencyUnavailable, match="commands: POST /orders/o-1/confirm"):
             await client.send("orders", "o-1", "confirm", {}, key="k-1")
+
+
+@pytest.mark.parametrize("aggregate_id", ["a/b", "blue cup", "..", "", "a?b"])
+async def test_what_can_be_no_aggregate_is_refused_without_asking(aggregate_id: str) -> None:
+    async with answered() as client:
+        answer = await client.send("stock", aggregate_id, "reserve", {}, key="k-1")
+        assert (answer.accepted, answer.status, answer.code) == (False, 400, "invalid-command")
 
 
 async def test_one_aggregate_that_can_not_be_served_opens_nothing_for_the_others() -> None:
@@ -96,7 +106,7 @@ async def test_who_answers_like_no_command_api_is_none(body: bytes) -> None:
             await client.send("orders", "o-1", "confirm", {}, key="k-1")
 
 
-async def test_ids_stay_one_part_of_the_path() -> None:
+async def test_what_is_sent() -> None:
     seen: list[bytes] = []
 
     async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -105,10 +115,10 @@ async def test_ids_stay_one_part_of_the_path() -> None:
 
     async with raw_server(note) as server:
         client = commands(f"http://127.0.0.1:{server.port}")
-        await client.send("stock", "a/../b?c#d é", "reserve", {}, key="k-1", correlation_id="c-1")
+        await client.send("stock", "tea.2:b", "reserve", {}, key="k-1", correlation_id="c-1")
         await client.close()
     (head,) = seen
-    assert head.startswith(b"POST /stock/a%2F..%2Fb%3Fc%23d%20%C3%A9/reserve HTTP/1.1\r\n")
+    assert head.startswith(b"POST /stock/tea.2%3Ab/reserve HTTP/1.1\r\n")
     for header in (b"Idempotency-Key: k-1", b"X-Correlation-ID: c-1", b"Eventfold-Actor: tester"):
         assert header in head
 
