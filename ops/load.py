@@ -30,7 +30,15 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--baskets", type=count, default=1_000, metavar="N", help="how many (default: 1000)")
     parser.add_argument("--skip", type=int, default=0, metavar="K", help="leave out the first K (default: 0)")
     parser.add_argument("--in-flight", type=count, default=32, metavar="N", help="commands at a time (default: 32)")
-    parser.add_argument("--move-on", action="store_true", help="confirm, ship, deliver, cancel by the demo's rule")
+    parser.add_argument(
+        "--receive-stock", action="store_true", help="first receive as much of each article as the baskets want"
+    )
+    parser.add_argument(
+        "--move-on",
+        action="store_true",
+        help="confirm, ship, deliver, cancel by a fixed rule; where the process manager runs, it may have confirmed or "
+        "cancelled an order before",
+    )
     parser.add_argument("--resume", action="store_true", help="go on where the last load of this kind was interrupted")
     add_data_dir(parser, "the data directory of the running `eventfold up`")
     parser.add_argument("--command-api", metavar="URL", help="the command API, when it is not the one of --data-dir")
@@ -68,6 +76,8 @@ async def _load(args: argparse.Namespace, console: "Console", command_api: str) 
         console.print(f"Going on with basket {start:,}; the ones before were done.")
     if start >= end:
         raise CommandFailed("nothing is left to do: every one of these baskets was loaded before")
+    if args.receive_stock:
+        await _receive_stock(console, command_api, _baskets(start, end), args.in_flight)
     baskets = _baskets(start, end)
     progress_file = ProgressFile(progress_path, args.skip, start)
     connector = aiohttp.TCPConnector(limit=0)
@@ -87,6 +97,25 @@ async def _load(args: argparse.Namespace, console: "Console", command_api: str) 
                 progress_file.write()
                 _print_outcome(console, loader.outcome)
     return loader.outcome
+
+
+async def _receive_stock(console: "Console", command_api: str, baskets: "Iterator[Basket]", in_flight: int) -> None:
+    import aiohttp
+
+    from examples.retail.loading.stock_receipts import StockRefused, receive_stock
+    from examples.retail.stock import demand_of
+    from infrastructure.http.client import ServiceClient
+    from ops.output import progress_bar
+
+    demand = demand_of(baskets)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        with progress_bar(console, "articles", total=len(demand)) as advance:
+            try:
+                await receive_stock(
+                    ServiceClient(command_api, session), demand, in_flight=in_flight, on_done=lambda _: advance()
+                )
+            except StockRefused as error:
+                raise CommandFailed(str(error)) from error
 
 
 def _baskets(start: int, end: int) -> "Iterator[Basket]":
