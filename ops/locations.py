@@ -5,7 +5,6 @@ from pathlib import Path
 
 import msgspec
 
-from application import APPLICATION
 from embedded.supervisor.run_directory import RunDirectory, ServiceEntry
 from infrastructure.settings import Settings
 from ops.errors import CommandFailed
@@ -45,6 +44,8 @@ def running_stack(data_dir: Path) -> dict[str, ServiceEntry]:
 
 def service_urls(data_dir: Path, settings: Settings) -> dict[str, str]:
     """The base URLs of the HTTP services by name."""
+    from application import APPLICATION  # with all that its consumers need, which `--help` does not
+
     host = f"[{settings.http.host}]" if ":" in settings.http.host else settings.http.host
     configured = {
         COMMAND_API: f"http://{host}:{settings.http.command_api_port}",
