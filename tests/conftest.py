@@ -2,6 +2,11 @@
 
 import pytest
 import structlog
+from hypothesis import settings
+
+# How long an example takes is for benchmarks to say.
+settings.register_profile("eventfold", deadline=None)
+settings.load_profile("eventfold")
 
 
 @pytest.fixture(autouse=True, scope="session")

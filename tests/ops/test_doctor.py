@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
+import application
 from infrastructure.checkpoints import CHECKPOINTS
 from infrastructure.event_codec import EventMetadata
 from infrastructure.event_store import NO_STREAM, NewEvent
@@ -80,6 +82,8 @@ async def patient(
     monkeypatch.setenv("EVENTFOLD_MONGO_URI", read_store_database.uri)
     monkeypatch.setenv("EVENTFOLD_MONGO_DATABASE", read_store_database.name)
     monkeypatch.setenv("EVENTFOLD_CONSUMER_LEASE", "1")
+    # Only projectors run here; what else there is would be found to be behind.
+    monkeypatch.setattr(application, "APPLICATION", replace(application.APPLICATION, consumers=(), processes=()))
     try:
         async with fleet_over(tmp_path, node, read_store_database) as fleet:
             yield Patient(fleet, tmp_path, capsys)

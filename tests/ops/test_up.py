@@ -100,7 +100,7 @@ async def test_nothing_outlives_a_killed_up_and_the_next_one_starts(tmp_path: Pa
 
 
 async def test_the_demo_is_exact() -> None:
-    demo = await asyncio.create_subprocess_exec(*EVENTFOLD, "demo", "--baskets", "120", stdout=PIPE, cwd=ROOT)
+    demo = await asyncio.create_subprocess_exec(*EVENTFOLD, "demo", "--baskets", "60", stdout=PIPE, cwd=ROOT)
     async with asyncio.timeout(220):
         output, _ = await demo.communicate()
     text = output.decode()

@@ -228,6 +228,8 @@ async def rounds(shop: Shop, number: int, seed: int) -> Counter[str]:
     return await check(shop, orders, there)
 
 
+# Over all services and with the provider's faults: tests/end_to_end/test_sagas.py.
+@pytest.mark.slow
 async def test_orders_come_to_their_end_while_everybody_is_killed(shop):
     found = await rounds(shop, 6, seed=4)
     assert found["shipped"]

@@ -112,7 +112,7 @@ async def project_all(log: ScriptedLog, store: Any, views: Sequence[View] = VIEW
 
 async def folded_up_to(store: MemoryReadStore, end: int, views: Sequence[View] = VIEWS) -> None:
     """Waits until every partition of every live build has a checkpoint at `end`, whoever folds it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while not all(_level(store, view, end) for view in views):
             await asyncio.sleep(0.001)
 

@@ -43,7 +43,7 @@ async def until(
     engine: RunningProjector, store: MemoryReadStore, view: View, met: Callable[[ViewRecord], bool]
 ) -> ViewRecord:
     """Waits until the view's record is as wanted."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not met(record := record_of(store, view)):
             assert engine.trouble is None
             await asyncio.sleep(0.001)
@@ -88,7 +88,7 @@ class TestRebuild:
             log.append(*more)
             await folded_up_to(store, log.end, VIEWS)
             assert_folded(store, log, VIEWS)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while store.documents("lamp_details_v1") != store.documents("lamp_details_v1_r2"):
                     await asyncio.sleep(0.001)
 
@@ -116,7 +116,7 @@ class TestRebuild:
             log.silent = True
             for view in VIEWS:
                 await rebuild(engine, view)
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while f"{view.collection}_r2" not in {one.target for one in engine.followers}:
                         await asyncio.sleep(0.001)
                     while engine.coordinator.followers._feeds.of(engine.followers[-1]) is None:
@@ -218,7 +218,7 @@ class TestRebuild:
         async with up_to_date(log, store) as engine:
             log.silent = True
             await rebuild(engine, LAMP_DETAILS)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not (view := (await engine.status()).views[0]).rebuild:
                     await asyncio.sleep(0.001)
             assert (view.rebuild.kind, view.rebuild.state, view.rebuild.fraction) == ("rebuild", "catching_up", 0.0)
@@ -244,7 +244,7 @@ class TestVersions:
         async with up_to_date(log, store, (*VIEWS, second_version(LAMP_DETAILS))) as engine:
             await until(engine, store, LAMP_DETAILS, lambda one: one.live.version == 2)
             log.append(*some_lamps(8).events[10:])
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while (
                     store.documents("lamp_details_v1") != store.documents("lamp_details_v2")
                     or len(store.documents("lamp_details_v1")) < 8
@@ -259,7 +259,7 @@ class TestVersions:
             await until(engine, store, LAMP_DETAILS, lambda one: one.live.version == 2)
         log = ScriptedLog(some_lamps(8).events)
         async with engine_over(log, store, VIEWS, consumer_name="p", consumer_lease=0.12) as engine:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not engine.records:
                     await asyncio.sleep(0.001)
             assert (await engine.status()).views[0].state == "unowned", "nobody knows version 2"
@@ -283,7 +283,7 @@ class TestPartitions:
                 log.append(*some_lamps(len(log.events) // 2 + 3).events[len(log.events) :])
                 await folded_up_to(store, log.end, VIEWS)
             assert_folded(store, log, VIEWS)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while [one for one in store.documents("checkpoints").values() if one["partition_epoch"] not in (1, 6)]:
                     await asyncio.sleep(0.001)
 

@@ -183,7 +183,7 @@ async def test_who_is_behind_takes_what_it_has_not_come_to_in_its_own_time():
     behind = CountedLog(events)
     behind.silent = True
     async with engine_over(behind, store, [LAMP_ROOMS], consumer_name="p") as engine:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not engine.followers or engine.followers[0].handled < events[0].position:
                 await asyncio.sleep(0)
         outcome = await engine.dead_letters().retry("lamp_rooms", None)

@@ -119,7 +119,7 @@ class TestDocuments:
     async def test_an_event_is_counted_once_however_many_builds_have_it_parked(self):
         log, store = ScriptedLog(lamps("l1", "l2").events), MemoryReadStore()
         view = refusing(LAMP_DETAILS, "l1")
-        async with operating(log, store, view, view_grace=3600.0) as operations, asyncio.timeout(10):
+        async with operating(log, store, view, view_grace=3600.0) as operations, asyncio.timeout(60):
             for number in (2, 3):
                 await operations._catalogue._registry.change(
                     "lamp_details", lambda one: transitions.with_candidate(one, 1, 0)
@@ -146,7 +146,7 @@ class TestDocuments:
                 if (operation, collection) == ("delete", "parked_events") and not heirs:
                     heir = engine_over(heirs_log, store, [LAMP_DETAILS], consumer_name="p", consumer_lease=6.0)
                     heirs.append(await stack.enter_async_context(heir))
-                    async with asyncio.timeout(10):
+                    async with asyncio.timeout(60):
                         while not heirs_log.subscribed_after:
                             await asyncio.sleep(0)
 
@@ -173,7 +173,7 @@ class TestDocuments:
         nobody = engine.dead_letters(timeout=0.01, asked=asyncio.Event())
         with pytest.raises(ReplayTimeout):
             await nobody.retry("lamp_details", "l1")
-        async with operating(log, store, LAMP_DETAILS), asyncio.timeout(10):
+        async with operating(log, store, LAMP_DETAILS), asyncio.timeout(60):
             while parked(store):
                 await asyncio.sleep(0.001)
         assert_folded(store, log, [LAMP_DETAILS])

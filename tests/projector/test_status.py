@@ -19,7 +19,7 @@ from tests.support.tiny.logs import recent
 
 async def started(engine: RunningProjector) -> None:
     """Waits until the engine has found out what it is to fold."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(engine.records) < len(engine.view_names):
             await asyncio.sleep(0)
 

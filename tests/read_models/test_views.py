@@ -7,7 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from application import APPLICATION
+from domain.model.process_events import PROCESS_EVENTS
 from domain.model.recorded_event import RecordedEvent
+from domain.payments.provider_results.aggregate import PROVIDER_RESULTS
+from domain.processes.order_fulfilment.process import ORDER_FULFILMENT
 from infrastructure.read_store.subset import check_collection, check_document_type, check_index
 from read_models.inventory.stock_levels import STOCK_LEVELS
 from read_models.model.view import View, millis
@@ -24,6 +27,7 @@ from tests.support.notifications import FAILED, REQUESTED, SENT
 from tests.support.orders import CANCELLED, CONFIRMED, CREATED, DELIVERED, HISTORIES, NOON, SHIPPED, TOTAL
 from tests.support.payments import CHARGED, REFUNDED
 from tests.support.payments import HISTORIES as PAYMENT_HISTORIES
+from tests.support.samples import sample
 from tests.support.stock import OPENED, RECEIVED, RELEASED, RESERVED, SHIPPED_OUT
 
 NOON_MS = 1_773_489_600_000
@@ -206,6 +210,8 @@ STREAMS: list[tuple[Any, ...]] = [
     (OPENED, RECEIVED, RESERVED, RELEASED, SHIPPED_OUT),
     tuple({type(event): event for history in PAYMENT_HISTORIES.values() for event in history}.values()),
     (REQUESTED, SENT, FAILED),
+    tuple(sample(one.struct) for one in PROVIDER_RESULTS.events),
+    tuple(sample(one.struct) for one in (*ORDER_FULFILMENT.events, *PROCESS_EVENTS)),
 ]
 
 
@@ -216,7 +222,9 @@ def events_of(view: View) -> list[Any]:
 
 def test_no_event_type_of_the_domain_is_left_out():
     types = {type(event) for stream in STREAMS for event in stream}
-    assert types == {one.struct for aggregate in APPLICATION.aggregates for one in aggregate.events}
+    of_aggregates = {one.struct for aggregate in APPLICATION.aggregates for one in aggregate.events}
+    of_processes = {one.struct for process in APPLICATION.processes for one in (*process.events, *PROCESS_EVENTS)}
+    assert types == of_aggregates | of_processes
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
@@ -235,7 +243,8 @@ class TestEveryView:
 
     def test_only_a_view_of_single_streams_says_that_it_is_one(self, view: View):
         event = events_of(view)[0]
-        elsewhere = replace(event, sku="another") if hasattr(event, "sku") else replace(event, order_id="another")
+        field = next(name for name in ("sku", "order_id", "reference") if hasattr(event, name))
+        elsewhere = replace(event, **{field: "another"})
         assert stream_of(elsewhere) != stream_of(event)
         assert view.per_stream is (view.keys(event) != view.keys(elsewhere))
 

@@ -38,7 +38,7 @@ class Following(Protocol):
 
 async def all_done(log: ScriptedLog, engine: Following, consumers: int) -> None:
     """Waits until so many consumers have come to the end of the log, or were stopped by their own fault."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (
             len(engine.followers) >= consumers
             and all(

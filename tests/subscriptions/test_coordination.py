@@ -37,7 +37,7 @@ def owners(store: MemoryReadStore) -> dict[str, str]:
 async def until_shared_out(store: MemoryReadStore, *engines: RunningConsumers) -> None:
     """Waits until each of the processes, and nobody else, has a fair share of the partitions."""
     names = {engine.heartbeat.instance for engine in engines}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (
             len(found := owners(store)) == PARTITIONS
             and set(found.values()) == names
@@ -48,7 +48,7 @@ async def until_shared_out(store: MemoryReadStore, *engines: RunningConsumers) -
 
 async def until_run_by(engine: RunningConsumers, version: int) -> None:
     """Waits until the process follows the log with that version of its consumer."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while [one.assignment.target.version for one in engine.followers] != [version]:
             await asyncio.sleep(0.001)
 
@@ -80,7 +80,7 @@ async def test_two_processes_share_the_partitions():
         assert len(one.handled) + len(other.handled) == 30, "nothing is handled by both"
         # Each process shows the leases as it saw them last.
         names = {first.heartbeat.instance, second.heartbeat.instance}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while {one.owner for one in (await first.status()).partitions} != names:
                 await asyncio.sleep(0.001)
     assert_counted(store, logs[0].events, one)
@@ -127,7 +127,7 @@ async def test_a_successor_of_the_same_name_takes_its_place_at_once():
     assert not running.done()
     await end_of_the_process(store)
     log = log_of(events)
-    async with consuming(log, store, counter := Counter(store), **given) as heir, asyncio.timeout(5):
+    async with consuming(log, store, counter := Counter(store), **given) as heir, asyncio.timeout(60):
         await until_shared_out(store, heir)
         await everybody_at(store, log.end, "counter")
     assert_counted(store, log.events, counter)
@@ -142,7 +142,7 @@ class TestVersions:
             await everybody_at(store, logs[0].end, "counter")
             async with consuming(logs[1], store, new, consumer_name="b", consumer_lease=0.3) as second:
                 await until_run_by(second, 2)
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while first.followers:
                         await asyncio.sleep(0.001)
                 old.handled.clear()

@@ -58,7 +58,7 @@ class TestStarting:
 
         async def sixth_event(operation: str, collection: str) -> None:
             if (operation, collection) == ("write", "counter") and len(sizes(store, "write", "counter")) == 6:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while store.documents("checkpoints") == {}:
                         await asyncio.sleep(0)
                 reached.set()

@@ -92,7 +92,7 @@ class TestRetry:
         with pytest.raises(ReplayTimeout):
             await engine.dead_letters(timeout=0.01, asked=asyncio.Event()).retry("counter", "l1")
         log, counter = ScriptedLog(events.events), Counter(store)
-        async with consuming(log, store, counter, consumer_name="p") as engine, asyncio.timeout(10):
+        async with consuming(log, store, counter, consumer_name="p") as engine, asyncio.timeout(60):
             await all_done(log, engine, 1)
             while parked(store):
                 await asyncio.sleep(0.001)

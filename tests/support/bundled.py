@@ -19,8 +19,16 @@ EVENT_TYPES = EventTypes(
 
 
 def stream_of(event: Any) -> str:
-    """The stream that the event stands in: that of its aggregate, under the article's number or the order's id."""
+    """The stream that the event stands in: that of its aggregate, under the article's number or the order's id; or that
+    of its process."""
     for aggregate in APPLICATION.aggregates:
         if any(event_type.struct is type(event) for event_type in aggregate.events):
-            return aggregate.stream(event.sku if aggregate.category == "stock" else event.order_id)
+            return aggregate.stream(_id_in(event))
+    for process in APPLICATION.processes:
+        if any(event_type.struct is type(event) for event_type in (*process.events, *PROCESS_EVENTS)):
+            return f"{process.name}-{getattr(event, 'order_id', None) or event.instance}"
     raise ValueError(f"{type(event).__name__} is an event of no aggregate")
+
+
+def _id_in(event: Any) -> str:
+    return next(str(getattr(event, name)) for name in ("sku", "order_id", "reference") if hasattr(event, name))
