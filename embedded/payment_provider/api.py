@@ -5,6 +5,7 @@ import hmac
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -242,8 +243,9 @@ async def _cut_off(request: web.Request, answer: web.StreamResponse) -> web.Stre
     assert isinstance(body, bytes)
     half = web.StreamResponse(status=answer.status, headers={"Content-Length": str(len(body))})
     half.content_type = "application/json"
-    await half.prepare(request)
-    await half.write(body[: len(body) // 2])
+    with suppress(ConnectionError):  # the client has gone already
+        await half.prepare(request)
+        await half.write(body[: len(body) // 2])
     if request.transport is not None:
         request.transport.close()
     return half

@@ -9,7 +9,7 @@ import structlog
 from infrastructure.checkpoints import PartitionRef, missing_for_target
 from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
-from infrastructure.resilience import backoff
+from infrastructure.resilience import DependencyUnavailable, backoff
 from subscriptions import metrics
 from subscriptions.coordination.worker import Desired, Worker
 from subscriptions.coordination.workload import Workload
@@ -173,11 +173,14 @@ class Followers:
 
     async def _run(self, worker: Worker) -> None:
         fault: BaseException | None = None
+        began_at = worker.follower.handled
         try:
             await worker.follower.run()
         except Exception as error:
             fault = error
         self._feeds.stop(worker.follower)
+        if worker.follower.handled > began_at:
+            self._pauses.pop(worker.follower.target, None)  # this fault is not the last one again
         if worker.follower.broken is not None:
             self._changed.set()
             await self._until_it_may_go_on(worker)
@@ -206,15 +209,20 @@ class Followers:
         return again is None
 
     async def _end(self, worker: Worker, fault: BaseException | None) -> None:
-        """The last step of a worker; one that failed for an unknown reason is started again after a pause."""
+        """The last step of a worker; one that failed is started again after a pause."""
         follower = worker.follower
         if fault is not None and not isinstance(fault, Stopping):
             worker.trouble = f"{type(fault).__name__}: {fault}"
             consumer = follower.consumer.name
-            log.error("a consumer failed; starting again from its checkpoint", consumer=consumer, exc_info=fault)
-            metrics.RESTARTS.labels(consumer).inc()
+            seconds = next(self._pauses.setdefault(follower.target, self._delays()))
+            if isinstance(fault, DependencyUnavailable):
+                log.warning("a consumer waits for what it depends on", consumer=consumer, error=str(fault))
+                seconds = max(seconds, 0.0 if fault.alone else fault.retry_after)
+            else:
+                log.error("a consumer failed; starting again from its checkpoint", consumer=consumer, exc_info=fault)
+                metrics.RESTARTS.labels(consumer).inc()
             with contextlib.suppress(Stopping):
-                await pause(worker.stop, next(self._pauses.setdefault(follower.target, self._delays())))
+                await pause(worker.stop, seconds)
         else:
             self._pauses.pop(follower.target, None)
         await self._checkpoints.flushed(follower)

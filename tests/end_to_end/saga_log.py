@@ -73,12 +73,8 @@ class SagaLog:
         """Every event that a customer is told of: the order and the kind of message."""
         return Counter((event.order_id, MESSAGES[type(event)].kind) for event in self.events if type(event) in MESSAGES)
 
-    def is_settled(self, orders: Sequence[str]) -> bool:
-        """Whether nothing is under way any more."""
-        return not self.unsettled(orders)
-
     def unsettled(self, orders: Sequence[str]) -> list[str]:
-        """What is, in words; at most ten."""
+        """What is under way, in words; at most ten."""
         found = [f"{order}: {what}" for order in orders if (what := self._under_way(order))]
         told = {
             (order, kind)

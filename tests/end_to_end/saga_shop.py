@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import aiohttp
@@ -53,7 +54,6 @@ class SagaShop:
             "EVENTFOLD_EVENTSTORE_URI": node_uri(node.port),
             "EVENTFOLD_EVENTSTORE_RETRY_TIMEOUT": "5",
             "EVENTFOLD_MONGO_URI": read_store.uri,
-            "EVENTFOLD_CONSUMER_LEASE": "1.5",
             "EVENTFOLD_CONSUMER_PARTITIONS": "2",
             "EVENTFOLD_COMMANDS_URL": f"http://127.0.0.1:{ports['command-api']}",
             "EVENTFOLD_COMMANDS_RECOVERY_TIMEOUT": "0.2",
@@ -197,23 +197,30 @@ class SagaShop:
 
     async def is_settled(self) -> bool:
         """Whether nothing will happen any more but by people."""
-        try:
+        with contextlib.suppress(EventStoreUnavailable, DependencyUnavailable):
             await self.saga_log.catch_up()
+            if self.saga_log.unsettled(self.orders):
+                return False
             async with self.http.get(f"{self.provider.url}/sandbox/status") as response:
                 status = await response.json()
-            if status["settling"] or status["webhooks_undelivered"] or not self.saga_log.is_settled(self.orders):
+            if status["settling"] or status["webhooks_undelivered"]:
                 return False
             return not (await Reconciliation(self.log, self._charges, wait=0).run()).differences
-        except (EventStoreUnavailable, DependencyUnavailable):
-            return False
+        return False
 
     async def settle(self, seconds: float) -> None:
-        """Waits until it is; operators do their part."""
+        """Waits until it is; where nothing moves for a second, operators do their part."""
+        moved, position = monotonic(), self.saga_log.position
 
         async def settled() -> bool:
+            nonlocal moved, position
             if await self.is_settled():
                 return True
-            await self.operate()
+            if self.saga_log.position != position:
+                moved, position = monotonic(), self.saga_log.position
+            elif monotonic() > moved + 1:
+                await self.operate()
+                moved = monotonic()
             return False
 
         try:

@@ -29,7 +29,7 @@ AT_ONCE = 16
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SagaShop]:
     """One shop for all tests, for its processes take seconds to start; what must hold, holds of all its orders."""
-    async with running_saga_shop(tmp_path_factory.mktemp("sagas"), patience=6) as shop:
+    async with running_saga_shop(tmp_path_factory.mktemp("sagas"), patience=20) as shop:
         yield shop
 
 

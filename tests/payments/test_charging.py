@@ -76,6 +76,7 @@ async def test_faults_change_no_outcome(shop: Shop, fault: str):
 
 
 async def test_when_the_provider_is_away_orders_wait_and_nothing_is_parked(shop: Shop):
+    logged = len(shop.consumers.log.read_text())
     await shop.provider.kill()
     orders = [f"away-{number}" for number in range(8)]
     for order in orders:
@@ -100,6 +101,9 @@ async def test_when_the_provider_is_away_orders_wait_and_nothing_is_parked(shop:
     ]
     await shop.money_agrees(orders)
     assert await shop.parked() == 0
+    told = shop.consumers.log.read_text()[logged:]
+    assert "a consumer waits for what it depends on" in told
+    assert "a consumer failed" not in told, "that is no fault of the consumer"
 
 
 async def test_an_answer_that_differs_from_what_was_asked_is_a_mismatch(shop: Shop):
