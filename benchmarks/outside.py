@@ -21,7 +21,7 @@ from tests.support.services import until
 
 STATES = ("well", "down", "silent")
 ROUNDS = 5
-COMMANDS = 4_000
+COMMANDS = 2_000
 CONNECTIONS = 8
 ARTICLES = 200
 PAYMENTS_A_SECOND = 30
