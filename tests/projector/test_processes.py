@@ -132,6 +132,7 @@ async def kills(history: History, database: ReadStoreDatabase, folder: Path, rou
     await store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio(loop_scope="module")
 async def test_killed_20_times_while_it_catches_up(history, read_store_database, tmp_path):
     await kills(history, read_store_database, tmp_path, 20)

@@ -116,6 +116,7 @@ async def test_a_process_thought_dead_wakes_up(node, read_store_database, tmp_pa
         await fleet.assert_folded()
 
 
+@pytest.mark.slow
 async def test_views_are_divided_anew_while_orders_come_in(node, read_store_database, tmp_path):
     async with fleet_over(tmp_path, node, read_store_database, "a", "b") as fleet:
         async with appending(fleet.log, random.Random(SEED), "d"):
