@@ -127,7 +127,6 @@ async def answers_reach(clients: list[Client], wanted: int) -> None:
     await until(reached, f"{wanted} answers")
 
 
-@pytest.mark.slow
 async def test_no_acknowledged_event_is_lost_or_doubled_when_the_node_is_killed_20_times(tmp_path):
     await rounds_of_kills(tmp_path, 20, "node")
 

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
-from msgspec.structs import replace
 
 import application
 from infrastructure.checkpoints import CHECKPOINTS
@@ -24,8 +23,9 @@ from projector.folding.undo import UndoRecord
 from subscriptions.membership.leases import LEASES
 from subscriptions.replaying.requests import REQUESTS, ReplayRequest, ReplayRequests
 from tests.projector.fleet import Fleet, fleet_over
-from tests.support.bundled import CODEC, VIEWS
+from tests.support.bundled import CODEC
 from tests.support.order_logs import created
+from tests.support.ordering import ORDERING, VIEWS
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import node_uri, start_node, until
 
@@ -83,7 +83,7 @@ async def patient(
     monkeypatch.setenv("EVENTFOLD_MONGO_DATABASE", read_store_database.name)
     monkeypatch.setenv("EVENTFOLD_CONSUMER_LEASE", "1")
     # Only projectors run here; what else there is would be found to be behind.
-    monkeypatch.setattr(application, "APPLICATION", replace(application.APPLICATION, consumers=(), processes=()))
+    monkeypatch.setattr(application, "APPLICATION", ORDERING)
     try:
         async with fleet_over(tmp_path, node, read_store_database) as fleet:
             yield Patient(fleet, tmp_path, capsys)

@@ -17,9 +17,9 @@ from infrastructure.view_registry import ViewRecord, ViewRegistry
 from subscriptions.membership.leases import LEASES
 from subscriptions.membership.member import MEMBERS
 from tests.projector.verdict import LeftOut, assert_equal_to_a_fold
-from tests.support.bundled import VIEWS
+from tests.support.ordering import VIEWS
 from tests.support.read_store import ReadStoreDatabase
-from tests.support.services import Service, node_uri, service, until
+from tests.support.services import ORDERING, Service, node_uri, service, until
 
 
 class Fleet:
@@ -39,7 +39,9 @@ class Fleet:
         """Starts a process of each name; a second time on the same port."""
         for name in names:
             if name not in self.projectors:
-                self.projectors[name] = service("projector", self._folder, **self._settings, consumer_name=name)
+                self.projectors[name] = service(
+                    "projector", self._folder, domain=ORDERING, **self._settings, consumer_name=name
+                )
             await self.projectors[name].start()
 
     async def kill(self, name: str) -> None:

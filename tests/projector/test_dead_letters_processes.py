@@ -15,8 +15,9 @@ from infrastructure.event_codec import EventMetadata
 from infrastructure.event_store import NO_STREAM, NewEvent
 from tests.projector.appending import appending
 from tests.projector.fleet import Fleet, fleet_over
-from tests.support.bundled import CODEC, VIEWS
+from tests.support.bundled import CODEC
 from tests.support.order_logs import cancelled, confirmed, created, delivered, shipped
+from tests.support.ordering import VIEWS
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import ROOT, node_uri, start_node, until
 
@@ -204,7 +205,6 @@ async def discarded_under_fire(desk: Desk, kills: int, poison: float) -> None:
     print(f"{events} events")
 
 
-@pytest.mark.slow
 async def test_discarded_while_more_comes_in_and_processes_are_killed(desk):
     await discarded_under_fire(desk, 3, 0.01)
 
@@ -268,7 +268,7 @@ async def _verified(desk: Desk) -> None:
     stores = {"eventstore_uri": node_uri(desk.fleet.node.port), "mongo_uri": desk.database.uri}
     environ = {f"EVENTFOLD_{name.upper()}": value for name, value in stores.items()}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ops.cli", "views", "verify", "--all", "--json"),
+        *(sys.executable, "-m", "tests.support.ordering", "views", "verify", "--all", "--json"),
         env={**os.environ, **environ, "EVENTFOLD_MONGO_DATABASE": desk.database.name},
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,

@@ -3,15 +3,12 @@
 import random
 import signal
 
-import pytest
-
 from tests.projector.appending import Appender
 from tests.projector.fleet import fleet_over
 from tests.projector.verdict import assert_equal_to_a_fold
 from tests.support.services import start_node, until
 
 
-@pytest.mark.slow
 async def test_when_it_answers_every_view_has_folded_all(read_store_database, tmp_path):
     node = await start_node(tmp_path)
     try:

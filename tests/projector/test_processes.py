@@ -17,10 +17,11 @@ from infrastructure.event_codec import EventMetadata, event_id
 from infrastructure.event_store import EventStore, NewEvent, StoredEvent
 from infrastructure.read_store import ReadStore, ReadStoreUnavailable
 from tests.projector.verdict import assert_equal_to_a_fold
-from tests.support.bundled import CODEC, VIEWS
+from tests.support.bundled import CODEC
 from tests.support.order_logs import cancelled, confirmed, created, delivered, fold_of, shipped
+from tests.support.ordering import VIEWS
 from tests.support.read_store import ReadStoreDatabase, ReadStoreServer
-from tests.support.services import Service, node_uri, restart_node, running, start_node, until
+from tests.support.services import ORDERING, Service, node_uri, restart_node, running, start_node, until
 
 ORDERS = 800
 
@@ -119,7 +120,9 @@ class Kills:
 async def kills(history: History, database: ReadStoreDatabase, folder: Path, rounds: int) -> None:
     store = ReadStore(database.uri, database.name)
     # Small batches, so that there is a catch-up to be killed in however fast the machine is.
-    async with running("projector", folder, **settings(history.node, database, consumer_batch="40")) as projector:
+    async with running(
+        "projector", folder, domain=ORDERING, **settings(history.node, database, consumer_batch="40")
+    ) as projector:
         await projector.kill()
         lives = Kills(projector, store, history.last)
         for number in range(rounds):
@@ -132,7 +135,6 @@ async def kills(history: History, database: ReadStoreDatabase, folder: Path, rou
     await store.close()
 
 
-@pytest.mark.slow
 @pytest.mark.asyncio(loop_scope="module")
 async def test_killed_20_times_while_it_catches_up(history, read_store_database, tmp_path):
     await kills(history, read_store_database, tmp_path, 20)
@@ -154,10 +156,10 @@ async def get(url: str) -> tuple[int, Any]:
 async def test_a_zombie_that_wakes_up_behind_its_successor_does_no_harm(history, read_store_database, tmp_path):
     store = ReadStore(read_store_database.uri, read_store_database.name)
     given = settings(history.node, read_store_database)
-    async with running("projector", tmp_path, **given, consumer_batch="100") as zombie:
+    async with running("projector", tmp_path, domain=ORDERING, **given, consumer_batch="100") as zombie:
         await until(lambda: reached(store, history.events[len(history.events) // 4].position), "on its way")
         zombie.signal(signal.SIGSTOP)
-        async with running("projector", tmp_path, **(given | {"consumer_name": "q"})) as successor:
+        async with running("projector", tmp_path, domain=ORDERING, **(given | {"consumer_name": "q"})) as successor:
             await until(lambda: reached(store, history.last), "caught up")
             zombie.signal(signal.SIGCONT)
             await until(lambda: sees_both(zombie), "the zombie knows of its successor")
@@ -180,7 +182,9 @@ async def sees_both(projector: Service) -> bool:
 @pytest.mark.asyncio(loop_scope="module")
 async def test_what_operators_see_and_an_orderly_end(history, read_store_database, tmp_path):
     _, parked = fold_of(VIEWS[0], history.events)
-    async with running("projector", tmp_path, **settings(history.node, read_store_database)) as projector:
+    async with running(
+        "projector", tmp_path, domain=ORDERING, **settings(history.node, read_store_database)
+    ) as projector:
         await until(lambda: live(projector), "every view is live")
         status, body = await get(f"{projector.url}/status")
         assert (status, body["event_store"]) == (200, {"position": history.last, "reachable": True})
@@ -214,7 +218,9 @@ async def test_each_store_is_killed_and_comes_back(tmp_path):
     await asyncio.to_thread(server.start)
     database = ReadStoreDatabase(server.uri, "eventfold")
     store = ReadStore(server.uri, "eventfold", timeout=1)
-    async with running("projector", tmp_path, **settings(node, database, readstore_timeout="1")) as projector:
+    async with running(
+        "projector", tmp_path, domain=ORDERING, **settings(node, database, readstore_timeout="1")
+    ) as projector:
 
         async def ready() -> bool:
             return (await get(f"{projector.url}/health/ready"))[0] == 200

@@ -15,9 +15,9 @@ from infrastructure.view_registry import ViewRecord
 from tests.projector.appending import Appender, appending
 from tests.projector.fleet import Fleet, fleet_over
 from tests.projector.readers import Readers, reading
-from tests.support.bundled import VIEWS
+from tests.support.ordering import VIEWS
 from tests.support.read_store import ReadStoreDatabase, ReadStoreServer
-from tests.support.services import Service, node_uri, running, start_node, until
+from tests.support.services import ORDERING, Service, node_uri, running, start_node, until
 
 NAMES = [view.name for view in VIEWS]
 SEED = random.randrange(10**9)
@@ -77,7 +77,7 @@ async def shop(
     given = {"eventstore_uri": node_uri(node.port), "mongo_uri": database.uri, "mongo_database": database.name}
     async with (
         fleet_over(folder, node, database, *names, **settings) as fleet,
-        running("query_api", folder, at_least_timeout="60", **given) as queries,
+        running("query_api", folder, domain=ORDERING, at_least_timeout="60", **given) as queries,
     ):
         async with appending(fleet.log, choose, "r", poison=0, history=orders) as appender:
             await fleet.drained()
@@ -163,8 +163,6 @@ async def switches(folder: Path, database: ReadStoreDatabase, *back_to: int) -> 
         await node.kill()
 
 
-# With eleven views it takes minutes, and a build of an empty view may be served before it can be cancelled.
-@pytest.mark.slow
 async def test_readers_notice_nothing_of_switches_and_switches_back(read_store_database, tmp_path):
     await switches(tmp_path, read_store_database, 1)
 

@@ -17,9 +17,9 @@ from infrastructure.event_store import NewEvent, WrongExpectedRevision
 from tests.projector.appending import UNREADABLE, Appender
 from tests.projector.commands import Customers
 from tests.projector.fleet import Fleet, fleet_over
-from tests.support.bundled import VIEWS
+from tests.support.ordering import VIEWS
 from tests.support.read_store import ReadStoreDatabase, ReadStoreServer
-from tests.support.services import Service, node_uri, restart_node, running, start_node, until
+from tests.support.services import ORDERING, Service, node_uri, restart_node, running, start_node, until
 
 NAMES = [view.name for view in VIEWS]
 
@@ -192,8 +192,8 @@ async def world(folder: Path, seed: int) -> AsyncIterator[World]:
         given = {"eventstore_uri": node_uri(node.port), "mongo_uri": server.uri, "mongo_database": database.name}
         async with (
             fleet_over(folder, node, database, "p0", "p1", consumer_partitions="2") as fleet,
-            running("command_api", folder, **given) as commands,
-            running("query_api", folder, **given) as queries,
+            running("command_api", folder, domain=ORDERING, **given) as commands,
+            running("query_api", folder, domain=ORDERING, **given) as queries,
         ):
             yield World(fleet, server, queries, Customers(commands, fleet.http, choose), choose)
     finally:

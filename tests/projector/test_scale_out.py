@@ -68,7 +68,7 @@ async def killed_all_the_time(
     print(f"\nseed {SEED}: {killing.number} kills of {processes} processes, {appender.appended} of {events} events")
 
 
-@pytest.mark.parametrize(("processes", "kills"), [pytest.param(2, 8, marks=pytest.mark.slow), (4, 6)])
+@pytest.mark.parametrize(("processes", "kills"), [(2, 8), (4, 6)])
 async def test_processes_are_killed_while_orders_come_in(node, read_store_database, tmp_path, processes, kills):
     await killed_all_the_time(tmp_path, node, read_store_database, processes, kills=kills)
 
@@ -116,7 +116,6 @@ async def test_a_process_thought_dead_wakes_up(node, read_store_database, tmp_pa
         await fleet.assert_folded()
 
 
-@pytest.mark.slow
 async def test_views_are_divided_anew_while_orders_come_in(node, read_store_database, tmp_path):
     async with fleet_over(tmp_path, node, read_store_database, "a", "b") as fleet:
         async with appending(fleet.log, random.Random(SEED), "d"):

@@ -7,8 +7,8 @@ from infrastructure.event_store import StoredEvent
 from infrastructure.read_store import ReadStore, StoredDocument
 from infrastructure.view_registry import ViewRegistry
 from subscriptions.store.scan import scan_pages
-from tests.support.bundled import VIEWS
 from tests.support.order_logs import fold_of
+from tests.support.ordering import VIEWS
 
 LeftOut = Mapping[str, Collection[tuple[int, str]]]
 """For each view the position and key of every event that operators have discarded."""

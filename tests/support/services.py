@@ -135,13 +135,14 @@ async def restart_node(node: Service) -> None:
     await until(ready, "the node answers", 60)
 
 
-BUNDLED, TINY, METERED = "ops.cli", "tests.support.tiny_service", "tests.support.metered_service"
+BUNDLED, ORDERING = "ops.cli", "tests.support.ordering"
+TINY, METERED = "tests.support.tiny_service", "tests.support.metered_service"
 
 
 def service(name: str, directory: Path, *, domain: str = BUNDLED, **settings: str) -> Service:
     """An HTTP service (`command_api`, `query_api`, `projector`) with these EVENTFOLD_ settings, to be started.
 
-    `domain` is the module that runs it: BUNDLED, TINY or METERED.
+    `domain` is the module that runs it: BUNDLED, ORDERING, TINY or METERED.
     """
     port = free_port()
     environ = {f"EVENTFOLD_{key.upper()}": value for key, value in settings.items()}
