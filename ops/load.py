@@ -77,7 +77,9 @@ async def _load(args: argparse.Namespace, console: "Console", command_api: str) 
     if start >= end:
         raise CommandFailed("nothing is left to do: every one of these baskets was loaded before")
     if args.receive_stock:
-        await _receive_stock(console, command_api, _baskets(start, end), args.in_flight)
+        # Of all baskets of the load, also when it goes on: then it has been received, and is not received again.
+        load = f"retail-{args.skip}-{end}"
+        await _receive_stock(command_api, _baskets(args.skip, end), load, console, args.in_flight)
     baskets = _baskets(start, end)
     progress_file = ProgressFile(progress_path, args.skip, start)
     connector = aiohttp.TCPConnector(limit=0)
@@ -99,7 +101,9 @@ async def _load(args: argparse.Namespace, console: "Console", command_api: str) 
     return loader.outcome
 
 
-async def _receive_stock(console: "Console", command_api: str, baskets: "Iterator[Basket]", in_flight: int) -> None:
+async def _receive_stock(
+    command_api: str, baskets: "Iterator[Basket]", load: str, console: "Console", in_flight: int
+) -> None:
     import aiohttp
 
     from examples.retail.loading.stock_receipts import StockRefused, receive_stock
@@ -112,7 +116,11 @@ async def _receive_stock(console: "Console", command_api: str, baskets: "Iterato
         with progress_bar(console, "articles", total=len(demand)) as advance:
             try:
                 await receive_stock(
-                    ServiceClient(command_api, session), demand, in_flight=in_flight, on_done=lambda _: advance()
+                    ServiceClient(command_api, session),
+                    demand,
+                    load=load,
+                    in_flight=in_flight,
+                    on_done=lambda _: advance(),
                 )
             except StockRefused as error:
                 raise CommandFailed(str(error)) from error

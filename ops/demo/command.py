@@ -44,10 +44,13 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 when everything was exact."""
     from rich.console import Console
 
+    from examples.retail.baskets.sample import SAMPLE_SIZE
     from infrastructure.http.client import NoResponse
     from ops.demo.run import DemoOptions, demo
     from ops.stack.supervision import run_cancellable
 
+    if args.baskets > SAMPLE_SIZE:
+        raise CommandFailed(f"--baskets can't be {args.baskets}: {SAMPLE_SIZE} baskets come with Eventfold")
     console = Console(highlight=False)
     data_dir = Path(tempfile.mkdtemp(prefix="eventfold-demo-"))
     options = DemoOptions(data_dir, args.baskets, args.in_flight, crash=not args.no_crashes, keep=args.keep)

@@ -89,7 +89,7 @@ async def _receive(console: Console, command_api: ServiceClient, supply: Mapping
     console.print(f"Receiving stock of {len(supply):,} articles, of some too little for all orders")
     with progress_bar(console, "articles", total=len(supply)) as advance:
         try:
-            await receive_stock(command_api, supply, in_flight=in_flight, on_done=lambda _: advance())
+            await receive_stock(command_api, supply, load="demo", in_flight=in_flight, on_done=lambda _: advance())
         except StockRefused as error:
             raise CommandFailed(str(error)) from error
 

@@ -109,6 +109,11 @@ def test_status_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert [service["ready"] for service in json.loads(capsys.readouterr().out)["services"]] == [False] * 4
 
 
+def test_a_demo_of_more_baskets_than_there_are_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--baskets", "1001"]) == 1
+    assert "--baskets can't be 1001: 1000 baskets come with Eventfold" in capsys.readouterr().err
+
+
 def test_load_says_how_to_get_the_whole_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

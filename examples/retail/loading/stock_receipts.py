@@ -11,10 +11,11 @@ class StockRefused(Exception):
 
 
 async def receive_stock(
-    client: ServiceClient, supply: Mapping[str, int], *, in_flight: int, on_done: Callable[[int], None]
+    client: ServiceClient, supply: Mapping[str, int], *, load: str, in_flight: int, on_done: Callable[[int], None]
 ) -> None:
-    """Receives so many units of each article; its key depends on the article and the number alone, so that a
-    repetition changes nothing. `on_done` gets the ordinal of each article.
+    """Receives so many units of each article; its key depends on the article and on what the `load` is called, so that
+    a repetition of the same load changes nothing, and another one brings stock of its own. `on_done` gets
+    the ordinal of each article.
 
     Raises:
         StockRefused: the command API refuses an article.
@@ -24,7 +25,7 @@ async def receive_stock(
 
     async def work() -> None:
         for ordinal, (sku, units) in articles:
-            headers = {"Idempotency-Key": f"retail-stock-{sku}-{units}"}
+            headers = {"Idempotency-Key": f"{load}-stock-{sku}"}
             answer = await client.request("POST", f"/stock/{sku}/receive", json={"quantity": units}, headers=headers)
             if answer.status not in (200, 201):
                 raise StockRefused(f"POST /stock/{sku}/receive: {answer.status} {answer.body[:300]!r}")

@@ -32,6 +32,7 @@ class FakeShop:
     def __init__(self, *, away: int = 0, lost: int = 0) -> None:
         self.orders: dict[str, dict[str, Any]] = {}
         self.keys: Counter[str] = Counter()
+        self.stock: Counter[str] = Counter()
         self.bodies: dict[str, Any] = {}
         self.away = away
         self.lost = lost
@@ -42,12 +43,23 @@ class FakeShop:
     def app(self) -> web.Application:
         app = web.Application()
         app.router.add_put("/orders/{order_id}", self._command)
+        app.router.add_post("/stock/{sku}/receive", self._receive)
         app.router.add_post("/orders/{order_id}/{command}", self._command)
         app.router.add_get("/orders", self._list)
         app.router.add_get("/orders/{order_id}", self._order)
         app.router.add_get("/customers/{customer_id}", self._customer)
         app.router.add_get("/daily-sales", self._daily_sales)
         return app
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        if self.away:
+            self.away -= 1
+            return web.json_response({"title": "away"}, status=503, headers={"Retry-After": "0"})
+        key, sku = request.headers["Idempotency-Key"], request.match_info["sku"]
+        if self.keys[key] == 0:
+            self.stock[sku] += (await request.json())["quantity"]
+        self.keys[key] += 1
+        return web.json_response({"stock_id": sku, "version": 1, "position": next(self._positions)})
 
     async def _command(self, request: web.Request) -> web.Response:
         if self.away:
