@@ -7,6 +7,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -144,10 +145,9 @@ class World:
     """What may happen, and how often it does beside the others."""
 
     async def _all_running(self) -> None:
-        """Whatever was started has come up."""
-        for projector in self._fleet.projectors.values():
-            await until(projector.answers, f"{projector.name} answers", 60)
-        await until(self._queries.answers, "the query API answers", 60)
+        """Whatever was started has come up, and has found the stores again: until then it refuses by its breaker."""
+        for service in (*self._fleet.projectors.values(), self._queries):
+            await until(partial(service.answers, "/health/ready"), f"{service.name} is ready", 60)
 
     async def _discard(self) -> None:
         """Now and then one of the events that are first to stand in the way is left out of a view."""
