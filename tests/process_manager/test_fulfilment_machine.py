@@ -354,6 +354,25 @@ class Fulfilments(RuleBasedStateMachine):
             was_confirmed = any(isinstance(event, OrderConfirmed) for event in self.contexts.log)
             assert was_confirmed or order.status is OrderStatus.CANCELLED
 
+    def settle_until(self, status: OrderStatus, choose: random.Random) -> None:
+        """All goes well until the order has this status, and everybody knows."""
+        while self.contexts.state(ORDER).status is not status or self.goes_on(choose):
+            if not self.goes_on(choose):
+                self.the_provider_answers_a_charge("charge")
+
+    def is_sent_late(self, choose: random.Random) -> None:
+        """A command is carried out; its answer is still to come."""
+        self.late.append(self.sent(choose.choice(self.open())))
+
+    def is_answered_at_last(self, choose: random.Random) -> None:
+        self.an_answer(self.late.pop(choose.randrange(len(self.late))))
+
+    def is_time(self, choose: random.Random) -> None:
+        """A timer fires."""
+        timer = self.instance.timers[choose.choice(sorted(self.instance.timers))]
+        fired = TimerFired(PROCESS.name, ID, timer.timer, timer.name, timer.due_at, self.at)
+        self.react(of_recorded(fired, new=True))
+
 
 class WithHands(Fulfilments):
     by_hand = True
@@ -374,11 +393,6 @@ def walk(machine: Fulfilments, choose: random.Random) -> None:
         if choose.random() < 0.5:
             machine.late.append(answer)
 
-    def fire() -> None:
-        timer = machine.instance.timers[choose.choice(sorted(machine.instance.timers))]
-        fired = TimerFired(PROCESS.name, ID, timer.timer, timer.name, timer.due_at, machine.at)
-        machine.react(of_recorded(fired, new=True))
-
     steps: list[tuple[float, Callable[[], bool], Callable[[], Any]]] = [
         (10, lambda: True, lambda: machine.goes_on(choose)),
         (3, lambda: bool(machine.open()), send),
@@ -388,7 +402,7 @@ def walk(machine: Fulfilments, choose: random.Random) -> None:
             lambda: machine.the_provider_answers_a_charge(choose.choice(["charge", "settle", "decline"])),
         ),
         (2, lambda: True, lambda: machine.the_provider_answers_a_refund(choose.random() < 0.5)),
-        (0.5, lambda: bool(machine.instance.timers), fire),
+        (0.5, lambda: bool(machine.instance.timers), lambda: machine.is_time(choose)),
         (1, lambda: True, lambda: machine.events_come_again(choose.randrange(6))),
         (0.5, lambda: True, machine.it_is_killed),
         (0.3, lambda: True, lambda: machine.the_customer_cancels(True)),
@@ -413,6 +427,32 @@ def test_many_ways(kind: type[Fulfilments]) -> None:
         walk(machine, random.Random(seed))
         ends.add((machine.instance.outcome, machine.instance.stuck))
     assert {("fulfilled", False), ("cancelled", False), ("", True)} <= ends
+
+
+def test_many_ways_of_a_refund_that_is_refused() -> None:
+    """Commands are answered late, timers fire meanwhile, and the provider refuses most refunds."""
+    ends = set()
+    for seed in range(200):
+        machine, choose = Fulfilments(), random.Random(seed)
+        machine.begin([("A", 1, 5)], (20, 20, 20))
+        machine.settle_until(OrderStatus.CONFIRMED, choose)
+        machine.the_customer_cancels(True)
+        for _ in range(60):
+            steps: list[Callable[[], Any]] = [
+                lambda machine=machine, choose=choose: machine.the_provider_answers_a_refund(choose.random() < 0.8)
+            ]
+            if machine.seen < len(machine.contexts.log):
+                steps += [machine.an_event_comes] * 3
+            if machine.open():
+                steps.append(lambda machine=machine, choose=choose: machine.is_sent_late(choose))
+            if machine.late:
+                steps.append(lambda machine=machine, choose=choose: machine.is_answered_at_last(choose))
+            if machine.instance.timers:
+                steps.append(lambda machine=machine, choose=choose: machine.is_time(choose))
+            choose.choice(steps)()
+        machine.teardown()
+        ends.add((machine.instance.outcome, machine.instance.stuck))
+    assert ends == {("cancelled", False), ("", True)}
 
 
 @pytest.mark.slow

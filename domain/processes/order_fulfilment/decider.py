@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.model.process import Answer, Command, Decision, Failure, ProcessContext, Timer
+from domain.model.process import Answer, Command, Decision, Failure, ProcessContext, Timer, TimerDue
 from domain.ordering.events import OrderCreated
 from domain.processes.order_fulfilment import steps
 from domain.processes.order_fulfilment.events import (
@@ -63,13 +63,16 @@ def decide(trigger: Any, fulfilment: Fulfilment | None, context: ProcessContext,
     failures = [*_cancel_failed(after, trigger), *_refund_failed(after, events, times)]
     context = replace(context, open=context.open | {failure.step for failure in failures})
     commands = _backward(after, context) if after.failure else _forward(after, context)
+    timers = _timers(fulfilment, after, events, commands, context, times)
+    if _asks_too_early(trigger, after):
+        timers.append(Timer(REFUND_RETRY, context.at + times.refund_retry))
     is_over = not commands and not failures and not context.open and _is_over(after)
-    if fulfilment == after and not commands and not failures and not is_over:
+    if fulfilment == after and not commands and not timers and not failures and not is_over:
         return Decision()
     return Decision(
         events=events,
         commands=commands,
-        timers=_timers(fulfilment, after, events, commands, context, times),
+        timers=timers,
         cancelled_timers=_pointless_timers(after, context),
         failures=failures,
         ended=(CANCELLED if after.failure else FULFILLED) if is_over else "",
@@ -140,6 +143,12 @@ def _refund_failed(fulfilment: Fulfilment, events: Sequence[FulfilmentEvent], ti
         if isinstance(event, RefundPostponed) and event.attempt > times.refund_retries:
             return [Failure(steps.VOID, "refund-failed", event.reason)]
     return []
+
+
+def _asks_too_early(trigger: Any, fulfilment: Fulfilment) -> bool:
+    """It is time to ask for the refund again, but the request that was refused is not answered yet."""
+    is_time = isinstance(trigger, TimerDue) and trigger.name == REFUND_RETRY
+    return is_time and fulfilment.payment is PaymentStatus.REFUND_FAILED
 
 
 def _timers(

@@ -56,6 +56,7 @@ class Facts:
         self._fulfilment = fulfilment
         self._order_id = fulfilment.order_id
         self._at = context.at
+        self._open = context.open
 
     def of(self, trigger: Any) -> list[FulfilmentEvent]:
         """What the trigger tells."""
@@ -132,7 +133,9 @@ class Facts:
         if name == PAYMENT_TIMEOUT and fulfilment.payment in _OPEN:
             self._fail("the payment did not settle in time")
         elif name == REFUND_RETRY and fulfilment.payment is PaymentStatus.REFUND_FAILED:
-            self._payment(PaymentStatus.CHARGED)
+            # An answer to the refused request that is still to come must not be taken for one to the next.
+            if steps.VOID not in self._open:
+                self._payment(PaymentStatus.CHARGED)
         elif name == SHIPMENT_REMINDER and fulfilment.order is OrderStatus.CONFIRMED and not fulfilment.failure:
             self.events.append(ShipmentOverdue(self._order_id, fulfilment.reminders + 1, self._at))
 

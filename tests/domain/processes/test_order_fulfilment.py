@@ -282,6 +282,13 @@ class TestRefunds:
         flow.when(yes("void")).then().when(yes("release:A")).then()
         flow.due("refund-retry").then("void")
 
+    def test_it_is_time_to_ask_again_before_the_answer_to_the_request_that_failed(self):
+        flow = Flow(*DONE, CANCELLED, REFUND_REQUESTED, REFUND_FAILED).then("release:A").when(yes("release:A"))
+        flow.due("refund-retry").then()
+        assert flow.timers == {"refund-retry": flow.at + timedelta(hours=1)}
+        flow.when(yes("void")).then().due("refund-retry").then("void").when(yes("void")).then()
+        flow.when(REFUND_REQUESTED).when(REFUNDED).then(ended="cancelled")
+
     def test_a_refund_that_fails_after_all_has_ended(self):
         flow = Flow(*ASKED).due("payment").when(yes("void")).when(VOIDED).when(yes("release:A")).when(yes("cancel"))
         flow.then(ended="cancelled").when(REFUND_REQUESTED).when(REFUND_FAILED).then()

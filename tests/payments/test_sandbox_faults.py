@@ -1,0 +1,36 @@
+"""What the sandbox does to its clients on purpose must not fail itself."""
+
+import asyncio
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from embedded.payment_provider.api import _cut_off
+from tests.support.services import until
+
+
+async def test_a_client_that_is_gone_before_its_answer_is_cut_off_is_no_error(caplog: pytest.LogCaptureFixture):
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        begun.set()
+
+        async def gone() -> bool:
+            return request.transport is None
+
+        await until(gone, "the server has noticed that the client is gone")
+        try:
+            return await _cut_off(request, web.Response(body=b'{"id":"charge"}'))
+        finally:
+            ended.set()
+
+    app = web.Application()
+    app.router.add_get("/", handle)
+    async with TestServer(app) as server:
+        _, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await begun.wait()
+        writer.close()
+        await ended.wait()
+    assert [record for record in caplog.records if record.exc_info] == []
