@@ -3,10 +3,12 @@ that is not reserved and paid, nothing is kept of what is cancelled, nothing is 
 
 import asyncio
 import random
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import cycle, islice
+from time import monotonic
 
 import pytest
 import pytest_asyncio
@@ -57,10 +59,10 @@ async def place(shop: SagaShop, number: int) -> None:
 
 
 async def trade_while_everybody_is_killed(
-    shop: SagaShop, numbers: range, victims: Sequence[Service], kills: int, *, pause: float = 0.0
+    shop: SagaShop, numbers: range, victims: Sequence[Service], kills: int
 ) -> list[str]:
     """Places these orders, some of them around each kill; gives their ids. The next one is killed when the last one is
-    back, but not within `pause` seconds."""
+    back."""
     await shop.goes_wrong(**FAULTS)
     places, left = asyncio.Semaphore(AT_ONCE), iter(numbers)
 
@@ -73,8 +75,7 @@ async def trade_while_everybody_is_killed(
             for number in islice(left, -(-len(numbers) // kills)):
                 tasks.create_task(one(number))
             await shop.kill(victim)
-            # Where in somebody's work the next kill hits is the point of the pause.
-            await asyncio.gather(shop.answers(victim), asyncio.sleep(pause))
+            await shop.answers(victim)
     await shop.goes_wrong()
     return [f"order-{number}" for number in numbers]
 
@@ -101,15 +102,78 @@ async def test_orders_come_to_their_end_while_everybody_is_killed(shop: SagaShop
     assert {ends[order] for order in orders} >= {Status.SHIPPED, Status.CONFIRMED, Status.CANCELLED}
 
 
+class Killer:
+    """Kills one of the victims every second, whether or not the one before is back; not one that is still starting."""
+
+    def __init__(self, shop: SagaShop, victims: Sequence[Service]) -> None:
+        self.kills: Counter[str] = Counter()
+        self.overlapping = 0
+        self._shop = shop
+        self._victims = cycle(victims)
+        self._starting: dict[Service, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        clock = asyncio.get_running_loop()
+        due = clock.time()
+        while True:
+            due += 1
+            await asyncio.sleep(due - clock.time())
+            victim = next(one for one in self._victims if one not in self._starting)
+            self.overlapping += bool(self._starting)
+            self.kills[victim.name] += 1
+            await self._shop.kill(victim)
+            self._starting[victim] = asyncio.create_task(self._back(victim))
+
+    async def _back(self, victim: Service) -> None:
+        await self._shop.answers(victim)
+        del self._starting[victim]
+
+    async def all_back(self) -> None:
+        await asyncio.gather(*self._starting.values())
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 async def test_a_thousand_orders_come_to_their_end_while_somebody_is_killed_every_second(shop: SagaShop) -> None:
+    """Prints its figures (`-s` shows them)."""
     await shop.receive("plenty", 10_000)
     await shop.receive("little", 150)
     victims = [shop.managers[0], shop.commands, shop.consumers, shop.provider, shop.node, shop.managers[1]]
     victims += [shop.webhooks, shop.sink.service]
+    killer, began = Killer(shop, victims), monotonic()
     async with people_at_work(shop):
-        orders = await trade_while_everybody_is_killed(shop, range(1_000, 2_000), victims, kills=64, pause=1)
+        killing = asyncio.create_task(killer.run())
+        try:
+            orders = await trade_for_a_minute(shop, range(1_000, 2_000))
+        finally:
+            killing.cancel()
+            await asyncio.gather(killing, return_exceptions=True)
+        assert killing.cancelled(), killing
+        placed = monotonic() - began
+        await killer.all_back()
         await shop.settle(600)
+    settled = monotonic() - began - placed
     ends = await check(shop)
+    print(
+        f"placed in {placed:.0f} s, {sum(killer.kills.values())} kills, {killer.overlapping} of them with others away"
+    )
+    print(f"all at their end {settled:.0f} s after the last; kills {dict(killer.kills)}")
+    print(f"ends {dict(Counter(str(ends[order]) for order in orders))}")
+    print(f"causes {dict(Counter(cause(shop.saga_log.instances[order].state.failure) for order in orders))}")
     assert {ends[order] for order in orders} == {Status.SHIPPED, Status.CONFIRMED, Status.CANCELLED, "stuck"}
+
+
+async def trade_for_a_minute(shop: SagaShop, numbers: range) -> list[str]:
+    """Places these orders evenly over a minute, however long each takes; gives their ids."""
+    await shop.goes_wrong(**FAULTS)
+    async with asyncio.TaskGroup() as tasks:
+        for number in numbers:
+            tasks.create_task(place(shop, number))
+            await asyncio.sleep(60 / len(numbers))
+    return [f"order-{number}" for number in numbers]
+
+
+def cause(failure: str) -> str:
+    """Why an order was undone, without what differs from order to order."""
+    return re.sub(r"article \S+|\d+", "_", failure).partition(":")[0] or "none"
