@@ -4,10 +4,9 @@ import asyncio
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from embedded.payment_provider.api import _cut_off
-from tests.support.services import until
+from tests.support.services import free_port, until
 
 
 async def test_a_client_that_is_gone_before_its_answer_is_cut_off_is_no_error(caplog: pytest.LogCaptureFixture):
@@ -19,18 +18,23 @@ async def test_a_client_that_is_gone_before_its_answer_is_cut_off_is_no_error(ca
         async def gone() -> bool:
             return request.transport is None
 
-        await until(gone, "the server has noticed that the client is gone")
         try:
+            await until(gone, "the server has noticed that the client is gone")
             return await _cut_off(request, web.Response(body=b'{"id":"charge"}'))
         finally:
             ended.set()
 
     app = web.Application()
     app.router.add_get("/", handle)
-    async with TestServer(app) as server:
-        _, writer = await asyncio.open_connection(server.host, server.port)
+    runner, port = web.AppRunner(app), free_port()
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await begun.wait()
         writer.close()
         await ended.wait()
+    finally:
+        await runner.cleanup()
     assert [record for record in caplog.records if record.exc_info] == []
