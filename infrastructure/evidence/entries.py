@@ -55,10 +55,11 @@ class Comparison:
             await self._missing(self._next)
 
     async def _missing(self, expected: Entry) -> None:
-        elsewhere = await self._elsewhere(expected)
+        explained = await self._removals.explain(expected.stream, expected.revision)
+        elsewhere = await (self._in_its_stream if explained else self._elsewhere)(expected)
         if elsewhere is not None:
             raise _moved(expected, elsewhere)
-        if not await self._removals.explain(expected.stream, expected.revision):
+        if not explained:
             raise _contradiction("removed", "it is not in the log any more", expected)
         gone = self.gone.get(expected.stream)
         if gone is None:
@@ -90,16 +91,21 @@ class Comparison:
             return _contradiction("altered", f"another event, {found.id}, stands in its place", expected)
         return _contradiction("removed", f"it is not in the log any more; {_name(known)} stands in its place", expected)
 
-    async def _elsewhere(self, entry: Entry) -> int | None:
-        """Where the event stands now, if not in its place."""
+    async def _in_its_stream(self, entry: Entry) -> int | None:
+        """Where the event stands now, if it is in its stream but not in its place in the log."""
         try:
             read = await self._store.read_slice(entry.stream, entry.revision, 1)
         except StreamDeleted:
             return None
         found = read.events[0] if read.events else None
-        if found is None or found.id != entry.id or found.position == entry.position:
-            return None
-        return found.position
+        return found.position if found and found.id == entry.id and found.position != entry.position else None
+
+    async def _elsewhere(self, entry: Entry) -> int | None:
+        """Where in the whole log the event stands now, if not in its place."""
+        async for event in self._store.read_all():
+            if event.id == entry.id and event.position != entry.position:
+                return event.position
+        return None
 
     def _known(self, id_: str) -> Entry | None:
         return next((entry for entry in self._every() if entry.id == id_), None)

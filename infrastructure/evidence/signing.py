@@ -1,7 +1,6 @@
 """The key that signs checkpoints, in the form of c2sp.org/signed-note and Go's sumdb/note: one line of text."""
 
 import base64
-import binascii
 import os
 import re
 from pathlib import Path
@@ -43,7 +42,7 @@ class Signer:
         name, _, rest = text.removeprefix(_PREFIX).partition("+")
         try:
             raw = base64.b64decode(rest.partition("+")[2], validate=True)
-        except binascii.Error:
+        except ValueError:
             raw = b""
         if not text.startswith(_PREFIX) or len(raw) != 33 or raw[:1] != _ED25519:
             raise InvalidKey(f"{file} holds no signing key ({_PREFIX}NAME+HASH+BASE64, Ed25519)")

@@ -9,7 +9,6 @@ every byte.
 
 import argparse
 import base64
-import binascii
 import hashlib
 import json
 import re
@@ -155,10 +154,7 @@ class VerifierKey(NamedTuple):
         """Raises NotProven when it is no Ed25519 verifier key."""
         name, _, rest = text.strip().partition("+")
         short, _, key = rest.partition("+")
-        try:
-            raw = base64.b64decode(key, validate=True)
-        except binascii.Error:
-            raw = b""
+        raw = _decoded(key)
         if len(raw) != 33 or raw[:1] != _ED25519 or short != key_hash(name, raw[1:]).hex():
             raise NotProven("that is no verifier key (NAME+HASH+BASE64, Ed25519)")
         return cls(name, bytes.fromhex(short), raw[1:])
@@ -187,13 +183,12 @@ def open_checkpoint(note: str, key: VerifierKey) -> Checkpoint:
     if not separator:
         raise NotProven("the checkpoint is no signed note")
     text += "\n"
-    for line in signatures.splitlines():
+    if not signatures.endswith("\n"):
+        raise NotProven("the checkpoint ends in the middle of a line")
+    for line in signatures[:-1].split("\n"):
         dash, _, rest = line.partition(" ")
         name, _, encoded = rest.partition(" ")
-        try:
-            signature = base64.b64decode(encoded, validate=True)
-        except binascii.Error:
-            signature = b""
+        signature = _decoded(encoded)
         if dash != "\N{EM DASH}" or len(signature) < 5:
             raise NotProven("the checkpoint has a signature line that is none")
         if (name, signature[:4]) == (key.name, key.hash):
@@ -205,10 +200,7 @@ def open_checkpoint(note: str, key: VerifierKey) -> Checkpoint:
 
 def _checkpoint(text: str) -> Checkpoint:
     origin, size, root, *_ = [*text.split("\n"), "", "", ""]
-    try:
-        decoded = base64.b64decode(root, validate=True)
-    except binascii.Error:
-        decoded = b""
+    decoded = _decoded(root)
     if not origin or not re.fullmatch("0|[1-9][0-9]{0,17}", size) or len(decoded) != 32:
         raise NotProven("what was signed is no checkpoint")
     return Checkpoint(origin, int(size), decoded)
@@ -224,6 +216,14 @@ def _signed(public: bytes, signature: bytes, text: bytes) -> bool:
     except InvalidSignature:
         return False
     return True
+
+
+def _decoded(text: str) -> bytes:
+    """Base64; nothing for what is none."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
 
 
 def _hash(label: bytes, *fields: bytes) -> bytes:

@@ -40,7 +40,7 @@ class AuditableLog(MemoryEventStore):
 
     def scavenge(self) -> None:
         """What can't be read any more is gone."""
-        streams = {event.stream for event in self.log}
+        streams = {event.stream for event in self.log} - self.tombstones
         left = {stream: self.readable(stream) for stream in streams if not self._is_deleted(stream)}
         self.log = [event for event in self.log if event in left.get(event.stream, [])]
 
