@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infrastructure.evidence.tiles import Tiles
@@ -52,6 +52,7 @@ def test_the_roots_of_the_reference_implementation() -> None:
         assert edge.root().hex() == root
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(1, 700), min_size=1, max_size=4), st.data())
 def test_grown_in_any_steps_it_is_the_tree_of_the_definition(tmp_path_factory, steps: list[int], data) -> None:
     tiles, size = Tiles(tmp_path_factory.mktemp("tree")), 0
@@ -93,6 +94,7 @@ def test_a_tree_of_three_levels_and_what_its_folder_looks_like(tmp_path) -> None
     assert tiles._path(0, 1234067, 256) == tmp_path / "tile/0/x001/x234/067"
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.data())
 def test_no_other_leaf_place_or_path_leads_to_the_root(tmp_path_factory, size: int, data) -> None:
     tiles = Tiles(tmp_path_factory.mktemp("tree"))
