@@ -87,13 +87,20 @@ def usable(aggregate: Aggregate, stream: str, stored: Iterable[StoredEvent]) -> 
     return sorted((one for one in found if one is not None), key=lambda one: one.revision, reverse=True)
 
 
+def _link(place: int, digest: str) -> Link:
+    link = Link(place, bytes.fromhex(digest))
+    if place < 0 or len(link.digest) != 32:
+        raise ValueError("its chain has no such link")
+    return link
+
+
 def _snapshot(aggregate: Aggregate, stream: str, stored: StoredEvent) -> Snapshot | None:
     try:
         read = _decoder.decode(stored.data)
         if read.state_version != aggregate.state_version:
             return None
         state = msgspec.json.decode(read.state, type=aggregate.state)
-        chain = None if read.chain is None else Link(read.chain[0], bytes.fromhex(read.chain[1]))
+        chain = None if read.chain is None else _link(*read.chain)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         log.warning("a snapshot that can't be read is ignored", snapshot=stored.stream, id=stored.id, error=str(error))
         return None

@@ -20,7 +20,7 @@ class StreamChains:
     """Takes the events of a log in its order. An event without a link after one with a link is a contradiction, unless
     it stands at or before the position `unlinked_until`.
 
-    Memory grows with the number of streams, by about 250 bytes each.
+    Memory grows with the number of streams, by about 210 bytes each.
     """
 
     def __init__(self, store: LogReads, unlinked_until: int = -1) -> None:

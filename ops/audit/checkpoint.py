@@ -108,8 +108,6 @@ def checkpoint(args: argparse.Namespace) -> int:
 
 def follow(args: argparse.Namespace) -> int:
     """Sign again and again."""
-    import asyncio
-
     from infrastructure.event_store import EventStoreUnavailable
     from infrastructure.evidence.tiles import Tiles
     from ops.output import errors, print_error
@@ -123,9 +121,15 @@ def follow(args: argparse.Namespace) -> int:
                     return status
             except EventStoreUnavailable as error:
                 print_error(errors(), f"eventfold: the event store can't be read: {error}")
-            await asyncio.sleep(args.every)
+            await _pause(args.every)
 
     return with_log(args, run)
+
+
+async def _pause(seconds: float) -> None:
+    import asyncio
+
+    await asyncio.sleep(seconds)
 
 
 async def _extend(

@@ -18,7 +18,7 @@ that was altered, removed, inserted or moved. Events that were deleted or cut of
 their streams verified. Exit status 1 with a finding, 0 without.
 
 The tree and the newest checkpoint are those of the folder, where there are some; --checkpoint adds others that were
-kept elsewhere. Memory: about 300 MB for each million streams.
+kept elsewhere. Memory: about 210 MB for each million streams.
 """
 
 

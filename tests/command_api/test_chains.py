@@ -137,3 +137,17 @@ async def test_old_events_without_a_link_stay_as_they_are() -> None:
     assert link_of(log.log[1]).place == 0
     report = await report_of(log)
     assert (report.finding, report.linked, report.unlinked) == (None, 1, 1)
+
+
+@pytest.mark.parametrize("chain", [[-1, "00" * 32], [3, "00"], [3, "x"], "x", [3]])
+async def test_a_snapshot_whose_link_is_none_is_not_used(chain) -> None:
+    log = AuditableLog()
+    await Instance(log)("m-1", InstallMeter(), None)
+    for value in range(METER.snapshot_every - 1):
+        await Instance(log)("m-1", ReadMeter(value), None)
+    snapshot = next(event for event in log.log if event.type == "AggregateSnapshot")
+    document = {**msgspec.json.decode(snapshot.data), "chain": chain}
+    log.log[log.log.index(snapshot)] = msgspec.structs.replace(snapshot, data=msgspec.json.encode(document))
+    await Instance(log)("m-1", ReadMeter(9), None)
+    assert [link_of(event).place for event in log.log if event.stream == "meter-m-1"] == [0, 1, 2, 3, 4]
+    assert (await report_of(log)).finding is None
