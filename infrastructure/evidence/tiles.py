@@ -48,7 +48,7 @@ class Tiles:
     def checkpoint(self) -> str | None:
         """The newest signed checkpoint; None when there is none yet."""
         try:
-            return (self.folder / "checkpoint").read_text()
+            return (self.folder / "checkpoint").read_text("utf-8")
         except FileNotFoundError:
             return None
         except ValueError as error:

@@ -73,7 +73,7 @@ def export(args: argparse.Namespace) -> int:
 
     tiles, stream = Tiles(folder_of(args)), _stream(args.aggregate)
     proof = with_log(args, lambda log: _proof(log, tiles, stream, args))
-    text = json.dumps(proof, ensure_ascii=False, indent=2) + "\n"
+    text = json.dumps(proof, indent=2) + "\n"
     if args.out is None:
         sys.stdout.write(text)
         return 0

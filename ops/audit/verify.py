@@ -90,7 +90,7 @@ def _evidence(args: argparse.Namespace) -> "tuple[Tree | None, list[Anchor]]":
     notes = {} if note is None else {tiles.folder / "checkpoint": note}
     for file in args.checkpoint:
         try:
-            notes[file] = file.read_text()
+            notes[file] = file.read_text("utf-8")
         except (OSError, ValueError) as error:
             raise CommandFailed(f"the checkpoint {file} can't be read: {error}") from error
     if not notes:
