@@ -1,5 +1,6 @@
 """The chain of a stream: any single change of it is found, and named as the first thing that is wrong."""
 
+import hashlib
 import uuid
 
 import pytest
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 
 from infrastructure.event_store import StoredEvent
 from infrastructure.evidence.chain import link_of, linked
+from infrastructure.evidence.entries import entry_of
 from infrastructure.evidence.verifier import Link, linked_metadata, split_metadata
 from tests.infrastructure.evidence.auditable_log import AuditableLog, new_event, report_of
 
@@ -60,20 +62,28 @@ def test_what_is_not_exactly_a_link_is_none(stored: bytes) -> None:
     assert split_metadata(stored) == (stored, None)
 
 
+def documented_hash(label: str, *fields: bytes) -> str:
+    """As docs/tamper-evidence.md defines it, apart from the code."""
+    content = b"".join(len(field).to_bytes(8, "big") + field for field in fields)
+    return hashlib.sha256(label.encode() + content).hexdigest()
+
+
 def test_the_bytes_that_are_hashed_are_those_of_the_docs() -> None:
-    event = new_event(b'{"watts":60}')
-    event = replace(event, id="5a1f6c1e-7f0e-5c0b-9b8e-6f2d1c3e4a57")
-    [chained], head = linked("lamp-l-1", None, [event])
-    # Computed apart from this code: see docs/tamper-evidence.md.
-    import hashlib
+    id_ = "5a1f6c1e-7f0e-5c0b-9b8e-6f2d1c3e4a57"
+    first, second = (replace(new_event(data), id=id_) for data in (b'{"watts":60}', b"\xff"))
+    chained, head = linked("lamp-l-1", None, [first, second])
+    named = b"lamp-l-1", id_.encode(), b"Happened"
+    digest = documented_hash("eventfold/link/v1", bytes(32), bytes(8), *named, first.data, b'{"actor":"ada"}')
+    assert chained[0].metadata == b'{"actor":"ada","chain":"1:0:%b"}' % digest.encode()
+    place, before = bytes(7) + b"\x01", bytes.fromhex(digest)
+    digest = documented_hash("eventfold/link/v1", before, place, *named, second.data, b'{"actor":"ada"}')
+    assert chained[1].metadata == b'{"actor":"ada","chain":"1:1:%b"}' % digest.encode()
+    assert head == Link(1, bytes.fromhex(digest))
 
-    def field(content: bytes) -> bytes:
-        return len(content).to_bytes(8, "big") + content
-
-    fields = [bytes(32), bytes(8), b"lamp-l-1", event.id.encode(), b"Happened", b'{"watts":60}', b'{"actor":"ada"}']
-    digest = hashlib.sha256(b"eventfold/link/v1" + b"".join(map(field, fields))).hexdigest()
-    assert chained.metadata == b'{"actor":"ada","chain":"1:0:%b"}' % digest.encode()
-    assert head == Link(0, bytes.fromhex(digest))
+    stored = StoredEvent(id_, "Happened", "lamp-l-1", 1, 700, 258, b"\xff", chained[1].metadata)
+    numbers = bytes(7) + b"\x01", id_.encode(), b"Happened", bytes(6) + b"\x01\x02"
+    digest = documented_hash("eventfold/event/v1", b"lamp-l-1", *numbers, b"\xff", stored.metadata)
+    assert entry_of(stored).encode() == f"1 700 1 {id_} {digest} lamp-l-1".encode()
 
 
 async def test_whole_streams_are_clean_and_counted() -> None:
