@@ -19,7 +19,7 @@ def print_finding(console: "Console", finding: "Finding") -> None:
     if finding.stream is not None:
         where = f" {finding.stream}, revision {finding.revision}"
         where += "" if finding.position is None else f" (position {finding.position})"
-    print_error(console, f"{finding.kind}:{where}: {finding.detail}")
+    print_error(console, f"{finding.kind}{where}: {finding.detail}")
 
 
 def print_report(console: "Console", report: "Report") -> None:

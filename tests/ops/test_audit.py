@@ -129,7 +129,7 @@ def test_what_can_not_be_done_says_why(
     (folder / "away.key").write_text("PRIVATE+KEY+shop+00000000+AAAA")
     fails("checkpoint", "--signing-key", folder / "away.key", with_="holds no signing key")
     monkeypatch.setenv("EVENTFOLD_EVENTSTORE_URI", node_uri(9))
-    monkeypatch.setenv("EVENTFOLD_EVENTSTORE_RETRY_TIMEOUT", "0")
+    monkeypatch.setenv("EVENTFOLD_EVENTSTORE_RETRY_TIMEOUT", "0.1")
     fails("verify", with_="the event store can't be read")
 
 
