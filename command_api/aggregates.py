@@ -14,6 +14,8 @@ from domain.model.aggregate import Aggregate
 from infrastructure.aggregate_streams import KeptCommand, Snapshot, read_history
 from infrastructure.event_codec import EventCodec, decode_metadata
 from infrastructure.event_store import NO_STREAM, EventStore, StoredEvent, StreamDeleted
+from infrastructure.evidence.chain import head_after
+from infrastructure.evidence.verifier import Link
 
 _LOADS = Counter("eventfold_aggregate_loads_total", "Aggregates loaded, by where from", ["source"])
 _FROM_CACHE, _FROM_STREAM = _LOADS.labels("cache"), _LOADS.labels("stream")
@@ -39,7 +41,8 @@ class LoadedAggregate(Struct, frozen=True):
     `read` says that the stream was read for the current command, so that a refusal may rely on it. `deleted`: it was
     there once. `first` is the lowest revision that the state rests on; a check reads from `read_from`, one before it
     where the state rests on nothing older, because that one must be gone still. `event_id` and `position` are those of
-    the last event; `snapshot_revision` is where the last snapshot was taken (NO_STREAM: never).
+    the last event; `snapshot_revision` is where the last snapshot was taken (NO_STREAM: never). `chain` is the link
+    that the next event goes on from.
     """
 
     state: Any = None
@@ -52,6 +55,7 @@ class LoadedAggregate(Struct, frozen=True):
     event_id: str = ""
     position: int = -1
     snapshot_revision: int = NO_STREAM
+    chain: Link | None = None
 
 
 class Aggregates:
@@ -155,7 +159,13 @@ class Aggregates:
                 results[metadata.command_id] = result
         last = tail[-1]
         return replace(
-            base, state=state, revision=last.revision, results=results, event_id=last.id, position=last.position
+            base,
+            state=state,
+            revision=last.revision,
+            results=results,
+            event_id=last.id,
+            position=last.position,
+            chain=head_after(base.chain, tail),
         )
 
 
@@ -170,6 +180,7 @@ def _from_snapshot(snapshot: Snapshot, first: int) -> LoadedAggregate:
         event_id=snapshot.event_id,
         position=snapshot.position,
         snapshot_revision=snapshot.revision,
+        chain=snapshot.chain,
     )
 
 
@@ -180,4 +191,4 @@ def _snapshot(stream: str, loaded: LoadedAggregate) -> Snapshot:
         for command_id, result in loaded.results.items()
         if result.command_hash
     )
-    return Snapshot(stream, loaded.revision, loaded.event_id, loaded.position, loaded.state, tuple(kept))
+    return Snapshot(stream, loaded.revision, loaded.event_id, loaded.position, loaded.state, tuple(kept), loaded.chain)

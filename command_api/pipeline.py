@@ -18,6 +18,7 @@ from infrastructure.aggregate_streams import HistoryTruncated
 from infrastructure.clock import utc_now
 from infrastructure.event_codec import EventCodec, EventMetadata, event_id
 from infrastructure.event_store import NO_STREAM, EventStore, NewEvent, StreamDeleted, WrongExpectedRevision
+from infrastructure.evidence.chain import linked
 
 _CONFLICTS = Counter("eventfold_command_conflicts_total", "Appends that met a newer stream and were decided again")
 
@@ -144,11 +145,12 @@ class Pipeline:
             self._codec.encode(event, metadata, event_id(stream, request.command_id, request.command_hash, index))
             for index, event in enumerate(events)
         ]
+        new_events, chain = linked(stream, loaded.chain, new_events)
         appended = await self._store.append(stream, loaded.revision, new_events)
         result = CommandResult(appended.revision, appended.position, request.command_hash)
         if request.has_client_key:
             # The store may have recognised an earlier run of this command, whose events can have other times than
-            # these: then only the stream can tell the state.
+            # these: then only the stream can tell the state, and the head of its chain.
             if loaded.revision == NO_STREAM:
                 await self._require_there(stream, appended.revision, new_events)
             return result
@@ -167,6 +169,7 @@ class Pipeline:
                 event_id=new_events[-1].id,
                 position=appended.position,
                 snapshot_revision=loaded.snapshot_revision,
+                chain=chain,
             ),
         )
         return result

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from infrastructure.version import installed_version
 from ops import load, version
+from ops.audit import commands as audit
 from ops.consumers import commands as consumers
 from ops.dead_letters import commands as dead_letters
 from ops.demo import command as demo
@@ -30,6 +31,7 @@ Eventfold on one machine: commands in over HTTP, events in the event store, view
   eventfold views          list, rebuild, divide and verify the views
   eventfold dead-letters   events that a consumer of the log could not process
   eventfold payments       compare the payments with the provider's list
+  eventfold audit          sign the log, verify that it is as it was written, export proofs
   eventfold sagas          processes under way, and those that wait for an operator
 """
 
@@ -49,7 +51,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eventfold {installed_version()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for module in (up, demo, load, status, doctor, views, dead_letters, payments, sagas, services, consumers, version):
+    for module in (
+        up,
+        demo,
+        load,
+        status,
+        doctor,
+        views,
+        dead_letters,
+        payments,
+        sagas,
+        audit,
+        services,
+        consumers,
+        version,
+    ):
         module.add_parser(commands)
     return parser
 

@@ -5,12 +5,14 @@ from typing import Protocol
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.model.aggregate import Aggregate
 from infrastructure.aggregate_streams.snapshot import Snapshot, usable
 from infrastructure.aggregate_streams.wholeness import MetadataReads, begins, require_not_deleted, require_whole
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import StoredEvent, StreamDeleted, StreamSlice
+from infrastructure.evidence.chain import head_after
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +85,11 @@ async def _after(store: StreamReads, codec: EventCodec, aggregate: Aggregate, sn
         return History([], snapshot.revision + 1, snapshot) if cut_off else None
     first = read.events[0]
     if first.revision == snapshot.revision:
-        return History(read.events[1:], first.revision, snapshot) if _is_of(snapshot, first) else None
+        if not _is_of(snapshot, first):
+            return None
+        # An older version of the code took snapshots without it.
+        chain = head_after(snapshot.chain, [first])
+        return History(read.events[1:], first.revision, replace(snapshot, chain=chain))
     if begins(aggregate, codec, first):
         return History(read.events, first.revision)
     return History(read.events, first.revision, snapshot) if first.revision == snapshot.revision + 1 else None

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from domain.model.aggregate import Aggregate
 from infrastructure.event_store import NewEvent, StoredEvent
+from infrastructure.evidence.verifier import Link
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +32,8 @@ class KeptCommand(Struct, frozen=True, gc=False):
 
 
 class _Stored(Struct, frozen=True):
-    """What stands in the companion stream. `state` is JSON, of the schema `state_version`."""
+    """What stands in the companion stream. `state` is JSON, of the schema `state_version`; `chain` is the place and the
+    digest of the link at the revision, in hexadecimal, where there is one."""
 
     stream: str
     revision: int
@@ -40,11 +42,12 @@ class _Stored(Struct, frozen=True):
     state_version: int
     state: msgspec.Raw
     commands: tuple[KeptCommand, ...]
+    chain: tuple[int, str] | None = None
 
 
 class Snapshot(Struct, frozen=True):
     """The state of an aggregate after the event `event_id`, which has that revision and commit position, with the last
-    commands before it that had a key."""
+    commands before it that had a key. `chain` is the link of the stream's chain there."""
 
     stream: str
     revision: int
@@ -52,6 +55,7 @@ class Snapshot(Struct, frozen=True):
     position: int
     state: Any
     commands: tuple[KeptCommand, ...]
+    chain: Link | None = None
 
 
 _decoder = msgspec.json.Decoder(_Stored)
@@ -69,6 +73,7 @@ def new_snapshot(aggregate: Aggregate, snapshot: Snapshot) -> NewEvent:
         aggregate.state_version,
         state,
         commands,
+        None if snapshot.chain is None else (snapshot.chain.place, snapshot.chain.digest.hex()),
     )
     return NewEvent(str(uuid.uuid4()), EVENT_TYPE, _encode(stored), b"{}")
 
@@ -82,16 +87,24 @@ def usable(aggregate: Aggregate, stream: str, stored: Iterable[StoredEvent]) -> 
     return sorted((one for one in found if one is not None), key=lambda one: one.revision, reverse=True)
 
 
+def _link(place: int, digest: str) -> Link:
+    link = Link(place, bytes.fromhex(digest))
+    if place < 0 or len(link.digest) != 32:
+        raise ValueError("its chain has no such link")
+    return link
+
+
 def _snapshot(aggregate: Aggregate, stream: str, stored: StoredEvent) -> Snapshot | None:
     try:
         read = _decoder.decode(stored.data)
         if read.state_version != aggregate.state_version:
             return None
         state = msgspec.json.decode(read.state, type=aggregate.state)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        chain = None if read.chain is None else _link(*read.chain)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         log.warning("a snapshot that can't be read is ignored", snapshot=stored.stream, id=stored.id, error=str(error))
         return None
     if stored.type != EVENT_TYPE or read.stream != stream or read.revision < 0:
         log.warning("a foreign snapshot is ignored", snapshot=stored.stream, id=stored.id, of=read.stream)
         return None
-    return Snapshot(stream, read.revision, read.event_id, read.position, state, read.commands)
+    return Snapshot(stream, read.revision, read.event_id, read.position, state, read.commands, chain)

@@ -21,6 +21,8 @@ from domain.model.process_events import (
 )
 from infrastructure.event_codec import EventCodec, decode_metadata
 from infrastructure.event_store import NO_STREAM, StoredEvent
+from infrastructure.evidence.chain import head_after
+from infrastructure.evidence.verifier import Link
 
 Recorded = CommandAnswered | TimerFired | CompensationResolved
 """What is recorded because it happened, whether or not it is known yet what to do about it."""
@@ -39,7 +41,7 @@ class Instance:
 
     `handled` are the ids of the triggers that it has reacted to, `undecided` what is recorded and was not reacted to
     yet, by the same ids. `started_position` is that of the event that began it. `commands` are by id, `timers` by name,
-    `failures` by step. `outcome` is "" until it has ended.
+    `failures` by step. `outcome` is "" until it has ended. `chain` is the link that the next event goes on from.
     """
 
     def __init__(self, process: Process, instance: str) -> None:
@@ -56,7 +58,7 @@ class Instance:
         self.timers: dict[str, TimerSet] = {}
         self.failures: dict[str, CompensationFailed] = {}
         self.outcome = ""
-        self._own = {one.struct for one in process.events}
+        self.chain: Link | None = None
 
     @property
     def begun(self) -> bool:
@@ -95,10 +97,11 @@ class Instance:
             self.correlation_id = decode_metadata(stored).correlation_id or ""
         self.apply(event)
         self.revision, self.position = stored.revision, stored.position
+        self.chain = head_after(self.chain, [stored])
 
     def apply(self, event: Struct) -> None:
         """What an event changes, but for where it stands."""
-        if type(event) in self._own:
+        if any(type(event) is one.struct for one in self.process.events):
             self.state = self.process.evolve(self.state, event)
             return
         match event:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from domain.model.process import Process
 from infrastructure.event_codec import EventCodec, EventMetadata
 from infrastructure.event_store import Appended, NewEvent, StoredEvent
+from infrastructure.evidence.chain import linked
 from process_manager.instances.instance import Instance
 
 ACTOR = "process-manager"
@@ -79,9 +80,11 @@ class InstanceStreams:
         correlation = instance.correlation_id or correlation_id
         metadata = EventMetadata(correlation_id=correlation or None, causation_id=causation_id or None, actor=ACTOR)
         # New ids for every attempt: an equal append by another process must be refused, not taken for this one.
-        new = [self._codec.encode(event, metadata, str(uuid.uuid4())) for event in events]
+        encoded = [self._codec.encode(event, metadata, str(uuid.uuid4())) for event in events]
+        stream = self.process.stream(instance.id)
+        new, chain = linked(stream, instance.chain, encoded)
         try:
-            appended = await self._store.append(self.process.stream(instance.id), instance.revision, new)
+            appended = await self._store.append(stream, instance.revision, new)
         except BaseException:
             self.forget(instance.id)  # it may have been written all the same
             raise
@@ -89,7 +92,7 @@ class InstanceStreams:
             instance.correlation_id = correlation
         for event in events:
             instance.apply(event)
-        instance.revision, instance.position = appended.revision, appended.position
+        instance.revision, instance.position, instance.chain = appended.revision, appended.position, chain
         self._cache(instance)
 
     def forget(self, instance_id: str) -> None:

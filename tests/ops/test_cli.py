@@ -20,6 +20,7 @@ COMMANDS = (
     "status",
     "views",
     "dead-letters",
+    "audit",
     "node",
     "command-api",
     "projector",

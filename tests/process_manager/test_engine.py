@@ -9,10 +9,12 @@ import pytest
 
 from domain.model.process_events import CommandIssued, CompensationFailed, ProcessEnded, TimerFired
 from infrastructure.clock import utc_now
+from infrastructure.evidence.chain import link_of
 from process_manager.instances.operating import NoSuchInstance, NotStuck
 from subscriptions.coordination.plain_workload import ConsumerRecords
 from subscriptions.operating.dead_letters import DeadLetterOperations
 from subscriptions.operating.plain_catalogue import PlainCatalogue
+from tests.infrastructure.evidence.auditable_log import AuditableLog, report_of
 from tests.process_manager.world import NOON, Answer, Manager, World, life, managing, until
 from tests.support.tiny.lamp import LampInstalled, LampSwitchedOn
 from tests.support.tiny.parcel import ParcelDelivered, ParcelSent
@@ -254,3 +256,6 @@ async def test_killed_between_any_two_writes_it_comes_to_the_same(seed, monkeypa
         assert len([one for one in world.events(f"porch_light-{parcel}") if isinstance(one, ProcessEnded)]) <= 1
         steps = [one.step for one in world.events(f"porch_light-{parcel}") if isinstance(one, CommandIssued)]
         assert len(steps) == len(set(steps))
+    chained = [event for event in world.log if event.stream.startswith("porch_light-")]
+    assert all(link_of(event) is not None for event in chained)
+    assert (await report_of(AuditableLog(chained))).finding is None

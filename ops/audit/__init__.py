@@ -1,0 +1,1 @@
+"""`eventfold audit`: the evidence that the log is as it was written."""
