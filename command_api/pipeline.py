@@ -16,10 +16,13 @@ from domain.model.command_context import CommandContext
 from domain.model.errors import NoSuchAggregate, RuleViolation
 from infrastructure.aggregate_streams import HistoryTruncated
 from infrastructure.clock import utc_now
-from infrastructure.event_codec import EventCodec, EventMetadata, event_id
+from infrastructure.event_codec import EventCodec, EventMetadata, decode_metadata, event_id
 from infrastructure.event_store import NO_STREAM, EventStore, NewEvent, StreamDeleted, WrongExpectedRevision
 
 _CONFLICTS = Counter("eventfold_command_conflicts_total", "Appends that met a newer stream and were decided again")
+_REPEATED = Counter(
+    "eventfold_commands_repeated_total", "Commands that had been carried out before, and were answered with that result"
+)
 
 Clock = Callable[[], datetime]
 
@@ -88,6 +91,7 @@ class Pipeline:
             try:
                 result = _earlier_result(loaded, request)
                 if result is not None:
+                    _REPEATED.inc()
                     return result
                 events = self._decide(aggregate, loaded, request)
             except (RuleViolation, NoSuchAggregate, StaleVersion):
@@ -150,7 +154,7 @@ class Pipeline:
             # The store may have recognised an earlier run of this command, whose events can have other times than
             # these: then only the stream can tell the state.
             if loaded.revision == NO_STREAM:
-                await self._require_there(stream, appended.revision, new_events)
+                await self._require_there(stream, appended.revision, new_events, request.correlation_id)
             return result
         state = loaded.state
         for event in events:
@@ -171,12 +175,14 @@ class Pipeline:
         )
         return result
 
-    async def _require_there(self, stream: str, revision: int, events: Sequence[NewEvent]) -> None:
+    async def _require_there(self, stream: str, revision: int, events: Sequence[NewEvent], correlation_id: str) -> None:
         """The store recognises a repeated creation even if its events have been deleted or cut off since; then nothing
         is written. Raises _NotThere."""
         found = await self._store.read_stream(stream, revision, 1)
         if not found or found[0].id != events[-1].id:
             raise _NotThere
+        if found[0].data != events[-1].data or decode_metadata(found[0]).correlation_id != correlation_id:
+            _REPEATED.inc()  # these are of an earlier run
 
 
 def _earlier_result(loaded: LoadedAggregate, request: CommandRequest) -> CommandResult | None:

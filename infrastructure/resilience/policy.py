@@ -19,6 +19,7 @@ from infrastructure.resilience.bulkhead import Bulkhead, BulkheadFull
 from infrastructure.resilience.faults import DependencyUnavailable, TransientFault
 from infrastructure.resilience.limits import Limits
 from infrastructure.resilience.retry import Delays, again
+from infrastructure.telemetry.exemplars import exemplar
 
 log = structlog.get_logger(__name__)
 
@@ -74,12 +75,12 @@ class Policy:
         try:
             result = await self._with_a_place(operation, idempotent)
         except DependencyUnavailable as error:
-            self._unavailable.observe(perf_counter() - began)
+            self._unavailable.observe(perf_counter() - began, exemplar())
             if fallback is None:
                 raise
             metrics.FALLBACKS.labels(self.name).inc()
             return await fallback(error)
-        self._answered.observe(perf_counter() - began)
+        self._answered.observe(perf_counter() - began, exemplar())
         return result
 
     async def ready(self) -> None:
