@@ -19,8 +19,8 @@ from command_api.pipeline import Pipeline
 from command_api.requests import command_request, decode_command, server_named_id
 from command_api.responses import REFUSALS, problem, success
 from domain.model.aggregate import Aggregate, CommandType
+from infrastructure.exemplars import exemplar
 from infrastructure.telemetry import context_from, current_trace
-from infrastructure.telemetry.exemplars import exemplar
 
 _OUTCOMES = Counter("eventfold_commands_total", "Commands by the HTTP status of the response", ["command", "status"])
 _SECONDS = Histogram(

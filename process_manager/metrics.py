@@ -15,7 +15,7 @@ OLDEST = Gauge(
 )
 WAITING = Gauge(
     f"{_PREFIX}_waiting_instances",
-    "Instances by what comes next: commands (they are under way), timer (it is set), timer_overdue (it was due 5 s ago)",
+    "Instances by what comes next: commands (under way), timer (it is set), timer_overdue (it was due 5 s ago)",
     (*_PROCESS, "next"),
 )
 DURATION = Histogram(

@@ -7,7 +7,7 @@ from time import perf_counter
 from prometheus_client import Counter, Histogram
 
 from infrastructure.event_store.errors import EventStoreUnavailable, WrongExpectedRevision
-from infrastructure.telemetry.exemplars import exemplar
+from infrastructure.exemplars import exemplar
 
 _APPENDED = Counter("eventfold_appended_events", "Events of appends that succeeded, repetitions of earlier ones too")
 _SECONDS = Histogram(

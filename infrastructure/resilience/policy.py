@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import structlog
 
+from infrastructure.exemplars import exemplar
 from infrastructure.resilience import metrics
 from infrastructure.resilience.breaker import CircuitBreaker, CircuitOpen, Permit, State
 from infrastructure.resilience.budget import RetryBudget
@@ -19,7 +20,6 @@ from infrastructure.resilience.bulkhead import Bulkhead, BulkheadFull
 from infrastructure.resilience.faults import DependencyUnavailable, TransientFault
 from infrastructure.resilience.limits import Limits
 from infrastructure.resilience.retry import Delays, again
-from infrastructure.telemetry.exemplars import exemplar
 
 log = structlog.get_logger(__name__)
 

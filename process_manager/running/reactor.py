@@ -9,7 +9,7 @@ from msgspec import Struct
 from domain.model.process_events import ProcessEnded
 from infrastructure.clock import utc_now
 from infrastructure.event_store import WrongExpectedRevision
-from infrastructure.telemetry.exemplars import exemplar
+from infrastructure.exemplars import exemplar
 from process_manager import metrics
 from process_manager.instances.instance import Instance, Recorded
 from process_manager.instances.reaction import Routes, Trigger, of_recorded, reaction
