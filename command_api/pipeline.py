@@ -17,12 +17,22 @@ from domain.model.errors import NoSuchAggregate, RuleViolation
 from infrastructure.aggregate_streams import HistoryTruncated
 from infrastructure.clock import utc_now
 from infrastructure.event_codec import EventCodec, EventMetadata, decode_metadata, event_id
-from infrastructure.event_store import NO_STREAM, EventStore, NewEvent, StreamDeleted, WrongExpectedRevision
+from infrastructure.event_store import (
+    NO_STREAM,
+    EventStore,
+    NewEvent,
+    StoredEvent,
+    StreamDeleted,
+    WrongExpectedRevision,
+)
 
 _CONFLICTS = Counter("eventfold_command_conflicts_total", "Appends that met a newer stream and were decided again")
 _REPEATED = Counter(
     "eventfold_commands_repeated_total", "Commands that had been carried out before, and were answered with that result"
 )
+
+# In seconds; a repetition that comes sooner may go uncounted.
+_LONGER_THAN_AN_APPEND = 1.0
 
 Clock = Callable[[], datetime]
 
@@ -181,8 +191,13 @@ class Pipeline:
         found = await self._store.read_stream(stream, revision, 1)
         if not found or found[0].id != events[-1].id:
             raise _NotThere
-        if found[0].data != events[-1].data or decode_metadata(found[0]).correlation_id != correlation_id:
-            _REPEATED.inc()  # these are of an earlier run
+        if self._is_of_earlier_run(found[0], events[-1], correlation_id):
+            _REPEATED.inc()
+
+    def _is_of_earlier_run(self, found: StoredEvent, sent: NewEvent, correlation_id: str) -> bool:
+        """As far as that can be told: the store does not say whether it has written an event or recognised it."""
+        is_old = self._clock().timestamp() - found.recorded_at / 1000 > _LONGER_THAN_AN_APPEND
+        return is_old or found.data != sent.data or decode_metadata(found).correlation_id != correlation_id
 
 
 def _earlier_result(loaded: LoadedAggregate, request: CommandRequest) -> CommandResult | None:
