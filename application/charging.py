@@ -30,6 +30,12 @@ from subscriptions.each_event import take_side_by_side
 log = structlog.get_logger(__name__)
 
 _CALLS = Counter("eventfold_payment_provider_answers", "What the payment provider answered", ["call", "outcome"])
+for _call, _outcomes in {
+    "charge": ("succeeded", "pending", "declined", "refused"),
+    "refund": ("succeeded", "pending", "failed", "refused"),
+}.items():
+    for _outcome in _outcomes:
+        _CALLS.labels(_call, _outcome)
 
 
 class PaymentCharging(Consumer):

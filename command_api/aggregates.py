@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from command_api.snapshot_writer import SnapshotWriter
 from domain.model.aggregate import Aggregate
@@ -17,11 +17,12 @@ from infrastructure.event_store import NO_STREAM, EventStore, StoredEvent, Strea
 from infrastructure.evidence.chain import head_after
 from infrastructure.evidence.verifier import Link
 
-_LOADS = Counter("eventfold_aggregate_loads_total", "Aggregates loaded, by where from", ["source"])
+_LOADS = Counter("eventfold_aggregate_loads_total", "Aggregates loaded, by where from: cache, stream", ["source"])
 _FROM_CACHE, _FROM_STREAM = _LOADS.labels("cache"), _LOADS.labels("stream")
 _OUTDATED = Counter(
     "eventfold_aggregate_cache_outdated_total", "Cached aggregates that their stream no longer bears out"
 )
+_CACHED = Gauge("eventfold_aggregates_cached", "Aggregates in the cache")
 
 # Up to so many events are read in one call to see that all are there; of more, the first and the last ones in two.
 _READ_WHOLE = 16
@@ -67,6 +68,7 @@ class Aggregates:
         self._capacity = capacity
         self._cached: OrderedDict[str, LoadedAggregate] = OrderedDict()
         self._snapshots = SnapshotWriter(store)
+        _CACHED.set_function(lambda: len(self._cached))
 
     def has(self, stream: str) -> bool:
         """Whether the aggregate is cached."""

@@ -16,11 +16,24 @@ from domain.model.command_context import CommandContext
 from domain.model.errors import NoSuchAggregate, RuleViolation
 from infrastructure.aggregate_streams import HistoryTruncated
 from infrastructure.clock import utc_now
-from infrastructure.event_codec import EventCodec, EventMetadata, event_id
-from infrastructure.event_store import NO_STREAM, EventStore, NewEvent, StreamDeleted, WrongExpectedRevision
+from infrastructure.event_codec import EventCodec, EventMetadata, decode_metadata, event_id
+from infrastructure.event_store import (
+    NO_STREAM,
+    EventStore,
+    NewEvent,
+    StoredEvent,
+    StreamDeleted,
+    WrongExpectedRevision,
+)
 from infrastructure.evidence.chain import linked
 
 _CONFLICTS = Counter("eventfold_command_conflicts_total", "Appends that met a newer stream and were decided again")
+_REPEATED = Counter(
+    "eventfold_commands_repeated_total", "Commands that had been carried out before, and were answered with that result"
+)
+
+# In seconds; a repetition that comes sooner may go uncounted.
+_LONGER_THAN_AN_APPEND = 1.0
 
 Clock = Callable[[], datetime]
 
@@ -89,6 +102,7 @@ class Pipeline:
             try:
                 result = _earlier_result(loaded, request)
                 if result is not None:
+                    _REPEATED.inc()
                     return result
                 events = self._decide(aggregate, loaded, request)
             except (RuleViolation, NoSuchAggregate, StaleVersion):
@@ -152,7 +166,7 @@ class Pipeline:
             # The store may have recognised an earlier run of this command, whose events can have other times than
             # these: then only the stream can tell the state, and the head of its chain.
             if loaded.revision == NO_STREAM:
-                await self._require_there(stream, appended.revision, new_events)
+                await self._require_there(stream, appended.revision, new_events, request.correlation_id)
             return result
         state = loaded.state
         for event in events:
@@ -174,12 +188,19 @@ class Pipeline:
         )
         return result
 
-    async def _require_there(self, stream: str, revision: int, events: Sequence[NewEvent]) -> None:
+    async def _require_there(self, stream: str, revision: int, events: Sequence[NewEvent], correlation_id: str) -> None:
         """The store recognises a repeated creation even if its events have been deleted or cut off since; then nothing
         is written. Raises _NotThere."""
         found = await self._store.read_stream(stream, revision, 1)
         if not found or found[0].id != events[-1].id:
             raise _NotThere
+        if self._is_of_earlier_run(found[0], events[-1], correlation_id):
+            _REPEATED.inc()
+
+    def _is_of_earlier_run(self, found: StoredEvent, sent: NewEvent, correlation_id: str) -> bool:
+        """As far as that can be told: the store does not say whether it has written an event or recognised it."""
+        is_old = self._clock().timestamp() - found.recorded_at / 1000 > _LONGER_THAN_AN_APPEND
+        return is_old or found.data != sent.data or decode_metadata(found).correlation_id != correlation_id
 
 
 def _earlier_result(loaded: LoadedAggregate, request: CommandRequest) -> CommandResult | None:

@@ -19,12 +19,13 @@ from command_api.pipeline import Pipeline
 from command_api.requests import command_request, decode_command, server_named_id
 from command_api.responses import REFUSALS, problem, success
 from domain.model.aggregate import Aggregate, CommandType
+from infrastructure.exemplars import exemplar
 from infrastructure.telemetry import context_from, current_trace
 
 _OUTCOMES = Counter("eventfold_commands_total", "Commands by the HTTP status of the response", ["command", "status"])
 _SECONDS = Histogram(
     "eventfold_command_seconds",
-    "Time from a command's arrival to its response",
+    "Time from a command's arrival to its response, of those carried out",
     ["command"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
@@ -95,7 +96,7 @@ def _handler(
             _OUTCOMES.labels(name, str(refused.details.status)).inc()
             raise refused from error
         succeeded.inc()
-        seconds.observe(perf_counter() - started)
+        seconds.observe(perf_counter() - started, exemplar())
         return success(aggregate, command_type, aggregate_id, result, sent.correlation_id)
 
     return handle

@@ -13,7 +13,10 @@ from infrastructure.event_store.stream_metadata import max_count
 
 log = structlog.get_logger(__name__)
 
-_SNAPSHOTS = Counter("eventfold_aggregate_snapshots_total", "Snapshots of aggregates, by outcome", ["outcome"])
+_SNAPSHOTS = Counter(
+    "eventfold_aggregate_snapshots_total", "Snapshots of aggregates, by outcome: written, failed, left_out", ["outcome"]
+)
+_WRITTEN, _FAILED, _LEFT_OUT = (_SNAPSHOTS.labels(outcome) for outcome in ("written", "failed", "left_out"))
 
 # When the store is that slow, snapshots are left out: the next one is due a few events later.
 _MOST_AT_ONCE = 64
@@ -32,7 +35,7 @@ class SnapshotWriter:
     def write(self, aggregate: Aggregate, aggregate_id: str, snapshot: Snapshot) -> None:
         """Begins to write a snapshot, and returns."""
         if len(self._tasks) >= _MOST_AT_ONCE:
-            _SNAPSHOTS.labels("left out").inc()
+            _LEFT_OUT.inc()
             return
         task = asyncio.create_task(self._write(aggregate, aggregate_id, snapshot))
         self._tasks.add(task)
@@ -53,7 +56,7 @@ class SnapshotWriter:
             if written.revision % _BOUNDED_EVERY == 0:
                 await self._store.append(metadata_stream(companion), ANY_REVISION, [max_count(SNAPSHOTS_KEPT)])
         except Exception as error:  # whatever it is, the command is done, and the events are all that counts
-            _SNAPSHOTS.labels("failed").inc()
+            _FAILED.inc()
             log.warning("a snapshot could not be written", stream=snapshot.stream, error=repr(error))
         else:
-            _SNAPSHOTS.labels("written").inc()
+            _WRITTEN.inc()

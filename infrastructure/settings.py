@@ -224,6 +224,9 @@ class TelemetrySettings(Struct, frozen=True):
     traces: Annotated[
         str, Meta(description="where spans go: none, or console (one JSON object a line)", pattern="^(none|console)$")
     ] = "none"
+    metrics_interval: Annotated[
+        Seconds, Meta(description="how often lags, instances and store sizes are looked up for `/metrics`")
+    ] = 5.0
 
 
 class Settings(Struct, frozen=True):

@@ -7,11 +7,13 @@ from litestar import Litestar
 from infrastructure.application import Application
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
+from infrastructure.http.repeating import repeating
 from infrastructure.http.service import create_app
 from infrastructure.outside.commands import CommandClient
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
 from process_manager.http.instances import instance_routes
+from process_manager.instances.gauges import InstanceGauges
 from process_manager.instances.index import InstanceIndex
 from process_manager.instances.operating import InstanceOperations
 from process_manager.instances.reaction import Routes
@@ -27,6 +29,7 @@ from subscriptions.http.drain import drain_route
 from subscriptions.operating.dead_letters import DeadLetterOperations
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
+from subscriptions.operating.lag_watch import LagWatch
 from subscriptions.operating.plain_catalogue import PlainCatalogue
 from subscriptions.operating.resetting import Resetting
 from subscriptions.operating.status import StatusReader
@@ -75,12 +78,17 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
     def served(consumer: str) -> Follower | None:
         return next((one for one in coordinator.followers.running if one.consumer.name == consumer), None)
 
-    show_gauges(workload.names, served)
+    watch = LagWatch(workload.names, catalogue, StatusReader(coordinator, read_store, event_store))
+    show_gauges(workload.names, served, watch.seen)
+    instances = InstanceGauges(workload.names, index)
     closers = (workload.close, sender.close, event_store.close, read_store.close)
     return create_app(
         "Eventfold process manager",
         routes,
         probes,
         settings,
-        lifespan=[running(coordinator, stop, settings.http.shutdown_grace, *closers)],
+        lifespan=[
+            running(coordinator, stop, settings.http.shutdown_grace, *closers),
+            *(repeating(look, settings.telemetry.metrics_interval) for look in (watch.look, instances.look)),
+        ],
     )

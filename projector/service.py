@@ -8,10 +8,12 @@ from litestar import Litestar
 from infrastructure.application import Application
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
+from infrastructure.http.repeating import repeating
 from infrastructure.http.service import create_app
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
 from projector.builds.catalogue import ViewCatalogue
+from projector.builds.document_counts import COUNTED_EVERY, DocumentCounts
 from projector.http.status import ViewStatusReader
 from projector.http.views import view_routes
 from projector.process import ProjectorProcess, create_projector_process
@@ -22,6 +24,7 @@ from subscriptions.http.drain import drain_route
 from subscriptions.operating.dead_letters import DeadLetterOperations
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
+from subscriptions.operating.lag_watch import LagWatch
 from subscriptions.operating.plain_catalogue import PlainCatalogue
 from subscriptions.operating.resetting import Resetting
 from subscriptions.operating.status import StatusReader
@@ -34,7 +37,12 @@ def create_projector(application: Application, settings: Settings) -> Litestar:
     event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
     stop, codec = asyncio.Event(), EventCodec(application.aggregates, application.processes)
     process = create_projector_process(event_store, codec, read_store, application.views, settings, stop)
-    show_gauges(process.workload.names, process.live)
+    names = process.workload.names
+    catalogue = ViewCatalogue(process.workload.registry, names, PlainCatalogue(ConsumerRecords(read_store)))
+    watch = LagWatch(names, catalogue, StatusReader(process.coordinator, read_store, event_store))
+    show_gauges(names, process.live, watch.seen)
+    counts = DocumentCounts(names, catalogue, read_store)
+    interval = settings.telemetry.metrics_interval
     return create_app(
         "Eventfold projector",
         projector_routes(process, event_store, read_store, settings, replay_timeout=REPLAY_TIMEOUT),
@@ -45,7 +53,9 @@ def create_projector(application: Application, settings: Settings) -> Litestar:
         },
         settings,
         lifespan=[
-            running(process.coordinator, stop, settings.http.shutdown_grace, event_store.close, read_store.close)
+            running(process.coordinator, stop, settings.http.shutdown_grace, event_store.close, read_store.close),
+            repeating(watch.look, interval),
+            repeating(counts.look, COUNTED_EVERY * interval),
         ],
     )
 

@@ -6,7 +6,20 @@ _PREFIX = "eventfold_consumer"
 _CONSUMER = ("consumer",)
 
 POSITION = Gauge(f"{_PREFIX}_position", "Commit position of the served target's checkpoint; -1 before one", _CONSUMER)
-LAG = Gauge(f"{_PREFIX}_lag_seconds", "Age of the oldest event received and not yet handled; 0 when none is", _CONSUMER)
+LAG = Gauge(
+    f"{_PREFIX}_lag_seconds",
+    "Age of the oldest event that is not yet handled; 0 when none is known. What has not come here is looked up now "
+    "and then",
+    _CONSUMER,
+)
+LAG_EVENTS = Gauge(
+    f"{_PREFIX}_lag_events",
+    "Events of the log after the served target's checkpoint, as looked up now and then; of more than 1000 an estimate",
+    _CONSUMER,
+)
+LOG_POSITION = Gauge(
+    "eventfold_event_log_position", "Commit position of the log's newest event, which is its size in bytes; -1 if empty"
+)
 PARKED = Gauge(f"{_PREFIX}_parked_events", "Events set aside for the consumer", _CONSUMER)
 STOPPED = Gauge(f"{_PREFIX}_stopped", "1 when the consumer was stopped, by its own fault or on another log", _CONSUMER)
 OTHER_LOG = Gauge(
@@ -31,3 +44,12 @@ LEASE_CHANGES = Counter(f"{_PREFIX}_lease_changes", "Leases taken, given up and 
 READ_STORE_RETRIES = Counter(
     f"{_PREFIX}_read_store_retries", "Operations repeated while the read store failed", _CONSUMER
 )
+
+
+def show_consumer(consumer: str) -> None:
+    """Shows all that is counted of a consumer as zero, before it first happens."""
+    for counter in (EVENTS, RESTARTS, READ_STORE_RETRIES):
+        counter.labels(consumer)
+    LEASES.labels(consumer)
+    for change in ("taken", "given_up", "lost"):
+        LEASE_CHANGES.labels(consumer, change)

@@ -7,6 +7,7 @@ from litestar import Litestar
 from infrastructure.application import Application
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
+from infrastructure.http.repeating import repeating
 from infrastructure.http.service import create_app
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
@@ -19,6 +20,7 @@ from subscriptions.http.drain import drain_route
 from subscriptions.operating.dead_letters import DeadLetterOperations
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
+from subscriptions.operating.lag_watch import LagWatch
 from subscriptions.operating.plain_catalogue import PlainCatalogue
 from subscriptions.operating.resetting import Resetting
 from subscriptions.operating.status import StatusReader
@@ -56,12 +58,16 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
     def served(consumer: str) -> Follower | None:
         return next((one for one in coordinator.followers.running if one.consumer.name == consumer), None)
 
-    show_gauges(workload.names, served)
+    watch = LagWatch(workload.names, catalogue, StatusReader(coordinator, read_store, event_store))
+    show_gauges(workload.names, served, watch.seen)
     closers = [*(consumer.close for consumer in consumers), event_store.close, read_store.close]
     return create_app(
         "Eventfold consumers",
         routes,
         probes,
         settings,
-        lifespan=[running(coordinator, stop, settings.http.shutdown_grace, *closers)],
+        lifespan=[
+            running(coordinator, stop, settings.http.shutdown_grace, *closers),
+            repeating(watch.look, settings.telemetry.metrics_interval),
+        ],
     )

@@ -36,6 +36,9 @@ _TOLD = Counter(
     "Events that concern a customer, by outcome: sent, sent_before, refused, too_old",
     ["kind", "outcome"],
 )
+for _message in MESSAGES.values():
+    for _outcome in ("sent", "sent_before", "refused", "too_old"):
+        _TOLD.labels(_message.kind, _outcome)
 
 PLURAL = "notifications"
 _MAX_REASON = 500

@@ -17,6 +17,7 @@ import uvloop
 from embedded.event_store_node.listening import PortTakenError
 from embedded.event_store_node.log.directory_lock import DataDirectoryError
 from embedded.event_store_node.maintenance import commands as maintenance
+from embedded.event_store_node.metrics import serve_metrics
 from embedded.event_store_node.node import EventStoreNode
 from embedded.event_store_node.security.binding import refuse_exposure
 from embedded.event_store_node.security.commands import user_command
@@ -58,7 +59,7 @@ def _run(argv: Sequence[str]) -> int:
             start_standard_projections=arguments.start_standard_projections,
             advertise_host=arguments.advertise_host,
         )
-        uvloop.run(_serve(node))
+        uvloop.run(_serve(node, arguments.metrics_host, arguments.metrics_port))
     except (DataDirectoryError, PortTakenError, SecurityError) as error:
         sys.stderr.write(f"event store node: {error}\n")
         return 1
@@ -77,6 +78,15 @@ def _parser() -> argparse.ArgumentParser:
         "--advertise-host",
         metavar="HOST",
         help="what clients that ask are told to connect to (default: localhost if that is this node, else --host)",
+    )
+    parser.add_argument(
+        "--metrics-port",
+        type=int,
+        metavar="N",
+        help="serve /metrics for Prometheus there, over plain HTTP (default: not)",
+    )
+    parser.add_argument(
+        "--metrics-host", default="127.0.0.1", metavar="HOST", help="address for --metrics-port (default: %(default)s)"
     )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--data-dir", help="directory of the event log; made if it is missing")
@@ -110,11 +120,13 @@ def _security(parser: argparse.ArgumentParser, arguments: argparse.Namespace) ->
     return Security(tls, arguments.users)
 
 
-async def _serve(node: EventStoreNode) -> None:
+async def _serve(node: EventStoreNode, metrics_host: str, metrics_port: int | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, node.shutdown_requested.set)
     async with node:
+        if metrics_port is not None:
+            serve_metrics(node, metrics_host, metrics_port)
         # What is loaded now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()

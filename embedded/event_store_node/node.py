@@ -70,6 +70,16 @@ class EventStoreNode:
         return f"esdb://{self.host}:{self.port}?Tls={'true' if self._security.tls else 'false'}"
 
     @property
+    def last_position(self) -> int:
+        """The commit position of the newest event; 0 on an empty log."""
+        return self._log.broker.last_position
+
+    @property
+    def accepts_writes(self) -> bool:
+        """False once the log was found damaged."""
+        return self._services.gossip.is_alive
+
+    @property
     def persistent_subscriptions(self) -> PersistentSubscriptions:
         return self._services.persistent_subscriptions
 

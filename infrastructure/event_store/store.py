@@ -13,6 +13,7 @@ from infrastructure.event_store.connection import KEEP_ALIVE, Connection
 from infrastructure.event_store.errors import EventStoreUnavailable
 from infrastructure.event_store.events import Appended, NewEvent, StoredEvent, StreamSlice
 from infrastructure.event_store.http2 import KeepAliveTimes
+from infrastructure.event_store.metrics import append_measured
 from infrastructure.event_store.reader_choice import Reader
 from infrastructure.event_store.reads import all_request, is_for_us, stored_event, stream_request
 from infrastructure.event_store.responses import Chunks, never_low_latency, responses
@@ -87,7 +88,8 @@ class EventStore:
         It is repeated while the store can't be reached: with the same ids and an exact revision that is idempotent.
         Raises WrongExpectedRevision, StreamDeleted, AppendRefused, or EventStoreUnavailable (outcome unknown).
         """
-        return await self._call(lambda: self._appender.append(stream, expected, events))
+        with append_measured(len(events)):
+            return await self._call(lambda: self._appender.append(stream, expected, events))
 
     async def read_stream(self, stream: str, from_revision: int = 0, limit: int = _UNLIMITED) -> list[StoredEvent]:
         """The stream's events from a revision on; none when there is no such stream.

@@ -9,9 +9,9 @@ from litestar.datastructures import State
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import YamlRenderPlugin
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from infrastructure.http.api_pages import ApiPages, pages_router, to_pages
+from infrastructure.http.exposition import metrics_route
 from infrastructure.http.health import Probe, Readiness, readiness
 from infrastructure.http.methods import answer_head, options
 from infrastructure.http.problems import EXCEPTION_HANDLERS
@@ -44,7 +44,7 @@ def create_app(
 
     `on_stop` is called when the service is asked to stop, before requests under way are waited for.
     """
-    routes = [*handlers, *_health(probes), _metrics, to_pages]
+    routes = [*handlers, *_health(probes), metrics_route(), to_pages]
     app = Litestar(
         route_handlers=[*options(routes), *routes],
         exception_handlers=EXCEPTION_HANDLERS,
@@ -97,19 +97,3 @@ def _health(probes: Mapping[str, Probe]) -> list[Any]:
         return Response(result, status_code=200 if result.ready else 503)
 
     return [live, ready]
-
-
-@get(
-    "/metrics",
-    operation_id="Metrics",
-    summary="Prometheus metrics",
-    tags=["health"],
-    sync_to_thread=False,
-    responses={
-        200: ResponseSpec(
-            str, description="In Prometheus's text format", media_type="text/plain", generate_examples=False
-        )
-    },
-)
-def _metrics() -> Response[bytes]:
-    return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})

@@ -186,6 +186,10 @@ class ReadStore:
         counted = await self._read(lambda: self._collection(collection).aggregate(pipeline).to_list(1))
         return int(counted[0]["documents"]) if counted else 0
 
+    async def estimated_count(self, collection: str) -> int:
+        """How many documents (and tombstones) there are, by the store's own statistics; 0 without the collection."""
+        return await self._read(lambda: self._collection(collection).estimated_document_count())
+
     async def delete(self, collection: str, key: str) -> None:
         """Removes a document for good, its guard included; for internal records, not for views."""
         await self._change(lambda: self._collection(collection).delete_one({ID: key}))

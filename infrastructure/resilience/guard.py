@@ -62,9 +62,7 @@ class Guard:
         self._closed = asyncio.Event()
         self._closed.set()
         self._over = False
-        metrics.CIRCUIT_STATE.labels(name).set(0)
-        for counter in (metrics.CIRCUIT_OPENED, metrics.CIRCUIT_REFUSED):
-            counter.labels(name)  # shown from the start, as zero
+        metrics.show_guard(name)
 
     def check(self) -> None:
         """Raises the exception for a service that can't be used, while calls are refused."""

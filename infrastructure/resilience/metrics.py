@@ -12,8 +12,12 @@ CIRCUIT_STATE = Gauge(
 )
 CIRCUIT_OPENED = Counter("eventfold_circuit_opened", "How often a dependency was found silent or away", ["dependency"])
 CIRCUIT_REFUSED = Counter("eventfold_circuit_refused", "Calls refused at once, without being made", ["dependency"])
-CIRCUIT_PROBES = Counter("eventfold_circuit_probes", "Probes of a dependency that is away", ["dependency", "outcome"])
-BULKHEAD_CALLS = Gauge("eventfold_bulkhead_calls", "Calls that have a place, or wait for one", ["dependency", "state"])
+CIRCUIT_PROBES = Counter(
+    "eventfold_circuit_probes", "Probes of a store that is away: answered, failed", ["dependency", "outcome"]
+)
+BULKHEAD_CALLS = Gauge(
+    "eventfold_bulkhead_calls", "Calls that have a place (running), or wait for one (waiting)", ["dependency", "state"]
+)
 BULKHEAD_REFUSED = Counter("eventfold_bulkhead_refused", "Calls refused because the queue was full", ["dependency"])
 RETRIES = Counter("eventfold_retries", "Attempts after the first", ["dependency"])
 RETRIES_DENIED = Counter(
@@ -36,6 +40,15 @@ def show_policy(name: str, bulkhead: Bulkhead) -> None:
     for counter in (CIRCUIT_OPENED, CIRCUIT_REFUSED, RETRIES, RETRIES_DENIED, FALLBACKS):
         counter.labels(name)
     show_bulkhead(name, bulkhead)
+
+
+def show_guard(name: str) -> None:
+    """Shows what is guarded from the start: its circuit closed, its counters at zero."""
+    CIRCUIT_STATE.labels(name).set(STATE_VALUES["closed"])
+    for counter in (CIRCUIT_OPENED, CIRCUIT_REFUSED):
+        counter.labels(name)
+    for outcome in ("answered", "failed"):
+        CIRCUIT_PROBES.labels(name, outcome)
 
 
 def show_bulkhead(name: str, bulkhead: Bulkhead) -> None:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import structlog
 
+from infrastructure.exemplars import exemplar
 from infrastructure.resilience import metrics
 from infrastructure.resilience.breaker import CircuitBreaker, CircuitOpen, Permit, State
 from infrastructure.resilience.budget import RetryBudget
@@ -74,12 +75,12 @@ class Policy:
         try:
             result = await self._with_a_place(operation, idempotent)
         except DependencyUnavailable as error:
-            self._unavailable.observe(perf_counter() - began)
+            self._unavailable.observe(perf_counter() - began, exemplar())
             if fallback is None:
                 raise
             metrics.FALLBACKS.labels(self.name).inc()
             return await fallback(error)
-        self._answered.observe(perf_counter() - began)
+        self._answered.observe(perf_counter() - began, exemplar())
         return result
 
     async def ready(self) -> None:

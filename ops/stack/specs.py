@@ -53,6 +53,7 @@ class Ports:
     payment_provider: int = 8021
     mail_sink: int = 8026
     smtp: int = 8025
+    node_metrics: int = 2114
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Ports":
@@ -100,7 +101,7 @@ def stages(
     own_environment = _with_own_code(environment)
     stores: list[ServiceSpec] = []
     if not environment.get(EVENTSTORE_URI):
-        stores.append(_node(data_dir, _loopback(host), ports.node, own_environment))
+        stores.append(_node(data_dir, _loopback(host), ports, own_environment))
         own_environment[EVENTSTORE_URI] = stores[-1].url
     if not environment.get(MONGO_URI):
         stores.append(_read_store(data_dir, host, ports.read_store, own_environment))
@@ -144,8 +145,10 @@ def _loopback(host: str) -> str:
         return "127.0.0.1"
 
 
-def _node(data_dir: Path, host: str, port: int, environment: Mapping[str, str]) -> ServiceSpec:
+def _node(data_dir: Path, host: str, ports: Ports, environment: Mapping[str, str]) -> ServiceSpec:
+    port = ports.node
     arguments = ["--host", host, "--port", str(port), "--data-dir", str(data_dir / "event-store")]
+    arguments += ["--metrics-host", host, "--metrics-port", str(ports.node_metrics)]
     return ServiceSpec(
         name=NODE,
         command=[*_eventfold(), "node", *arguments],

@@ -23,6 +23,7 @@ SERVICE_PORTS = {
     "mail_sink": "the mails that the mail sink has kept",
     "smtp": "the mail sink's SMTP",
     "process_manager": "the process manager, where the application has processes",
+    "node_metrics": "the event store node's metrics",
 }
 
 

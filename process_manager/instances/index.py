@@ -92,9 +92,19 @@ class InstanceIndex:
         found = await self._store.page(COLLECTION, Page(where, "attention_at", min(limit, _LARGEST_PAGE)))
         return [msgspec.convert(document.fields, InstanceRecord) for _, document in found]
 
+    async def oldest(self, process: str, status: str) -> InstanceRecord | None:
+        """The instance in a state that began first."""
+        where: dict[str, Any] = {"process": process, "status": status}
+        found = await self._store.page(COLLECTION, Page(where, "started_position", 1))
+        return msgspec.convert(found[0][1].fields, InstanceRecord) if found else None
+
     async def count(self, process: str, status: str) -> int:
         """How many instances of a process are in a state."""
         return await self._store.count(COLLECTION, {"process": process, "status": status})
+
+    async def count_by_attention(self, process: str, attention_at: int | Comparison) -> int:
+        """How many instances of a process have something to be done for them at such a time."""
+        return await self._store.count(COLLECTION, {"process": process, "attention_at": attention_at})
 
 
 def record_of(instance: Instance) -> InstanceRecord:

@@ -1,12 +1,15 @@
 """Reacts to triggers: what is decided is appended to the instance's stream before any of it is carried out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import structlog
+from msgspec import Struct
 
+from domain.model.process_events import ProcessEnded
 from infrastructure.clock import utc_now
 from infrastructure.event_store import WrongExpectedRevision
+from infrastructure.exemplars import exemplar
 from process_manager import metrics
 from process_manager.instances.instance import Instance, Recorded
 from process_manager.instances.reaction import Routes, Trigger, of_recorded, reaction
@@ -53,7 +56,7 @@ class Reactor:
                 except WrongExpectedRevision:
                     instance = await self.streams.reload(instance_id)
                     continue
-                self._count(trigger, instance)
+                self._count(trigger, instance, events)
                 self._changed(instance)
 
     async def record(self, instance_id: str, what: Callable[[Instance], Recorded | None]) -> None:
@@ -77,13 +80,17 @@ class Reactor:
                 except WrongExpectedRevision:
                     instance = await self.streams.reload(instance_id)
                     continue
-                self._count(trigger, instance)
+                self._count(trigger, instance, events)
                 break
             self._changed(instance)
 
-    def _count(self, trigger: Trigger, instance: Instance) -> None:
+    def _count(self, trigger: Trigger, instance: Instance, events: Iterable[Struct]) -> None:
         process = self.streams.process.name
         metrics.REACTIONS.labels(process, trigger.kind).inc()
+        for event in events:
+            if isinstance(event, ProcessEnded) and instance.started_at is not None:
+                seconds = (event.at - instance.started_at).total_seconds()
+                metrics.DURATION.labels(process, event.outcome).observe(max(0.0, seconds), exemplar())
         for failure in instance.failures.values():
             if trigger.kind == "answer" and failure.step == trigger.name:
                 metrics.FAILED.labels(process).inc()

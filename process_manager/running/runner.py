@@ -121,8 +121,6 @@ class Runner:
                 )
             else:
                 await self._index.write([instance])
-        for gauge, status in ((metrics.STUCK, "stuck"), (metrics.RUNNING, "running")):
-            gauge.labels(self.process.name).set(await self._index.count(self.process.name, status))
 
     def _ring(self, instance_id: str, timer: TimerSet) -> None:
         if timer.timer not in self._firing:

@@ -147,18 +147,20 @@ class ViewConsumer(Consumer):
         """Every document that the steps touch, from memory or in one read."""
         documents: dict[str, CachedDocument] = {}
         missing: list[str] = []
-        firsts = self._view.per_stream
+        cached, firsts = 0, self._view.per_stream
         for step in steps:
             for key in step.keys:
                 if key in documents:
                     continue
                 found = self._cache.get(key)
+                cached += found is not None
                 if found is None and firsts and step.recorded.revision == 0:
                     found = ABSENT  # if the store has one, it refuses the insert
                 if found is None:
                     missing.append(key)
                     found = ABSENT
                 documents[key] = found
+        metrics.CACHED.labels(self.name).inc(cached)
         if missing:
             documents.update(await self._load(missing))
         return documents

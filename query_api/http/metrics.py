@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Histogram
 
+from infrastructure.exemplars import exemplar
+
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """The bounds of every histogram of times here."""
 
@@ -19,4 +21,4 @@ class RouteMetrics:
     def answered(self, status: int, seconds: float) -> None:
         """Counts one answer."""
         self._by_class[status // 100].inc()
-        self._seconds.observe(seconds)
+        self._seconds.observe(seconds, exemplar())

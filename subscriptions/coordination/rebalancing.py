@@ -42,7 +42,7 @@ class Rebalancer:
         taken = await self._leases.pass_on(free, self.states, me)
         given_up = await self._leases.pass_on(leaving, self.states, NOBODY)
         _count("taken", [ref for ref in free if ref.key in taken])
-        _count("given up", [ref for ref in leaving if ref.key in given_up])
+        _count("given_up", [ref for ref in leaving if ref.key in given_up])
         if taken or given_up:
             self.states = await self._leases.load(refs)
         self._owned = frozenset(ref.key for ref in refs if self._is_mine(ref))

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from command_api.aggregates import Aggregates
 from command_api.headers import command_headers
@@ -245,3 +246,20 @@ async def test_the_cache_is_bounded_and_a_small_one_changes_nothing(store):
     assert len(issue.aggregates._cached) == 2
     for n in range(5):
         assert (await issue(ON, f"l-{n}")).revision == 1
+
+
+@pytest.mark.parametrize("later", [timedelta(), timedelta(minutes=1)])
+async def test_repetitions_are_counted(store, later):
+    def repeated() -> float:
+        return REGISTRY.get_sample_value("eventfold_commands_repeated_total") or 0
+
+    store.now = NOON.timestamp()
+    issue, before = Instance(store), repeated()
+    await issue(INSTALL, idempotency_key="k1")
+    await issue(ON, idempotency_key="k2")
+    assert repeated() == before
+    await issue(ON, idempotency_key="k2")
+    assert repeated() == before + 1, "found in the stream"
+    # One that does not know the aggregate appends at once: the store recognises the ids, and does not say so.
+    await Instance(store, clock=lambda: NOON + later)(INSTALL, idempotency_key="k1", x_correlation_id="another")
+    assert repeated() == before + 2
