@@ -157,7 +157,7 @@ class PaymentCharging(Consumer):
         self, order_id: str, kind: str, fact: str, told: Mapping[str, object], detail: str
     ) -> None:
         """The payment contradicts the answer: kept beside the webhooks, where the mismatch is found and shown."""
-        log.error("a payment contradicts the provider's answer", order_id=order_id, kind=kind, detail=detail)
+        log.error("a payment contradicts the provider's answer", order_id=order_id, result_kind=kind, detail=detail)
         result_id = f"answer-{kind}-{fact}"
         if not is_identifier(result_id):
             result_id = f"answer-{hashlib.sha256(result_id.encode()).hexdigest()[:48]}"

@@ -100,10 +100,10 @@ class PaymentMatching(Consumer):
             case Recorded.AGREES:
                 await self._note(result, revision, "record-match", {})
             case Recorded.NO_PAYMENT:
-                log.warning("the provider told about a payment that is not there", reference=result.reference)
+                log.warning("the provider told about a payment that is not there", order_id=result.reference)
                 await self._note(result, revision, "record-missing-payment", {})
             case Recorded.CONTRADICTS:
-                log.error("a payment contradicts what the provider told", reference=result.reference, detail=detail)
+                log.error("a payment contradicts what the provider told", order_id=result.reference, detail=detail)
                 await self._note(result, revision, "record-mismatch", {"detail": detail[:500] or "it differs"})
 
     async def _record(self, result: _Result) -> tuple[Recorded, str]:

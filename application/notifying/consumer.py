@@ -132,7 +132,7 @@ class Notifying(Consumer):
         try:
             await self._mailer.send(_mail(event, message, order_id, recipient))
         except MailRefused as error:
-            log.warning("a mail was refused", order_id=order_id, kind=message.kind, error=str(error))
+            log.warning("a mail was refused", order_id=order_id, notification=message.kind, error=str(error))
             body = {"kind": message.kind, "reason": _printable(str(error)) or "refused without a reason"}
             await self._record(order_id, "record-failure", body)
             return "refused"

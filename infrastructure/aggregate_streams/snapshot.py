@@ -89,9 +89,15 @@ def _snapshot(aggregate: Aggregate, stream: str, stored: StoredEvent) -> Snapsho
             return None
         state = msgspec.json.decode(read.state, type=aggregate.state)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        log.warning("a snapshot that can't be read is ignored", snapshot=stored.stream, id=stored.id, error=str(error))
+        log.warning(
+            "a snapshot that can't be read is ignored",
+            stream=stream,
+            snapshot=stored.stream,
+            event_id=stored.id,
+            error=str(error),
+        )
         return None
     if stored.type != EVENT_TYPE or read.stream != stream or read.revision < 0:
-        log.warning("a foreign snapshot is ignored", snapshot=stored.stream, id=stored.id, of=read.stream)
+        log.warning("a foreign snapshot is ignored", stream=stream, snapshot=stored.stream, event_id=stored.id)
         return None
     return Snapshot(stream, read.revision, read.event_id, read.position, state, read.commands)

@@ -189,7 +189,12 @@ class Guard:
     def _opened(self) -> None:
         self._closed.clear()
         metrics.CIRCUIT_OPENED.labels(self.name).inc()
-        log.warning("the dependency is away: calls are refused", dependency=self.name, cause=self._breaker.cause)
+        log.warning(
+            "the dependency is away: calls are refused",
+            dependency=self.name,
+            error=self._breaker.cause,
+            retry_after=round(self._breaker.retry_after, 3),
+        )
         now = asyncio.get_running_loop().time()
         for limit in self._in_flight:
             if not limit.expired():

@@ -172,8 +172,8 @@ class Policy:
             log.warning(
                 "the dependency is away: calls are refused",
                 dependency=self.name,
-                cause=self.breaker.cause,
-                seconds=round(self.breaker.retry_after, 3),
+                error=self.breaker.cause,
+                retry_after=round(self.breaker.retry_after, 3),
             )
         elif state == "closed":
             log.info("the dependency answers again", dependency=self.name)

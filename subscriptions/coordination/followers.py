@@ -131,7 +131,11 @@ class Followers:
             return
         except (ReadStoreUnavailable, ReadStoreRefused) as error:
             worker.replayed.discard(request.request)
-            log.warning("the response to a replay could not be given; trying again", error=str(error))
+            log.warning(
+                "the response to a replay could not be given; trying again",
+                consumer=follower.consumer.name,
+                error=str(error),
+            )
         if follower.broken is None and not worker.stop.is_set():
             self._feeds.start([follower])
 

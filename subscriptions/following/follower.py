@@ -137,7 +137,7 @@ class Follower:
                 consumer=self.consumer.name,
                 target=self.target,
                 position=missing.position,
-                missing=missing.event,
+                missing_event=missing.event,
                 stream=missing.stream,
                 revision=missing.revision,
                 found=missing.found,
