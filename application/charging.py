@@ -6,7 +6,7 @@ A crash between any two steps changes nothing: the event comes again, and every 
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -21,7 +21,7 @@ from infrastructure.outside.commands import CommandClient, CommandSender
 from infrastructure.outside.payments import PaymentProvider, RefusedByProvider
 from infrastructure.outside.payments.sandbox import SandboxProvider
 from infrastructure.read_store import ReadStore
-from infrastructure.resilience import DependencyUnavailable
+from infrastructure.resilience import DependencyUnavailable, Policy
 from infrastructure.settings import load_settings
 from subscriptions.attempts import Attempts
 from subscriptions.consumer import Batch, Consumer
@@ -69,6 +69,11 @@ class PaymentCharging(Consumer):
     async def take(self, batch: Batch) -> None:
         """Deals with every event."""
         await take_side_by_side(batch, self._handle, at_once=self._at_once)
+
+    def outside(self) -> Sequence[Policy]:
+        """Of the provider and the command API."""
+        called = (self._provider, self._commands)
+        return [one.policy for one in called if isinstance(one, SandboxProvider | CommandClient)]
 
     async def close(self) -> None:
         """Ends the connections to the provider and the command API."""

@@ -22,7 +22,7 @@ from infrastructure.outside.mail import Mail, Mailer, MailRefused
 from infrastructure.outside.mail.message import message_id
 from infrastructure.outside.mail.smtp import SmtpMailer
 from infrastructure.read_store import ReadStore
-from infrastructure.resilience import DependencyUnavailable, backoff
+from infrastructure.resilience import DependencyUnavailable, Policy, backoff
 from infrastructure.settings import load_settings
 from subscriptions.attempts import Attempts
 from subscriptions.consumer import Batch, Consumer
@@ -103,6 +103,11 @@ class Notifying(Consumer):
     async def take(self, batch: Batch) -> None:
         """Tells what there is to tell."""
         await take_side_by_side(batch, self._handle, at_once=self._at_once, delays=self._delays)
+
+    def outside(self) -> Sequence[Policy]:
+        """Of the mail server and the command API."""
+        called = (self._mailer, self._commands)
+        return [one.policy for one in called if isinstance(one, SmtpMailer | CommandClient)]
 
     async def close(self) -> None:
         for close in self._closers:

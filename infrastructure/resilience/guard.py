@@ -74,6 +74,11 @@ class Guard:
             raise self._unavailable(message, self._breaker.retry_after)
 
     @property
+    def circuit(self) -> State:
+        """The state of its breaker."""
+        return self._breaker.state
+
+    @property
     def unanswered(self) -> bool:
         """Whether a call was given up, here or by who made it, and nothing has come back since."""
         return self._given_up_at > self._heard_at

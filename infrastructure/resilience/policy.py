@@ -83,8 +83,12 @@ class Policy:
         return result
 
     async def ready(self) -> None:
-        """For /health/ready: raises DependencyUnavailable while calls are refused, without calling anything."""
-        if self.breaker.state != "closed":
+        """For /health/ready: raises DependencyUnavailable while calls are refused, without calling anything.
+
+        Not any more once the next call may be let through to try: a service that gets no calls because it is not ready
+        would never find out that it could be.
+        """
+        if self.breaker.refuses:
             raise self._refusal(self.breaker.cause, self.breaker.retry_after)
 
     async def _with_a_place(self, operation: Callable[[], Awaitable[T]], idempotent: bool) -> T:

@@ -93,7 +93,10 @@ class Redactor:
 
     def _is_plain(self, text: str) -> bool:
         lower = text.lower()
-        return not any(mark in lower for mark in _MARKS) and not any(secret in text for secret in self._known)
+        for mark in _MARKS:
+            if mark in lower:
+                return False
+        return not any(secret in text for secret in self._known)
 
     def _value(self, name: str, value: Any, deeper: int) -> Any:
         if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):

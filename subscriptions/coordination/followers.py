@@ -147,6 +147,16 @@ class Followers:
             for ref in worker.follower.assignment.refs
         ]
 
+    def waiting(self) -> list[PartitionReport]:
+        """The partitions that have trouble, other than waiting for what is outside."""
+        troubled = {
+            ref.key
+            for worker in self._workers.values()
+            for ref in worker.follower.assignment.refs
+            if not worker.waits_for_outside
+        }
+        return [report for report in self.reports() if report.trouble and report.partition in troubled]
+
     def _worker(self, desired: Desired) -> Worker:
         stop, assignment = asyncio.Event(), desired.assignment
         store = RetryingStore(self._store, stop, assignment.target.consumer, self._delays)
@@ -219,6 +229,7 @@ class Followers:
             worker.trouble = f"{type(fault).__name__}: {fault}"
             consumer = follower.consumer.name
             seconds = next(self._pauses.setdefault(follower.target, self._delays()))
+            worker.waits_for_outside = isinstance(fault, DependencyUnavailable)
             if isinstance(fault, DependencyUnavailable):
                 log.warning("a consumer waits for what it depends on", consumer=consumer, error=str(fault))
                 seconds = max(seconds, 0.0 if fault.alone else fault.retry_after)
