@@ -68,6 +68,13 @@ def print_error(console: Console, text: str) -> None:
     console.print(text, style="red", markup=False, soft_wrap=True)
 
 
+def without_password(uri: str) -> str:
+    """A connection string for people: its password is nobody's business."""
+    scheme, separator, rest = uri.partition("://")
+    user, at, where = rest.rpartition("@")
+    return f"{scheme}{separator}{user.partition(':')[0]}:***@{where}" if at and ":" in user else uri
+
+
 def text_of(value: object) -> str:
     """The value as it is; a dash where it is not known."""
     return UNKNOWN if value is None else str(value)
