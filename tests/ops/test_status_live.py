@@ -114,7 +114,7 @@ def printed(status: StackStatus) -> str:
 async def test_each_service_tells_of_itself(tmp_path: Path) -> None:
     queries = FakeService(read_store=Dependency(ill), event_store=Dependency(well, lambda: "closed"))
     sagas = FakeService(event_store=Dependency(well), commands=Dependency(ill, lambda: "open", required=False))
-    counts = {"process": "order-fulfilment", "running": 12, "stuck": 3, "ended": 1400}
+    counts = {"process": "order_fulfilment", "running": 12, "stuck": 3, "ended": 1400}
     sagas.answers["/processes"] = {"processes": [counts]}
     async with running(tmp_path, query_api=queries, process_manager=sagas):
         status = await inspect(tmp_path, NOBODY)
@@ -131,8 +131,8 @@ async def test_each_service_tells_of_itself(tmp_path: Path) -> None:
     assert "commands 0." in row
     assert "ms (open)" in row
     assert "process-manager: commands: ConnectionError: nobody is there" in text
-    (row,) = [line for line in text.splitlines() if line.startswith("order-fulfilment")]
-    assert row.split() == ["order-fulfilment", "12", "3", "1,400"]
+    (row,) = [line for line in text.splitlines() if line.startswith("order_fulfilment")]
+    assert row.split() == ["order_fulfilment", "12", "3", "1,400"]
     assert "eventfold sagas list --stuck" in text
 
 
