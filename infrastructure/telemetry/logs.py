@@ -21,7 +21,8 @@ _SILENCED = ("opentelemetry.trace.span", "opentelemetry.trace.propagation.tracec
 
 def start_logs(service: str, settings: Settings) -> None:
     """Configures logging of this process, to standard output."""
-    output = write_logs(service, settings, sys.stdout.fileno())
+    # Python has none where it was closed at the start; its number may be a connection's by now.
+    output = write_logs(service, settings, -1 if sys.stdout is None else sys.stdout.fileno())
     atexit.register(output.close)
     log_uncaught()
 

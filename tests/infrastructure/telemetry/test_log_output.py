@@ -67,6 +67,13 @@ def test_a_reader_that_is_gone_holds_nobody_up() -> None:
     assert log_output._DROPPED._value.get() - before == 20_001
 
 
+def test_without_a_standard_output_lines_are_dropped() -> None:
+    output = LogOutput(-1, dropped)
+    output.write(b"nobody reads this\n")
+    output.close(10)
+    assert output._over
+
+
 def test_a_descriptor_that_does_not_wait_gets_every_line() -> None:
     read, write = os.pipe()
     os.set_blocking(write, False)
