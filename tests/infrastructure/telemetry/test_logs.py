@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import sys
 import threading
 import warnings
@@ -14,6 +15,7 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from infrastructure.settings import Settings
+from infrastructure.telemetry.logs import write_logs
 from infrastructure.telemetry.uncaught import log_uncaught
 from infrastructure.version import installed_version
 from tests.infrastructure.telemetry.conftest import ReadLog
@@ -162,3 +164,16 @@ def test_for_people(read_log: ReadLog) -> None:
 def test_what_is_no_terminal_gets_json_unless_the_settings_say_otherwise(read_log: ReadLog) -> None:
     read_log.start(Settings()).info("a lamp was lit")
     assert read_log.lines()[0]["event"] == "a lamp was lit"
+
+
+def test_a_terminal_gets_lines_for_people(read_log: ReadLog) -> None:
+    controller, terminal = os.openpty()
+    output = write_logs("lamps", Settings(), terminal)
+    structlog.get_logger().info("a lamp was lit", stream="lamp-1")
+    output.close(10)
+    text = os.read(controller, 4096).decode()
+    os.close(terminal)
+    os.close(controller)
+    assert not text.startswith("{")
+    assert "a lamp was lit" in text
+    assert "lamp-1" in text
