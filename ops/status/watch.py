@@ -27,7 +27,7 @@ async def watch(look: Callable[[], Awaitable[StackStatus]], show: Show, interval
 def shown(console: Console, *, as_json: bool) -> Iterator[Show]:
     """What shows a status: JSON, one object a line; in one place on a terminal; else a block with its time."""
     if as_json:
-        yield lambda status: console.file.write(_line(status)) and console.file.flush()
+        yield lambda status: _json(console, status)
     elif console.is_terminal:
         with Live(console=console, auto_refresh=False) as display:
             yield lambda status: display.update(Group(_time(), *parts(status)), refresh=True)
@@ -42,8 +42,10 @@ def _block(console: Console, status: StackStatus) -> None:
     console.file.flush()
 
 
-def _line(status: StackStatus) -> str:
-    return msgspec.json.encode(status).decode() + "\n"
+def _json(console: Console, status: StackStatus) -> None:
+    # Not to the file itself: rich ends quietly where nobody reads any more.
+    console.out(msgspec.json.encode(status).decode(), highlight=False)
+    console.file.flush()
 
 
 def _time() -> Text:
