@@ -6,7 +6,7 @@ A crash between any two steps changes nothing: the event comes again, and every 
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -21,7 +21,7 @@ from infrastructure.outside.commands import CommandClient, CommandSender
 from infrastructure.outside.payments import PaymentProvider, RefusedByProvider
 from infrastructure.outside.payments.sandbox import SandboxProvider
 from infrastructure.read_store import ReadStore
-from infrastructure.resilience import DependencyUnavailable
+from infrastructure.resilience import DependencyUnavailable, Policy
 from infrastructure.settings import load_settings
 from subscriptions.attempts import Attempts
 from subscriptions.consumer import Batch, Consumer
@@ -75,6 +75,11 @@ class PaymentCharging(Consumer):
     async def take(self, batch: Batch) -> None:
         """Deals with every event."""
         await take_side_by_side(batch, self._handle, at_once=self._at_once)
+
+    def outside(self) -> Sequence[Policy]:
+        """Of the provider and the command API."""
+        called = (self._provider, self._commands)
+        return [one.policy for one in called if isinstance(one, SandboxProvider | CommandClient)]
 
     async def close(self) -> None:
         """Ends the connections to the provider and the command API."""
@@ -163,7 +168,7 @@ class PaymentCharging(Consumer):
         self, order_id: str, kind: str, fact: str, told: Mapping[str, object], detail: str
     ) -> None:
         """The payment contradicts the answer: kept beside the webhooks, where the mismatch is found and shown."""
-        log.error("a payment contradicts the provider's answer", order_id=order_id, kind=kind, detail=detail)
+        log.error("a payment contradicts the provider's answer", order_id=order_id, result_kind=kind, detail=detail)
         result_id = f"answer-{kind}-{fact}"
         if not is_identifier(result_id):
             result_id = f"answer-{hashlib.sha256(result_id.encode()).hexdigest()[:48]}"

@@ -4,7 +4,7 @@ What finds no payment waits for one; what contradicts the payment is recorded as
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
@@ -18,7 +18,7 @@ from domain.payments.provider_results.events import ProviderResultKept, Provider
 from domain.payments.provider_results.results import KINDS
 from infrastructure.outside.commands import CommandClient, CommandSender
 from infrastructure.read_store import ReadStore
-from infrastructure.resilience import DependencyUnavailable
+from infrastructure.resilience import DependencyUnavailable, Policy
 from infrastructure.settings import load_settings
 from subscriptions.attempts import Attempts
 from subscriptions.consumer import Batch, Consumer
@@ -72,6 +72,10 @@ class PaymentMatching(Consumer):
         """Matches every result."""
         await take_side_by_side(batch, self._handle, at_once=self._at_once)
 
+    def outside(self) -> Sequence[Policy]:
+        """Of the command API."""
+        return [self._commands.policy] if isinstance(self._commands, CommandClient) else []
+
     async def close(self) -> None:
         """Ends the connections to the command API."""
         if isinstance(self._commands, CommandClient):
@@ -100,10 +104,10 @@ class PaymentMatching(Consumer):
             case Recorded.AGREES:
                 await self._note(result, revision, "record-match", {})
             case Recorded.NO_PAYMENT:
-                log.warning("the provider told about a payment that is not there", reference=result.reference)
+                log.warning("the provider told about a payment that is not there", order_id=result.reference)
                 await self._note(result, revision, "record-missing-payment", {})
             case Recorded.CONTRADICTS:
-                log.error("a payment contradicts what the provider told", reference=result.reference, detail=detail)
+                log.error("a payment contradicts what the provider told", order_id=result.reference, detail=detail)
                 await self._note(result, revision, "record-mismatch", {"detail": detail[:500] or "it differs"})
 
     async def _record(self, result: _Result) -> tuple[Recorded, str]:

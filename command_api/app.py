@@ -8,6 +8,7 @@ from command_api.routes import command_routes
 from infrastructure.application import Application
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
+from infrastructure.http.health import Dependency
 from infrastructure.http.service import closing, create_app
 from infrastructure.settings import Settings
 
@@ -20,7 +21,7 @@ def command_api(application: Application, settings: Settings) -> Litestar:
     return create_app(
         "Eventfold command API",
         command_routes(application.aggregates, pipeline),
-        {"event_store": store.ping},
+        {"event_store": Dependency(store.ping, lambda: store.circuit)},
         settings,
         lifespan=[closing(aggregates.close, store.close)],
     )

@@ -220,7 +220,10 @@ class TelemetrySettings(Struct, frozen=True):
     log_level: Annotated[
         str, Meta(description="debug, info, warning or error", pattern="^(debug|info|warning|error)$")
     ] = "info"
-    log_format: Annotated[str, Meta(description="json or console", pattern="^(json|console)$")] = "json"
+    log_format: Annotated[
+        str,
+        Meta(description="json, console (for people), or auto: console on a terminal", pattern="^(auto|json|console)$"),
+    ] = "auto"
     traces: Annotated[
         str, Meta(description="where spans go: none, or console (one JSON object a line)", pattern="^(none|console)$")
     ] = "none"

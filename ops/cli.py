@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from infrastructure.version import installed_version
-from ops import load, version
+from ops import load, log_level, version
 from ops.audit import commands as audit
 from ops.consumers import commands as consumers
 from ops.dead_letters import commands as dead_letters
@@ -26,13 +26,14 @@ Eventfold on one machine: commands in over HTTP, events in the event store, view
 
   eventfold up             every service, until Ctrl-C
   eventfold demo           the whole loop on 1,000 retail baskets, with crashes, checked to the cent
-  eventfold status         what runs, how far each view is, what is parked
+  eventfold status         what runs, how far each view is, what is parked; --watch shows it live
   eventfold doctor         what is wrong between the log and what was built from it, and what mends it
   eventfold views          list, rebuild, divide and verify the views
   eventfold dead-letters   events that a consumer of the log could not process
   eventfold payments       compare the payments with the provider's list
   eventfold audit          sign the log, verify that it is as it was written, export proofs
   eventfold sagas          processes under way, and those that wait for an operator
+  eventfold log-level      how much the services log, while they run
 """
 
 EPILOG = """\
@@ -51,21 +52,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eventfold {installed_version()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for module in (
-        up,
-        demo,
-        load,
-        status,
-        doctor,
-        views,
-        dead_letters,
-        payments,
-        sagas,
-        audit,
-        services,
-        consumers,
-        version,
-    ):
+    looking = (status, doctor, views, dead_letters, payments, sagas, audit, log_level)
+    for module in (up, demo, load, *looking, services, consumers, version):
         module.add_parser(commands)
     return parser
 

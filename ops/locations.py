@@ -43,7 +43,7 @@ def running_stack(data_dir: Path) -> dict[str, ServiceEntry]:
 
 
 def service_urls(data_dir: Path, settings: Settings) -> dict[str, str]:
-    """The base URLs of the HTTP services by name."""
+    """The base URLs of the HTTP services by name: those that run, or would with these settings."""
     from application import APPLICATION  # with all that its consumers need, which `--help` does not
 
     host = f"[{settings.http.host}]" if ":" in settings.http.host else settings.http.host
@@ -51,9 +51,16 @@ def service_urls(data_dir: Path, settings: Settings) -> dict[str, str]:
         COMMAND_API: f"http://{host}:{settings.http.command_api_port}",
         PROJECTOR: f"http://{host}:{settings.http.projector_port}",
         QUERY_API: f"http://{host}:{settings.http.query_api_port}",
-        **({PROCESS_MANAGER: f"http://{host}:{settings.http.process_manager_port}"} if APPLICATION.processes else {}),
     }
     running = running_stack(data_dir)
+    others = {
+        CONSUMERS: (settings.http.consumers_port, APPLICATION.consumers),
+        PROCESS_MANAGER: (settings.http.process_manager_port, APPLICATION.processes),
+        PAYMENT_WEBHOOKS: (settings.http.payment_webhooks_port, settings.payments.webhook_secret),
+    }
+    for name, (port, is_used) in others.items():
+        if is_used or name in running:
+            configured[name] = f"http://{host}:{port}"
     return {name: running[name].url if name in running else url for name, url in configured.items()}
 
 

@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -22,11 +23,22 @@ def output() -> Console:
 
 def keep_logs_apart() -> None:
     """What the adapters log while a command uses them itself goes to standard error, from warnings on: standard output
-    is for what the command prints, which programs may read. Standard error is looked up for every line, because a
-    caller in the same process may have closed the one of now."""
+    is for what the command prints, which programs may read. No secret is in it. Standard error is looked up for every
+    line, because a caller in the same process may have closed the one of now."""
     import structlog
 
+    from infrastructure.telemetry.redaction import Redactor
+
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        Redactor().line,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
     structlog.configure(
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
@@ -66,6 +78,13 @@ def progress_bar(console: Console, what: str, total: int) -> Iterator[Callable[[
 def print_error(console: Console, text: str) -> None:
     """A line in red; nothing in it is taken for markup."""
     console.print(text, style="red", markup=False, soft_wrap=True)
+
+
+def without_password(uri: str) -> str:
+    """A connection string for people: its password is nobody's business."""
+    scheme, separator, rest = uri.partition("://")
+    user, at, where = rest.rpartition("@")
+    return f"{scheme}{separator}{user.partition(':')[0]}:***@{where}" if at and ":" in user else uri
 
 
 def text_of(value: object) -> str:

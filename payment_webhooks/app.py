@@ -2,6 +2,7 @@
 
 from litestar import Litestar
 
+from infrastructure.http.health import outside
 from infrastructure.http.service import closing, create_app
 from infrastructure.outside.commands import CommandClient
 from infrastructure.outside.payments.sandbox_webhooks import KINDS, SandboxWebhooks
@@ -19,7 +20,7 @@ def payment_webhooks(settings: Settings) -> Litestar:
     return create_app(
         "Eventfold payment webhooks",
         [webhook_route(reader, commands, _known)],
-        {"command_api": commands.policy.ready},
+        outside([commands.policy], required=True),
         settings,
         lifespan=[closing(commands.close)],
     )

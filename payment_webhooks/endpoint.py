@@ -64,7 +64,7 @@ def webhook_route(reader: WebhookReader, commands: CommandSender, known: KindIsK
             event = reader.read(headers, body, time.time())
         except WebhookRefused as refused:
             _WEBHOOKS.labels("unsigned" if refused.unsigned else "malformed").inc()
-            log.warning("a payment webhook was refused", reason=str(refused), bytes=len(body))
+            log.warning("a payment webhook was refused", error=str(refused), bytes=len(body))
             raise _refusal(refused) from refused
         try:
             answer = await _keep(commands, event, body)
@@ -98,14 +98,18 @@ def _outcome_of(event: ProviderEvent, answer: CommandAnswer, known: KindIsKnown)
     if answer.accepted:
         outcome = "kept" if known(event.kind) else "ignored"
         if outcome == "ignored":
-            log.warning("a payment webhook of an unknown type was kept and ignored", id=event.id, kind=event.kind[:100])
+            log.warning(
+                "a payment webhook of an unknown type was kept and ignored",
+                result_id=event.id,
+                result_kind=event.kind[:100],
+            )
     elif answer.code in _SEEN:
         # The same id with another body: the provider contradicts itself, and what came first stands.
         outcome = "repeated"
-        log.warning("a payment webhook came again", id=event.id, code=answer.code)
+        log.warning("a payment webhook came again", result_id=event.id, code=answer.code)
     else:
         _WEBHOOKS.labels("malformed").inc()
-        log.error("a payment webhook could not be kept", id=event.id, code=answer.code, detail=answer.detail)
+        log.error("a payment webhook could not be kept", result_id=event.id, code=answer.code, detail=answer.detail)
         raise Problem(400, "malformed-webhook", "The webhook can't be kept", answer.detail)
     _WEBHOOKS.labels(outcome).inc()
     return outcome

@@ -7,6 +7,7 @@ from litestar import Litestar
 from infrastructure.application import Application
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
+from infrastructure.http.health import Dependency, outside
 from infrastructure.http.repeating import repeating
 from infrastructure.http.service import create_app
 from infrastructure.outside.commands import CommandClient
@@ -69,10 +70,10 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
         drain_route(Draining(coordinator, catalogue, read_store, event_store)),
     ]
     probes = {
-        "event_store": event_store.ping,
-        "read_store": read_store.ping,
-        "processes": consumers_run(coordinator),
-        "command_api": sender.policy.ready,
+        "event_store": Dependency(event_store.ping, lambda: event_store.circuit),
+        "read_store": Dependency(read_store.ping, lambda: read_store.circuit),
+        "processes": Dependency(consumers_run(coordinator)),
+        **outside([sender.policy]),
     }
 
     def served(consumer: str) -> Follower | None:

@@ -8,6 +8,7 @@ from litestar import Litestar
 from infrastructure.application import Application
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
+from infrastructure.http.health import Dependency
 from infrastructure.http.repeating import repeating
 from infrastructure.http.service import create_app
 from infrastructure.read_store import ReadStore
@@ -29,7 +30,7 @@ from subscriptions.operating.plain_catalogue import PlainCatalogue
 from subscriptions.operating.resetting import Resetting
 from subscriptions.operating.status import StatusReader
 from subscriptions.ports import DocumentStore, EventLog
-from subscriptions.process import REPLAY_TIMEOUT, consumers_run, running
+from subscriptions.process import REPLAY_TIMEOUT, STUCK_AFTER, consumers_run, running
 
 
 def create_projector(application: Application, settings: Settings) -> Litestar:
@@ -47,9 +48,9 @@ def create_projector(application: Application, settings: Settings) -> Litestar:
         "Eventfold projector",
         projector_routes(process, event_store, read_store, settings, replay_timeout=REPLAY_TIMEOUT),
         {
-            "event_store": event_store.ping,
-            "read_store": read_store.ping,
-            "views": consumers_run(process.coordinator),
+            "event_store": Dependency(event_store.ping, lambda: event_store.circuit),
+            "read_store": Dependency(read_store.ping, lambda: read_store.circuit),
+            "views": Dependency(consumers_run(process.coordinator, stuck_after=STUCK_AFTER)),
         },
         settings,
         lifespan=[

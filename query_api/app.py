@@ -4,6 +4,7 @@ from litestar import Litestar
 
 from infrastructure.application import Application
 from infrastructure.event_store import EventStore
+from infrastructure.http.health import Dependency
 from infrastructure.http.service import closing, create_app
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
@@ -19,7 +20,10 @@ def query_api(application: Application, settings: Settings) -> Litestar:
     return create_app(
         "Eventfold query API",
         [handler(route) for route in all_routes(application, read_side)],
-        {"read_store": read_store.ping, "event_store": event_store.ping},
+        {
+            "read_store": Dependency(read_store.ping, lambda: read_store.circuit),
+            "event_store": Dependency(event_store.ping, lambda: event_store.circuit),
+        },
         settings,
         lifespan=[closing(read_side.close)],
         on_stop=[read_side.checkpoints.stop],

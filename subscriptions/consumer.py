@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.event_store import StoredEvent
+from infrastructure.resilience import Policy
 from subscriptions.parking.parked_events import describe
 from subscriptions.parking.parking import Parking
 from subscriptions.parking.set_aside import SetAside
@@ -132,6 +133,10 @@ class Consumer(Protocol):
     async def take_late(self, batch: LateBatch) -> None:
         """Does the work of dead letters of streams that are handled again; by default as if they had just come."""
         await self.take(batch)
+
+    def outside(self) -> Sequence[Policy]:
+        """The policies under which it calls what lies outside, for /health/ready; by default it calls nobody."""
+        return ()
 
     async def close(self) -> None:
         """Gives up what it holds open to the outside, when the process ends; by default it holds nothing."""

@@ -1,8 +1,10 @@
 """One process of consumers: its parts put together over two stores, and run for as long as its HTTP application is."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from time import monotonic
 
 from litestar import Litestar
 
@@ -17,6 +19,7 @@ from subscriptions.coordination.rebalancing import Rebalancer
 from subscriptions.coordination.workload import Workload
 from subscriptions.following.checkpoint_writer import CheckpointWriter
 from subscriptions.following.feeds import Feeds
+from subscriptions.following.follower import Follower
 from subscriptions.membership.heartbeat import Heartbeat
 from subscriptions.membership.leases import Leases
 from subscriptions.ports import DocumentStore, EventLog
@@ -25,6 +28,10 @@ from subscriptions.store.retrying_store import Delays, RetryingStore
 
 REPLAY_TIMEOUT = 20.0
 """How long, in seconds, a retry of dead letters waits for the processes that have the partitions."""
+
+
+STUCK_AFTER = 60.0
+"""After so many seconds at the same events the projector counts as stuck: folds are pure, and a batch takes moments."""
 
 
 class NotReady(Exception):
@@ -87,8 +94,11 @@ def running(
     return lifespan
 
 
-def consumers_run(coordinator: Coordinator) -> Probe:
-    """Fails while a consumer is stopped by its own fault, or waits for a store."""
+def consumers_run(coordinator: Coordinator, *, stuck_after: float = math.inf) -> Probe:
+    """Fails while a consumer is stopped by its own fault, on another log, waits for a store, or has been at work on the
+    same events for over `stuck_after` seconds. One that lags is at work, and one that waits for something outside does
+    not prevent the others.
+    """
 
     async def probe() -> None:
         if coordinator.trouble is None and not coordinator.targets:
@@ -98,8 +108,16 @@ def consumers_run(coordinator: Coordinator) -> Probe:
         ]
         if stopped:
             raise NotReady("; ".join(stopped))
-        waiting = [f"{one.partition}: {one.trouble}" for one in coordinator.followers.reports() if one.trouble]
+        stuck = [one.consumer.name for one in coordinator.followers.running if _seconds_at_work(one) > stuck_after]
+        if stuck:
+            raise NotReady(f"{', '.join(stuck)}: at work on the same events for over {stuck_after:g} s")
+        waiting = [f"{one.partition}: {one.trouble}" for one in coordinator.followers.waiting()]
         if waiting or coordinator.trouble:
             raise NotReady("; ".join(waiting) or str(coordinator.trouble))
 
     return probe
+
+
+def _seconds_at_work(follower: Follower) -> float:
+    since = follower.throughput.working_since
+    return 0.0 if since is None else monotonic() - since

@@ -7,6 +7,7 @@ from litestar import Litestar
 from infrastructure.application import Application
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
+from infrastructure.http.health import Dependency, outside
 from infrastructure.http.repeating import repeating
 from infrastructure.http.service import create_app
 from infrastructure.read_store import ReadStore
@@ -50,9 +51,10 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
         drain_route(Draining(coordinator, catalogue, read_store, event_store)),
     ]
     probes = {
-        "event_store": event_store.ping,
-        "read_store": read_store.ping,
-        "consumers": consumers_run(coordinator),
+        "event_store": Dependency(event_store.ping, lambda: event_store.circuit),
+        "read_store": Dependency(read_store.ping, lambda: read_store.circuit),
+        **outside(policy for consumer in consumers for policy in consumer.outside()),
+        "consumers": Dependency(consumers_run(coordinator)),
     }
 
     def served(consumer: str) -> Follower | None:

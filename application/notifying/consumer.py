@@ -22,7 +22,7 @@ from infrastructure.outside.mail import Mail, Mailer, MailRefused
 from infrastructure.outside.mail.message import message_id
 from infrastructure.outside.mail.smtp import SmtpMailer
 from infrastructure.read_store import ReadStore
-from infrastructure.resilience import DependencyUnavailable, backoff
+from infrastructure.resilience import DependencyUnavailable, Policy, backoff
 from infrastructure.settings import load_settings
 from subscriptions.attempts import Attempts
 from subscriptions.consumer import Batch, Consumer
@@ -107,6 +107,11 @@ class Notifying(Consumer):
         """Tells what there is to tell."""
         await take_side_by_side(batch, self._handle, at_once=self._at_once, delays=self._delays)
 
+    def outside(self) -> Sequence[Policy]:
+        """Of the mail server and the command API."""
+        called = (self._mailer, self._commands)
+        return [one.policy for one in called if isinstance(one, SmtpMailer | CommandClient)]
+
     async def close(self) -> None:
         for close in self._closers:
             await close()
@@ -135,7 +140,7 @@ class Notifying(Consumer):
         try:
             await self._mailer.send(_mail(event, message, order_id, recipient))
         except MailRefused as error:
-            log.warning("a mail was refused", order_id=order_id, kind=message.kind, error=str(error))
+            log.warning("a mail was refused", order_id=order_id, notification=message.kind, error=str(error))
             body = {"kind": message.kind, "reason": _printable(str(error)) or "refused without a reason"}
             await self._record(order_id, "record-failure", body)
             return "refused"

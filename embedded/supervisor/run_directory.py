@@ -20,12 +20,14 @@ class AlreadyRunning(Exception):
 
 
 class ServiceEntry(msgspec.Struct, frozen=True):
-    """What services.json says about one service: `pid` is absent while it has no process."""
+    """What services.json says about one service: `pid` is absent while it has no process, and
+    `started_at`, in epoch seconds, is when that began."""
 
     url: str
     state: str
     restarts: int = 0
     pid: int | None = None
+    started_at: float | None = None
 
 
 class RunDirectory:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import time
 
 from embedded.supervisor.child import Child, describe_exit, log_tail
 from embedded.supervisor.readiness import NotReady, Readiness, until_ready
@@ -80,6 +81,7 @@ class SupervisedService:
         self.state = State.WAITING
         self.restarts = 0
         self.last_exit: int | None = None
+        self.started_at: float | None = None
         self._not_ready_because = ""
         self._child: Child | None = None
         self._timings = timings
@@ -167,7 +169,7 @@ class SupervisedService:
                 environment=self.spec.environment,
                 pass_fds=pass_fds,
             )
-        started_at = asyncio.get_running_loop().time()
+        started_at, self.started_at = asyncio.get_running_loop().time(), time()
         self._become(State.STARTING)
         exited = asyncio.ensure_future(child.wait())
         stopping = asyncio.ensure_future(self._stopping.wait())

@@ -88,7 +88,8 @@ class Supervisor:
 
 
 def _entry(service: SupervisedService) -> ServiceEntry:
-    return ServiceEntry(url=service.spec.url, state=service.state, restarts=service.restarts, pid=service.pid)
+    started_at = service.started_at if service.pid is not None else None
+    return ServiceEntry(service.spec.url, service.state, service.restarts, service.pid, started_at)
 
 
 def all_ready(supervisor: Supervisor) -> bool:

@@ -102,9 +102,15 @@ def _snapshot(aggregate: Aggregate, stream: str, stored: StoredEvent) -> Snapsho
         state = msgspec.json.decode(read.state, type=aggregate.state)
         chain = None if read.chain is None else _link(*read.chain)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        log.warning("a snapshot that can't be read is ignored", snapshot=stored.stream, id=stored.id, error=str(error))
+        log.warning(
+            "a snapshot that can't be read is ignored",
+            stream=stream,
+            snapshot=stored.stream,
+            event_id=stored.id,
+            error=str(error),
+        )
         return None
     if stored.type != EVENT_TYPE or read.stream != stream or read.revision < 0:
-        log.warning("a foreign snapshot is ignored", snapshot=stored.stream, id=stored.id, of=read.stream)
+        log.warning("a foreign snapshot is ignored", stream=stream, snapshot=stored.stream, event_id=stored.id)
         return None
     return Snapshot(stream, read.revision, read.event_id, read.position, state, read.commands, chain)

@@ -34,7 +34,7 @@ class ReaderChoice:
     def use_grpc(self, because: str) -> None:
         """Lets grpcio read from now on: it is used to all kinds of servers and what stands before them."""
         self._given = self._chosen = "grpc"
-        log.warning("the HTTP/2 reader can't be used; reading by gRPC, which costs more CPU", because=because)
+        log.warning("the HTTP/2 reader can't be used; reading by gRPC, which costs more CPU", reason=because)
 
     async def is_http2(self, channel: Any, call_options: dict[str, Any]) -> bool:
         """Whether our HTTP/2 reader is to read. While the server can't be asked, it is not, and is asked again."""

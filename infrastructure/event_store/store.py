@@ -19,7 +19,7 @@ from infrastructure.event_store.reads import all_request, is_for_us, stored_even
 from infrastructure.event_store.responses import Chunks, never_low_latency, responses
 from infrastructure.event_store.stream_metadata import StreamMetadata, metadata_stream
 from infrastructure.event_store.subscription import Subscription
-from infrastructure.resilience import Guard, GuardedPlaces, retrying
+from infrastructure.resilience import Guard, GuardedPlaces, State, retrying
 from infrastructure.settings import Settings
 
 T = TypeVar("T")
@@ -66,6 +66,11 @@ class EventStore:
             on_open=self._drop,
         )
         self._places = GuardedPlaces(self._guard, concurrency, queue, EventStoreUnavailable)
+
+    @property
+    def circuit(self) -> State:
+        """Whether calls are let through; for /health/ready."""
+        return self._guard.circuit
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:

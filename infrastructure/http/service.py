@@ -12,10 +12,12 @@ from litestar.openapi.plugins import YamlRenderPlugin
 
 from infrastructure.http.api_pages import ApiPages, pages_router, to_pages
 from infrastructure.http.exposition import metrics_route
-from infrastructure.http.health import Probe, Readiness, readiness
+from infrastructure.http.health import Dependency, Health, Liveness, Readiness
+from infrastructure.http.log_level import log_level_routes
 from infrastructure.http.methods import answer_head, options
 from infrastructure.http.problems import EXCEPTION_HANDLERS
 from infrastructure.settings import Settings
+from infrastructure.telemetry.redaction import Redactor
 from infrastructure.version import installed_version
 
 ON_STOP = "on_stop"
@@ -34,17 +36,19 @@ Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 def create_app(
     title: str,
     handlers: Sequence[Any],
-    probes: Mapping[str, Probe],
+    dependencies: Mapping[str, Dependency],
     settings: Settings,
     *,
     lifespan: Sequence[Lifespan] = (),
     on_stop: Sequence[Callable[[], None]] = (),
 ) -> Litestar:
-    """A Litestar application with the handlers given, /health/live, /health/ready, /metrics, and OpenAPI at /schema.
+    """A Litestar application with the handlers given, /health/live, /health/ready, /metrics, /log-level, and OpenAPI at
+    /schema.
 
     `on_stop` is called when the service is asked to stop, before requests under way are waited for.
     """
-    routes = [*handlers, *_health(probes), metrics_route(), to_pages]
+    health = Health(dependencies, installed_version(), Redactor.of(settings).text)
+    routes = [*handlers, *_health(health), *log_level_routes(), metrics_route(), to_pages]
     app = Litestar(
         route_handlers=[*options(routes), *routes],
         exception_handlers=EXCEPTION_HANDLERS,
@@ -80,20 +84,20 @@ def closing(*closers: Callable[[], Awaitable[None]]) -> Lifespan:
     return lifespan
 
 
-def _health(probes: Mapping[str, Probe]) -> list[Any]:
+def _health(health: Health) -> list[Any]:
     @get("/health/live", operation_id="Live", summary="Whether the process serves", tags=["health"])
-    async def live() -> dict[str, str]:
-        return {"status": "alive"}
+    async def live() -> Liveness:
+        return health.live()
 
     @get(
         "/health/ready",
         operation_id="Ready",
-        summary="Whether every dependency answers",
+        summary="Whether it can do its work, and what each dependency says",
         tags=["health"],
-        responses={503: ResponseSpec(Readiness, description="A dependency does not", generate_examples=False)},
+        responses={503: ResponseSpec(Readiness, description="It can't", generate_examples=False)},
     )
     async def ready() -> Response[Readiness]:
-        result = await readiness(probes)
+        result = await health.ready()
         return Response(result, status_code=200 if result.ready else 503)
 
     return [live, ready]

@@ -24,7 +24,7 @@ from infrastructure.read_store.documents import ID, POSITION, StoredDocument, Wr
 from infrastructure.read_store.errors import ReadStoreRefused, ReadStoreUnavailable, UnsafeForReadStore
 from infrastructure.read_store.page import Page, Where
 from infrastructure.read_store.subset import check_collection, check_document_type, check_index, mongo_filter
-from infrastructure.resilience import Guard, GuardedPlaces
+from infrastructure.resilience import Guard, GuardedPlaces, State
 from infrastructure.settings import Settings
 
 _DUPLICATE_KEY = 11000
@@ -104,6 +104,11 @@ class ReadStore:
         self._places = GuardedPlaces(self._guard, concurrency, queue, ReadStoreUnavailable)
         self._database = self._client.get_database(database, CODEC_OPTIONS, write_concern=_ACKNOWLEDGED)
         self._collections: dict[str, AsyncIOMotorCollection[Any]] = {}
+
+    @property
+    def circuit(self) -> State:
+        """Whether calls are let through; for /health/ready."""
+        return self._guard.circuit
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:

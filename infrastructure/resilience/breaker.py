@@ -92,6 +92,11 @@ class CircuitBreaker:
             return 0.0
         return max(0.0, self._probe_at - self._clock())
 
+    @property
+    def refuses(self) -> bool:
+        """Whether a call that came now would be refused."""
+        return self.retry_after > 0 or (self.state == "half_open" and self._probing)
+
     def admit(self) -> Permit:
         """Lets a call through. Raises CircuitOpen."""
         if self.state == "open" and self.retry_after == 0:

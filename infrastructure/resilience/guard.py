@@ -72,6 +72,11 @@ class Guard:
             raise self._unavailable(message, self._breaker.retry_after)
 
     @property
+    def circuit(self) -> State:
+        """The state of its breaker."""
+        return self._breaker.state
+
+    @property
     def unanswered(self) -> bool:
         """Whether a call was given up, here or by who made it, and nothing has come back since."""
         return self._given_up_at > self._heard_at
@@ -187,7 +192,12 @@ class Guard:
     def _opened(self) -> None:
         self._closed.clear()
         metrics.CIRCUIT_OPENED.labels(self.name).inc()
-        log.warning("the dependency is away: calls are refused", dependency=self.name, cause=self._breaker.cause)
+        log.warning(
+            "the dependency is away: calls are refused",
+            dependency=self.name,
+            error=self._breaker.cause,
+            retry_after=round(self._breaker.retry_after, 3),
+        )
         now = asyncio.get_running_loop().time()
         for limit in self._in_flight:
             if not limit.expired():

@@ -84,8 +84,12 @@ class Policy:
         return result
 
     async def ready(self) -> None:
-        """For /health/ready: raises DependencyUnavailable while calls are refused, without calling anything."""
-        if self.breaker.state != "closed":
+        """For /health/ready: raises DependencyUnavailable while calls are refused, without calling anything.
+
+        Not any more once the next call may be let through to try: a service that gets no calls because it is not ready
+        would never find out that it could be.
+        """
+        if self.breaker.refuses:
             raise self._refusal(self.breaker.cause, self.breaker.retry_after)
 
     async def _with_a_place(self, operation: Callable[[], Awaitable[T]], idempotent: bool) -> T:
@@ -173,8 +177,8 @@ class Policy:
             log.warning(
                 "the dependency is away: calls are refused",
                 dependency=self.name,
-                cause=self.breaker.cause,
-                seconds=round(self.breaker.retry_after, 3),
+                error=self.breaker.cause,
+                retry_after=round(self.breaker.retry_after, 3),
             )
         elif state == "closed":
             log.info("the dependency answers again", dependency=self.name)

@@ -10,5 +10,5 @@ __all__ = ["MAX_TRACESTATE", "TraceContext", "context_from", "current_trace", "s
 
 def start_telemetry(service: str, settings: Settings) -> None:
     """Configures logging and tracing of this process; called once by each service's main."""
-    start_logs(service, settings.telemetry)
+    start_logs(service, settings)
     start_tracing(service, settings.telemetry)

@@ -13,6 +13,7 @@ from embedded.supervisor.child import describe_exit
 from embedded.supervisor.service import State, SupervisedService
 from embedded.supervisor.supervisor import Supervisor
 from ops.locations import short_url
+from ops.output import without_password
 from ops.stack.specs import EVENTSTORE_URI, MONGO_URI
 
 STATE_STYLES = {
@@ -58,7 +59,7 @@ class UpDisplay:
         self._line(f"All {len(supervisor.services)} services are ready; data and logs in {self._data_dir}.")
         for variable in (EVENTSTORE_URI, MONGO_URI):
             if uri := os.environ.get(variable):
-                self._line(f"{variable} is set: {uri} is used, and no stand-in was started for it.")
+                self._line(f"{variable} is set: {without_password(uri)} is used, and no stand-in was started for it.")
         self._line("Ctrl-C stops them.")
 
     def stopping(self) -> None:

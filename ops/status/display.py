@@ -1,63 +1,119 @@
 """`eventfold status` as tables."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from ops.locations import short_url
-from ops.output import UNKNOWN, plain_table, print_error, text_of
+from ops.output import UNKNOWN, duration, number, plain_table, text_of
+from ops.sagas.responses import ProcessCounts, Processes
+from ops.status.health import DependencyTold
 from ops.status.inspection import ServiceStatus, StackStatus
-from ops.views.display import instance_table, lag, owners, parked, print_troubles, state, view_table
+from ops.views.display import instance_table, lag, owners, parked, state, troubles, view_table
 from ops.views.responses import Consumer, Status
+
+T = TypeVar("T")
+
+_STATES = {"ready": "[green]ready[/]", "degraded": "[yellow]degraded[/]"}
 
 
 def print_status(console: Console, status: StackStatus) -> None:
-    """The services, then what the projector tells: its instances, the views, the other consumers of the log."""
-    console.print(_services(status.services))
+    """All of it."""
+    for part in parts(status):
+        console.print(part, soft_wrap=isinstance(part, Text))
+
+
+def parts(status: StackStatus) -> Iterator[RenderableType]:
+    """The services and what is wrong with them, then what the projector tells (its instances, the views, the other
+    consumers of the log), then the processes."""
+    yield _services(status.services)
     for service in status.services:
-        if not service.ready:
-            print_error(console, f"{service.name}: {service.problem}")
-    projector = _read(status.projector)
+        yield from _problems(service)
+    projector = _read(status.projector, Status)
     if projector is None:
-        console.print("The projector does not tell how far the views are.", style="red")
-        return
-    console.print()
-    console.print(f"The event store's last position is {text_of(projector.event_store.position)}.")
-    if projector.instances:
-        console.print(instance_table(projector.instances))
-        console.print()
-    console.print(view_table(projector.views, short=True))
-    if projector.consumers:
-        console.print()
-        console.print(_consumers(projector.consumers))
-    print_troubles(console, [*projector.views, *projector.consumers])
+        yield Text("The projector does not tell how far the views are.", style="red")
+        projector = _read(status.consumers, Status)
+    if projector is not None:
+        yield from _followers(projector)
+    processes = _read(status.processes, Processes)
+    if processes is not None and processes.processes:
+        yield ""
+        yield from _processes(processes.processes)
 
 
-def _read(answer: dict[str, Any] | None) -> Status | None:
+def _followers(told: Status) -> Iterator[RenderableType]:
+    yield ""
+    yield Text(f"The event store's last position is {text_of(told.event_store.position)}.")
+    if told.instances:
+        yield instance_table(told.instances)
+        yield ""
+    if told.views:
+        yield view_table(told.views, short=True)
+    if told.consumers:
+        yield ""
+        yield _consumers(told.consumers)
+    for line in troubles([*told.views, *told.consumers]):
+        yield Text(line, style="red")
+
+
+def _read(answer: dict[str, Any] | None, kind: type[T]) -> T | None:
     if answer is None:
         return None
     try:
-        return msgspec.convert(answer, Status)
+        return msgspec.convert(answer, kind)
     except msgspec.ValidationError:
         return None
 
 
 def _consumers(consumers: Sequence[Consumer]) -> Table:
-    table = plain_table("consumer", "state", "position", "lag", "parked", "owners")
+    table = plain_table("consumer", "state", "position", "lag", "events/s", "parked", "owners")
     for one in consumers:
-        cells = escape(lag(one)), parked(one), escape(owners(one.partitions))
+        cells = (
+            *(escape(lag(one)), number(one.events_per_second)),
+            *(parked(one), escape(owners(one.partitions))),
+        )
         table.add_row(escape(one.name), state(one.state), text_of(one.position), *cells)
     return table
 
 
+def _processes(processes: Sequence[ProcessCounts]) -> Iterator[RenderableType]:
+    table = plain_table("process", "running", "stuck", "ended")
+    for one in processes:
+        stuck = f"[red]{one.stuck:,}[/]" if one.stuck else "0"
+        table.add_row(escape(one.process), number(one.running), stuck, number(one.ended))
+    yield table
+    if any(one.stuck for one in processes):
+        yield Text("Those that are stuck wait for an operator: eventfold sagas list --stuck", style="red")
+
+
 def _services(services: list[ServiceStatus]) -> Table:
-    table = plain_table("service", "URL", "pid", "state", "restarts")
+    table = plain_table("service", "URL", "pid", "state", "version", "up", "restarts", "depends on")
     for service in services:
-        state = "[green]ready[/]" if service.ready else "[red]not ready[/]"
+        state = _STATES.get(service.status, "[red]not ready[/]") if service.ready else "[red]not ready[/]"
         pid, restarts = str(service.pid or UNKNOWN), str(service.restarts or "")
-        table.add_row(service.name, short_url(service.url), pid, state, restarts)
+        needs = ", ".join(_dependency(name, one) for name, one in service.dependencies.items())
+        cells = escape(text_of(service.version)), duration(service.uptime_seconds), restarts, needs
+        table.add_row(service.name, short_url(service.url), pid, state, *cells)
     return table
+
+
+def _dependency(name: str, told: DependencyTold) -> str:
+    """Its latency; its breaker, unless that is closed; in the colour of how it does."""
+    took = "" if told.latency_seconds is None else f" {told.latency_seconds * 1000:.1f} ms"
+    breaker = f" ({told.breaker.replace('_', '-')})" if told.breaker not in (None, "closed") else ""
+    style = {"ok": "", "degraded": "yellow"}.get(told.status, "red")
+    text = escape(f"{name}{took}{breaker}")
+    return f"[{style}]{text}[/]" if style else text
+
+
+def _problems(service: ServiceStatus) -> Iterator[Text]:
+    if not service.ready:
+        yield Text(f"{service.name}: {service.problem}", style="red")
+    for name, one in service.dependencies.items():
+        if one.status == "degraded" and one.detail:
+            yield Text(f"{service.name}: {name}: {one.detail}", style="yellow")

@@ -1,7 +1,8 @@
-"""Asks each service whether it is ready, and the projector how far it is."""
+"""Asks each service whether it is ready, those that follow the log how far they are, and the processes how they do."""
 
 import asyncio
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,17 +11,19 @@ import aiohttp
 import msgspec
 
 from embedded.read_store_node import PROBE_DATABASE
-from embedded.supervisor.readiness import PROBE_TIMEOUT, NotReady, grpc_ready, http_ready
+from embedded.supervisor.readiness import PROBE_TIMEOUT, NotReady, grpc_ready
 from embedded.supervisor.run_directory import ServiceEntry
 from infrastructure.settings import Settings
-from ops.locations import PROJECTOR, running_stack, service_urls
+from ops.locations import CONSUMERS, PROCESS_MANAGER, PROJECTOR, running_stack, service_urls
+from ops.status.health import DependencyTold, HealthTold, health_of
 
 TIMEOUT = aiohttp.ClientTimeout(total=5.0)
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """One service; `problem` says why it is not ready. `pid` and `restarts` are known for a supervised one."""
+    """One service; `problem` says why it is not ready. `pid` and `restarts` are known for a supervised one, `version`
+    and `dependencies` where the service tells them. `status` is ready, degraded or unready."""
 
     name: str
     url: str
@@ -28,14 +31,21 @@ class ServiceStatus:
     problem: str
     pid: int | None
     restarts: int
+    status: str = "ready"
+    version: str | None = None
+    uptime_seconds: float | None = None
+    dependencies: dict[str, DependencyTold] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class StackStatus:
-    """Every service, and what the projector's GET /status says (None when it does not answer)."""
+    """Every service, and what the projector's GET /status says (None when it does not answer). `consumers` is what
+    another service says of consumers then; `processes` is the process manager's GET /processes."""
 
     services: list[ServiceStatus]
     projector: dict[str, Any] | None
+    consumers: dict[str, Any] | None = None
+    processes: dict[str, Any] | None = None
 
     @property
     def all_ready(self) -> bool:
@@ -47,21 +57,43 @@ async def inspect(data_dir: Path, settings: Settings) -> StackStatus:
     """Ask all services at once."""
     supervised = running_stack(data_dir)
     urls = {name: entry.url for name, entry in supervised.items()} | service_urls(data_dir, settings)
-    services = await asyncio.gather(*(_service(name, url, supervised.get(name)) for name, url in urls.items()))
-    return StackStatus(list(services), await _projector_status(urls[PROJECTOR]))
+    async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+        services = asyncio.gather(*(_service(session, name, url, supervised.get(name)) for name, url in urls.items()))
+        projector, processes = await asyncio.gather(
+            _told(session, urls.get(PROJECTOR), "/status"), _told(session, urls.get(PROCESS_MANAGER), "/processes")
+        )
+        consumers = None
+        for name in (CONSUMERS, PROCESS_MANAGER) if projector is None else ():
+            consumers = consumers or await _told(session, urls.get(name), "/status")
+        return StackStatus(list(await services), projector, consumers, processes)
 
 
-async def _service(name: str, url: str, entry: ServiceEntry | None) -> ServiceStatus:
+async def _service(session: aiohttp.ClientSession, name: str, url: str, entry: ServiceEntry | None) -> ServiceStatus:
+    health, problem = HealthTold(), ""
     try:
-        await _ready(url)
-        problem = ""
+        health = await _health(session, url)
+        problem = health.problem
     except NotReady as error:
         problem = str(error)
-    pid, restarts = (entry.pid, entry.restarts) if entry else (None, 0)
-    return ServiceStatus(name, url, not problem, problem, pid, restarts)
+    uptime = health.uptime_seconds
+    if uptime is None and entry is not None and entry.started_at is not None:
+        uptime = max(0.0, round(time.time() - entry.started_at, 3))
+    return ServiceStatus(
+        name,
+        url,
+        not problem,
+        problem,
+        entry.pid if entry else None,
+        entry.restarts if entry else 0,
+        "unready" if problem else health.status,
+        health.version,
+        uptime,
+        health.dependencies,
+    )
 
 
-async def _ready(url: str) -> None:
+async def _health(session: aiohttp.ClientSession, url: str) -> HealthTold:
+    """Raises NotReady where there is nobody who could say so."""
     parts = urlsplit(url)
     host, port = parts.hostname or "127.0.0.1", parts.port or 0
     match parts.scheme:
@@ -71,7 +103,8 @@ async def _ready(url: str) -> None:
             await _read_store_ready(url)
         case _:
             # A service needs up to two seconds to say which store does not answer it.
-            await http_ready(f"{url}/health/ready", timeout=4.0)
+            return await health_of(session, f"{url}/health/ready", timeout=4.0)
+    return HealthTold()
 
 
 async def _read_store_ready(uri: str) -> None:
@@ -87,9 +120,11 @@ async def _read_store_ready(uri: str) -> None:
         await store.close()
 
 
-async def _projector_status(url: str) -> dict[str, Any] | None:
+async def _told(session: aiohttp.ClientSession, url: str | None, path: str) -> dict[str, Any] | None:
+    if url is None:
+        return None
     try:
-        async with aiohttp.ClientSession(timeout=TIMEOUT) as session, session.get(f"{url}/status") as response:
+        async with session.get(f"{url}{path}") as response:
             if response.status != 200:
                 return None
             return msgspec.json.decode(await response.read(), type=dict[str, Any])

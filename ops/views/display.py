@@ -23,12 +23,15 @@ def view_table(views: Sequence[View], *, short: bool = False) -> Table:
         "state": lambda view: state(view.state),
         "position": lambda view: text_of(view.position),
         "lag": lambda view: escape(lag(view)),
+        "events/s": lambda view: number(view.events_per_second),
         "partitions": lambda view: escape(owners(view.partitions, short=short)),
         "parked": parked,
         "under way": lambda view: escape(under_way(view.rebuild)),
     }
     if short:
         del columns["collection"]
+    else:
+        del columns["events/s"]
     table = plain_table(*columns)
     for view in views:
         table.add_row(*(cell(view) for cell in columns.values()))
@@ -95,13 +98,19 @@ def _facts(view: View) -> Iterator[tuple[str, str]]:
         yield "  kept until", moment(previous.removed_at)
 
 
-def print_troubles(console: Console, consumers: Sequence[Consumer]) -> None:
+def troubles(consumers: Sequence[Consumer]) -> Iterator[str]:
     """What prevents a consumer, or a view's build, from going on, a line each."""
     for one in consumers:
         if one.trouble:
-            print_error(console, f"{one.name}: {one.trouble}")
+            yield f"{one.name}: {one.trouble}"
         if isinstance(one, View) and one.rebuild is not None and one.rebuild.trouble:
-            print_error(console, f"{one.name}, build {one.rebuild.collection}: {one.rebuild.trouble}")
+            yield f"{one.name}, build {one.rebuild.collection}: {one.rebuild.trouble}"
+
+
+def print_troubles(console: Console, consumers: Sequence[Consumer]) -> None:
+    """Those lines, in red."""
+    for line in troubles(consumers):
+        print_error(console, line)
 
 
 def state(name: str) -> str:

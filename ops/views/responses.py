@@ -71,6 +71,7 @@ class Consumer(Struct, frozen=True):
     state: str = "-"
     trouble: str | None = None
     partitions: list[Partition] | None = None
+    events_per_second: float | None = None
 
 
 class View(Consumer, frozen=True):

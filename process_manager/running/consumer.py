@@ -18,6 +18,7 @@ from infrastructure.checkpoints.target import partition_of
 from infrastructure.event_codec import decode_metadata
 from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
+from infrastructure.resilience import Policy
 from process_manager.instances.index import InstanceIndex
 from process_manager.instances.instance import Instance, trigger_id
 from process_manager.instances.reaction import Trigger, of_recorded
@@ -70,6 +71,10 @@ class ProcessConsumer:
 
     async def take_late(self, batch: LateBatch) -> None:
         raise NotImplementedError("a process works on an assignment")
+
+    def outside(self) -> Sequence[Policy]:
+        """What it is given belongs to the service, which shows it."""
+        return ()
 
     async def close(self) -> None:
         """What it is given belongs to the service, which closes it."""

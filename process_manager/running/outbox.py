@@ -69,6 +69,10 @@ class Outbox:
             self._instances[instance_id] = left
 
     async def _carry_out(self, instance: Instance, sent: SentCommand) -> None:
+        # It runs in a task of its own: whatever is logged here is about this instance.
+        structlog.contextvars.bind_contextvars(
+            process=instance.process.name, instance=instance.id, correlation_id=instance.correlation_id or None
+        )
         answered = await self._answered(instance, sent)
         process, issued = instance.process.name, sent.issued
         outcome = "accepted" if answered.accepted else answered.code or str(answered.status)
@@ -95,7 +99,7 @@ class Outbox:
                     )
             except Exception as error:
                 metrics.UNANSWERED.labels(instance.process.name).inc()
-                log.warning("a command has no answer yet", step=issued.step, instance=instance.id, error=str(error))
+                log.warning("a command has no answer yet", step=issued.step, error=str(error))
                 if self._is_given_up(sent, attempts):
                     return without_answer(issued, sent.answers, utc_now(), attempts, str(error))
                 pause = max(pause, getattr(error, "retry_after", None) or 0.0)
@@ -130,13 +134,13 @@ class Outbox:
             try:
                 await self._reactor.record(instance_id, still_asked)
             except StreamDeleted as error:
-                log.error("an answer can't be recorded", instance=instance_id, error=str(error))
+                log.error("an answer can't be recorded", error=str(error))
             except EventStoreUnavailable as error:
-                log.warning("an answer can't be recorded yet", instance=instance_id, error=str(error))
+                log.warning("an answer can't be recorded yet", error=str(error))
                 await asyncio.sleep(next(delays))
                 continue
             except Exception:
-                log.exception("an answer can't be recorded; trying again", instance=instance_id)
+                log.exception("an answer can't be recorded; trying again")
                 await asyncio.sleep(next(delays))
                 continue
             return

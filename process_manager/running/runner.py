@@ -140,9 +140,21 @@ class Runner:
                 try:
                     await self.reactor.record(instance_id, still_set)
                 except StreamDeleted as error:
-                    log.error("a timer can't fire", instance=instance_id, timer=timer.name, error=str(error))
+                    log.error(
+                        "a timer can't fire",
+                        process=self.process.name,
+                        instance=instance_id,
+                        timer=timer.name,
+                        error=str(error),
+                    )
                 except Exception as error:
-                    log.warning("a timer can't fire yet", instance=instance_id, timer=timer.name, error=str(error))
+                    log.warning(
+                        "a timer can't fire yet",
+                        process=self.process.name,
+                        instance=instance_id,
+                        timer=timer.name,
+                        error=str(error),
+                    )
                     await asyncio.sleep(next(delays))
                     continue
                 break

@@ -62,13 +62,11 @@ class BuildLifecycle:
         if candidate is not None:
             if ability(record.view, candidate.version) in abilities:
                 return
-            log.warning(
-                "no process can build it any more; giving it up", view=view.name, collection=candidate.collection
-            )
+            log.warning("no process can build it any more; giving it up", view=view.name, target=candidate.collection)
             await self._registry.save(transitions.cancelled(record, now_millis(), self._grace))
             return
         if await self._registry.save(transitions.with_candidate(record, view.version, now_millis())):
-            log.info("building a new version", view=view.name, version=view.version)
+            log.info("building a new version", view=view.name, view_version=view.version)
 
     async def advance(self, record: ViewRecord, leases: Mapping[str, LeaseState], alive: Mapping[str, Member]) -> None:
         """Takes the view's candidate, its previous build and its retired builds one step further, where that is due."""
@@ -164,7 +162,12 @@ class BuildLifecycle:
         if await self._registry.save(transitions.switched(record, now_millis(), self._grace, keep=keep)):
             metrics.SWITCHES.labels(record.view).inc()
             assert record.candidate is not None
-            log.info("view switched", view=record.view, to=record.candidate.collection, was=record.live.collection)
+            log.info(
+                "view switched",
+                view=record.view,
+                target=record.candidate.collection,
+                previous_target=record.live.collection,
+            )
 
     async def _end(self) -> int:
         last = await self._log.last_position()

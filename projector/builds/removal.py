@@ -48,7 +48,7 @@ class BuildRemoval:
         if times:
             await self._registry.save(transitions.forgotten(record, build))
             del self._retired_since[build.collection], self._removed[build.collection]
-            log.info("build removed", view=record.view, collection=build.collection)
+            log.info("build removed", view=record.view, target=build.collection)
 
     async def _sweep(self, record: ViewRecord) -> None:
         """Removes what is left of earlier epochs, once for each new one, when all processes have had time to stop using

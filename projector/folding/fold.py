@@ -56,6 +56,6 @@ def _leave_out(view: View, steps: list[Step]) -> None:
         "events left out: the beginning of their streams is not in the log any more",
         view=view.name,
         events=len(steps),
-        first_stream=steps[0].stored.stream,
-        first_position=steps[0].stored.position,
+        stream=steps[0].stored.stream,
+        position=steps[0].stored.position,
     )

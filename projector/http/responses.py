@@ -40,7 +40,8 @@ class ViewStatus(Struct, frozen=True):
     """`lag_events` is the number of events that the view has not folded, an estimate unless `lag_exact`;
     `lag_positions` the distance to the log's newest event; `lag_seconds` the age of the oldest event not folded. They
     are None while the event store can't be asked, and on another log. `parked` counts dead letters. `state` and
-    `trouble` are as in subscriptions.operating.status.StatusSnapshot.state, of the live build.
+    `trouble` are as in subscriptions.operating.status.StatusSnapshot.state, of the live build. `events_per_second` is
+    of its slowest partition, None until it is known.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ViewStatus(Struct, frozen=True):
     partitions: list[PartitionStatus]
     rebuild: RebuildStatus | None
     previous: PreviousBuild | None
+    events_per_second: float | None = None
 
 
 class Status(Struct, frozen=True):

@@ -48,6 +48,7 @@ def _view(record: ViewRecord, snapshot: StatusSnapshot) -> ViewStatus:
         partitions=status.partitions,
         rebuild=None if record.candidate is None else _rebuild(record, record.candidate, snapshot),
         previous=None if record.previous is None else _previous(record, record.previous, snapshot),
+        events_per_second=status.events_per_second,
     )
 
 

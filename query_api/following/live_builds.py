@@ -93,5 +93,5 @@ class LiveBuilds:
             return kept
         build = record.live
         follows_build(view, build.number, build.version)
-        log.info("queries are answered from this build", view=view, collection=build.collection, number=build.number)
+        log.info("queries are answered from this build", view=view, target=build.collection, build=build.number)
         return LiveBuild(self._reads, record, known_at, self._clock)

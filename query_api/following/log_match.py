@@ -84,7 +84,7 @@ class LogMatch:
 
     def _tell(self, view: str, live: LiveBuild, missing: Missing | None) -> None:
         if missing is not None and self._missing.get(live) is None:
-            log.critical("queries are refused: the view was made from another log", view=view, missing=str(missing))
+            log.critical("queries are refused: the view was made from another log", view=view, error=str(missing))
         on_other_log(view, missing is not None)
 
 

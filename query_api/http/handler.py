@@ -58,5 +58,5 @@ def handler(route: Route) -> Any:
 
 
 def _failed(request: Request[Any, Any, Any], error: Exception) -> Response:
-    log.error("a query failed", path=request.url.path[:200], exc_info=error)
+    log.error("a request failed", method=request.method, path=request.url.path[:200], exc_info=error)
     return refusal(Problem(500, "internal-error", "The service failed at this request"))

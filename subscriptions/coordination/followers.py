@@ -131,7 +131,11 @@ class Followers:
             return
         except (ReadStoreUnavailable, ReadStoreRefused) as error:
             worker.replayed.discard(request.request)
-            log.warning("the response to a replay could not be given; trying again", error=str(error))
+            log.warning(
+                "the response to a replay could not be given; trying again",
+                consumer=follower.consumer.name,
+                error=str(error),
+            )
         if follower.broken is None and not worker.stop.is_set():
             self._feeds.start([follower])
 
@@ -142,6 +146,16 @@ class Followers:
             for worker in self._workers.values()
             for ref in worker.follower.assignment.refs
         ]
+
+    def waiting(self) -> list[PartitionReport]:
+        """The partitions that have trouble, other than waiting for what is outside."""
+        troubled = {
+            ref.key
+            for worker in self._workers.values()
+            for ref in worker.follower.assignment.refs
+            if not worker.waits_for_outside
+        }
+        return [report for report in self.reports() if report.trouble and report.partition in troubled]
 
     def _worker(self, desired: Desired) -> Worker:
         stop, assignment = asyncio.Event(), desired.assignment
@@ -215,6 +229,7 @@ class Followers:
             worker.trouble = f"{type(fault).__name__}: {fault}"
             consumer = follower.consumer.name
             seconds = next(self._pauses.setdefault(follower.target, self._delays()))
+            worker.waits_for_outside = isinstance(fault, DependencyUnavailable)
             if isinstance(fault, DependencyUnavailable):
                 log.warning("a consumer waits for what it depends on", consumer=consumer, error=str(fault))
                 seconds = max(seconds, 0.0 if fault.alone else fault.retry_after)

@@ -127,7 +127,7 @@ class PlainWorkload:
         behind = [one for one in self._consumers.values() if _is_behind(records.get(one.name), one)]
         for consumer in behind:
             await self._records.save(self._next_record(records.get(consumer.name), consumer))
-            log.info("consumer registered", consumer=consumer.name, version=consumer.version)
+            log.info("consumer registered", consumer=consumer.name, consumer_version=consumer.version)
         if behind:
             records = await self._records.load(self._consumers)
         self._known = records

@@ -17,13 +17,15 @@ class Desired(Struct, frozen=True):
 
 
 class Worker:
-    """`stop` asks the follower to finish; `replayed` are the replay requests that it has handled."""
+    """`stop` asks the follower to finish; `replayed` are the replay requests that it has handled.
+    `waits_for_outside`: it has begun a pause because something outside, no store, is away."""
 
     def __init__(self, desired: Desired, follower: Follower, stop: asyncio.Event) -> None:
         self.desired = desired
         self.follower = follower
         self.stop = stop
         self.trouble: str | None = None
+        self.waits_for_outside = False
         self.replayed: set[str] = set()
 
     def condition(self, feed: Feed | None) -> tuple[str, float | None, str | None]:

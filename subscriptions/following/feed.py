@@ -87,10 +87,10 @@ class Feed:
                 return
             except EventStoreUnavailable as error:
                 self._note(error)
-                log.warning("the subscription was lost; connecting again", error=str(error))
+                log.warning("the subscription was lost; connecting again", consumers=self._names(), error=str(error))
             except Exception as error:
                 self._note(error)
-                log.exception("a feed failed; subscribing again")
+                log.exception("a feed failed; subscribing again", consumers=self._names())
             if not self._over.is_set():
                 metrics.RECONNECTS.inc()
                 try:
@@ -179,6 +179,9 @@ class Feed:
             raise EventStoreUnavailable(
                 f"the subscription is silent at {self.delivered}, but the log goes on to {last}"
             )
+
+    def _names(self) -> list[str]:
+        return sorted({follower.consumer.name for follower in self.followers})
 
     def _note(self, error: Exception) -> None:
         self.trouble = f"{type(error).__name__}: {error}"

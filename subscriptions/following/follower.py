@@ -137,7 +137,7 @@ class Follower:
                 consumer=self.consumer.name,
                 target=self.target,
                 position=missing.position,
-                missing=missing.event,
+                missing_event=missing.event,
                 stream=missing.stream,
                 revision=missing.revision,
                 found=missing.found,
@@ -145,6 +145,7 @@ class Follower:
 
     async def _take(self, batch: DecodedBatch, trail: Trail = NO_TRAIL) -> None:
         """Does the work up to the batch's position, or stops the consumer when the fault is its own."""
+        self.throughput.begin()
         try:
             await self._handle(batch)
         except ConsumerBroken as error:

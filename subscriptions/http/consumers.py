@@ -103,4 +103,5 @@ def consumer_status(snapshot: StatusSnapshot, target: Target) -> ConsumerStatus:
         state=state,
         trouble=trouble,
         partitions=snapshot.partitions(target),
+        events_per_second=snapshot.rate(target),
     )

@@ -16,7 +16,7 @@ class ConsumerStatus(Struct, frozen=True):
     """`lag_events` is the number of events that the consumer has not handled, an estimate unless `lag_exact`;
     `lag_positions` the distance to the log's newest event; `lag_seconds` the age of the oldest event not handled. They
     are None while the event store can't be asked, and on another log. `parked` counts dead letters. `state` and
-    `trouble` are as in StatusSnapshot.state.
+    `trouble` are as in StatusSnapshot.state. `events_per_second` is of the slowest partition, None until it is known.
     """
 
     name: str
@@ -30,6 +30,7 @@ class ConsumerStatus(Struct, frozen=True):
     state: str
     trouble: str | None
     partitions: list[PartitionStatus]
+    events_per_second: float | None = None
 
 
 class Consumers(Struct, frozen=True):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 import structlog
+from msgspec import Struct, field
 
 from infrastructure.event_store import StoredEvent
 from infrastructure.read_store import Write
@@ -55,11 +56,25 @@ class SetAside:
                 log.error(
                     "event parked",
                     consumer=event.consumer,
-                    kind=event.kind,
+                    target=event.target,
+                    parked_kind=event.kind,
                     key=event.key,
                     stream=event.stream,
                     revision=event.revision,
                     position=event.position,
                     event_type=event.event_type,
+                    correlation_id=_correlation_id(event.metadata),
                     error=event.error,
                 )
+
+
+class _Metadata(Struct, frozen=True):
+    correlation_id: str | None = field(name="$correlationId", default=None)
+
+
+def _correlation_id(metadata: str) -> str | None:
+    """That of an event whose metadata may be anything."""
+    try:
+        return msgspec.json.decode(metadata, type=_Metadata).correlation_id
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+        return None

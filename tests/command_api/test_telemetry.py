@@ -39,5 +39,5 @@ async def test_logs_are_json_lines_that_name_their_service(tmp_path):
         await api.stop()
         lines = [json.loads(line) for line in api.log.read_text().splitlines()]
     assert [line["event"] for line in lines] == ["serving", "stopped"]
-    assert all(line["service"] == "command_api" and line["level"] == "info" and line["timestamp"] for line in lines)
+    assert all(line["service"] == "command_api" and line["level"] == "info" and line["time"] for line in lines)
     assert lines[0]["port"] == api.port

@@ -52,7 +52,7 @@ async def notices(system: System, service: Service, dependency: str) -> None:
 async def assert_not_ready(system: System, service: Service, dependency: str) -> None:
     async with system.http.get(service.url + "/health/ready") as ready:
         assert ready.status == 503
-        assert "not asked" in (await ready.json())["dependencies"][dependency]
+        assert "not asked" in (await ready.json())["dependencies"][dependency]["detail"]
 
 
 class Writer:

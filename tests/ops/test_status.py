@@ -65,17 +65,18 @@ def test_consumers_that_are_no_views() -> None:
         "lag_exact": False,
         "lag_seconds": 1.5,
         "parked": 2,
+        "events_per_second": 1204.4,
         "state": "waiting",
         "trouble": "the broker is [away]",
         "partitions": [{"partition": 0, "owner": "relay-1"}, {"partition": 1}],
     }
     told = {"views": [{"name": "daily_sales", "trouble": "the disk is full"}], "consumers": [relay, {"name": "sagas"}]}
     lines = [" ".join(line.split()) for line in printed(told, READY).splitlines()]
-    start = lines.index("consumer state position lag parked owners")
+    start = lines.index("consumer state position lag events/s parked owners")
     assert lines[start - 1] == "", "below the views"
     assert lines[start + 1 :] == [
-        "event_relay waiting 8000 ~40 events, 1.5 s 2 2: relay-1 0; nobody 1",
-        "sagas - - - - -",
+        "event_relay waiting 8000 ~40 events, 1.5 s 1,204 2 2: relay-1 0; nobody 1",
+        "sagas - - - - - -",
         "daily_sales: the disk is full",
         "event_relay: the broker is [away]",
     ]

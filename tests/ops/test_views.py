@@ -320,6 +320,6 @@ async def test_status_shows_views_rebuilds_and_instances(
         assert await asyncio.to_thread(main, ["status", "--data-dir", str(tmp_path)]) == 1
     text = lines(capsys.readouterr().out)
     assert "projector right-2 gone 1 1970-01-01 00:00:00Z" in text
-    assert "customer_summary 1 live 9000 ~1,234 events, 2.5 s 2 3 rebuild 47.3 %, 1 min 15 s left" in text
-    assert "daily_sales 1 unowned 9000 0 events, 2.5 s 2 0" in text
-    assert "event_relay waiting 8000 40 events, 1.5 s 2 2: relay-1 0; nobody 1" in text
+    assert "customer_summary 1 live 9000 ~1,234 events, 2.5 s - 2 3 rebuild 47.3 %, 1 min 15 s left" in text
+    assert "daily_sales 1 unowned 9000 0 events, 2.5 s - 2 0" in text
+    assert "event_relay waiting 8000 40 events, 1.5 s - 2 2: relay-1 0; nobody 1" in text

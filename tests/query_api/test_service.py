@@ -89,7 +89,7 @@ async def test_health(api: Client) -> None:
     assert (await api.get("/health/live")).status == 200
     ready = await api.get("/health/ready")
     assert ready.status == 503
-    assert ready.json["dependencies"]["read_store"] == "ok"
+    assert ready.json["dependencies"]["read_store"]["status"] == "ok"
 
 
 ANY_TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=70)

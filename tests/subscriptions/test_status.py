@@ -6,6 +6,7 @@ import math
 import pytest
 from prometheus_client import REGISTRY
 
+from infrastructure.resilience import DependencyUnavailable
 from subscriptions.operating.gauges import lag_seconds, show_gauges
 from subscriptions.operating.status import PartitionStatus
 from subscriptions.process import NotReady, consumers_run
@@ -125,6 +126,36 @@ async def test_a_process_is_ready_once_it_knows_its_work_and_nothing_is_in_its_w
             await ready()
         await all_done(log, engine, 1)
         await ready()
+
+
+async def test_one_that_waits_for_what_is_outside_prevents_nobody():
+    """It shows as waiting; only a store that is away, or its own fault, makes the process unready."""
+
+    class Calling(Counter):
+        async def take(self, batch):
+            raise DependencyUnavailable("provider", "it is down", 3600)
+
+    log, store = ScriptedLog(recent(1)), MemoryReadStore()
+    async with consuming(log, store, Calling(store, "caller"), Counter(store)) as engine:
+        while {one.state for one in engine.coordinator.followers.reports()} != {"waiting", "live"}:
+            await asyncio.sleep(0)
+        await consumers_run(engine.coordinator)()
+
+
+async def test_one_that_lags_is_ready_and_one_that_is_at_work_on_the_same_events_for_too_long_is_not():
+    log, store = ScriptedLog(recent(3, seconds_ago=3600), cuts=[2, 1]), MemoryReadStore()
+    store.before = held = Held("counter")
+    async with consuming(log, store, Counter(store)) as engine:
+        await held.reached.wait()
+        assert lag_seconds(engine.followers[0]) > 3000
+        await consumers_run(engine.coordinator, stuck_after=60)()
+        engine.followers[0].throughput.working_since -= 61
+        await consumers_run(engine.coordinator)()
+        with pytest.raises(NotReady, match="counter: at work on the same events for over 60 s"):
+            await consumers_run(engine.coordinator, stuck_after=60)()
+        held.let_go.set()
+        await all_done(log, engine, 1)
+        await consumers_run(engine.coordinator, stuck_after=0)()
 
 
 class TestDraining:

@@ -473,5 +473,5 @@ async def test_a_proxy_is_left_to_grpc_and_said_once(monkeypatch):
         for _ in range(2):
             with pytest.raises(EventStoreUnavailable):
                 await next_positions(store)
-    assert [one["because"] for one in logs] == ["a proxy"]
+    assert [one["reason"] for one in logs] == ["a proxy"]
     await store.close()
