@@ -221,9 +221,6 @@ class TelemetrySettings(Struct, frozen=True):
         str, Meta(description="debug, info, warning or error", pattern="^(debug|info|warning|error)$")
     ] = "info"
     log_format: Annotated[str, Meta(description="json or console", pattern="^(json|console)$")] = "json"
-    traces: Annotated[
-        str, Meta(description="where spans go: none, or console (one JSON object a line)", pattern="^(none|console)$")
-    ] = "none"
 
 
 class Settings(Struct, frozen=True):
@@ -299,6 +296,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def _with_hint(name: str, known: set[str]) -> str:
+    if name == f"{PREFIX}TRACES":
+        return f"{name} (where spans go is chosen with OTEL_TRACES_EXPORTER)"
     if (number := f"{name}_NUMBER") in known:
         return f"{name} (the port is chosen with {number})"
     if could_be_service_variable(name):

@@ -15,6 +15,7 @@ from infrastructure.http.api_pages import ApiPages, pages_router, to_pages
 from infrastructure.http.health import Probe, Readiness, readiness
 from infrastructure.http.methods import answer_head, options
 from infrastructure.http.problems import EXCEPTION_HANDLERS
+from infrastructure.http.requests import observe_requests
 from infrastructure.settings import Settings
 from infrastructure.version import installed_version
 
@@ -62,6 +63,7 @@ def create_app(
         etag=None,
         debug=False,
     )
+    observe_requests(app, frozenset(path.decode() for path in ALWAYS_SERVED))
     answer_head(app)
     return app
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from domain.model.process import Process
 from infrastructure.event_codec import EventCodec, EventMetadata
 from infrastructure.event_store import Appended, NewEvent, StoredEvent
+from infrastructure.telemetry import current_trace
 from process_manager.instances.instance import Instance
 
 ACTOR = "process-manager"
@@ -77,7 +78,14 @@ class InstanceStreams:
         Raises WrongExpectedRevision when another process has appended since: the instance is out of date then.
         """
         correlation = instance.correlation_id or correlation_id
-        metadata = EventMetadata(correlation_id=correlation or None, causation_id=causation_id or None, actor=ACTOR)
+        trace = current_trace()
+        metadata = EventMetadata(
+            correlation_id=correlation or None,
+            causation_id=causation_id or None,
+            actor=ACTOR,
+            traceparent=trace.traceparent,
+            tracestate=trace.tracestate,
+        )
         # New ids for every attempt: an equal append by another process must be refused, not taken for this one.
         new = [self._codec.encode(event, metadata, str(uuid.uuid4())) for event in events]
         try:
@@ -86,7 +94,7 @@ class InstanceStreams:
             self.forget(instance.id)  # it may have been written all the same
             raise
         if not instance.begun:
-            instance.correlation_id = correlation
+            instance.correlation_id, instance.trace = correlation, trace
         for event in events:
             instance.apply(event)
         instance.revision, instance.position = appended.revision, appended.position
