@@ -23,6 +23,7 @@ from benchmarks import (
     silence,
     slow_clients,
     takeover,
+    tracing,
     verification,
 )
 
@@ -38,6 +39,7 @@ BENCHMARKS = (
     late_events,
     loading,
     takeover,
+    tracing,
     verification,
     silence,
     sagas,

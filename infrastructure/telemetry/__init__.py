@@ -34,8 +34,8 @@ def start_telemetry(service: str, settings: Settings) -> Callable[[], None]:
 
     Raises InvalidSettings where a variable of OpenTelemetry is wrong.
     """
-    start_logs(service, settings.telemetry)
     exporters = chosen_exporters(os.environ)
+    start_logs(service, settings.telemetry)
     if not exporters:
         return lambda: None
     # The SDK and the exporter take a while to import, and who has tracing off needs neither.

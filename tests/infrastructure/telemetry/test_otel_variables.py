@@ -2,6 +2,7 @@
 
 import pytest
 
+from infrastructure.http.server import run_service
 from infrastructure.settings import InvalidSettings
 from infrastructure.telemetry.otel_variables import chosen_exporters
 
@@ -49,3 +50,11 @@ def test_a_mistake_is_named_by_its_variable(name: str, value: str) -> None:
 
 def test_mistakes_of_what_is_not_used_are_not_looked_at() -> None:
     assert chosen_exporters({"OTEL_TRACES_SAMPLER": "sometimes"}) == ()
+
+
+def test_a_service_with_such_a_mistake_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
+    assert run_service("command_api", lambda _settings: pytest.fail("it was created")) == 2
+    assert capsys.readouterr().err == "OTEL_TRACES_EXPORTER: none or otlp or console, not 'zipkin'\n"
