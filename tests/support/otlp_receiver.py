@@ -20,7 +20,7 @@ PATH = "/v1/traces"
 
 class ReceivedSpan(Struct, frozen=True):
     """A span as it came over the wire; ids in hexadecimal, `parent` is "" for one that begins a trace. `links` are the
-    traces and spans that it names."""
+    traces and spans that it names. Times are in epoch nanoseconds."""
 
     service: str
     name: str
@@ -30,6 +30,8 @@ class ReceivedSpan(Struct, frozen=True):
     parent: str
     links: tuple[tuple[str, str], ...]
     failed: bool
+    start: int
+    end: int
     attributes: Mapping[str, Any]
     resource: Mapping[str, Any]
 
@@ -130,6 +132,8 @@ def _spans(request: ExportTraceServiceRequest) -> Iterable[ReceivedSpan]:
                     id=span.span_id.hex(),
                     parent=span.parent_span_id.hex(),
                     links=tuple((link.trace_id.hex(), link.span_id.hex()) for link in span.links),
+                    start=span.start_time_unix_nano,
+                    end=span.end_time_unix_nano,
                     failed=span.status.code == trace_pb2.Status.STATUS_CODE_ERROR,
                     attributes=_values(span.attributes),
                     resource=resource,
