@@ -6,20 +6,20 @@ is off, no span is made and no context is touched.
 
 import re
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from time import perf_counter
 
 import structlog
 from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from prometheus_client import Gauge, Histogram
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from infrastructure.http.methods import METHOD_SENT
 from infrastructure.telemetry import context_from
-from infrastructure.telemetry.spans import ERROR_TYPE, begin_span, is_tracing
+from infrastructure.telemetry.spans import ERROR_TYPE, NOTHING, begin_span, is_tracing
 
 UNMATCHED = "unmatched"
 """The route of a request that none was found for."""
@@ -39,8 +39,6 @@ _SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 _IN_FLIGHT = Gauge("eventfold_http_requests_in_flight", "Requests that are being answered")
-
-_NO_SPAN = nullcontext(INVALID_SPAN)
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +72,7 @@ def observe_requests(app: Litestar, quiet: Collection[str]) -> None:
         if request.correlation_id is not None:
             bind_contextvars(correlation_id=request.correlation_id)
         _IN_FLIGHT.inc()
-        with _NO_SPAN if is_quiet or not is_tracing() else _server_span(request) as span:
+        with NOTHING if is_quiet or not is_tracing() else _server_span(request) as span:
             try:
                 await answer(scope, receive, request.send)
             except Exception:
