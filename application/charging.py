@@ -23,6 +23,7 @@ from infrastructure.outside.payments.sandbox import SandboxProvider
 from infrastructure.read_store import ReadStore
 from infrastructure.resilience import DependencyUnavailable, Policy
 from infrastructure.settings import load_settings
+from infrastructure.telemetry.spans import note
 from subscriptions.attempts import Attempts
 from subscriptions.consumer import Batch, Consumer
 from subscriptions.each_event import take_side_by_side
@@ -114,6 +115,7 @@ class PaymentCharging(Consumer):
             _require(await self._records.decline(order_id, reason, order_id))
             return
         _CALLS.labels("charge", charge.status).inc()
+        note({"eventfold.charge.status": charge.status})
         match charge.status:
             case "succeeded":
                 recorded, detail = await self._records.charge(
@@ -145,6 +147,7 @@ class PaymentCharging(Consumer):
             _require(await self._records.refund_failure(order_id, reason, key))
             return
         _CALLS.labels("refund", refund.status).inc()
+        note({"eventfold.refund.status": refund.status})
         if refund.status == "pending":
             return  # a webhook tells what comes of it
         if refund.status == "failed":

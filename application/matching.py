@@ -20,6 +20,7 @@ from infrastructure.outside.commands import CommandClient, CommandSender
 from infrastructure.read_store import ReadStore
 from infrastructure.resilience import DependencyUnavailable, Policy
 from infrastructure.settings import load_settings
+from infrastructure.telemetry.spans import note
 from subscriptions.attempts import Attempts
 from subscriptions.consumer import Batch, Consumer
 from subscriptions.each_event import take_side_by_side
@@ -100,6 +101,7 @@ class PaymentMatching(Consumer):
     async def _match(self, result: _Result, revision: int) -> None:
         outcome, detail = await self._record(result)
         _RESULTS.labels(outcome).inc()
+        note({"eventfold.match": outcome})
         match outcome:
             case Recorded.AGREES:
                 await self._note(result, revision, "record-match", {})

@@ -24,6 +24,7 @@ from benchmarks import (
     silence,
     slow_clients,
     takeover,
+    tracing,
     verification,
 )
 
@@ -39,6 +40,7 @@ BENCHMARKS = (
     late_events,
     loading,
     takeover,
+    tracing,
     verification,
     silence,
     sagas,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from msgspec import Struct
+from opentelemetry import trace
 from prometheus_client import Counter
 
 from command_api.aggregates import Aggregates, CommandResult, LoadedAggregate
@@ -26,6 +27,7 @@ from infrastructure.event_store import (
     WrongExpectedRevision,
 )
 from infrastructure.evidence.chain import linked
+from infrastructure.telemetry.spans import is_recording
 
 _CONFLICTS = Counter("eventfold_command_conflicts_total", "Appends that met a newer stream and were decided again")
 _REPEATED = Counter(
@@ -136,6 +138,7 @@ class Pipeline:
             _require_version(loaded, request)
             raise
         _require_version(loaded, request)
+        _decided(events)
         return events
 
     async def _append(
@@ -209,6 +212,12 @@ def _earlier_result(loaded: LoadedAggregate, request: CommandRequest) -> Command
     if result is not None and result.command_hash != request.command_hash:
         raise KeyReused(f"Idempotency-Key {request.command_id} was used before with another command")
     return result
+
+
+def _decided(events: Sequence[Struct]) -> None:
+    if is_recording():
+        names = [type(event).__name__ for event in events]
+        trace.get_current_span().add_event("decided", {"eventfold.events": names})
 
 
 def _require_version(loaded: LoadedAggregate, request: CommandRequest) -> None:

@@ -5,31 +5,20 @@ every other is POSTed to `/<plural>/{id}/<action>`.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from time import perf_counter
 from typing import Any
 
 import msgspec
 from litestar import Request, Response, post, put
-from opentelemetry import trace
-from prometheus_client import Counter, Histogram
+from structlog.contextvars import bind_contextvars
 
-from command_api.headers import command_headers
+from command_api.headers import CommandHeaders, command_headers
 from command_api.openapi import operation_for
 from command_api.pipeline import Pipeline
-from command_api.requests import command_request, decode_command, server_named_id
+from command_api.requests import CommandRequest, command_request, decode_command, server_named_id
 from command_api.responses import REFUSALS, problem, success
 from domain.model.aggregate import Aggregate, CommandType
-from infrastructure.exemplars import exemplar
-from infrastructure.telemetry import context_from, current_trace
-
-_OUTCOMES = Counter("eventfold_commands_total", "Commands by the HTTP status of the response", ["command", "status"])
-_SECONDS = Histogram(
-    "eventfold_command_seconds",
-    "Time from a command's arrival to its response, of those carried out",
-    ["command"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
-)
-_tracer = trace.get_tracer("eventfold.command_api")
+from infrastructure.telemetry import TraceContext, current_trace, received_trace
+from infrastructure.telemetry.spans import child_span, is_tracing
 
 HttpRequest = Request[Any, Any, Any]
 
@@ -78,25 +67,33 @@ def _handler(
     """handle(request, id of the aggregate, None where the server is to choose it) -> response."""
     name = command_type.struct.__name__
     decoder = msgspec.json.Decoder(command_type.struct)
-    seconds = _SECONDS.labels(name)
-    succeeded = _OUTCOMES.labels(name, "201" if command_type.creates else "200")
 
     async def handle(request: HttpRequest, named: str | None) -> Response[bytes]:
-        started = perf_counter()
         headers = command_headers(request.scope["headers"])
         aggregate_id = server_named_id(command_type, headers) if named is None else named
         try:
             command = decode_command(decoder, await request.body(), headers.content_type)
-            continued = context_from(headers.traceparent, headers.tracestate)
-            with _tracer.start_as_current_span(name, context=continued):
-                sent = command_request(command_type, aggregate_id, command, headers, current_trace())
+            with child_span(name, refusals=REFUSALS) as span:
+                sent = command_request(command_type, aggregate_id, command, headers, _trace(headers))
+                bind_contextvars(correlation_id=sent.correlation_id)
+                if span.is_recording():
+                    span.set_attributes(_described(aggregate, sent))
                 result = await pipeline.handle(aggregate, command_type, sent)
         except REFUSALS as error:
-            refused = problem(error)
-            _OUTCOMES.labels(name, str(refused.details.status)).inc()
-            raise refused from error
-        succeeded.inc()
-        seconds.observe(perf_counter() - started, exemplar())
+            raise problem(error) from error
         return success(aggregate, command_type, aggregate_id, result, sent.correlation_id)
 
     return handle
+
+
+def _trace(headers: CommandHeaders) -> TraceContext:
+    """What goes into the events: the span of the command, or what the client sent where no span is made."""
+    return current_trace() if is_tracing() else received_trace(headers.traceparent, headers.tracestate)
+
+
+def _described(aggregate: Aggregate, sent: CommandRequest) -> dict[str, str]:
+    return {
+        "eventfold.stream": aggregate.stream(sent.aggregate_id),
+        "eventfold.command_id": sent.command_id,
+        "eventfold.correlation_id": sent.correlation_id,
+    }

@@ -224,9 +224,6 @@ class TelemetrySettings(Struct, frozen=True):
         str,
         Meta(description="json, console (for people), or auto: console on a terminal", pattern="^(auto|json|console)$"),
     ] = "auto"
-    traces: Annotated[
-        str, Meta(description="where spans go: none, or console (one JSON object a line)", pattern="^(none|console)$")
-    ] = "none"
     metrics_interval: Annotated[
         Seconds, Meta(description="how often lags, instances and store sizes are looked up for `/metrics`")
     ] = 5.0
@@ -305,6 +302,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def _with_hint(name: str, known: set[str]) -> str:
+    if name == f"{PREFIX}TRACES":
+        return f"{name} (where spans go is chosen with OTEL_TRACES_EXPORTER)"
     if (number := f"{name}_NUMBER") in known:
         return f"{name} (the port is chosen with {number})"
     if could_be_service_variable(name):

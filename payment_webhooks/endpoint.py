@@ -15,6 +15,7 @@ from infrastructure.http.problems import Problem, ProblemDetails, unavailable
 from infrastructure.outside.commands import CommandAnswer, CommandSender
 from infrastructure.outside.payments import ProviderEvent, WebhookReader, WebhookRefused
 from infrastructure.resilience import DependencyUnavailable
+from infrastructure.telemetry.spans import note
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +72,9 @@ def webhook_route(reader: WebhookReader, commands: CommandSender, known: KindIsK
         except DependencyUnavailable as error:
             _WEBHOOKS.labels("unavailable").inc()
             raise unavailable("command API", error) from error
-        return Response(Acknowledgement(_outcome_of(event, answer, known)), status_code=200)
+        outcome = _outcome_of(event, answer, known)
+        note({"eventfold.webhook.kind": event.kind[:100], "eventfold.webhook.outcome": outcome})
+        return Response(Acknowledgement(outcome), status_code=200)
 
     return take
 

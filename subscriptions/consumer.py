@@ -49,6 +49,11 @@ class Batch:
         self.succeeded: Callable[[], None] = parking.unhandled.succeeded
 
     @property
+    def consumer(self) -> str:
+        """The name of who handles it."""
+        return self._parking.target.consumer
+
+    @property
     def streams_parked(self) -> bool:
         """Whether any stream is parked, so that events may come late, before others of the same keys."""
         return self._parking.has_streams

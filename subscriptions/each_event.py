@@ -9,8 +9,10 @@ from domain.model.recorded_event import RecordedEvent
 from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
 from infrastructure.resilience import DependencyUnavailable, backoff
+from infrastructure.telemetry.spans import ERROR_TYPE, note
 from subscriptions.consumer import Batch, Step
 from subscriptions.errors import ConsumerBroken, Stopping
+from subscriptions.spans import event_span
 from subscriptions.store.retrying_store import Delays
 
 _NO_EVENTS_FAULT = (ReadStoreUnavailable, ReadStoreRefused, EventStoreUnavailable, DependencyUnavailable)
@@ -35,7 +37,10 @@ async def take_each(batch: Batch, handle: Handle, *, attempts: int = 3, delays: 
             if batch.is_parked(key, position):
                 batch.park_behind(step, key)
                 continue
-            error = await _attempt(step, key, handle, attempts, delays)
+            with event_span(batch.consumer, step.stored):
+                error = await _attempt(step, key, handle, attempts, delays)
+                if error is not None:
+                    note({ERROR_TYPE: type(error).__qualname__})
             if error is None:
                 batch.succeeded()
             elif isinstance(error, _NO_EVENTS_FAULT):

@@ -24,6 +24,7 @@ from infrastructure.outside.mail.smtp import SmtpMailer
 from infrastructure.read_store import ReadStore
 from infrastructure.resilience import DependencyUnavailable, Policy, backoff
 from infrastructure.settings import load_settings
+from infrastructure.telemetry.spans import note
 from subscriptions.attempts import Attempts
 from subscriptions.consumer import Batch, Consumer
 from subscriptions.each_event import take_side_by_side
@@ -126,7 +127,9 @@ class Notifying(Consumer):
         except DependencyUnavailable as error:
             self._attempts.failed(event, error)
             raise
-        _TOLD.labels(MESSAGES[type(recorded.event)].kind, outcome).inc()
+        kind = MESSAGES[type(recorded.event)].kind
+        _TOLD.labels(kind, outcome).inc()
+        note({"eventfold.notification": kind, "eventfold.notification.outcome": outcome})
         self._attempts.done(event, by_the_dependency=outcome in ("sent", "refused"))
 
     async def _tell(self, recorded: RecordedEvent[Any], order_id: str) -> str:

@@ -10,7 +10,7 @@ import grpc
 
 from infrastructure.event_store.appender import Appender
 from infrastructure.event_store.connection import KEEP_ALIVE, Connection
-from infrastructure.event_store.errors import EventStoreUnavailable
+from infrastructure.event_store.errors import EventStoreUnavailable, StreamDeleted, WrongExpectedRevision
 from infrastructure.event_store.events import Appended, NewEvent, StoredEvent, StreamSlice
 from infrastructure.event_store.http2 import KeepAliveTimes
 from infrastructure.event_store.metrics import append_measured
@@ -21,6 +21,7 @@ from infrastructure.event_store.stream_metadata import StreamMetadata, metadata_
 from infrastructure.event_store.subscription import Subscription
 from infrastructure.resilience import Guard, GuardedPlaces, State, retrying
 from infrastructure.settings import Settings
+from infrastructure.telemetry.store_spans import stream_span
 
 T = TypeVar("T")
 
@@ -93,7 +94,8 @@ class EventStore:
         It is repeated while the store can't be reached: with the same ids and an exact revision that is idempotent.
         Raises WrongExpectedRevision, StreamDeleted, AppendRefused, or EventStoreUnavailable (outcome unknown).
         """
-        with append_measured(len(events)):
+        refusals = (WrongExpectedRevision, StreamDeleted)
+        with append_measured(len(events)), stream_span("append", stream, len(events), refusals=refusals):
             return await self._call(lambda: self._appender.append(stream, expected, events))
 
     async def read_stream(self, stream: str, from_revision: int = 0, limit: int = _UNLIMITED) -> list[StoredEvent]:
@@ -106,7 +108,8 @@ class EventStore:
     async def read_slice(self, stream: str, from_revision: int = 0, limit: int = _UNLIMITED) -> StreamSlice:
         """As `read_stream`, and whether there is such a stream. Raises StreamDeleted or EventStoreUnavailable."""
         request = stream_request(stream, from_revision, limit)
-        return await self._call(lambda: self._read_slice(request, stream))
+        with stream_span("read", stream, refusals=(StreamDeleted,)):
+            return await self._call(lambda: self._read_slice(request, stream))
 
     async def read_newest(self, stream: str, limit: int) -> list[StoredEvent]:
         """The stream's last events, the newest first; none when there is no such stream.
@@ -114,7 +117,8 @@ class EventStore:
         Raises StreamDeleted or EventStoreUnavailable.
         """
         request = stream_request(stream, None, limit, backwards=True)
-        return await self._call(lambda: self._read(request, stream))
+        with stream_span("read", stream, refusals=(StreamDeleted,)):
+            return await self._call(lambda: self._read(request, stream))
 
     async def metadata_of(self, stream: str) -> StreamMetadata:
         """What the stream's metadata says. Raises StreamDeleted (tombstoned) or EventStoreUnavailable."""

@@ -8,6 +8,9 @@ from litestar.enums import ScopeType
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+METHOD_SENT = "method_sent"
+"""The key in a request's state of the method that was sent, where it is answered like another one."""
+
 
 def allowed(methods: Iterable[str]) -> str:
     """The `Allow` header of a path with handlers of these methods."""
@@ -42,6 +45,7 @@ def answer_head(app: Litestar) -> None:
             # A copy: the server must go on to see that it is HEAD.
             scope = scope.copy()
             scope["method"] = HttpMethod.GET
+            scope["state"][METHOD_SENT] = "HEAD"
         await answer(scope, receive, send)
 
     app.asgi_handler = handler

@@ -32,12 +32,15 @@ def run_service(name: str, create: Callable[[Settings], Litestar]) -> int:
     """
     try:
         settings = load_settings(os.environ)
-        start_telemetry(name, settings)
+        end_telemetry = start_telemetry(name, settings)
         app = create(settings)
     except InvalidSettings as error:
         print(error, file=sys.stderr)  # noqa: T201 - the operator's terminal, before there is a service to log
         return 2
-    return serve(app, settings, getattr(settings.http, f"{name}_port"), f"{name}_port_number")
+    try:
+        return serve(app, settings, getattr(settings.http, f"{name}_port"), f"{name}_port_number")
+    finally:
+        end_telemetry()
 
 
 def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> int:

@@ -16,6 +16,7 @@ from infrastructure.http.health import Dependency, Health, Liveness, Readiness
 from infrastructure.http.log_level import log_level_routes
 from infrastructure.http.methods import answer_head, options
 from infrastructure.http.problems import EXCEPTION_HANDLERS
+from infrastructure.http.requests import observe_requests
 from infrastructure.settings import Settings
 from infrastructure.telemetry.redaction import Redactor
 from infrastructure.version import installed_version
@@ -66,6 +67,7 @@ def create_app(
         etag=None,
         debug=False,
     )
+    observe_requests(app, frozenset(path.decode() for path in ALWAYS_SERVED))
     answer_head(app)
     return app
 

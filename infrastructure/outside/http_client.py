@@ -5,14 +5,18 @@ answer.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import aiohttp
 import msgspec
 from msgspec import Struct
+from opentelemetry.trace import Span, SpanKind
 from yarl import URL
 
 from infrastructure.resilience import Policy, TransientFault, retry_after_seconds
+from infrastructure.telemetry import trace_headers
+from infrastructure.telemetry.spans import NOTHING, child_span, is_recording
 
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -77,8 +81,14 @@ class HttpClient:
         if params:
             url = url.update_query(params)
 
+        attempts = 0
+
         async def operation() -> JsonResponse:
-            response = await self._attempt(method, url, body, sent_headers)
+            nonlocal attempts
+            attempts += 1
+            with self._span(method, url, attempts) as span:
+                response = await self._attempt(method, url, body, {**sent_headers, **trace_headers()})
+                span.set_attribute("http.response.status_code", response.status)
             if is_transient(response):
                 wait = retry_after_seconds(response.headers.get("Retry-After"))
                 raise TransientFault(f"{method} {url.path}: {response.status} {response.body!r:.500}", wait, away=False)
@@ -91,6 +101,21 @@ class HttpClient:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    def _span(self, method: str, url: URL, attempt: int) -> AbstractContextManager[Span]:
+        """One attempt, by OpenTelemetry's conventions for HTTP clients; without the query, which may tell too much."""
+        if not is_recording():
+            return NOTHING
+        attributes: dict[str, str | int] = {
+            "http.request.method": method,
+            "server.address": url.host or "",
+            "server.port": url.port or 0,
+            "url.full": str(url.with_query(None).with_user(None)),
+            "peer.service": self.policy.name,
+        }
+        if attempt > 1:
+            attributes["http.request.resend_count"] = attempt - 1
+        return child_span(f"{method} {self.policy.name}", SpanKind.CLIENT, attributes)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

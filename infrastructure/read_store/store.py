@@ -26,6 +26,7 @@ from infrastructure.read_store.page import Page, Where
 from infrastructure.read_store.subset import check_collection, check_document_type, check_index, mongo_filter
 from infrastructure.resilience import Guard, GuardedPlaces, State
 from infrastructure.settings import Settings
+from infrastructure.telemetry.store_spans import READ_STORE, store_span
 
 _DUPLICATE_KEY = 11000
 # A chunk's documents must fit into one reply (16 MiB) even when each is an order of 500 lines (about 60 KiB).
@@ -144,9 +145,10 @@ class ReadStore:
         """The documents (and tombstones) of those keys that exist."""
         chunks = [keys[start : start + _KEYS_PER_READ] for start in range(0, len(keys), _KEYS_PER_READ)]
         found: dict[str, StoredDocument] = {}
-        for chunk in chunks:
-            documents = await self._load(collection, chunk)
-            found.update(map(read_back, documents))
+        with store_span(READ_STORE, "find", collection):
+            for chunk in chunks:
+                documents = await self._load(collection, chunk)
+                found.update(map(read_back, documents))
         return found
 
     async def _load(self, collection: str, keys: Sequence[str]) -> list[_Document]:
@@ -164,8 +166,10 @@ class ReadStore:
         One round trip per thousand documents; each document is written whole or not at all, in no particular order.
         """
         refused: set[str] = set()
-        for start in range(0, len(writes), _WRITES_PER_CALL):
-            refused |= await self._write(self._collection(collection), writes[start : start + _WRITES_PER_CALL])
+        with store_span(READ_STORE, "bulkWrite", collection, {"db.operation.batch.size": len(writes)}) as span:
+            for start in range(0, len(writes), _WRITES_PER_CALL):
+                refused |= await self._write(self._collection(collection), writes[start : start + _WRITES_PER_CALL])
+            span.set_attribute("eventfold.refused", len(refused))
         return frozenset(refused)
 
     async def _write(self, collection: "AsyncIOMotorCollection[Any]", writes: Sequence[Write]) -> set[str]:
@@ -182,7 +186,8 @@ class ReadStore:
         # One batch holds the whole page, so that no cursor is left that a restart of the store would lose.
         cursor: Any = self._collection(collection).find(where).sort(page.by, order).limit(page.limit)
         cursor = cursor.batch_size(page.limit + 1)
-        documents: list[_Document] = await self._read(lambda: cursor.to_list(page.limit))
+        with store_span(READ_STORE, "find", collection):
+            documents: list[_Document] = await self._read(lambda: cursor.to_list(page.limit))
         return [read_back(document) for document in documents]
 
     async def count(self, collection: str, where: Where) -> int:
@@ -206,7 +211,8 @@ class ReadStore:
         log.
         """
         found = {ID: write.key, POSITION: position}
-        done = await self._change(lambda: self._collection(collection).replace_one(found, stored(write)))
+        with store_span(READ_STORE, "replaceOne", collection):
+            done = await self._change(lambda: self._collection(collection).replace_one(found, stored(write)))
         return bool(done.matched_count)
 
     async def scan(self, collection: str) -> AsyncIterator[tuple[str, StoredDocument]]:

@@ -8,6 +8,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceState
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from infrastructure.telemetry.spans import is_tracing
+
 MAX_TRACESTATE = 512
 """The longest `tracestate` that is carried on, in characters."""
 _LONG_MEMBER = 128
@@ -20,11 +22,41 @@ class TraceContext(Struct, frozen=True, gc=False):
     traceparent: str | None = None
     tracestate: str | None = None
 
+    @property
+    def context(self) -> Context | None:
+        """For a span that continues the trace; None where there is none, or none that is well formed."""
+        if self.traceparent is None:
+            return None
+        return context_from([self.traceparent], [] if self.tracestate is None else [self.tracestate])
+
+
+NO_TRACE = TraceContext()
+
 
 def current_trace() -> TraceContext:
-    """The trace of the current span, to be carried in an event's metadata."""
+    """The trace of the current span, to be carried in an event's metadata; NO_TRACE while tracing is off."""
+    if not is_tracing():
+        return NO_TRACE
+    return _of(None)
+
+
+def trace_headers() -> dict[str, str]:
+    """The headers by which another service continues the current trace."""
+    headers: dict[str, str] = {}
+    if is_tracing():
+        _PROPAGATOR.inject(headers)
+    return headers
+
+
+def received_trace(traceparent: Sequence[str], tracestate: Sequence[str] = ()) -> TraceContext:
+    """What trace headers say, well formed and bounded, to be kept while tracing is off; as `context_from`."""
+    context = context_from(traceparent, tracestate) if traceparent else None
+    return NO_TRACE if context is None else _of(context)
+
+
+def _of(context: Context | None) -> TraceContext:
     carrier: dict[str, str] = {}
-    _PROPAGATOR.inject(carrier)
+    _PROPAGATOR.inject(carrier, context)
     return TraceContext(carrier.get("traceparent"), carrier.get("tracestate"))
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from domain.model.process import Process
 from domain.model.process_events import (
+    PROCESS_EVENTS,
     CommandAnswered,
     CommandIssued,
     CompensationFailed,
@@ -23,6 +24,9 @@ from infrastructure.event_codec import EventCodec, decode_metadata
 from infrastructure.event_store import NO_STREAM, StoredEvent
 from infrastructure.evidence.chain import head_after
 from infrastructure.evidence.verifier import Link
+from infrastructure.telemetry import NO_TRACE, TraceContext
+
+_OF_ANY_PROCESS = frozenset(one.struct for one in PROCESS_EVENTS)
 
 Recorded = CommandAnswered | TimerFired | CompensationResolved
 """What is recorded because it happened, whether or not it is known yet what to do about it."""
@@ -42,6 +46,7 @@ class Instance:
     `handled` are the ids of the triggers that it has reacted to, `undecided` what is recorded and was not reacted to
     yet, by the same ids. `started_position` is that of the event that began it. `commands` are by id, `timers` by name,
     `failures` by step. `outcome` is "" until it has ended. `chain` is the link that the next event goes on from.
+    `trace` is that of its first event: whatever becomes of it later continues that one.
     """
 
     def __init__(self, process: Process, instance: str) -> None:
@@ -52,6 +57,7 @@ class Instance:
         self.position = self.started_position = -1
         self.started_at: datetime | None = None
         self.correlation_id = ""
+        self.trace = NO_TRACE
         self.handled: set[str] = set()
         self.undecided: dict[str, Recorded] = {}
         self.commands: dict[str, SentCommand] = {}
@@ -94,14 +100,16 @@ class Instance:
         """The next event of its stream. Raises UnknownEventType or UndecodableEvent."""
         event = codec.decode(stored).event
         if self.revision == NO_STREAM:
-            self.correlation_id = decode_metadata(stored).correlation_id or ""
+            metadata = decode_metadata(stored)
+            self.correlation_id = metadata.correlation_id or ""
+            self.trace = TraceContext(metadata.traceparent, metadata.tracestate)
         self.apply(event)
         self.revision, self.position = stored.revision, stored.position
         self.chain = head_after(self.chain, [stored])
 
     def apply(self, event: Struct) -> None:
         """What an event changes, but for where it stands."""
-        if any(type(event) is one.struct for one in self.process.events):
+        if type(event) not in _OF_ANY_PROCESS:
             self.state = self.process.evolve(self.state, event)
             return
         match event:

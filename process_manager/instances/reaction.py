@@ -20,6 +20,7 @@ from domain.model.process_events import (
     TimerFired,
     TimerSet,
 )
+from infrastructure.telemetry import NO_TRACE, TraceContext
 from process_manager.instances.instance import Instance, Recorded, body_of, trigger_id
 
 _COMMAND_IDS = uuid.UUID("6d0a3b0e-4a9b-5f6e-9a52-1d1f0f3c2b11")
@@ -31,7 +32,7 @@ class InvalidDecision(Exception):
 
 class Trigger(Struct, frozen=True):
     """What an instance reacts to: what its `decide` is given, and how that is recorded. `recorded` are events to be
-    appended with the reaction: that an answer came, that it was time."""
+    appended with the reaction: that an answer came, that it was time. `trace` is an event's own."""
 
     kind: str
     id: str
@@ -40,6 +41,7 @@ class Trigger(Struct, frozen=True):
     stream: str = ""
     position: int = -1
     recorded: tuple[Struct, ...] = ()
+    trace: TraceContext = NO_TRACE
 
 
 class Routes:

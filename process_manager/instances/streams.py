@@ -13,6 +13,7 @@ from domain.model.process import Process
 from infrastructure.event_codec import EventCodec, EventMetadata
 from infrastructure.event_store import Appended, NewEvent, StoredEvent
 from infrastructure.evidence.chain import linked
+from infrastructure.telemetry import current_trace
 from process_manager.instances.instance import Instance
 
 ACTOR = "process-manager"
@@ -78,7 +79,14 @@ class InstanceStreams:
         Raises WrongExpectedRevision when another process has appended since: the instance is out of date then.
         """
         correlation = instance.correlation_id or correlation_id
-        metadata = EventMetadata(correlation_id=correlation or None, causation_id=causation_id or None, actor=ACTOR)
+        trace = current_trace()
+        metadata = EventMetadata(
+            correlation_id=correlation or None,
+            causation_id=causation_id or None,
+            actor=ACTOR,
+            traceparent=trace.traceparent,
+            tracestate=trace.tracestate,
+        )
         # New ids for every attempt: an equal append by another process must be refused, not taken for this one.
         encoded = [self._codec.encode(event, metadata, str(uuid.uuid4())) for event in events]
         stream = self.process.stream(instance.id)
@@ -89,7 +97,7 @@ class InstanceStreams:
             self.forget(instance.id)  # it may have been written all the same
             raise
         if not instance.begun:
-            instance.correlation_id = correlation
+            instance.correlation_id, instance.trace = correlation, trace
         for event in events:
             instance.apply(event)
         instance.revision, instance.position, instance.chain = appended.revision, appended.position, chain

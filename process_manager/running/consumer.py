@@ -19,6 +19,7 @@ from infrastructure.event_codec import decode_metadata
 from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
 from infrastructure.resilience import Policy
+from infrastructure.telemetry import TraceContext
 from process_manager.instances.index import InstanceIndex
 from process_manager.instances.instance import Instance, trigger_id
 from process_manager.instances.reaction import Trigger, of_recorded
@@ -189,13 +190,15 @@ class AssignedConsumer(ProcessConsumer):
             await self._runner.reactor.react(key, of_recorded(event, new=False))
             return
         process = self._process
-        trigger = Trigger("event", stored.id, stored.type, event, stored.stream, stored.position)
+        metadata = decode_metadata(stored)
+        trace = TraceContext(metadata.traceparent, metadata.tracestate)
+        trigger = Trigger("event", stored.id, stored.type, event, stored.stream, stored.position, trace=trace)
         await self._runner.reactor.react(
             key,
             trigger,
             starts=_concerns(process.starts, event, key),
             reopens=type(event) in process.reopened_by,
-            correlation_id=decode_metadata(stored).correlation_id or "",
+            correlation_id=metadata.correlation_id or "",
         )
 
 

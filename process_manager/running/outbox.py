@@ -15,6 +15,7 @@ from process_manager.instances.instance import Instance, SentCommand
 from process_manager.instances.reaction import answer_to, without_answer
 from process_manager.running.reactor import Reactor
 from process_manager.running.sender import CommandAnswer, CommandSender
+from process_manager.running.spans import step_span
 
 log = structlog.get_logger(__name__)
 
@@ -73,14 +74,21 @@ class Outbox:
         structlog.contextvars.bind_contextvars(
             process=instance.process.name, instance=instance.id, correlation_id=instance.correlation_id or None
         )
-        answered = await self._answered(instance, sent)
+        with step_span(instance, sent.issued) as span:
+            answered = await self._answered(instance, sent)
+            span.set_attributes({"eventfold.accepted": answered.accepted, "eventfold.attempts": answered.attempts})
+            if answered.code:
+                span.set_attribute("eventfold.code", answered.code)
+            self._count(instance, sent, answered)
+            await self._record(instance.id, answered)
+
+    def _count(self, instance: Instance, sent: SentCommand, answered: CommandAnswered) -> None:
         process, issued = instance.process.name, sent.issued
         outcome = "accepted" if answered.accepted else answered.code or str(answered.status)
         metrics.COMMANDS.labels(process, _step_kind(issued.step), outcome).inc()
         metrics.COMMAND_SECONDS.labels(process, _step_kind(issued.step)).observe(
             max(0.0, (answered.at - issued.at).total_seconds())
         )
-        await self._record(instance.id, answered)
 
     async def _answered(self, instance: Instance, sent: SentCommand) -> CommandAnswered:
         issued, delays, attempts = sent.issued, self._delays(), 0

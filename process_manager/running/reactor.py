@@ -14,6 +14,7 @@ from process_manager import metrics
 from process_manager.instances.instance import Instance, Recorded
 from process_manager.instances.reaction import Routes, Trigger, of_recorded, reaction
 from process_manager.instances.streams import InstanceStreams
+from process_manager.running.spans import reaction_span
 
 log = structlog.get_logger(__name__)
 
@@ -47,17 +48,22 @@ class Reactor:
         """
         async with self.streams.alone(instance_id):
             instance = await self.streams.load(instance_id)
-            while not _is_deaf(instance, trigger, starts=starts, reopens=reopens):
-                events = reaction(instance, trigger, self._routes, self.clock())
-                if not events:
-                    return
-                try:
-                    await self.streams.append(instance, events, correlation_id=correlation_id, causation_id=trigger.id)
-                except WrongExpectedRevision:
-                    instance = await self.streams.reload(instance_id)
-                    continue
-                self._count(trigger, instance, events)
-                self._changed(instance)
+            if _is_deaf(instance, trigger, starts=starts, reopens=reopens):
+                return
+            with reaction_span(instance, trigger):
+                while not _is_deaf(instance, trigger, starts=starts, reopens=reopens):
+                    events = reaction(instance, trigger, self._routes, self.clock())
+                    if not events:
+                        return
+                    try:
+                        await self.streams.append(
+                            instance, events, correlation_id=correlation_id, causation_id=trigger.id
+                        )
+                    except WrongExpectedRevision:
+                        instance = await self.streams.reload(instance_id)
+                        continue
+                    self._count(trigger, instance, events)
+                    self._changed(instance)
 
     async def record(self, instance_id: str, what: Callable[[Instance], Recorded | None]) -> None:
         """Records what has happened to an instance, and reacts to it in the same append. `what` gives None when it does
@@ -70,18 +76,21 @@ class Reactor:
             instance = await self.streams.load(instance_id)
             while (event := what(instance)) is not None:
                 trigger = of_recorded(event, new=True)
-                try:
-                    events = reaction(instance, trigger, self._routes, self.clock())
-                except Exception:
-                    log.exception("a process failed to decide", process=self.streams.process.name, instance=instance_id)
-                    events = [event]
-                try:
-                    await self.streams.append(instance, events, causation_id=trigger.id)
-                except WrongExpectedRevision:
-                    instance = await self.streams.reload(instance_id)
-                    continue
-                self._count(trigger, instance, events)
-                break
+                with reaction_span(instance, trigger):
+                    try:
+                        events = reaction(instance, trigger, self._routes, self.clock())
+                    except Exception:
+                        process = self.streams.process.name
+                        log.exception("a process failed to decide", process=process, instance=instance_id)
+                        events = [event]
+                    try:
+                        await self.streams.append(instance, events, causation_id=trigger.id)
+                    except WrongExpectedRevision:
+                        instance = await self.streams.reload(instance_id)
+                        continue
+                    self._count(trigger, instance, events)
+                    self._changed(instance)
+                    return
             self._changed(instance)
 
     def _count(self, trigger: Trigger, instance: Instance, events: Iterable[Struct]) -> None:

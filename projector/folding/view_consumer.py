@@ -14,6 +14,7 @@ from projector.folding.undo import UndoLog, Undone
 from read_models.model.view import View
 from subscriptions.consumer import Batch, Consumer, EventGone, EventRef, LateBatch, Step
 from subscriptions.errors import ConsumerBroken
+from subscriptions.spans import batch_span
 from subscriptions.store.retrying_store import RetryingStore
 
 # Of more events it is better to read the log, which gives about ten in the time of a single one.
@@ -56,8 +57,9 @@ class ViewConsumer(Consumer):
         await self._undo.prepare()
 
     async def take(self, batch: Batch) -> None:
-        await self._apply(batch, await self._cached(batch.steps))
-        await self._undo.forget_resolved(batch)
+        with batch_span(self.name, batch.steps):
+            await self._apply(batch, await self._cached(batch.steps))
+            await self._undo.forget_resolved(batch)
 
     async def take_late(self, batch: LateBatch) -> None:
         """A document that has already folded later events of other streams can't take these any more: it goes back to

@@ -2,12 +2,12 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from query_api.http.metrics import SECONDS
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 _WAITING = Gauge("eventfold_query_at_least_waiting", "Requests that wait for a view's position now", ["view"])
 _WAITS = Counter("eventfold_query_at_least_waits", "Waits for a view's position, by outcome", ["view", "outcome"])
 _WAITED = Histogram(
-    "eventfold_query_at_least_seconds", "Time waited for a view's position, in seconds", ["view"], buckets=SECONDS
+    "eventfold_query_at_least_seconds", "Time waited for a view's position, in seconds", ["view"], buckets=_SECONDS
 )
 _BUILD = Gauge("eventfold_query_live_build", "Number of the build that a view's queries are answered from", ["view"])
 _VERSION = Gauge("eventfold_query_live_version", "Version of the view in that build", ["view"])

@@ -1,6 +1,5 @@
-"""From a Route to a Litestar handler: errors, metrics and what OpenAPI says."""
+"""From a Route to a Litestar handler: errors and what OpenAPI says."""
 
-from time import perf_counter
 from typing import Any
 
 import structlog
@@ -10,7 +9,6 @@ from litestar.types import ASGIApp
 from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.http.problems import Problem, unavailable
 from infrastructure.read_store import ReadStoreUnavailable
-from query_api.http.metrics import RouteMetrics
 from query_api.http.openapi import operation
 from query_api.http.parameters import read_query
 from query_api.http.responses import Response, refusal
@@ -27,7 +25,6 @@ def handler(route: Route) -> Any:
     """
     respond = route.respond
     allowed = tuple(parameter.name for parameter in route.parameters)
-    metrics = RouteMetrics(route.path)
 
     @get(
         route.path.replace("}", ":str}"),
@@ -39,20 +36,17 @@ def handler(route: Route) -> Any:
         **operation(route),
     )
     async def handle(request: Request[Any, Any, Any]) -> ASGIApp:
-        started = perf_counter()
         try:
             scope = request.scope
-            response = await respond(scope, read_query(scope["query_string"], allowed))
+            return await respond(scope, read_query(scope["query_string"], allowed))
         except Problem as problem:
-            response = refusal(problem)
+            return refusal(problem)
         except ReadStoreUnavailable as error:
-            response = refusal(unavailable("read store", error))
+            return refusal(unavailable("read store", error))
         except EventStoreUnavailable as error:
-            response = refusal(unavailable("event store", error))
+            return refusal(unavailable("event store", error))
         except Exception as error:
-            response = _failed(request, error)
-        metrics.answered(response.status, perf_counter() - started)
-        return response
+            return _failed(request, error)
 
     return handle
 

@@ -220,9 +220,8 @@ async def test_openapi_names_every_command(http):
     assert body["required"] == ["room", "watts"]
 
 
-async def test_metrics_count_commands(http, lamp_id):
+async def test_metrics_count_commands_by_route_and_status(http, lamp_id):
     await install(http, lamp_id)
     async with http.get("/metrics") as response:
         text = await response.text()
-    assert 'eventfold_commands_total{command="InstallLamp",status="201"}' in text
-    assert "eventfold_command_seconds_bucket" in text
+    assert 'eventfold_http_request_seconds_count{method="PUT",route="/lamps/{lamp_id}",status="201"}' in text

@@ -15,7 +15,7 @@ TRACE = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
 async def test_a_command_continues_its_callers_trace_into_the_event(tmp_path):
     node = await start_node(tmp_path)
     async with running(
-        "command_api", tmp_path, domain=TINY, eventstore_uri=node_uri(node.port), traces="console"
+        "command_api", tmp_path, domain=TINY, eventstore_uri=node_uri(node.port), OTEL_TRACES_EXPORTER="console"
     ) as api:
         async with (
             aiohttp.ClientSession(api.url) as http,
@@ -23,7 +23,8 @@ async def test_a_command_continues_its_callers_trace_into_the_event(tmp_path):
         ):
             assert installed.status == 201
         assert await api.stop() == 0
-        (span,) = [json.loads(line) for line in api.log.read_text().splitlines() if '"InstallLamp"' in line]
+        lines = [json.loads(line) for line in api.log.read_text().splitlines()]
+    (span,) = [line for line in lines if line.get("name") == "InstallLamp"]
     assert span["context"]["trace_id"] == f"0x{TRACE_ID}"
     store = EventStore(node_uri(node.port))
     (event,) = await store.read_stream("lamp-l-1")

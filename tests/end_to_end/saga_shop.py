@@ -4,7 +4,7 @@ people who buy, ship and operate."""
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -44,7 +44,15 @@ class SagaShop:
     """`others` are the services that are neither a store nor outside; all but the read store can be killed and started
     again. `orders` are those that were placed, `received` is the stock that came in, by article."""
 
-    def __init__(self, folder: Path, node: Service, read_store: ReadStoreServer, sink: MailSink, patience: float):
+    def __init__(
+        self,
+        folder: Path,
+        node: Service,
+        read_store: ReadStoreServer,
+        sink: MailSink,
+        patience: float,
+        environ: Mapping[str, str],
+    ) -> None:
         self.node = node
         self.sink = sink
         webhooks_port = free_port()
@@ -65,6 +73,7 @@ class SagaShop:
             "EVENTFOLD_MAIL_URL": sink.url,
             "EVENTFOLD_MAIL_RECOVERY_TIMEOUT": "0.2",
             "PATIENCE": str(patience),
+            **environ,
         }
         self._folder = folder
         self.commands = self._service("command-api", ports["command-api"])
@@ -265,8 +274,10 @@ def _provider(folder: Path, webhook_url: str) -> Service:
 
 
 @asynccontextmanager
-async def running_saga_shop(folder: Path, patience: float) -> AsyncIterator[SagaShop]:
-    """The shop on an empty log, for the block."""
+async def running_saga_shop(
+    folder: Path, patience: float, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[SagaShop]:
+    """The shop on an empty log, for the block; its services have the variables of `environ` besides their settings."""
     async with AsyncExitStack() as stack:
         node = await start_node(folder)
         stack.push_async_callback(node.kill)
@@ -274,7 +285,7 @@ async def running_saga_shop(folder: Path, patience: float) -> AsyncIterator[Saga
         await asyncio.to_thread(read_store.start)
         stack.callback(read_store.kill)
         sink = await stack.enter_async_context(mail_sink(folder))
-        shop = SagaShop(folder, node, read_store, sink, patience)
+        shop = SagaShop(folder, node, read_store, sink, patience, environ or {})
         stack.push_async_callback(shop.close)
         await shop.start()
         yield shop

@@ -35,6 +35,11 @@ def test_an_unknown_variable_is_named(name: str) -> None:
     assert name in str(refused.value)
 
 
+def test_who_still_sets_where_traces_go_is_told_how_it_is_said_now() -> None:
+    with pytest.raises(InvalidSettings, match=r"EVENTFOLD_TRACES .*OTEL_TRACES_EXPORTER"):
+        load_settings({"EVENTFOLD_TRACES": "console"})
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -48,7 +53,6 @@ def test_an_unknown_variable_is_named(name: str) -> None:
         ("EVENTFOLD_AT_LEAST_TIMEOUT", "soon"),
         ("EVENTFOLD_LOG_LEVEL", "loud"),
         ("EVENTFOLD_LOG_FORMAT", "xml"),
-        ("EVENTFOLD_TRACES", "everywhere"),
         ("EVENTFOLD_MAX_BODY_BYTES", "1"),
         ("EVENTFOLD_CONSUMER_BATCH", "0"),
     ],

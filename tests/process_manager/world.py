@@ -87,9 +87,10 @@ class World(MemoryEventStore):
         await self.after("append", stream)
         return appended
 
-    async def happen(self, stream: str, *events: Struct) -> None:
+    async def happen(self, stream: str, *events: Struct, traceparent: str | None = None) -> None:
         """Domain events are appended to a stream, wherever it is."""
-        new = [self.codec.encode(event, EventMetadata(), str(uuid.uuid4())) for event in events]
+        metadata = EventMetadata(traceparent=traceparent)
+        new = [self.codec.encode(event, metadata, str(uuid.uuid4())) for event in events]
         last = [one.revision for one in self.log if one.stream == stream]
         length = len(self.log)
         await super().append(stream, max(last, default=NO_STREAM), new)

@@ -46,13 +46,15 @@ async def raw_server(connected: Connected) -> AsyncIterator[RawServer]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def answering(*responses: bytes) -> Connected:
+def answering(*responses: bytes, heads: list[bytes] | None = None) -> Connected:
     """Each connection gets the next of the responses (the last one again and again) after one HTTP request, and its
-    end."""
+    end. The heads of the requests are added to `heads`."""
     left = list(responses)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
+        if heads is not None:
+            heads.append(head)
         length = next((line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0")
         await reader.readexactly(int(length.split(b":")[1]))
         writer.write(left.pop(0) if len(left) > 1 else left[0])

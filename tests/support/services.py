@@ -140,12 +140,13 @@ TINY, METERED = "tests.support.tiny_service", "tests.support.metered_service"
 
 
 def service(name: str, directory: Path, *, domain: str = BUNDLED, **settings: str) -> Service:
-    """An HTTP service (`command_api`, `query_api`, `projector`) with these EVENTFOLD_ settings, to be started.
+    """An HTTP service (`command_api`, `query_api`, `projector`) with these EVENTFOLD_ settings, to be started; what is
+    named in capitals is another variable, by its whole name.
 
     `domain` is the module that runs it: BUNDLED, ORDERING, TINY or METERED.
     """
     port = free_port()
-    environ = {f"EVENTFOLD_{key.upper()}": value for key, value in settings.items()}
+    environ = {key if key.isupper() else f"EVENTFOLD_{key.upper()}": value for key, value in settings.items()}
     environ[f"EVENTFOLD_{name.upper()}_PORT_NUMBER"] = str(port)
     return Service(name, port, [domain, name.replace("_", "-")], environ, directory / f"{name}-{port}.log")
 
@@ -154,7 +155,7 @@ def service(name: str, directory: Path, *, domain: str = BUNDLED, **settings: st
 async def running(
     name: str, directory: Path, path: str = "/health/live", *, domain: str = BUNDLED, **settings: str
 ) -> AsyncIterator[Service]:
-    """An HTTP service with these EVENTFOLD_ settings, for the block; `domain` as for `service`."""
+    """An HTTP service with these EVENTFOLD_ settings, for the block; `domain` and `settings` as for `service`."""
     started = service(name, directory, domain=domain, **settings)
     await started.start()
     try:

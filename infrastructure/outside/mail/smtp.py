@@ -5,17 +5,19 @@ mail, with the same Message-ID, is sent again.
 """
 
 import asyncio
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 from msgspec import Struct
+from opentelemetry.trace import Span, SpanKind
 
 from infrastructure.outside.mail.message import mail_bytes
 from infrastructure.outside.mail.port import Mail, MailRefused, check_address
 from infrastructure.resilience import Policy, TransientFault
 from infrastructure.settings import InvalidSettings, Settings
+from infrastructure.telemetry.spans import child_span
 
 _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 _CLOSING = 421
@@ -76,7 +78,8 @@ class SmtpMailer:
     async def send(self, mail: Mail) -> None:
         """As Mailer says."""
         content = mail_bytes(mail, self._sender)
-        await self.policy.call(lambda: self._attempt(mail.to, content))
+        with self._span(mail):
+            await self.policy.call(lambda: self._attempt(mail.to, content))
 
     async def close(self) -> None:
         """Waits for the connections that are being closed."""
@@ -95,6 +98,16 @@ class SmtpMailer:
         farewell = asyncio.create_task(_say_goodbye(client))
         self._farewells.add(farewell)
         farewell.add_done_callback(self._farewells.discard)
+
+    def _span(self, mail: Mail) -> AbstractContextManager[Span]:
+        """All attempts together. Nothing of whom it is for, or of what it says."""
+        attributes: dict[str, str | int] = {
+            "network.protocol.name": "smtp",
+            "server.address": self._server.host,
+            "server.port": self._server.port,
+            "eventfold.mail.key": mail.key,
+        }
+        return child_span("send mail", SpanKind.CLIENT, attributes, refusals=(MailRefused,))
 
     def _client(self) -> aiosmtplib.SMTP:
         server = self._server

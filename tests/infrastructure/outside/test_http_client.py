@@ -6,11 +6,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from opentelemetry.trace import SpanKind
 
 from infrastructure.outside.http_client import HttpClient, UnusableResponse
 from infrastructure.resilience import Delays, DependencyUnavailable, Limits, Policy
+from infrastructure.telemetry.spans import begin_span
 from tests.support.raw_tcp import RawServer, answering, raw_server, response
 from tests.support.services import free_port
+from tests.support.tracing import recorded_spans
 
 OK = response("200 OK", b'{"paid": true}')
 
@@ -175,3 +178,33 @@ async def test_a_slow_dependency_keeps_no_other_from_its_work() -> None:
             one.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
         assert (hanging.policy.bulkhead.running, hanging.policy.bulkhead.waiting) == (0, 0)
+
+
+async def test_each_attempt_is_a_span_that_the_service_can_continue() -> None:
+    heads: list[bytes] = []
+    answers = answering(response("503 Service Unavailable"), OK, heads=heads)
+    with recorded_spans() as recorded:
+        async with raw_server(answers) as server, client_of(server.port) as http:
+            with begin_span("caller", SpanKind.INTERNAL):
+                await http.request("PUT", "/charges/c-1", params={"customer": "ada"})
+    failed, done, caller = recorded.spans
+    assert [one.parent for one in (failed, done)] == [caller.context, caller.context]
+    assert (failed.attributes or {})["error.type"] == "TransientFault"
+    assert dict(done.attributes or {}) == {
+        "http.request.method": "PUT",
+        "http.request.resend_count": 1,
+        "http.response.status_code": 200,
+        "server.address": "127.0.0.1",
+        "server.port": server.port,
+        "url.full": f"http://127.0.0.1:{server.port}/charges/c-1",
+        "peer.service": "test",
+    }
+    for head, span in zip(heads, (failed, done), strict=True):
+        assert f"{span.context.trace_id:032x}-{span.context.span_id:016x}-".encode() in head.lower()
+
+
+async def test_without_a_trace_no_header_is_sent() -> None:
+    heads: list[bytes] = []
+    async with raw_server(answering(OK, heads=heads)) as server, client_of(server.port) as http:
+        await http.request("GET", "/charges")
+    assert b"traceparent" not in heads[0].lower()

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry import trace
 
-from infrastructure.telemetry import MAX_TRACESTATE, TraceContext, context_from, current_trace
+from infrastructure.telemetry import MAX_TRACESTATE, TraceContext, received_trace
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 PARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -16,13 +15,11 @@ MEMBER = re.compile(
     r"(?:[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})"
     r"=[ -+\--<>-~]{0,255}[!-+\--<>-~]"
 )
-_tracer = trace.get_tracer("tests")
 
 
 def carried(traceparent: list[str], tracestate: list[str] | None = None) -> TraceContext:
     """What an event carries when a command comes with these headers."""
-    with _tracer.start_as_current_span("test", context=context_from(traceparent, tracestate or [])):
-        return current_trace()
+    return received_trace(traceparent, tracestate or [])
 
 
 def kept(*tracestate: str) -> str | None:
