@@ -1,11 +1,16 @@
-"""The command pipeline: load, decide, append, respond; decided again when another writer appended first."""
+"""The command pipeline: load, decide, append, respond; decided again when another writer appended first.
+
+What is not the sender's is to them as if it were not there.
+"""
 
 import asyncio
 import random
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any, NoReturn
 
 from msgspec import Struct
+from msgspec.structs import replace
 from prometheus_client import Counter
 
 from command_api.aggregates import Aggregates, CommandResult, LoadedAggregate
@@ -14,10 +19,13 @@ from command_api.turns import Turn, Turns
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.command_context import CommandContext
 from domain.model.errors import NoSuchAggregate, RuleViolation
+from domain.model.event_types import UndecodableEvent, UnknownEventType
 from infrastructure.aggregate_streams import HistoryTruncated
 from infrastructure.clock import utc_now
 from infrastructure.event_codec import EventCodec, EventMetadata, event_id
 from infrastructure.event_store import NO_STREAM, EventStore, NewEvent, StreamDeleted, WrongExpectedRevision
+from infrastructure.security.identity import ANYBODY
+from infrastructure.security.policy import ALL_OWNERS, Forbidden
 
 _CONFLICTS = Counter("eventfold_command_conflicts_total", "Appends that met a newer stream and were decided again")
 
@@ -66,7 +74,7 @@ class Pipeline:
         """Carries the command out, or finds that it was carried out before; returns its result.
 
         Raises InvalidCommand, RuleViolation, NoSuchAggregate, StaleVersion, KeyReused or Contended, HistoryTruncated,
-        and what the event store raises.
+        Forbidden when it would make what is not the sender's, and what the event store raises.
         """
         stream = aggregate.stream(request.aggregate_id)
         async with self._turns.of(stream) as turn:
@@ -80,11 +88,18 @@ class Pipeline:
             # It finds out when it appends whether the stream is new; a read before would not prove it.
             loaded = LoadedAggregate()
         else:
-            loaded = await self._aggregates.load(aggregate, request.aggregate_id)
+            loaded = await self._load(aggregate, request)
         conflicts, may_create = 0, command_type.creates or command_type.may_create
         while True:
             if loaded.deleted and not may_create:
+                if request.owner is not None:
+                    self._refuse_as_missing(aggregate, request)
                 raise StreamDeleted(stream)
+            if _is_foreign(aggregate, loaded, request):
+                if not command_type.creates:
+                    self._refuse_as_missing(aggregate, request)
+                # That the id is taken can't be hidden, but no version and no result is shown.
+                loaded = replace(loaded, revision=NO_STREAM, results={}, read=True)
             try:
                 result = _earlier_result(loaded, request)
                 if result is not None:
@@ -93,7 +108,7 @@ class Pipeline:
             except (RuleViolation, NoSuchAggregate, StaleVersion):
                 if loaded.read:
                     raise
-                loaded = await self._aggregates.load(aggregate, request.aggregate_id)
+                loaded = await self._load(aggregate, request)
                 continue
             try:
                 return await self._append(aggregate, stream, loaded, request, events)
@@ -111,7 +126,29 @@ class Pipeline:
                 await turn.take()
             if conflicts > 1:
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**conflicts))  # noqa: S311 - spreads writers out
+            loaded = await self._load(aggregate, request)
+
+    async def was_sent_unscoped(self, aggregate: Aggregate, request: CommandRequest) -> bool:
+        """Whether the command was carried out on the aggregate before keys had senders, as far as can be told."""
+        try:
             loaded = await self._aggregates.load(aggregate, request.aggregate_id)
+        except (HistoryTruncated, UnknownEventType, UndecodableEvent):
+            return False
+        return not _is_foreign(aggregate, loaded, request) and _unscoped_result(loaded, request) is not None
+
+    async def _load(self, aggregate: Aggregate, request: CommandRequest) -> LoadedAggregate:
+        try:
+            return await self._aggregates.load(aggregate, request.aggregate_id)
+        except HistoryTruncated:
+            # Nobody can tell any more whose it was.
+            if request.owner is not None:
+                self._refuse_as_missing(aggregate, request)
+            raise
+
+    def _refuse_as_missing(self, aggregate: Aggregate, request: CommandRequest) -> NoReturn:
+        """Raises what the command gets where there is no such aggregate."""
+        self._decide(aggregate, LoadedAggregate(read=True), request)
+        raise NoSuchAggregate(f"there is no {aggregate.category} {request.aggregate_id}")
 
     def _decide(self, aggregate: Aggregate, loaded: LoadedAggregate, request: CommandRequest) -> Sequence[Struct]:
         context = CommandContext(request.aggregate_id, self._clock())
@@ -121,6 +158,8 @@ class Pipeline:
             _require_version(loaded, request)
             raise
         _require_version(loaded, request)
+        if request.owner is not None:
+            _require_own(aggregate, loaded.state, events, request)
         return events
 
     async def _append(
@@ -139,13 +178,14 @@ class Pipeline:
             actor=request.actor,
             traceparent=request.trace.traceparent,
             tracestate=request.trace.tracestate,
+            sent_by=request.sent_by,
         )
         new_events = [
             self._codec.encode(event, metadata, event_id(stream, request.command_id, request.command_hash, index))
             for index, event in enumerate(events)
         ]
         appended = await self._store.append(stream, loaded.revision, new_events)
-        result = CommandResult(appended.revision, appended.position, request.command_hash)
+        result = CommandResult(appended.revision, appended.position, request.command_hash, request.actor)
         if request.has_client_key:
             # The store may have recognised an earlier run of this command, whose events can have other times than
             # these: then only the stream can tell the state.
@@ -183,8 +223,33 @@ def _earlier_result(loaded: LoadedAggregate, request: CommandRequest) -> Command
     """Also of a command without a key: its own append may have succeeded although the answer to it was lost."""
     result = loaded.results.get(request.command_id)
     if result is not None and result.command_hash != request.command_hash:
-        raise KeyReused(f"Idempotency-Key {request.command_id} was used before with another command")
-    return result
+        key = request.unscoped_key or request.command_id
+        raise KeyReused(f"Idempotency-Key {key} was used before with another command")
+    return result or _unscoped_result(loaded, request)
+
+
+def _unscoped_result(loaded: LoadedAggregate, request: CommandRequest) -> CommandResult | None:
+    """That of the same command under the same key, from before keys had senders: if nobody was named then, or the same
+    one. Another command under it says nothing, because it can have been anybody's."""
+    result = loaded.results.get(request.unscoped_key) if request.unscoped_key else None
+    if result is None or result.command_hash != request.command_hash:
+        return None
+    return result if result.actor in ("", ANYBODY.subject, request.actor) else None
+
+
+def _is_foreign(aggregate: Aggregate, loaded: LoadedAggregate, request: CommandRequest) -> bool:
+    if request.owner is None or loaded.state is None:
+        return False
+    return aggregate.owner_of(loaded.state) != request.owner
+
+
+def _require_own(aggregate: Aggregate, state: Any, events: Sequence[Struct], request: CommandRequest) -> None:
+    """Raises Forbidden when the events make an aggregate somebody else's."""
+    for event in events:
+        state = aggregate.evolve(state, event)
+    if state is None or not request.owner or aggregate.owner_of(state) != request.owner:
+        detail = f"{aggregate.owner} is not {request.owner!r}; for others it takes the scope {ALL_OWNERS}"
+        raise Forbidden(ALL_OWNERS, detail)
 
 
 def _require_version(loaded: LoadedAggregate, request: CommandRequest) -> None:

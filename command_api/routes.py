@@ -10,15 +10,18 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, post, put
+from msgspec.structs import replace
 from opentelemetry import trace
 from prometheus_client import Counter, Histogram
 
 from command_api.headers import command_headers
 from command_api.openapi import operation_for
 from command_api.pipeline import Pipeline
-from command_api.requests import command_request, decode_command, server_named_id
+from command_api.requests import CommandRequest, command_request, decode_command, server_named_id
 from command_api.responses import REFUSALS, problem, success
 from domain.model.aggregate import Aggregate, CommandType
+from infrastructure.security.identity import identity_of
+from infrastructure.security.policy import sender_of
 from infrastructure.telemetry import context_from, current_trace
 
 _OUTCOMES = Counter("eventfold_commands_total", "Commands by the HTTP status of the response", ["command", "status"])
@@ -77,18 +80,24 @@ def _handler(
     """handle(request, id of the aggregate, None where the server is to choose it) -> response."""
     name = command_type.struct.__name__
     decoder = msgspec.json.Decoder(command_type.struct)
+    access = aggregate.access_to(command_type)
     seconds = _SECONDS.labels(name)
     succeeded = _OUTCOMES.labels(name, "201" if command_type.creates else "200")
 
     async def handle(request: HttpRequest, named: str | None) -> Response[bytes]:
         started = perf_counter()
         headers = command_headers(request.scope["headers"])
-        aggregate_id = server_named_id(command_type, headers) if named is None else named
         try:
+            sender = sender_of(identity_of(request.scope), headers.actor, access)
+            aggregate_id = named
+            if aggregate_id is None:
+                aggregate_id = server_named_id(command_type, headers.idempotency_key, sender.keys)
             command = decode_command(decoder, await request.body(), headers.content_type)
             continued = context_from(headers.traceparent, headers.tracestate)
             with _tracer.start_as_current_span(name, context=continued):
-                sent = command_request(command_type, aggregate_id, command, headers, current_trace())
+                sent = command_request(command_type, aggregate_id, command, headers, current_trace(), sender)
+                if named is None and sent.unscoped_key:
+                    sent = await _as_first_sent(pipeline, aggregate, command_type, sent)
                 result = await pipeline.handle(aggregate, command_type, sent)
         except REFUSALS as error:
             refused = problem(error)
@@ -96,6 +105,14 @@ def _handler(
             raise refused from error
         succeeded.inc()
         seconds.observe(perf_counter() - started)
-        return success(aggregate, command_type, aggregate_id, result, sent.correlation_id)
+        return success(aggregate, command_type, sent.aggregate_id, result, sent.correlation_id)
 
     return handle
+
+
+async def _as_first_sent(
+    pipeline: Pipeline, aggregate: Aggregate, command_type: CommandType, sent: CommandRequest
+) -> CommandRequest:
+    """The command under the id that it was given before keys had senders, if it is a repetition of one from then."""
+    earlier = replace(sent, aggregate_id=server_named_id(command_type, sent.unscoped_key, ""))
+    return earlier if await pipeline.was_sent_unscoped(aggregate, earlier) else sent

@@ -11,10 +11,14 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import YamlRenderPlugin
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from domain.model.access import PUBLIC, Access
 from infrastructure.http.api_pages import ApiPages, pages_router, to_pages
+from infrastructure.http.authorisation import authorise
 from infrastructure.http.health import Probe, Readiness, readiness
 from infrastructure.http.methods import answer_head, options
+from infrastructure.http.openapi import SECURITY, documented
 from infrastructure.http.problems import EXCEPTION_HANDLERS
+from infrastructure.http.rules import rules_of
 from infrastructure.settings import Settings
 from infrastructure.version import installed_version
 
@@ -27,6 +31,12 @@ ALWAYS_SERVED = frozenset({b"/health/live", b"/health/ready", b"/metrics"})
 _BEFORE_ANY_OPERATION = """Besides the statuses of each operation, every request can be refused before an operation sees
 it, with problem details and the end of the connection: 400 (not HTTP), 408 (too slow), 414 (the URL is too long), 431
 (the headers are too large or too many) and 503 (too many connections; `Retry-After`)."""
+
+_METRICS = Access("metrics:read", shared=True)
+_NOT_READY = ResponseSpec(Readiness, description="A dependency does not", generate_examples=False)
+_IN_TEXT = ResponseSpec(
+    str, description="In Prometheus's text format", media_type="text/plain", generate_examples=False
+)
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -43,11 +53,14 @@ def create_app(
     """A Litestar application with the handlers given, /health/live, /health/ready, /metrics, and OpenAPI at /schema.
 
     `on_stop` is called when the service is asked to stop, before requests under way are waited for.
+
+    Raises MissingRule when one of the handlers has no rule that says who may use it.
     """
     routes = [*handlers, *_health(probes), _metrics, to_pages]
     app = Litestar(
         route_handlers=[*options(routes), *routes],
         exception_handlers=EXCEPTION_HANDLERS,
+        middleware=[authorise],
         lifespan=list(lifespan),
         state=State({ON_STOP: tuple(on_stop)}),
         request_max_body_size=settings.http.max_body_bytes,
@@ -55,6 +68,7 @@ def create_app(
             title=title,
             version=installed_version(),
             description=_BEFORE_ANY_OPERATION,
+            components=SECURITY,
             render_plugins=[ApiPages(), YamlRenderPlugin()],
             openapi_router=pages_router(),
         ),
@@ -62,6 +76,8 @@ def create_app(
         etag=None,
         debug=False,
     )
+    for _ in rules_of(app):
+        pass  # each has one
     answer_head(app)
     return app
 
@@ -81,7 +97,13 @@ def closing(*closers: Callable[[], Awaitable[None]]) -> Lifespan:
 
 
 def _health(probes: Mapping[str, Probe]) -> list[Any]:
-    @get("/health/live", operation_id="Live", summary="Whether the process serves", tags=["health"])
+    @get(
+        "/health/live",
+        operation_id="Live",
+        summary="Whether the process serves",
+        tags=["health"],
+        **documented({}, access=PUBLIC),
+    )
     async def live() -> dict[str, str]:
         return {"status": "alive"}
 
@@ -90,7 +112,7 @@ def _health(probes: Mapping[str, Probe]) -> list[Any]:
         operation_id="Ready",
         summary="Whether every dependency answers",
         tags=["health"],
-        responses={503: ResponseSpec(Readiness, description="A dependency does not", generate_examples=False)},
+        **documented({}, responses={503: _NOT_READY}, access=PUBLIC),
     )
     async def ready() -> Response[Readiness]:
         result = await readiness(probes)
@@ -105,11 +127,7 @@ def _health(probes: Mapping[str, Probe]) -> list[Any]:
     summary="Prometheus metrics",
     tags=["health"],
     sync_to_thread=False,
-    responses={
-        200: ResponseSpec(
-            str, description="In Prometheus's text format", media_type="text/plain", generate_examples=False
-        )
-    },
+    **documented({}, responses={200: _IN_TEXT}, access=_METRICS),
 )
 def _metrics() -> Response[bytes]:
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})

@@ -70,14 +70,21 @@ class InstanceStreams:
         return instance
 
     async def append(
-        self, instance: Instance, events: Sequence[Struct], *, correlation_id: str = "", causation_id: str = ""
+        self,
+        instance: Instance,
+        events: Sequence[Struct],
+        *,
+        correlation_id: str = "",
+        causation_id: str = "",
+        actor: str = ACTOR,
     ) -> None:
-        """Appends the events after the instance's last one, all or none, and applies them to it.
+        """Appends the events after the instance's last one, all or none, and applies them to it. `actor` is who brought
+        them about: the process itself, or an operator.
 
         Raises WrongExpectedRevision when another process has appended since: the instance is out of date then.
         """
         correlation = instance.correlation_id or correlation_id
-        metadata = EventMetadata(correlation_id=correlation or None, causation_id=causation_id or None, actor=ACTOR)
+        metadata = EventMetadata(correlation_id=correlation or None, causation_id=causation_id or None, actor=actor)
         # New ids for every attempt: an equal append by another process must be refused, not taken for this one.
         new = [self._codec.encode(event, metadata, str(uuid.uuid4())) for event in events]
         try:
