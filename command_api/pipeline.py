@@ -128,13 +128,19 @@ class Pipeline:
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**conflicts))  # noqa: S311 - spreads writers out
             loaded = await self._load(aggregate, request)
 
-    async def was_sent_unscoped(self, aggregate: Aggregate, request: CommandRequest) -> bool:
-        """Whether the command was carried out on the aggregate before keys had senders, as far as can be told."""
+    async def as_first_sent(self, aggregate: Aggregate, request: CommandRequest, unscoped_id: str) -> CommandRequest:
+        """The request, or if it repeats a creation from before keys had senders, for the id that was given to it then.
+
+        Raises KeyReused, and what the event store raises.
+        """
+        earlier = replace(request, aggregate_id=unscoped_id)
         try:
-            loaded = await self._aggregates.load(aggregate, request.aggregate_id)
+            loaded = await self._aggregates.load(aggregate, unscoped_id)
         except (HistoryTruncated, UnknownEventType, UndecodableEvent):
-            return False
-        return not _is_foreign(aggregate, loaded, request) and _unscoped_result(loaded, request) is not None
+            return request  # nobody can tell any more
+        if _is_foreign(aggregate, loaded, earlier) or _unscoped_result(loaded, earlier) is None:
+            return request
+        return earlier
 
     async def _load(self, aggregate: Aggregate, request: CommandRequest) -> LoadedAggregate:
         try:
@@ -223,18 +229,26 @@ def _earlier_result(loaded: LoadedAggregate, request: CommandRequest) -> Command
     """Also of a command without a key: its own append may have succeeded although the answer to it was lost."""
     result = loaded.results.get(request.command_id)
     if result is not None and result.command_hash != request.command_hash:
-        key = request.unscoped_key or request.command_id
-        raise KeyReused(f"Idempotency-Key {key} was used before with another command")
+        raise _key_reused(request)
     return result or _unscoped_result(loaded, request)
 
 
 def _unscoped_result(loaded: LoadedAggregate, request: CommandRequest) -> CommandResult | None:
     """That of the same command under the same key, from before keys had senders: if nobody was named then, or the same
-    one. Another command under it says nothing, because it can have been anybody's."""
+    one. Another command under a key of nobody named says nothing, because it can have been anybody's."""
     result = loaded.results.get(request.unscoped_key) if request.unscoped_key else None
-    if result is None or result.command_hash != request.command_hash:
+    if result is None or result.actor not in ("", ANYBODY.subject, request.actor):
         return None
-    return result if result.actor in ("", ANYBODY.subject, request.actor) else None
+    if result.command_hash == request.command_hash:
+        return result
+    if result.actor == request.actor:
+        raise _key_reused(request)
+    return None
+
+
+def _key_reused(request: CommandRequest) -> KeyReused:
+    key = request.unscoped_key or request.command_id
+    return KeyReused(f"Idempotency-Key {key} was used before with another command")
 
 
 def _is_foreign(aggregate: Aggregate, loaded: LoadedAggregate, request: CommandRequest) -> bool:

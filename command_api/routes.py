@@ -10,14 +10,13 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, post, put
-from msgspec.structs import replace
 from opentelemetry import trace
 from prometheus_client import Counter, Histogram
 
 from command_api.headers import command_headers
 from command_api.openapi import operation_for
 from command_api.pipeline import Pipeline
-from command_api.requests import CommandRequest, command_request, decode_command, server_named_id
+from command_api.requests import command_request, decode_command, server_named_id
 from command_api.responses import REFUSALS, problem, success
 from domain.model.aggregate import Aggregate, CommandType
 from infrastructure.security.identity import identity_of
@@ -97,7 +96,8 @@ def _handler(
             with _tracer.start_as_current_span(name, context=continued):
                 sent = command_request(command_type, aggregate_id, command, headers, current_trace(), sender)
                 if named is None and sent.unscoped_key:
-                    sent = await _as_first_sent(pipeline, aggregate, command_type, sent)
+                    unscoped_id = server_named_id(command_type, sent.unscoped_key, "")
+                    sent = await pipeline.as_first_sent(aggregate, sent, unscoped_id)
                 result = await pipeline.handle(aggregate, command_type, sent)
         except REFUSALS as error:
             refused = problem(error)
@@ -108,11 +108,3 @@ def _handler(
         return success(aggregate, command_type, sent.aggregate_id, result, sent.correlation_id)
 
     return handle
-
-
-async def _as_first_sent(
-    pipeline: Pipeline, aggregate: Aggregate, command_type: CommandType, sent: CommandRequest
-) -> CommandRequest:
-    """The command under the id that it was given before keys had senders, if it is a repetition of one from then."""
-    earlier = replace(sent, aggregate_id=server_named_id(command_type, sent.unscoped_key, ""))
-    return earlier if await pipeline.was_sent_unscoped(aggregate, earlier) else sent
