@@ -191,7 +191,7 @@ class Pipeline:
             for index, event in enumerate(events)
         ]
         appended = await self._store.append(stream, loaded.revision, new_events)
-        result = CommandResult(appended.revision, appended.position, request.command_hash, request.actor)
+        result = CommandResult(appended.revision, appended.position, request.command_hash)
         if request.has_client_key:
             # The store may have recognised an earlier run of this command, whose events can have other times than
             # these: then only the stream can tell the state.

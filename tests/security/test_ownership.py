@@ -55,11 +55,11 @@ class Shop(InProcess):
 
 
 @asynccontextmanager
-async def shop(*orders: tuple[str, str]) -> AsyncIterator[Shop]:
+async def shop(*orders: tuple[str, str], checkpoint: int | None = None) -> AsyncIterator[Shop]:
     made = Shop()
     for order_id, customer in orders:
         await made.has(order_id, customer)
-    await made.project()
+    await made.project(checkpoint=checkpoint)
     try:
         yield made
     finally:
@@ -229,6 +229,29 @@ async def test_what_was_deleted_is_to_a_stranger_as_if_it_had_never_been() -> No
             assert (await made.command(identity, "/orders/o-1/cancel", cancel)).status == 404
             for path in ("/orders/o-1/history", "/orders/o-1?as_of=0"):
                 assert (await made.query(identity, path)).status == 404
+
+
+async def test_of_what_was_cut_off_nobody_can_tell_whose_it_was() -> None:
+    async with shop(("o-1", "ada")) as made:
+        made.events.truncate("order-o-1", tb=1)
+        cancel = {"reason": "changed my mind"}
+        assert (await made.command(STAFF, "/orders/o-1/cancel", cancel)).json["first_version"] == 1
+        assert (await made.query(STAFF, "/orders/o-1/history")).status == 200
+        assert (await made.query(STAFF, "/orders/o-1?as_of=1")).status == 410
+        for identity in (ADA, MALLORY):
+            assert (await made.command(identity, "/orders/o-1/cancel", cancel)).status == 404
+            for path in ("/orders/o-1/history", "/orders/o-1?as_of=1"):
+                assert (await made.query(identity, path)).status == 404
+
+
+async def test_a_view_that_is_behind_does_not_tell_either() -> None:
+    """The document has come as far as the position that is waited for, and the view as a whole has not."""
+    async with shop(("o-1", "ada"), checkpoint=50) as there, shop(("z-1", "zoe"), checkpoint=50) as elsewhere:
+        last = there.events.log[-1].position
+        assert (await there.query(ADA, f"/orders/o-1?at_least={last}")).status == 200
+        told = [await made.query(MALLORY, f"/orders/o-1?at_least={last}") for made in (there, elsewhere)]
+        assert told[0].status == 503
+        assert told[0] == told[1]
 
 
 async def test_what_began_anew_is_its_new_owners() -> None:

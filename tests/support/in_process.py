@@ -87,8 +87,9 @@ class InProcess:
         pipeline = Pipeline(events, self.codec, aggregates, 5, lambda: NOON)
         return create_app("commands", command_routes(self.application.aggregates, pipeline), {}, Settings.of())
 
-    async def project(self) -> None:
-        """Folds all that the log holds into the views, which are empty before."""
+    async def project(self, *, checkpoint: int | None = None) -> None:
+        """Folds all that the log holds into the views, which are empty before; their checkpoints come as far as that,
+        or as far as `checkpoint`."""
         await self.shelf.prepare()
         for view in self.application.views:
             documents: dict[str, Any] = {}
@@ -99,7 +100,7 @@ class InProcess:
                         documents[key] = (view.fold(documents.get(key, (None,))[0], recorded), stored.position)
             await self.shelf.write(view, [(key, position, one) for key, (one, position) in documents.items()])
             if self.events.log:
-                await self.shelf.checkpoint(view, self.events.log[-1].position)
+                await self.shelf.checkpoint(view, checkpoint or self.events.log[-1].position)
 
     async def close(self) -> None:
         """Stops what follows the checkpoints."""
