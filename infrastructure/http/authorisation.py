@@ -8,6 +8,8 @@ from infrastructure.http.rules import ACCESS
 from infrastructure.security.identity import identity_of
 from infrastructure.security.policy import Forbidden, require
 
+_REALM = 'Bearer realm="eventfold"'
+
 
 def authorise(app: ASGIApp) -> ASGIApp:
     """The middleware that asks the policy before a route's handler sees the request, or its body is read."""
@@ -26,7 +28,8 @@ def authorise(app: ASGIApp) -> ASGIApp:
 def forbidden(error: Forbidden) -> Problem:
     """403, or 401 where it is unknown who asks; each with the challenge of RFC 6750."""
     if not error.scope:
-        headers = {"WWW-Authenticate": "Bearer"}
-        return Problem(401, "unauthenticated", "Nobody knows who asks", str(error), headers=headers)
-    headers = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{error.scope}"'}
+        return Problem(
+            401, "unauthorized", "A bearer token is needed", str(error), headers={"WWW-Authenticate": _REALM}
+        )
+    headers = {"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{error.scope}"'}
     return Problem(403, "forbidden", "The token does not allow it", str(error), headers=headers)

@@ -19,6 +19,7 @@ from infrastructure.http.methods import answer_head, options
 from infrastructure.http.openapi import SECURITY, documented
 from infrastructure.http.problems import EXCEPTION_HANDLERS
 from infrastructure.http.rules import rules_of
+from infrastructure.security.scopes import METRICS
 from infrastructure.settings import Settings
 from infrastructure.version import installed_version
 
@@ -32,7 +33,7 @@ _BEFORE_ANY_OPERATION = """Besides the statuses of each operation, every request
 it, with problem details and the end of the connection: 400 (not HTTP), 408 (too slow), 414 (the URL is too long), 431
 (the headers are too large or too many) and 503 (too many connections; `Retry-After`)."""
 
-_METRICS = Access("metrics:read", shared=True)
+_METRICS = Access(METRICS, shared=True)
 _NOT_READY = ResponseSpec(Readiness, description="A dependency does not", generate_examples=False)
 _IN_TEXT = ResponseSpec(
     str, description="In Prometheus's text format", media_type="text/plain", generate_examples=False

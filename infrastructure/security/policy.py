@@ -49,13 +49,17 @@ def decide(identity: Identity, access: Access, owner: str | None = None) -> Deci
     if access.is_public:
         return Decision.ALLOWED
     if not identity.may(access.scope):
-        return Decision.FORBIDDEN if identity.subject else Decision.UNKNOWN
+        return Decision.FORBIDDEN if _is_known(identity) else Decision.UNKNOWN
     only = restricted_to(identity, access)
     if only is None:
         return Decision.ALLOWED
-    if not access.owner or not only:
+    if not access.owner or not _is_known(identity):
         return Decision.FORBIDDEN
     return Decision.ALLOWED if owner is None or owner == only else Decision.NOT_FOUND
+
+
+def _is_known(identity: Identity) -> bool:
+    return identity.subject not in ("", ANYBODY.subject)
 
 
 def restricted_to(identity: Identity, access: Access) -> str | None:

@@ -1,12 +1,13 @@
 """Which scopes each role comes with: as few as its work needs. A token can name the scopes one by one as well.
 
-The scopes are those that commands, queries and endpoints declare beside themselves; docs/security.md has the table.
+The scopes are those that commands, queries and endpoints declare beside themselves: see docs/authorisation.md.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from infrastructure.security.policy import ACT_FOR_OTHERS, ALL_OWNERS
+from infrastructure.security.scopes import METRICS, UNLIMITED
 
 # Of what is their own: they order, cancel, and see what became of it. What there is of an article is everybody's.
 _CUSTOMER = frozenset(
@@ -36,7 +37,7 @@ _OPERATOR = frozenset(
         *("consumers:read", "consumers:operate"),
         *("dead-letters:read", "dead-letters:operate"),
         *("processes:read", "processes:operate"),
-        "metrics:read",
+        *(METRICS, UNLIMITED),
     }
 )
 
@@ -44,7 +45,7 @@ _OPERATOR = frozenset(
 # and of mails; for everybody's orders, and under their own names. They ask nothing and operate nothing.
 _SERVICE = frozenset(
     {
-        *(ALL_OWNERS, ACT_FOR_OTHERS),
+        *(ALL_OWNERS, ACT_FOR_OTHERS, UNLIMITED),
         *("orders:confirm", "orders:cancel"),
         *("stock:reserve", "stock:release", "stock:ship-out"),
         *("payments:request-charge", "payments:record-settling", "payments:record-charge", "payments:record-decline"),

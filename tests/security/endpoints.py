@@ -1,4 +1,4 @@
-"""The table of docs/security.md, made of the rules in the code: `python -m tests.security.endpoints` prints it."""
+"""The table of docs/authorisation.md, made of the rules in the code: `python -m tests.security.endpoints` prints it."""
 
 import asyncio
 

@@ -13,6 +13,7 @@ from process_manager.service import create_process_manager
 from projector.service import create_projector
 from query_api.app import query_api
 from subscriptions.service import create_consumers
+from tests.support.in_process import open_settings
 
 CREATE: Mapping[str, Callable[[Application, Settings], Litestar]] = {
     "command API": command_api,
@@ -22,7 +23,7 @@ CREATE: Mapping[str, Callable[[Application, Settings], Litestar]] = {
     "process manager": create_process_manager,
     "payment webhooks": lambda _application, settings: payment_webhooks(settings),
 }
-SETTINGS = Settings.of(payments_webhook_secret="a-secret-of-the-tests")
+SETTINGS = open_settings(payments_webhook_secret="a-secret-of-the-tests")
 
 
 def every_service() -> dict[str, Litestar]:

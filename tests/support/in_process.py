@@ -24,6 +24,19 @@ from tests.support.served import Reply
 from tests.support.shelf import Shelf
 
 
+def open_settings(**given: Any) -> Settings:
+    """Of a service that asks for no tokens: who asks is what the test says."""
+    return Settings.of(**given)
+
+
+class _Said(dict[str, Any]):
+    """A request's state in which the identity stays the one that the test says."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key != "identity":
+            super().__setitem__(key, value)
+
+
 async def ask(
     app: Litestar,
     identity: Identity | None,
@@ -48,7 +61,7 @@ async def ask(
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
         "root_path": "",
-        "state": {} if identity is None else {"identity": identity},
+        "state": {} if identity is None else _Said(identity=identity),
     }
     sent: list[Any] = []
     content = b"" if body is None else json.dumps(body).encode()
@@ -75,17 +88,17 @@ class InProcess:
         self.commands = self.command_api()
         events: Any = self.events
         self.read_side = ReadSide(
-            application, self.shelf.store, events, Settings.of(at_least_timeout=0.01, readstore_timeout=1.0)
+            application, self.shelf.store, events, open_settings(at_least_timeout=0.01, readstore_timeout=1.0)
         )
         routes = [handler(route) for route in all_routes(application, self.read_side)]
-        self.queries = create_app("queries", routes, {}, Settings.of())
+        self.queries = create_app("queries", routes, {}, open_settings())
 
     def command_api(self) -> Litestar:
         """One more instance over the same log: it has cached nothing."""
         events: Any = self.events
         aggregates = Aggregates(events, self.codec, 100)
         pipeline = Pipeline(events, self.codec, aggregates, 5, lambda: NOON)
-        return create_app("commands", command_routes(self.application.aggregates, pipeline), {}, Settings.of())
+        return create_app("commands", command_routes(self.application.aggregates, pipeline), {}, open_settings())
 
     async def project(self, *, checkpoint: int | None = None) -> None:
         """Folds all that the log holds into the views, which are empty before; their checkpoints come as far as that,

@@ -31,6 +31,8 @@ ALLOWED, NOT_FOUND, FORBIDDEN, UNKNOWN = Decision.ALLOWED, Decision.NOT_FOUND, D
         (NOBODY, PUBLIC, None, ALLOWED),
         (NOBODY, OWNED, None, UNKNOWN),
         (NOBODY, SHARED, None, UNKNOWN),
+        (Identity("anonymous"), OWNED, None, UNKNOWN),
+        (Identity("anonymous", frozenset({"orders:read"})), OWNED, "anonymous", FORBIDDEN),
         (STRANGER, PUBLIC, None, ALLOWED),
         (STRANGER, OWNED, "mallory", FORBIDDEN),
         (ADA, OWNED, None, ALLOWED),
