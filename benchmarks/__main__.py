@@ -5,6 +5,7 @@ import platform
 import uvloop
 
 from benchmarks import (
+    authorisation,
     catch_up,
     commands,
     contended,
@@ -42,6 +43,7 @@ BENCHMARKS = (
     silence,
     sagas,
     policy,
+    authorisation,
     outside,
     node_appends,
     node_reads,
