@@ -5,6 +5,7 @@ import platform
 import uvloop
 
 from benchmarks import (
+    authorisation,
     catch_up,
     commands,
     contended,
@@ -45,6 +46,7 @@ BENCHMARKS = (
     silence,
     sagas,
     policy,
+    authorisation,
     outside,
     evidence,
     node_appends,

@@ -29,11 +29,13 @@ _READ_WHOLE = 16
 
 
 class CommandResult(Struct, frozen=True, gc=False):
-    """The result of a command: its stream's revision and the commit position of its last event."""
+    """The result of a command: its stream's revision and the commit position of its last event. `actor` is whose it
+    was, "" where that is not known or it can't be repeated."""
 
     revision: int
     position: int
     command_hash: str = ""
+    actor: str = ""
 
 
 class LoadedAggregate(Struct, frozen=True):
@@ -157,7 +159,8 @@ class Aggregates:
             state = aggregate.evolve(state, self._codec.decode(stored).event)
             metadata = decode_metadata(stored)
             if metadata.command_id is not None:
-                result = CommandResult(stored.revision, stored.position, metadata.command_hash or "")
+                whose = (metadata.command_hash, metadata.actor or "") if metadata.command_hash else ()
+                result = CommandResult(stored.revision, stored.position, *whose)
                 results[metadata.command_id] = result
         last = tail[-1]
         return replace(
@@ -172,7 +175,10 @@ class Aggregates:
 
 
 def _from_snapshot(snapshot: Snapshot, first: int) -> LoadedAggregate:
-    results = {one.command_id: CommandResult(one.revision, one.position, one.command_hash) for one in snapshot.commands}
+    results = {
+        one.command_id: CommandResult(one.revision, one.position, one.command_hash, one.actor)
+        for one in snapshot.commands
+    }
     return LoadedAggregate(
         state=snapshot.state,
         revision=snapshot.revision,
@@ -189,7 +195,7 @@ def _from_snapshot(snapshot: Snapshot, first: int) -> LoadedAggregate:
 def _snapshot(stream: str, loaded: LoadedAggregate) -> Snapshot:
     # Only a command with a key can be repeated by its client, and only such a command has a hash.
     kept = (
-        KeptCommand(command_id, result.command_hash, result.revision, result.position)
+        KeptCommand(command_id, result.command_hash, result.revision, result.position, result.actor)
         for command_id, result in loaded.results.items()
         if result.command_hash
     )

@@ -20,7 +20,7 @@ _REFUSALS = {
     412: "It is not at the version that If-Match names",
     413: "The body is too large",
     415: "The body is not sent as JSON",
-    422: "The Idempotency-Key belongs to another command",
+    422: "The sender has used the Idempotency-Key for another command",
     500: "Its stream holds an event that can't be read",
     503: "The event store can't be reached; repeat with the same Idempotency-Key after Retry-After seconds",
 }
@@ -37,7 +37,12 @@ def operation_for(aggregate: Aggregate, command_type: CommandType, *, named: boo
         412: {"ETag": _etag("The present version")},
     }
     return documented(
-        _REFUSALS, responses={status: done}, headers=headers, parameters=parameters, body=json_body(command_type.struct)
+        _REFUSALS,
+        responses={status: done},
+        headers=headers,
+        parameters=parameters,
+        body=json_body(command_type.struct),
+        access=aggregate.access_to(command_type),
     )
 
 
@@ -76,7 +81,7 @@ def _headers() -> list[Parameter]:
         "Idempotency-Key": (word, "Makes a repetition safe: the first response is given again"),
         "If-Match": (match, "The ETag of the version that the command is for; another version is refused with 412"),
         "X-Correlation-ID": (word, "Follows the command into its events; its own id by default"),
-        "Eventfold-Actor": (word, "Who acts, as the gateway authenticated them"),
+        "Eventfold-Actor": (word, "For whom it is done, from a caller with the scope act-for-others"),
         "traceparent": ({"type": "string"}, "W3C trace context, followed into the events; dropped where malformed"),
         "tracestate": ({"type": "string"}, "W3C trace state; kept as far as 512 characters, dropped where malformed"),
     }

@@ -1,11 +1,16 @@
-"""The command pipeline: load, decide, append, respond; decided again when another writer appended first."""
+"""The command pipeline: load, decide, append, respond; decided again when another writer appended first.
+
+What is not the sender's is to them as if it were not there.
+"""
 
 import asyncio
 import random
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any, NoReturn
 
 from msgspec import Struct
+from msgspec.structs import replace
 from opentelemetry import trace
 from prometheus_client import Counter
 
@@ -15,6 +20,7 @@ from command_api.turns import Turn, Turns
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.command_context import CommandContext
 from domain.model.errors import NoSuchAggregate, RuleViolation
+from domain.model.event_types import UndecodableEvent, UnknownEventType
 from infrastructure.aggregate_streams import HistoryTruncated
 from infrastructure.clock import utc_now
 from infrastructure.event_codec import EventCodec, EventMetadata, decode_metadata, event_id
@@ -27,6 +33,8 @@ from infrastructure.event_store import (
     WrongExpectedRevision,
 )
 from infrastructure.evidence.chain import linked
+from infrastructure.security.identity import ANYBODY
+from infrastructure.security.policy import ALL_OWNERS, Forbidden
 from infrastructure.telemetry.spans import is_recording
 
 _CONFLICTS = Counter("eventfold_command_conflicts_total", "Appends that met a newer stream and were decided again")
@@ -82,7 +90,7 @@ class Pipeline:
         """Carries the command out, or finds that it was carried out before; returns its result.
 
         Raises InvalidCommand, RuleViolation, NoSuchAggregate, StaleVersion, KeyReused or Contended, HistoryTruncated,
-        and what the event store raises.
+        Forbidden when it would make what is not the sender's, and what the event store raises.
         """
         stream = aggregate.stream(request.aggregate_id)
         async with self._turns.of(stream) as turn:
@@ -96,11 +104,18 @@ class Pipeline:
             # It finds out when it appends whether the stream is new; a read before would not prove it.
             loaded = LoadedAggregate()
         else:
-            loaded = await self._aggregates.load(aggregate, request.aggregate_id)
+            loaded = await self._load(aggregate, request)
         conflicts, may_create = 0, command_type.creates or command_type.may_create
         while True:
             if loaded.deleted and not may_create:
+                if request.owner is not None:
+                    self._refuse_as_missing(aggregate, request)
                 raise StreamDeleted(stream)
+            if _is_foreign(aggregate, loaded, request):
+                if not command_type.creates:
+                    self._refuse_as_missing(aggregate, request)
+                # That the id is taken can't be hidden, but no version and no result is shown.
+                loaded = replace(loaded, revision=NO_STREAM, results={}, read=True)
             try:
                 result = _earlier_result(loaded, request)
                 if result is not None:
@@ -110,7 +125,7 @@ class Pipeline:
             except (RuleViolation, NoSuchAggregate, StaleVersion):
                 if loaded.read:
                     raise
-                loaded = await self._aggregates.load(aggregate, request.aggregate_id)
+                loaded = await self._load(aggregate, request)
                 continue
             try:
                 return await self._append(aggregate, stream, loaded, request, events)
@@ -128,7 +143,35 @@ class Pipeline:
                 await turn.take()
             if conflicts > 1:
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**conflicts))  # noqa: S311 - spreads writers out
-            loaded = await self._aggregates.load(aggregate, request.aggregate_id)
+            loaded = await self._load(aggregate, request)
+
+    async def as_first_sent(self, aggregate: Aggregate, request: CommandRequest, unscoped_id: str) -> CommandRequest:
+        """The request, or if it repeats a creation from before keys had senders, for the id that was given to it then.
+
+        Raises KeyReused, and what the event store raises.
+        """
+        earlier = replace(request, aggregate_id=unscoped_id)
+        try:
+            loaded = await self._aggregates.load(aggregate, unscoped_id)
+        except (HistoryTruncated, UnknownEventType, UndecodableEvent):
+            return request  # nobody can tell any more
+        if _is_foreign(aggregate, loaded, earlier) or _unscoped_result(loaded, earlier) is None:
+            return request
+        return earlier
+
+    async def _load(self, aggregate: Aggregate, request: CommandRequest) -> LoadedAggregate:
+        try:
+            return await self._aggregates.load(aggregate, request.aggregate_id)
+        except HistoryTruncated:
+            # Nobody can tell any more whose it was.
+            if request.owner is not None:
+                self._refuse_as_missing(aggregate, request)
+            raise
+
+    def _refuse_as_missing(self, aggregate: Aggregate, request: CommandRequest) -> NoReturn:
+        """Raises what the command gets where there is no such aggregate."""
+        self._decide(aggregate, LoadedAggregate(read=True), request)
+        raise NoSuchAggregate(f"there is no {aggregate.category} {request.aggregate_id}")
 
     def _decide(self, aggregate: Aggregate, loaded: LoadedAggregate, request: CommandRequest) -> Sequence[Struct]:
         context = CommandContext(request.aggregate_id, self._clock())
@@ -138,6 +181,8 @@ class Pipeline:
             _require_version(loaded, request)
             raise
         _require_version(loaded, request)
+        if request.owner is not None:
+            _require_own(aggregate, loaded.state, events, request)
         _decided(events)
         return events
 
@@ -157,6 +202,7 @@ class Pipeline:
             actor=request.actor,
             traceparent=request.trace.traceparent,
             tracestate=request.trace.tracestate,
+            sent_by=request.sent_by,
         )
         new_events = [
             self._codec.encode(event, metadata, event_id(stream, request.command_id, request.command_hash, index))
@@ -210,8 +256,41 @@ def _earlier_result(loaded: LoadedAggregate, request: CommandRequest) -> Command
     """Also of a command without a key: its own append may have succeeded although the answer to it was lost."""
     result = loaded.results.get(request.command_id)
     if result is not None and result.command_hash != request.command_hash:
-        raise KeyReused(f"Idempotency-Key {request.command_id} was used before with another command")
-    return result
+        raise _key_reused(request)
+    return result or _unscoped_result(loaded, request)
+
+
+def _unscoped_result(loaded: LoadedAggregate, request: CommandRequest) -> CommandResult | None:
+    """That of the same command under the same key, from before keys had senders: if nobody was named then, or the same
+    one. Another command under a key of nobody named says nothing, because it can have been anybody's."""
+    result = loaded.results.get(request.unscoped_key) if request.unscoped_key else None
+    if result is None or result.actor not in ("", ANYBODY.subject, request.actor):
+        return None
+    if result.command_hash == request.command_hash:
+        return result
+    if result.actor == request.actor:
+        raise _key_reused(request)
+    return None
+
+
+def _key_reused(request: CommandRequest) -> KeyReused:
+    key = request.unscoped_key or request.command_id
+    return KeyReused(f"Idempotency-Key {key} was used before with another command")
+
+
+def _is_foreign(aggregate: Aggregate, loaded: LoadedAggregate, request: CommandRequest) -> bool:
+    if request.owner is None or loaded.state is None:
+        return False
+    return aggregate.owner_of(loaded.state) != request.owner
+
+
+def _require_own(aggregate: Aggregate, state: Any, events: Sequence[Struct], request: CommandRequest) -> None:
+    """Raises Forbidden when the events make an aggregate somebody else's."""
+    for event in events:
+        state = aggregate.evolve(state, event)
+    if state is None or not request.owner or aggregate.owner_of(state) != request.owner:
+        detail = f"{aggregate.owner} is not {request.owner!r}; for others it takes the scope {ALL_OWNERS}"
+        raise Forbidden(ALL_OWNERS, detail)
 
 
 def _decided(events: Sequence[Struct]) -> None:

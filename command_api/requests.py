@@ -11,10 +11,14 @@ from msgspec import Struct
 from command_api.headers import CommandHeaders
 from domain.model.aggregate import CommandType
 from infrastructure.http.problems import PointedError, Problem
+from infrastructure.security.identity import ANYBODY
+from infrastructure.security.policy import Sender, sender_of
 from infrastructure.telemetry import TraceContext
 
 _AT = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
 _encode = msgspec.json.Encoder(order="deterministic").encode
+
+_KEYS = uuid.UUID("3d0c2c0b-8e0e-5f57-9a0e-0f7f3f1f6b52")
 
 
 class CommandRequest(Struct, frozen=True):
@@ -23,6 +27,9 @@ class CommandRequest(Struct, frozen=True):
     `has_client_key` says that the client gave the command's id, by an Idempotency-Key, so that it may be repeated;
     `command_hash` then distinguishes the command from another one under the same key (otherwise it is empty).
     `if_match` is the set of versions that the client accepts, None for any.
+
+    `actor` is for whom it is sent, `sent_by` who really sends it where that is somebody else. `unscoped_key` is the key
+    as it was sent where it is the sender's own, "" otherwise. With an `owner`, the sender may change theirs alone.
     """
 
     aggregate_id: str
@@ -34,14 +41,24 @@ class CommandRequest(Struct, frozen=True):
     correlation_id: str
     actor: str
     trace: TraceContext = TraceContext()
+    sent_by: str | None = None
+    unscoped_key: str = ""
+    owner: str | None = None
 
 
 def command_request(
-    command_type: CommandType, aggregate_id: str, command: Struct, headers: CommandHeaders, trace: TraceContext
+    command_type: CommandType,
+    aggregate_id: str,
+    command: Struct,
+    headers: CommandHeaders,
+    trace: TraceContext,
+    sender: Sender | None = None,
 ) -> CommandRequest:
-    """Builds what the pipeline needs; `trace` is the one that the command belongs to."""
+    """Builds what the pipeline needs; `trace` is the one that the command belongs to. Without a `sender` it is from
+    anybody, for whom the headers say."""
+    sender = sender or sender_of(ANYBODY, headers.actor, command_type.access)
     key = headers.idempotency_key
-    command_id = key or str(uuid.uuid4())
+    command_id = _scoped(key, sender.keys) if key else str(uuid.uuid4())
     return CommandRequest(
         aggregate_id=aggregate_id,
         command=command,
@@ -50,15 +67,24 @@ def command_request(
         command_hash=_hash(command_type, command) if key else "",
         if_match=headers.if_match,
         correlation_id=headers.correlation_id or command_id,
-        actor=headers.actor or "anonymous",
+        actor=sender.actor,
         trace=trace,
+        sent_by=sender.sent_by,
+        unscoped_key=key if key and sender.keys else "",
+        owner=sender.owner,
     )
 
 
-def server_named_id(command_type: CommandType, headers: CommandHeaders) -> str:
-    """The id of an aggregate that the client did not name: the same for a repeated Idempotency-Key."""
-    key = headers.idempotency_key
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{command_type.struct.__name__}|{key}") if key else uuid.uuid4())
+def _scoped(key: str, keys: str) -> str:
+    """The command's id: in the space that all share the key itself, in anybody's own what follows from both."""
+    return str(uuid.uuid5(_KEYS, f"{len(keys)}|{keys}|{key}")) if keys else key
+
+
+def server_named_id(command_type: CommandType, key: str | None, keys: str) -> str:
+    """The id of an aggregate that the client did not name: the same for the same key in the same space."""
+    if not key:
+        return str(uuid.uuid4())
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{command_type.struct.__name__}|{_scoped(key, keys)}"))
 
 
 def decode_command(decoder: "msgspec.json.Decoder[Any]", body: bytes, content_type: str) -> Struct:

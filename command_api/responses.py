@@ -10,7 +10,9 @@ from domain.model.errors import InvalidCommand, NoSuchAggregate, RuleViolation
 from domain.model.event_types import UndecodableEvent, UnknownEventType
 from infrastructure.aggregate_streams import HistoryTruncated
 from infrastructure.event_store import EventStoreUnavailable, StreamDeleted
+from infrastructure.http.authorisation import forbidden
 from infrastructure.http.problems import PointedError, Problem, unavailable
+from infrastructure.security.policy import Forbidden
 
 _encode = msgspec.json.Encoder().encode
 
@@ -26,6 +28,7 @@ REFUSALS = (
     UnknownEventType,
     UndecodableEvent,
     EventStoreUnavailable,
+    Forbidden,
 )
 
 
@@ -67,6 +70,8 @@ def problem(error: Exception) -> Problem:
             return Problem(412, "stale-version", "It has changed since If-Match's version", str(error), headers=headers)
         case KeyReused():
             return Problem(422, "idempotency-key-reused", "The key belongs to another command", str(error))
+        case Forbidden():
+            return forbidden(error)
         case StreamDeleted():
             return Problem(410, "deleted", "It has been deleted", str(error))
         case HistoryTruncated():

@@ -17,6 +17,8 @@ from command_api.pipeline import Pipeline
 from command_api.requests import CommandRequest, command_request, decode_command, server_named_id
 from command_api.responses import REFUSALS, problem, success
 from domain.model.aggregate import Aggregate, CommandType
+from infrastructure.security.identity import identity_of
+from infrastructure.security.policy import sender_of
 from infrastructure.telemetry import TraceContext, current_trace, received_trace
 from infrastructure.telemetry.spans import child_span, is_tracing
 
@@ -67,21 +69,28 @@ def _handler(
     """handle(request, id of the aggregate, None where the server is to choose it) -> response."""
     name = command_type.struct.__name__
     decoder = msgspec.json.Decoder(command_type.struct)
+    access = aggregate.access_to(command_type)
 
     async def handle(request: HttpRequest, named: str | None) -> Response[bytes]:
         headers = command_headers(request.scope["headers"])
-        aggregate_id = server_named_id(command_type, headers) if named is None else named
         try:
+            sender = sender_of(identity_of(request.scope), headers.actor, access)
+            aggregate_id = named
+            if aggregate_id is None:
+                aggregate_id = server_named_id(command_type, headers.idempotency_key, sender.keys)
             command = decode_command(decoder, await request.body(), headers.content_type)
             with child_span(name, refusals=REFUSALS) as span:
-                sent = command_request(command_type, aggregate_id, command, headers, _trace(headers))
+                sent = command_request(command_type, aggregate_id, command, headers, _trace(headers), sender)
                 bind_contextvars(correlation_id=sent.correlation_id)
+                if named is None and sent.unscoped_key:
+                    unscoped_id = server_named_id(command_type, sent.unscoped_key, "")
+                    sent = await pipeline.as_first_sent(aggregate, sent, unscoped_id)
                 if span.is_recording():
                     span.set_attributes(_described(aggregate, sent))
                 result = await pipeline.handle(aggregate, command_type, sent)
         except REFUSALS as error:
             raise problem(error) from error
-        return success(aggregate, command_type, aggregate_id, result, sent.correlation_id)
+        return success(aggregate, command_type, sent.aggregate_id, result, sent.correlation_id)
 
     return handle
 

@@ -28,6 +28,7 @@ class MetadataChanged(Struct, frozen=True, gc=False):
 
 class EventMetadata(Struct, frozen=True, omit_defaults=True, gc=False):
     """What is stored beside an event's data: which command caused it, who acted, and the schema version of the data.
+    `sent_by` is who sent the command where that is not the actor.
 
     The names with a dollar sign are EventStoreDB's own, which its tools follow.
     """
@@ -40,6 +41,7 @@ class EventMetadata(Struct, frozen=True, omit_defaults=True, gc=False):
     actor: str | None = None
     traceparent: str | None = None
     tracestate: str | None = None
+    sent_by: str | None = msgspec.field(name="sentBy", default=None)
 
 
 class _SchemaVersion(Struct, gc=False):

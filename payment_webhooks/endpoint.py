@@ -10,8 +10,10 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 from prometheus_client import Counter
 
+from domain.model.access import PUBLIC
 from domain.model.identifiers import is_identifier
 from infrastructure.http.problems import Problem, ProblemDetails, unavailable
+from infrastructure.http.rules import ACCESS
 from infrastructure.outside.commands import CommandAnswer, CommandSender
 from infrastructure.outside.payments import ProviderEvent, WebhookReader, WebhookRefused
 from infrastructure.resilience import DependencyUnavailable
@@ -57,6 +59,8 @@ def webhook_route(reader: WebhookReader, commands: CommandSender, known: KindIsK
             401: ResponseSpec(ProblemDetails, description="It is not proven to be theirs", generate_examples=False),
             503: ResponseSpec(ProblemDetails, description="It can't be kept now", generate_examples=False),
         },
+        # The provider has no token of ours: its signature proves who it is.
+        opt={ACCESS: PUBLIC},
     )
     async def take(request: Request[Any, Any, Any]) -> Response[Acknowledgement]:
         body = await request.body()

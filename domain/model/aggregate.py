@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import fields, replace
 
+from domain.model.access import Access
 from domain.model.command_context import CommandContext
 from domain.model.event_types import EventType
 
@@ -20,6 +22,8 @@ class CommandType(Struct, frozen=True):
 
     One that `creates` is valid only where there is none yet, and has routes of its own. One that `may_create` is an
     action like any other that is valid there too; an aggregate that was deleted then begins anew.
+
+    `access` says who may send it; its owner is the aggregate's to say. No service serves a command without.
     """
 
     struct: type[Struct]
@@ -27,6 +31,7 @@ class CommandType(Struct, frozen=True):
     creates: bool = False
     summary: str = ""
     may_create: bool = False
+    access: Access | None = None
 
 
 class Aggregate(Struct, frozen=True):
@@ -40,7 +45,10 @@ class Aggregate(Struct, frozen=True):
     load fast and a stream that was cut off can still be decided on. `state_version` rises when `state` or `evolve`
     change: snapshots of another version are not used.
 
-    Raises ValueError when it asks for snapshots and can't have them.
+    `owner` names the field of the state that says whose it is: who may not change everybody's then changes their own
+    alone, and never makes it another's. `read_access` is for its history and for its state at an earlier moment.
+
+    Raises ValueError when it asks for snapshots and can't have them, and when its rules are not what they must be.
     """
 
     category: str
@@ -53,8 +61,11 @@ class Aggregate(Struct, frozen=True):
     begins_with: frozenset[type[Struct]] = frozenset()
     snapshot_every: int | None = None
     state_version: int = 1
+    owner: str = ""
+    read_access: Access | None = None
 
     def __post_init__(self) -> None:
+        self._check_access()
         unknown = self.begins_with - {event_type.struct for event_type in self.events}
         if unknown:
             names = ", ".join(sorted(one.__name__ for one in unknown))
@@ -66,6 +77,30 @@ class Aggregate(Struct, frozen=True):
         if not self.begins_with:
             # A stream that was deleted and written again could not be told from one that was cut off.
             raise ValueError(f"{self.category} asks for snapshots, so it must say which events it begins with")
+
+    def _check_access(self) -> None:
+        owned = {field.name: field.type for field in fields(self.state)}
+        if self.owner and owned.get(self.owner) is not str:
+            raise ValueError(f"{self.category} has the owner {self.owner}, which is no text of {self.state.__name__}")
+        for access in (self.read_access, *(command.access for command in self.commands)):
+            if access is not None and access.owner:
+                raise ValueError(f"{self.category}: the owner stands in the aggregate, not in the rule {access.scope}")
+
+    def access_to(self, command: CommandType) -> Access | None:
+        """The rule of one of its commands, with the owner."""
+        return self._owned(command.access)
+
+    @property
+    def access_to_history(self) -> Access | None:
+        """The rule of its history and of its earlier states, with the owner."""
+        return self._owned(self.read_access)
+
+    def owner_of(self, state: Any) -> str:
+        """Whose it is by its state; "" where it has no owner."""
+        return str(getattr(state, self.owner)) if self.owner else ""
+
+    def _owned(self, access: Access | None) -> Access | None:
+        return access if access is None or access.shared else replace(access, owner=self.owner)
 
     @property
     def id_field(self) -> str:

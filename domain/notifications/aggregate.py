@@ -4,6 +4,7 @@ One stream an order, under the order's id: two messages of one kind then can't r
 deleted every address in it.
 """
 
+from domain.model.access import Access
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.event_types import EventType
 from domain.notifications.commands import RecordSendFailure, RecordSent, RequestNotification
@@ -15,9 +16,24 @@ NOTIFICATION = Aggregate(
     plural="notifications",
     state=Notifications,
     commands=(
-        CommandType(RequestNotification, "request", summary="Ask for a customer to be told something"),
-        CommandType(RecordSent, "record-sent", summary="Record that the message was handed over for delivery"),
-        CommandType(RecordSendFailure, "record-failure", summary="Record that the message could not be sent"),
+        CommandType(
+            RequestNotification,
+            "request",
+            summary="Ask for a customer to be told something",
+            access=Access("notifications:request"),
+        ),
+        CommandType(
+            RecordSent,
+            "record-sent",
+            summary="Record that the message was handed over for delivery",
+            access=Access("notifications:record-sent"),
+        ),
+        CommandType(
+            RecordSendFailure,
+            "record-failure",
+            summary="Record that the message could not be sent",
+            access=Access("notifications:record-failure"),
+        ),
     ),
     events=(
         EventType("NotificationRequested", 1, NotificationRequested),
@@ -26,4 +42,5 @@ NOTIFICATION = Aggregate(
     ),
     decide=decide,
     evolve=evolve,
+    read_access=Access("notifications:read"),
 )

@@ -22,13 +22,14 @@ KEPT_COMMANDS = 256
 _encode = msgspec.json.Encoder().encode
 
 
-class KeptCommand(Struct, frozen=True, gc=False):
-    """The result of a command that a client may repeat."""
+class KeptCommand(Struct, frozen=True, omit_defaults=True, gc=False):
+    """The result of a command that a client may repeat. `actor` is whose it was, "" where that was not kept."""
 
     command_id: str
     command_hash: str
     revision: int
     position: int
+    actor: str = ""
 
 
 class _Stored(Struct, frozen=True):

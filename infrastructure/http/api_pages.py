@@ -14,6 +14,9 @@ from litestar.datastructures import CacheControlHeader
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.static_files import create_static_files_router
 
+from domain.model.access import PUBLIC
+from infrastructure.http.rules import ACCESS
+
 PATH = "/schema"
 _PACKAGE = "flask-swagger-ui"
 # In the path, so that a browser may keep the files for good and takes the next version's all the same.
@@ -86,10 +89,10 @@ def pages_router() -> Router:
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
-    return Router(PATH, route_handlers=[], include_in_schema=False, response_headers=headers)
+    return Router(PATH, route_handlers=[], include_in_schema=False, response_headers=headers, opt={ACCESS: PUBLIC})
 
 
-@get("/", include_in_schema=False, sync_to_thread=False)
+@get("/", include_in_schema=False, sync_to_thread=False, opt={ACCESS: PUBLIC})
 def to_pages() -> Response[None]:
     """Sends whoever opens the service in a browser to its pages; relative, for a gateway's path prefix."""
     return Response(None, status_code=302, headers={"Location": PATH[1:]})

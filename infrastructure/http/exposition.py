@@ -9,8 +9,15 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, REGISTRY, Gauge, generat
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.openmetrics.exposition import generate_latest as in_openmetrics
 
+from domain.model.access import Access
+from infrastructure.http.openapi import documented
+from infrastructure.security.scopes import METRICS
 from infrastructure.version import installed_version
 
+_ACCESS = Access(METRICS, shared=True)
+_IN_TEXT = ResponseSpec(
+    str, description="In Prometheus's text format", media_type="text/plain", generate_examples=False
+)
 _OPENMETRICS = "application/openmetrics-text"
 _BUILD = Gauge("eventfold_build_info", "Always 1; the labels say what runs", ["version", "python"])
 
@@ -26,11 +33,7 @@ def metrics_route() -> Any:
         description="OpenMetrics, with exemplars, where `Accept` names `application/openmetrics-text`.",
         tags=["health"],
         sync_to_thread=False,
-        responses={
-            200: ResponseSpec(
-                str, description="In Prometheus's text format", media_type="text/plain", generate_examples=False
-            )
-        },
+        **documented({}, responses={200: _IN_TEXT}, access=_ACCESS),
     )
     def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
         if _asks_for_openmetrics(request.headers.get("accept", "")):

@@ -7,12 +7,15 @@ import structlog
 from litestar import get, put
 from msgspec import Meta, Struct
 
+from domain.model.access import Access
 from infrastructure.http.openapi import BODY, documented, json_body
 from infrastructure.telemetry.log_level import LOG_LEVEL, LevelName
 
 log = structlog.get_logger(__name__)
 
 PATH = "/log-level"
+_READ = Access("log-level:read", shared=True)
+_OPERATE = Access("log-level:operate", shared=True)
 _DAY = 86_400
 
 
@@ -34,7 +37,13 @@ class PresentLogLevel(Struct, frozen=True):
 def log_level_routes() -> list[Any]:
     """GET and PUT of the level."""
 
-    @get(PATH, operation_id="LogLevel", summary="The level of the log", tags=["operating"])
+    @get(
+        PATH,
+        operation_id="LogLevel",
+        summary="The level of the log",
+        tags=["operating"],
+        **documented({}, access=_READ),
+    )
     async def show() -> PresentLogLevel:
         return _present()
 
@@ -43,7 +52,7 @@ def log_level_routes() -> list[Any]:
         operation_id="SetLogLevel",
         summary="Change the level of the log, for a while or until the process ends",
         tags=["operating"],
-        **documented(BODY, body=json_body(NewLogLevel, required=True)),
+        **documented(BODY, body=json_body(NewLogLevel, required=True), access=_OPERATE),
     )
     async def change(data: NewLogLevel) -> PresentLogLevel:
         LOG_LEVEL.change(data.level, data.seconds)

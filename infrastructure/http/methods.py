@@ -8,6 +8,9 @@ from litestar.enums import ScopeType
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from domain.model.access import PUBLIC
+from infrastructure.http.rules import ACCESS
+
 METHOD_SENT = "method_sent"
 """The key in a request's state of the method that was sent, where it is answered like another one."""
 
@@ -29,7 +32,14 @@ def options(handlers: Sequence[HTTPRouteHandler]) -> list[Any]:
 
 
 def _options(path: str, allow: str) -> Any:
-    @route(path, http_method=[HttpMethod.OPTIONS], include_in_schema=False, sync_to_thread=False)
+    # What may be sent is in the public documents.
+    @route(
+        path,
+        http_method=[HttpMethod.OPTIONS],
+        include_in_schema=False,
+        sync_to_thread=False,
+        opt={ACCESS: PUBLIC},
+    )
     def respond() -> Response[None]:
         return Response(None, status_code=204, headers={"Allow": allow})
 

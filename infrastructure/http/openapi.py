@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import (
+    Components,
     OpenAPIHeader,
     OpenAPIMediaType,
     OpenAPIResponse,
@@ -14,9 +15,12 @@ from litestar.openapi.spec import (
     Parameter,
     RequestBody,
     Schema,
+    SecurityScheme,
 )
 
+from domain.model.access import Access
 from infrastructure.http.problems import MEDIA_TYPE, ProblemDetails
+from infrastructure.http.rules import ACCESS
 
 MAX_POSITION = 2**63 - 1
 """The greatest commit position that a request may name."""
@@ -24,6 +28,18 @@ MALFORMED = {400: "Malformed: the detail says where, and `errors` points at each
 """The problem of what has parameters or a body."""
 BODY = MALFORMED | {413: "The body is too large"}
 """The problems of what has a body."""
+
+_BEARER = "bearer"
+SECURITY = Components(
+    security_schemes={
+        _BEARER: SecurityScheme(
+            type="http",
+            scheme="bearer",
+            bearer_format="JWT",
+            description="Asked for where the service asks for tokens; each operation names the scope that it takes",
+        )
+    }
+)
 
 Headers = Mapping[str, OpenAPIHeader]
 
@@ -82,13 +98,15 @@ def documented(
     headers: Mapping[int, Headers] | None = None,
     parameters: Sequence[Parameter] = (),
     body: RequestBody | None = None,
+    access: Access | None = None,
 ) -> dict[str, Any]:
-    """What a route handler's decorator is to be given, so that its operation says all that it responds.
+    """What a route handler's decorator is to be given, so that its operation says all that it responds, and who may.
 
     `problems` are the statuses of problem details and what each means here; `responses` any others, `headers` those of
     a response, by status. `parameters` stand beside those that Litestar sees in the handler's signature, or in the
-    place of one of the same name.
+    place of one of the same name. `access` is the rule; a handler without one is not served.
     """
+    problems = {**_refusals(access), **problems}
     given = {503: {"Retry-After": RETRY_AFTER}} if 503 in problems else {}
     return {
         "responses": {
@@ -99,6 +117,17 @@ def documented(
             },
         },
         "operation_class": _operation({*problems, *(responses or {})}, {**given, **(headers or {})}, parameters, body),
+        "opt": {ACCESS: access},
+        "security": [{_BEARER: [access.scope]}] if access is not None and access.scope else None,
+    }
+
+
+def _refusals(access: Access | None) -> Mapping[int, str]:
+    if access is None or access.is_public:
+        return {}
+    return {
+        401: "It takes a token, and there is none, or not a good one",
+        403: f"The token does not have the scope {access.scope}, or another one that the detail names",
     }
 
 

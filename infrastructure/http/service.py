@@ -10,13 +10,17 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import YamlRenderPlugin
 
+from domain.model.access import PUBLIC
 from infrastructure.http.api_pages import ApiPages, pages_router, to_pages
+from infrastructure.http.authorisation import authorise
 from infrastructure.http.exposition import metrics_route
 from infrastructure.http.health import Dependency, Health, Liveness, Readiness
 from infrastructure.http.log_level import log_level_routes
 from infrastructure.http.methods import answer_head, options
+from infrastructure.http.openapi import SECURITY, documented
 from infrastructure.http.problems import EXCEPTION_HANDLERS
 from infrastructure.http.requests import observe_requests
+from infrastructure.http.rules import rules_of
 from infrastructure.settings import Settings
 from infrastructure.telemetry.redaction import Redactor
 from infrastructure.version import installed_version
@@ -30,6 +34,8 @@ ALWAYS_SERVED = frozenset({b"/health/live", b"/health/ready", b"/metrics"})
 _BEFORE_ANY_OPERATION = """Besides the statuses of each operation, every request can be refused before an operation sees
 it, with problem details and the end of the connection: 400 (not HTTP), 408 (too slow), 414 (the URL is too long), 431
 (the headers are too large or too many) and 503 (too many connections; `Retry-After`)."""
+
+_NOT_READY = ResponseSpec(Readiness, description="It can't", generate_examples=False)
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -47,12 +53,15 @@ def create_app(
     /schema.
 
     `on_stop` is called when the service is asked to stop, before requests under way are waited for.
+
+    Raises MissingRule when one of the handlers has no rule that says who may use it.
     """
     health = Health(dependencies, installed_version(), Redactor.of(settings).text)
     routes = [*handlers, *_health(health), *log_level_routes(), metrics_route(), to_pages]
     app = Litestar(
         route_handlers=[*options(routes), *routes],
         exception_handlers=EXCEPTION_HANDLERS,
+        middleware=[authorise],
         lifespan=list(lifespan),
         state=State({ON_STOP: tuple(on_stop)}),
         request_max_body_size=settings.http.max_body_bytes,
@@ -60,6 +69,7 @@ def create_app(
             title=title,
             version=installed_version(),
             description=_BEFORE_ANY_OPERATION,
+            components=SECURITY,
             render_plugins=[ApiPages(), YamlRenderPlugin()],
             openapi_router=pages_router(),
         ),
@@ -68,6 +78,8 @@ def create_app(
         debug=False,
     )
     observe_requests(app, frozenset(path.decode() for path in ALWAYS_SERVED))
+    for _ in rules_of(app):
+        pass  # each has one
     answer_head(app)
     return app
 
@@ -87,7 +99,13 @@ def closing(*closers: Callable[[], Awaitable[None]]) -> Lifespan:
 
 
 def _health(health: Health) -> list[Any]:
-    @get("/health/live", operation_id="Live", summary="Whether the process serves", tags=["health"])
+    @get(
+        "/health/live",
+        operation_id="Live",
+        summary="Whether the process serves",
+        tags=["health"],
+        **documented({}, access=PUBLIC),
+    )
     async def live() -> Liveness:
         return health.live()
 
@@ -96,7 +114,7 @@ def _health(health: Health) -> list[Any]:
         operation_id="Ready",
         summary="Whether it can do its work, and what each dependency says",
         tags=["health"],
-        responses={503: ResponseSpec(Readiness, description="It can't", generate_examples=False)},
+        **documented({}, responses={503: _NOT_READY}, access=PUBLIC),
     )
     async def ready() -> Response[Readiness]:
         result = await health.ready()

@@ -1,5 +1,6 @@
 """Who sends a request, as far as it is proven."""
 
+from litestar.types import Scope
 from msgspec import Struct
 
 EVERYTHING = "*"
@@ -21,3 +22,9 @@ class Identity(Struct, frozen=True):
 
 ANYBODY = Identity("anonymous", frozenset({EVERYTHING}))
 """Whoever asks a service that asks for no tokens."""
+
+
+def identity_of(scope: Scope) -> Identity:
+    """Who sends a request, as the authentication has found; ANYBODY where there is none."""
+    found: Identity = scope.get("state", {}).get("identity", ANYBODY)
+    return found

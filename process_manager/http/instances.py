@@ -4,15 +4,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
-from litestar import get, post
+from litestar import Request, get, post
 from litestar.params import Parameter
 from msgspec import Meta, Struct
 
+from domain.model.access import Access
 from domain.model.event_types import UndecodableEvent, UnknownEventType
 from domain.model.identifiers import TEXT_PATTERN
 from infrastructure.event_store import StreamDeleted
 from infrastructure.http.openapi import BODY, MALFORMED, MAX_POSITION, documented, json_body, whole_number
 from infrastructure.http.problems import Problem
+from infrastructure.security.identity import ANYBODY, identity_of
 from process_manager.http.responses import (
     Changed,
     InstanceDetails,
@@ -24,12 +26,18 @@ from process_manager.http.responses import (
 )
 from process_manager.instances.index import InstanceIndex
 from process_manager.instances.operating import InstanceOperations, NoSuchInstance, NoSuchProcess, NotStuck
+from process_manager.instances.streams import ACTOR
 from subscriptions.http.problems import as_problems
 
+HttpRequest = Request[Any, Any, Any]
+
 _TAGS = ["processes"]
+_READ = Access("processes:read", shared=True)
+_OPERATE = Access("processes:operate", shared=True)
 _UNKNOWN = {404: "There is no such process, or no such instance"}
 _AWAY = {503: "A store can't be reached"}
 _NOT_STUCK = {409: "It does not wait for an operator"}
+_CHANGE = BODY | _UNKNOWN | _AWAY | _NOT_STUCK
 
 
 class RetryRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,7 +56,12 @@ class ResolveRequest(Struct, frozen=True, forbid_unknown_fields=True):
 def instance_routes(operations: InstanceOperations, index: InstanceIndex) -> list[Any]:
     """The routes over the stores; any process manager serves them for all."""
 
-    @get("/processes", summary="Every process with the number of its instances", tags=_TAGS, **documented(_AWAY))
+    @get(
+        "/processes",
+        summary="Every process with the number of its instances",
+        tags=_TAGS,
+        **documented(_AWAY, access=_READ),
+    )
     async def processes() -> Processes:
         with _problems():
             return Processes(
@@ -69,6 +82,7 @@ def instance_routes(operations: InstanceOperations, index: InstanceIndex) -> lis
         **documented(
             MALFORMED | _UNKNOWN | _AWAY,
             parameters=[whole_number("before", "query", "only those that began before this position", 0, MAX_POSITION)],
+            access=_READ,
         ),
     )
     async def instances(
@@ -88,7 +102,7 @@ def instance_routes(operations: InstanceOperations, index: InstanceIndex) -> lis
         "/processes/{process:str}/instances/{instance:str}",
         summary="One instance: every command with its answer, its timers, its stream",
         tags=_TAGS,
-        **documented(_UNKNOWN | _AWAY),
+        **documented(_UNKNOWN | _AWAY, access=_READ),
     )
     async def instance(process: str, instance: str) -> InstanceDetails:
         with _problems():
@@ -99,24 +113,32 @@ def instance_routes(operations: InstanceOperations, index: InstanceIndex) -> lis
         summary="Try the failed steps of an instance again",
         tags=_TAGS,
         status_code=202,
-        **documented(BODY | _UNKNOWN | _AWAY | _NOT_STUCK, body=json_body(RetryRequest, required=True)),
+        **documented(_CHANGE, body=json_body(RetryRequest, required=True), access=_OPERATE),
     )
-    async def retry(process: str, instance: str, data: RetryRequest) -> Changed:
+    async def retry(request: HttpRequest, process: str, instance: str, data: RetryRequest) -> Changed:
         with _problems():
-            return Changed(process, instance, await operations.retry(process, instance, data.step))
+            return Changed(process, instance, await operations.retry(process, instance, data.step, _actor(request)))
 
     @post(
         "/processes/{process:str}/instances/{instance:str}/resolve",
         summary="Take the failed steps of an instance as done: they were seen to by hand",
         tags=_TAGS,
         status_code=202,
-        **documented(BODY | _UNKNOWN | _AWAY | _NOT_STUCK, body=json_body(ResolveRequest, required=True)),
+        **documented(_CHANGE, body=json_body(ResolveRequest, required=True), access=_OPERATE),
     )
-    async def resolve(process: str, instance: str, data: ResolveRequest) -> Changed:
+    async def resolve(request: HttpRequest, process: str, instance: str, data: ResolveRequest) -> Changed:
+        actor = _actor(request)
         with _problems():
-            return Changed(process, instance, await operations.resolve(process, instance, data.reason, data.step))
+            steps = await operations.resolve(process, instance, data.reason, data.step, actor)
+            return Changed(process, instance, steps)
 
     return [processes, instances, instance, retry, resolve]
+
+
+def _actor(request: HttpRequest) -> str:
+    """Who asks for it, as far as that is known."""
+    identity = identity_of(request.scope)
+    return ACTOR if identity == ANYBODY else identity.subject
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from infrastructure.clock import utc_now
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import StoredEvent, WrongExpectedRevision
 from process_manager.instances.instance import Instance
-from process_manager.instances.streams import InstanceStreams, StreamStore
+from process_manager.instances.streams import ACTOR, InstanceStreams, StreamStore
 
 _MOST_CONFLICTS = 20
 
@@ -106,8 +106,8 @@ class InstanceOperations:
         events = [self._codec.decode(one).event for one in stored]
         return Story(instance, _commands(events), [_entry(one) for one in stored])
 
-    async def retry(self, process: str, instance_id: str, step: str | None = None) -> list[str]:
-        """Has the failed steps (or one of them) tried again; gives their names. Raises NotStuck."""
+    async def retry(self, process: str, instance_id: str, step: str | None = None, actor: str = ACTOR) -> list[str]:
+        """Has the failed steps (or one of them) tried again, for `actor`; gives their names. Raises NotStuck."""
 
         def retried(instance: Instance, failure: CompensationFailed, at: datetime) -> list[Struct]:
             last = instance.commands[failure.command]
@@ -118,21 +118,25 @@ class InstanceOperations:
             issued = msgspec.structs.replace(last.issued, command=again, at=at)
             return [CompensationRetried(*names, again, at), issued]
 
-        return await self._change(process, instance_id, step, retried)
+        return await self._change(process, instance_id, step, actor, retried)
 
-    async def resolve(self, process: str, instance_id: str, reason: str, step: str | None = None) -> list[str]:
-        """Records that the failed steps (or one of them) were seen to by hand; gives their names. Raises NotStuck."""
+    async def resolve(
+        self, process: str, instance_id: str, reason: str, step: str | None = None, actor: str = ACTOR
+    ) -> list[str]:
+        """Records that the failed steps (or one of them) were seen to by hand, as `actor` says; gives their names.
+        Raises NotStuck."""
 
         def resolved(_instance: Instance, failure: CompensationFailed, at: datetime) -> list[Struct]:
             return [CompensationResolved(process, instance_id, failure.step, reason, str(uuid.uuid4()), at)]
 
-        return await self._change(process, instance_id, step, resolved)
+        return await self._change(process, instance_id, step, actor, resolved)
 
     async def _change(
         self,
         process: str,
         instance_id: str,
         step: str | None,
+        actor: str,
         events: Callable[[Instance, CompensationFailed, datetime], list[Struct]],
     ) -> list[str]:
         streams = InstanceStreams(self._store, self._codec, self.process(process))
@@ -146,7 +150,8 @@ class InstanceOperations:
                 raise NotStuck(f"{process} {instance_id} is {instance.status}; {stuck} waits for an operator")
             at = self._clock()
             try:
-                await streams.append(instance, [new for one in failures for new in events(instance, one, at)])
+                new = [event for one in failures for event in events(instance, one, at)]
+                await streams.append(instance, new, actor=actor)
             except WrongExpectedRevision:
                 continue
             return [one.step for one in failures]

@@ -72,9 +72,16 @@ class InstanceStreams:
         return instance
 
     async def append(
-        self, instance: Instance, events: Sequence[Struct], *, correlation_id: str = "", causation_id: str = ""
+        self,
+        instance: Instance,
+        events: Sequence[Struct],
+        *,
+        correlation_id: str = "",
+        causation_id: str = "",
+        actor: str = ACTOR,
     ) -> None:
-        """Appends the events after the instance's last one, all or none, and applies them to it.
+        """Appends the events after the instance's last one, all or none, and applies them to it. `actor` is who brought
+        them about: the process itself, or an operator.
 
         Raises WrongExpectedRevision when another process has appended since: the instance is out of date then.
         """
@@ -83,7 +90,7 @@ class InstanceStreams:
         metadata = EventMetadata(
             correlation_id=correlation or None,
             causation_id=causation_id or None,
-            actor=ACTOR,
+            actor=actor,
             traceparent=trace.traceparent,
             tracestate=trace.tracestate,
         )

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from litestar import delete, get, post, put
 from msgspec import Meta, Struct
 
+from domain.model.access import Access
 from infrastructure.checkpoints import Missing
 from infrastructure.clock import now_millis
 from infrastructure.event_store import EventStoreUnavailable
@@ -22,6 +23,8 @@ from subscriptions.http.problems import as_problems
 from subscriptions.ports import DocumentStore
 
 _TAGS = ["views"]
+_READ = Access("views:read", shared=True)
+_OPERATE = Access("views:operate", shared=True)
 _UNKNOWN = {404: "There is no such view"}
 _AWAY = {503: "A store can't be reached, or the projector is starting"}
 _CHANGE = _UNKNOWN | _AWAY | {409: "Not possible now: the detail says why"}
@@ -70,11 +73,16 @@ def view_routes(
             raise _no_such_view(name, sorted(workload.names))
         return found[0]
 
-    @get(["/status", "/views"], summary="Every view: how far, how far behind, who projects it", tags=_TAGS)
+    @get(
+        ["/status", "/views"],
+        summary="Every view: how far, how far behind, who projects it",
+        tags=_TAGS,
+        **documented({}, access=_READ),
+    )
     async def status() -> Status:
         return await reader.read()
 
-    @get("/views/{name:str}", summary="One view", tags=_TAGS, **documented(_UNKNOWN | _AWAY))
+    @get("/views/{name:str}", summary="One view", tags=_TAGS, **documented(_UNKNOWN | _AWAY, access=_READ))
     async def view(name: str) -> ViewStatus:
         return await one(name)
 
@@ -83,7 +91,7 @@ def view_routes(
         summary="Build a view anew beside the live build",
         tags=_TAGS,
         status_code=202,
-        **documented(_CHANGE),
+        **documented(_CHANGE, access=_OPERATE),
     )
     async def rebuild(name: str) -> ViewStatus:
         version, lost = workload.newest_version(name), await lost_builds(name)
@@ -100,7 +108,7 @@ def view_routes(
         summary="Cancel what is under way",
         tags=_TAGS,
         status_code=200,
-        **documented(_CHANGE),
+        **documented(_CHANGE, access=_OPERATE),
     )
     async def cancel(name: str) -> ViewStatus:
         return await change(name, lambda record: transitions.cancelled(record, now_millis(), grace))
@@ -110,7 +118,7 @@ def view_routes(
         summary="Go back to the previous build",
         tags=_TAGS,
         status_code=202,
-        **documented(_CHANGE),
+        **documented(_CHANGE, access=_OPERATE),
     )
     async def switch_back(name: str) -> ViewStatus:
         lost = await lost_builds(name)
@@ -127,7 +135,7 @@ def view_routes(
         summary="Remove the previous build now",
         tags=_TAGS,
         status_code=200,
-        **documented(_CHANGE),
+        **documented(_CHANGE, access=_OPERATE),
     )
     async def drop_previous(name: str) -> ViewStatus:
         return await change(name, transitions.without_previous)
@@ -136,7 +144,7 @@ def view_routes(
         "/views/{name:str}/partitions",
         summary="Divide a view anew",
         tags=_TAGS,
-        **documented(_CHANGE | BODY, body=json_body(Partitioning)),
+        **documented(_CHANGE | BODY, body=json_body(Partitioning), access=_OPERATE),
     )
     async def partition(name: str, data: Partitioning) -> ViewStatus:
         with as_problems():

@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar.types import Scope
 
+from domain.model.access import Access
 from query_api.http.kinds import described, hint, parser
 from query_api.http.parameters import RouteParameter
 from query_api.http.problems import malformed
@@ -48,6 +49,12 @@ def compile_parameters(
         return values
 
     return read
+
+
+def owner_parameter(access: Access | None, filters: Iterable[Parameter]) -> str:
+    """What the filter by the owner is called, if there is one."""
+    owner = "" if access is None else access.owner
+    return next((one.name for one in filters if one.filtered_field == owner), owner)
 
 
 def missing(parameter: Parameter) -> Exception:

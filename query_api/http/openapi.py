@@ -52,7 +52,7 @@ def operation(route: Route) -> dict[str, Any]:
         _IF_NONE_MATCH,
     ]
     headers = dict.fromkeys(answered, _VALIDATORS)
-    return documented(refusals, responses=answered, headers=headers, parameters=parameters)
+    return documented(refusals, responses=answered, headers=headers, parameters=parameters, access=route.access)
 
 
 def _described(parameter: RouteParameter, place: Any) -> Parameter:

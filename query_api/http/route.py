@@ -7,6 +7,7 @@ from typing import Any
 from litestar.types import Scope
 from msgspec import Struct
 
+from domain.model.access import Access
 from query_api.http.parameters import RouteParameter
 from query_api.http.responses import Response
 
@@ -18,7 +19,7 @@ class Route(Struct, frozen=True):
     """One GET route. `path` has its parameters in braces; `answer` is the type of its body, for OpenAPI.
 
     `parameters` are all that the query string may hold, `in_path` those of the path. `refusals` are the statuses, and
-    what they mean, beyond those that every route has.
+    what they mean, beyond those that every route has. `access` is the rule; without one no service serves it.
     """
 
     path: str
@@ -30,3 +31,4 @@ class Route(Struct, frozen=True):
     parameters: tuple[RouteParameter, ...] = ()
     in_path: tuple[RouteParameter, ...] = ()
     refusals: Mapping[int, str] = MappingProxyType({})
+    access: Access | None = None

@@ -9,6 +9,7 @@ from litestar.types import Scope
 from infrastructure.read_store import Comparison, Page, Scalar
 from query_api.following.live_build import LiveBuild
 from query_api.http.declared import compile_parameters, in_path, in_query_string
+from query_api.http.ownership import filtered
 from query_api.http.parameters import AT_LEAST, at_least
 from query_api.http.problems import malformed, not_found
 from query_api.http.responses import Response, weak
@@ -23,10 +24,11 @@ from read_models.model.view import View
 def custom_route(read_side: ReadSide, view: View, query: CustomQuery) -> Route:
     """What the query's function answers; its ETag is made of the content."""
     read_parameters = compile_parameters(query.path, query.parameters, lambda one: one.name)
-    names = path_parameters(query.path)
+    names, access = path_parameters(query.path), query.access
+    owner = "" if access is None else access.owner
 
     async def respond(scope: Scope, sent: Mapping[str, str]) -> Response:
-        parameters = read_parameters(scope, sent)
+        parameters = filtered(scope, access, read_parameters(scope, sent), owner)
         reads = BuildReads(view, await read_side.live(view, at_least(sent)))
         try:
             content = await query.respond(reads, parameters)
@@ -45,6 +47,7 @@ def custom_route(read_side: ReadSide, view: View, query: CustomQuery) -> Route:
         description=query.description,
         parameters=(*in_query_string(query.path, query.parameters), AT_LEAST),
         in_path=in_path(query.path, query.parameters),
+        access=access,
     )
 
 

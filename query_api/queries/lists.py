@@ -7,7 +7,8 @@ from litestar.types import Scope
 
 from infrastructure.read_store import Comparison, Page
 from query_api.following.checkpoints import Reached
-from query_api.http.declared import compile_parameters, in_path, in_query_string
+from query_api.http.declared import compile_parameters, in_path, in_query_string, owner_parameter
+from query_api.http.ownership import filtered
 from query_api.http.parameters import AT_LEAST, at_least
 from query_api.http.public_schema import PublicSchema
 from query_api.http.responses import Response, weak
@@ -21,10 +22,10 @@ from read_models.model.view import View
 def list_route(read_side: ReadSide, view: View, query: ListQuery, schema: PublicSchema) -> Route:
     """A page of the list, bound to its filters."""
     read_filters = compile_parameters(query.path, query.filters, lambda one: one.filtered_field)
-    show = schema.show
+    show, access, owner = schema.show, query.access, owner_parameter(query.access, query.filters)
 
     async def respond(scope: Scope, sent: Mapping[str, str]) -> Response:
-        where = read_filters(scope, sent)
+        where = filtered(scope, access, read_filters(scope, sent), owner)
         listed = f"{view.name} {query.sort} {query.direction} {sorted(where.items())!r}"
         page = read_page(sent, query, listed)
         reached = await read_side.live_with_position(view, at_least(sent))
@@ -45,6 +46,7 @@ def list_route(read_side: ReadSide, view: View, query: ListQuery, schema: Public
         description=query.description,
         parameters=(*in_query_string(query.path, query.filters), limit_parameter(query), CURSOR, AT_LEAST),
         in_path=in_path(query.path, query.filters),
+        access=access,
     )
 
 

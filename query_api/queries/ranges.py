@@ -7,8 +7,9 @@ from typing import Any
 from litestar.types import Scope
 
 from infrastructure.read_store import Comparison, Page
-from query_api.http.declared import compile_parameters, in_path, in_query_string, missing
+from query_api.http.declared import compile_parameters, in_path, in_query_string, missing, owner_parameter
 from query_api.http.kinds import described, parser
+from query_api.http.ownership import filtered
 from query_api.http.parameters import AT_LEAST, at_least
 from query_api.http.problems import malformed
 from query_api.http.public_schema import PublicSchema
@@ -24,9 +25,10 @@ def range_route(read_side: ReadSide, view: View, query: RangeQuery, schema: Publ
     """The documents of the range, from the lowest to the highest."""
     read_filters = compile_parameters(query.path, query.filters, lambda one: one.filtered_field)
     ends, show = _Ends(query), schema.show
+    access, owner = query.access, owner_parameter(query.access, query.filters)
 
     async def respond(scope: Scope, sent: Mapping[str, str]) -> Response:
-        where = read_filters(scope, sent)
+        where = filtered(scope, access, read_filters(scope, sent), owner)
         where[query.field] = ends.read(sent)
         live = await read_side.live(view, at_least(sent))
         if live is None:
@@ -50,6 +52,7 @@ def range_route(read_side: ReadSide, view: View, query: RangeQuery, schema: Publ
             AT_LEAST,
         ),
         in_path=in_path(query.path, query.filters),
+        access=access,
     )
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from domain.model.aggregate import Aggregate
 from infrastructure.aggregate_streams import HistoryTruncated
 from infrastructure.event_store import StoredEvent
+from infrastructure.http.problems import Problem
 from query_api.http.parameters import MAX_POSITION, RouteParameter, whole_number
 from query_api.http.problems import malformed, not_found
 from query_api.http.times import epoch_millis
@@ -53,25 +54,36 @@ class EventsAsOf(Struct, frozen=True):
         return self.events
 
 
+def nothing_then(aggregate: Aggregate, aggregate_id: str, moment: str) -> Problem:
+    """404: there was no such aggregate at that moment, or not yet that version of it."""
+    if _VERSION.fullmatch(moment):
+        return not_found(f"version {_version(moment)} of {aggregate.category} {aggregate_id}")
+    return not_found(f"{aggregate.category} {aggregate_id} at {moment}")
+
+
 async def events_as_of(read_side: ReadSide, aggregate: Aggregate, aggregate_id: str, moment: str) -> EventsAsOf:
     """What is left of the stream up to a moment. Raises Problem when there was nothing yet, or nothing is left."""
     stream = aggregate.stream(aggregate_id)
     if _VERSION.fullmatch(moment):
-        version = whole_number(moment, "as_of", 0, MAX_POSITION - 1)
+        version = _version(moment)
         # If its beginning is gone, these are more than needed.
         events = await stream_events(read_side, stream, limit=version + 1)
         if not events or events[-1].revision < version:
-            raise not_found(f"version {version} of {aggregate.category} {aggregate_id}")
+            raise nothing_then(aggregate, aggregate_id, moment)
         until = [event for event in events if event.revision <= version]
     else:
         recorded_until = _time(moment)
         events = await stream_events(read_side, stream)
         until = _until(events, recorded_until)
         if not until and (not events or events[0].revision == 0):
-            raise not_found(f"{aggregate.category} {aggregate_id} at {moment}")
+            raise nothing_then(aggregate, aggregate_id, moment)
         # Without any, nothing tells which version it had then.
         version = until[-1].revision if until else -1
     return EventsAsOf(stream, until, events[0], version, is_whole(read_side.codec, aggregate, events[0]))
+
+
+def _version(moment: str) -> int:
+    return whole_number(moment, "as_of", 0, MAX_POSITION - 1)
 
 
 def _time(moment: str) -> int:

@@ -12,22 +12,27 @@ from domain.model.aggregate import Aggregate
 from domain.model.event_types import UndecodableEvent, UnknownEventType
 from infrastructure.event_codec import EventCodec, EventMetadata, decode_metadata
 from infrastructure.event_store import StoredEvent
+from infrastructure.http.problems import Problem
 from query_api.http.kinds import described, parser
 from query_api.http.openapi import STREAM_REFUSALS
+from query_api.http.ownership import concealing, is_visible, own_alone
 from query_api.http.parameters import MAX_POSITION, RouteParameter, whole_number
 from query_api.http.problems import not_found
 from query_api.http.responses import Response, weak
 from query_api.http.route import Route
 from query_api.http.times import rfc3339
 from query_api.read_side import ReadSide
+from query_api.streams.as_of import EventsAsOf
 from query_api.streams.naming import aggregate_path, id_parameter, operation_of, with_article
-from query_api.streams.stream import events_and_first, is_whole
+from query_api.streams.state import folded
+from query_api.streams.stream import events_and_first, is_whole, stream_events
 
 MAX_EVENTS = 1000
 
 
 class HistoryEntry(Struct, omit_defaults=True):
-    """One event. `schema_version` is the one it was stored in; `data` is in the newest shape.
+    """One event. `schema_version` is the one it was stored in; `data` is in the newest shape. `actor` is for whom the
+    command was sent, `sent_by` who sent it where that is somebody else.
 
     An event that can't be decoded has no `data` but `error`, and what is stored: `stored_data` where that is JSON,
     else `stored_base64`.
@@ -40,6 +45,7 @@ class HistoryEntry(Struct, omit_defaults=True):
     event_id: str
     schema_version: int | UnsetType = UNSET
     actor: str | UnsetType = UNSET
+    sent_by: str | UnsetType = UNSET
     command_id: str | UnsetType = UNSET
     correlation_id: str | UnsetType = UNSET
     causation_id: str | UnsetType = UNSET
@@ -75,18 +81,22 @@ _LIMIT = RouteParameter(
 
 def history_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
     """The events of one instance, from a revision on."""
-    name, parse, category = aggregate.id_field, parser(id_parameter(aggregate)), aggregate.category
+    name, parse, access = aggregate.id_field, parser(id_parameter(aggregate)), aggregate.access_to_history
 
     async def respond(scope: Scope, query: Mapping[str, str]) -> Response:
         aggregate_id = parse(scope["path_params"][name])
         first = whole_number(query.get("from", "0"), "from", 0, MAX_POSITION - 1)
         limit = whole_number(query.get("limit", str(MAX_EVENTS)), "limit", 1, MAX_EVENTS)
-        stream = aggregate.stream(aggregate_id)
-        events, oldest = await events_and_first(read_side, stream, first, limit + 1)
+        stream, absent = aggregate.stream(aggregate_id), _absent(aggregate, aggregate_id, first)
+        if own_alone(scope, access) is None:
+            events, oldest = await events_and_first(read_side, stream, first, limit + 1)
+        else:
+            with concealing(scope, access, absent):
+                whole = await _own_events(read_side, aggregate, aggregate_id, scope)
+            events = [event for event in whole if event.revision >= first][: limit + 1]
+            oldest = whole[0] if whole else None
         if not events:
-            raise not_found(
-                f"{category} {aggregate_id}" if first == 0 else f"event {first} of {category} {aggregate_id}"
-            )
+            raise absent
         history = History(stream, [_entry(read_side.codec, event) for event in events[:limit]])
         if len(events) > limit:
             history.next = events[limit].revision
@@ -108,7 +118,30 @@ def history_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
         refusals=STREAM_REFUSALS,
         parameters=(_FROM, _LIMIT),
         in_path=(described(id_parameter(aggregate)),),
+        access=access,
     )
+
+
+def _absent(aggregate: Aggregate, aggregate_id: str, first: int) -> Problem:
+    named = f"{aggregate.category} {aggregate_id}"
+    return not_found(named if first == 0 else f"event {first} of {named}")
+
+
+async def _own_events(read_side: ReadSide, aggregate: Aggregate, aggregate_id: str, scope: Scope) -> list[StoredEvent]:
+    """All events of the stream, if they say that it is the caller's own; else none. From one read, so that they are
+    those of the very aggregate whose owner was looked at."""
+    events = await stream_events(read_side, aggregate.stream(aggregate_id))
+    if not events:
+        return []
+    found = EventsAsOf(
+        aggregate.stream(aggregate_id),
+        events,
+        events[0],
+        events[-1].revision,
+        is_whole(read_side.codec, aggregate, events[0]),
+    )
+    state, _, _ = await folded(read_side, aggregate, aggregate_id, found)
+    return events if is_visible(scope, aggregate.access_to_history, aggregate.owner_of(state)) else []
 
 
 def _entry(codec: EventCodec, stored: StoredEvent) -> HistoryEntry:
@@ -125,6 +158,7 @@ def _entry(codec: EventCodec, stored: StoredEvent) -> HistoryEntry:
 def _add_metadata(entry: HistoryEntry, metadata: EventMetadata) -> None:
     entry.schema_version = metadata.schema_version
     entry.actor = _set(metadata.actor)
+    entry.sent_by = _set(metadata.sent_by)
     entry.command_id = _set(metadata.command_id)
     entry.correlation_id = _set(metadata.correlation_id)
     entry.causation_id = _set(metadata.causation_id)

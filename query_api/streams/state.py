@@ -10,11 +10,12 @@ from infrastructure.aggregate_streams import snapshot_before
 from infrastructure.event_store import StoredEvent
 from query_api.http.kinds import described, parser
 from query_api.http.openapi import STREAM_REFUSALS
+from query_api.http.ownership import concealing, is_visible
 from query_api.http.problems import malformed, not_found
 from query_api.http.responses import Response, versioned
 from query_api.http.route import Route
 from query_api.read_side import ReadSide
-from query_api.streams.as_of import EventsAsOf, as_of_parameter, events_as_of
+from query_api.streams.as_of import EventsAsOf, as_of_parameter, events_as_of, nothing_then
 from query_api.streams.naming import aggregate_path, id_parameter, operation_of, with_article
 from query_api.streams.stream import decoded
 
@@ -23,14 +24,26 @@ async def state_as_of(
     read_side: ReadSide, aggregate: Aggregate, scope: Scope, aggregate_id: str, moment: str
 ) -> Response:
     """The state folded by `evolve`, with its version as the ETag; from a snapshot on where the beginning is gone."""
-    found = await events_as_of(read_side, aggregate, aggregate_id, moment)
+    access, absent = aggregate.access_to_history, nothing_then(aggregate, aggregate_id, moment)
+    with concealing(scope, access, absent):
+        found = await events_as_of(read_side, aggregate, aggregate_id, moment)
+        state, version, position = await folded(read_side, aggregate, aggregate_id, found)
+        if state is None:
+            raise not_found(f"{aggregate.category} {aggregate_id} at {moment}")
+    if not is_visible(scope, access, aggregate.owner_of(state)):
+        raise absent
+    return versioned(scope, state, version, position)
+
+
+async def folded(
+    read_side: ReadSide, aggregate: Aggregate, aggregate_id: str, found: EventsAsOf
+) -> tuple[Any, int, int]:
+    """The state that the events lead to, with its version and position. Raises Problem (410, 500) when they don't."""
     state, version, position, events = await _base(read_side, aggregate, aggregate_id, found)
     for recorded in decoded(read_side.codec, events):
         state = aggregate.evolve(state, recorded.event)
         version, position = recorded.revision, recorded.position
-    if state is None:
-        raise not_found(f"{aggregate.category} {aggregate_id} at {moment}")
-    return versioned(scope, state, version, position)
+    return state, version, position
 
 
 async def _base(
@@ -67,4 +80,5 @@ def state_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
         parameters=(as_of_parameter(aggregate, required=True),),
         refusals=STREAM_REFUSALS,
         in_path=(described(id_parameter(aggregate)),),
+        access=aggregate.access_to_history,
     )

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from domain.model.process_events import (
     CommandAnswered,
     CommandIssued,
@@ -181,6 +182,7 @@ FULFILMENTS = View(
         KeyQuery(
             path="/fulfilments/{order_id}",
             operation="GetFulfilment",
+            access=Access("fulfilments:read"),
             summary="The fulfilment of one order: every step and its times",
             key=Parameter("order_id", Identifier()),
             noun="fulfilment",
@@ -188,6 +190,7 @@ FULFILMENTS = View(
         ListQuery(
             path="/fulfilments",
             operation="ListFulfilments",
+            access=Access("fulfilments:read"),
             summary="Fulfilments, newest first",
             description="`status=stuck` gives those that somebody must see to.",
             filters=(

@@ -4,6 +4,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.inventory.events import StockReleased, StockReserved, StockShippedOut
+from domain.model.access import Access
 from domain.model.recorded_event import RecordedEvent
 from read_models.model.parameter import Identifier, OneOf, Parameter
 from read_models.model.query import KeyQuery, ListQuery
@@ -79,6 +80,7 @@ RESERVATIONS = View(
         KeyQuery(
             path="/reservations/{order_id}",
             operation="GetReservations",
+            access=Access("reservations:read"),
             summary="What is, or was, promised to an order",
             key=Parameter("order_id", Identifier()),
             noun="reservation for order",
@@ -86,6 +88,7 @@ RESERVATIONS = View(
         ListQuery(
             path="/reservations",
             operation="ListReservations",
+            access=Access("reservations:read"),
             summary="The orders that something is, or was, promised to, newest first",
             filters=(Parameter("status", OneOf((OPEN, CLOSED)), "open: something is still reserved"),),
             sort="first_position",

@@ -14,6 +14,7 @@ from domain.inventory.events import (
     StockReserved,
     StockShippedOut,
 )
+from domain.model.access import Access
 from domain.model.recorded_event import RecordedEvent
 from read_models.model.parameter import Identifier, Parameter, WholeNumber
 from read_models.model.query import CustomQuery, InvalidParameters, KeyQuery, ListQuery
@@ -113,6 +114,7 @@ STOCK_LEVELS = View(
         KeyQuery(
             path="/stock/{stock_id}",
             operation="GetStock",
+            access=Access("stock:read", shared=True),
             summary="How much there is of an article, and what of it is promised to orders",
             description="The `ETag` is the one that commands take in `If-Match`.",
             key=Parameter("stock_id", Identifier()),
@@ -123,12 +125,14 @@ STOCK_LEVELS = View(
         ListQuery(
             path="/stock",
             operation="ListStock",
+            access=Access("stock:read", shared=True),
             summary="The articles, those first received last first",
             sort="opened_position",
         ),
         CustomQuery(
             path="/low-stock",
             operation="ListLowStock",
+            access=Access("stock:read"),
             summary="The articles with the least available, or with so much of it as a range says, lowest first",
             description=f"At most {MOST_LISTED} of them; `more` says whether there are others.",
             respond=low_stock,

@@ -2,7 +2,9 @@
 
 What every query has: `path` is that of the GET route, with its path parameters in braces (`/orders/{order_id}`);
 `operation` names it in the OpenAPI document and must be unique; `summary` and `description` are for readers of that
-document. Every query takes `at_least` besides the parameters that it declares.
+document. Every query takes `at_least` besides the parameters that it declares. `access` says who may ask, and whose the
+documents are: its owner is a field of the document, for a custom query one of its parameters. No service serves a query
+without.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,6 +12,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from domain.model.access import Access
 from read_models.model.parameter import Parameter
 from read_models.model.reads import Reads
 
@@ -31,6 +34,7 @@ class KeyQuery(Struct, frozen=True, kw_only=True):
     description: str = ""
     version_field: str = ""
     aggregate: str = ""
+    access: Access | None = None
 
 
 class ListQuery(Struct, frozen=True, kw_only=True):
@@ -50,6 +54,7 @@ class ListQuery(Struct, frozen=True, kw_only=True):
     direction: Literal["ascending", "descending"] = "descending"
     limit: int = 50
     greatest_limit: int = 200
+    access: Access | None = None
 
 
 class RangeQuery(Struct, frozen=True, kw_only=True):
@@ -69,6 +74,7 @@ class RangeQuery(Struct, frozen=True, kw_only=True):
     greatest_rows: int
     filters: tuple[Parameter, ...] = ()
     description: str = ""
+    access: Access | None = None
 
 
 Respond = Callable[[Reads, Mapping[str, Any]], Awaitable[Any]]
@@ -93,6 +99,7 @@ class CustomQuery(Struct, frozen=True, kw_only=True):
     parameters: tuple[Parameter, ...] = ()
     description: str = ""
     noun: str = "answer"
+    access: Access | None = None
 
 
 Query = KeyQuery | ListQuery | RangeQuery | CustomQuery

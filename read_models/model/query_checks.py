@@ -61,6 +61,9 @@ def check_queries(view: View) -> None:
 
 def _check(view: View, query: Query) -> None:
     _check_path(query)
+    owner = "" if query.access is None else query.access.owner
+    if owner and not isinstance(query, CustomQuery):
+        _check_owner(view, owner)
     match query:
         case KeyQuery():
             _check_key_query(view, query)
@@ -70,7 +73,7 @@ def _check(view: View, query: Query) -> None:
             _require(
                 1 <= query.limit <= query.greatest_limit <= MOST_ROWS, f"1 <= limit <= greatest_limit <= {MOST_ROWS}"
             )
-            _check_indexes(view, query.path, query.filters, query.sort)
+            _check_indexes(view, query.path, query.filters, query.sort, owner)
         case RangeQuery():
             _check_filters(view, query.filters, query.field)
             _check_integer(view, query.field, "the range is of")
@@ -80,9 +83,10 @@ def _check(view: View, query: Query) -> None:
             )
             _require(query.greatest_span >= 1, "greatest_span is at least 1")
             _require(1 <= query.greatest_rows <= MOST_ROWS, f"greatest_rows is 1 to {MOST_ROWS}")
-            _check_indexes(view, query.path, query.filters, query.field)
+            _check_indexes(view, query.path, query.filters, query.field, owner)
         case CustomQuery():
-            pass
+            named = {parameter.name for parameter in query.parameters if isinstance(parameter.kind, Identifier)}
+            _require(not owner or owner in named, f"the owner is {owner}, which is no identifier among its parameters")
 
 
 def _check_path(query: Query) -> None:
@@ -129,11 +133,19 @@ def _check_integer(view: View, name: str, what: str) -> None:
     _require(field.type is int and field.required, f"{what} {name}, which is no int that every document has")
 
 
-def _check_indexes(view: View, path: str, filters: Iterable[Parameter], then: str) -> None:
-    """Each filter that may be given needs an index that begins with it, after those that are always given."""
+def _check_owner(view: View, name: str) -> None:
+    field = _fields(view).get(name)
+    owned = field is not None and field.type is str and field.required
+    _require(owned, f"the owner is {name}, which is no text that every {view.document.__name__} has")
+
+
+def _check_indexes(view: View, path: str, filters: Iterable[Parameter], then: str, owner: str) -> None:
+    """Each filter that may be given needs an index that begins with it, after those that are always given. The owner is
+    given wherever somebody sees what is their own alone."""
     in_path = path_parameters(path)
     always = {one.filtered_field for one in filters if one.required or one.name in in_path}
-    for wanted in [always, *({*always, one.filtered_field} for one in filters)]:
+    owned = [{*always, owner}] if owner else []
+    for wanted in [always, *owned, *({*always, one.filtered_field} for one in filters)]:
         needed = wanted if wanted == always else wanted - always
         _require(
             any(_serves(index, wanted, needed, then) for index in view.indexes),

@@ -3,6 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from domain.model.recorded_event import RecordedEvent
 from domain.notifications.events import NotificationEvent, NotificationFailed, NotificationRequested, NotificationSent
 from domain.notifications.notifications import Status
@@ -120,6 +121,7 @@ NOTIFICATIONS = View(
         KeyQuery(
             path="/notifications/{notification_id}",
             operation="GetNotifications",
+            access=Access("notifications:read", owner="customer_id"),
             summary="What an order's customer was told, and what could not be sent",
             description="The notifications of an order have the order's id. The `ETag` is the one for `If-Match`.",
             key=Parameter("notification_id", Identifier()),
@@ -130,6 +132,7 @@ NOTIFICATIONS = View(
         ListQuery(
             path="/notifications",
             operation="ListNotifications",
+            access=Access("notifications:read", owner="customer_id"),
             summary="The orders with notifications, newest first",
             filters=(
                 Parameter(

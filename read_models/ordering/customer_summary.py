@@ -3,6 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from domain.model.recorded_event import RecordedEvent
 from domain.ordering.events import OrderCancelled, OrderCreated
 from read_models.model.amounts import added
@@ -71,6 +72,7 @@ CUSTOMER_SUMMARY = View(
         KeyQuery(
             path="/customers/{customer_id}",
             operation="GetCustomer",
+            access=Access("customers:read", owner="customer_id"),
             summary="A customer's orders and spend in figures",
             key=Parameter("customer_id", Identifier()),
             noun="customer",

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from domain.model.recorded_event import RecordedEvent
 from domain.ordering.events import OrderCancelled, OrderCreated
 from read_models.model.amounts import added
@@ -61,6 +62,7 @@ DAILY_SALES = View(
         RangeQuery(
             path="/daily-sales",
             operation="ListDailySales",
+            access=Access("daily-sales:read"),
             summary="Orders, cancellations and revenue by business day",
             description=f"Days without orders are left out; at most {MAX_DAYS} days per request.",
             field="day",

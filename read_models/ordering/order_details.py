@@ -3,6 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from domain.model.recorded_event import RecordedEvent
 from domain.ordering.events import (
     OrderCancelled,
@@ -126,6 +127,7 @@ ORDER_DETAILS = View(
         KeyQuery(
             path="/orders/{order_id}",
             operation="GetOrder",
+            access=Access("orders:read", owner="customer_id"),
             summary="One order with its lines and the time of every step",
             description="The `ETag` is the one that commands take in `If-Match`.",
             key=Parameter("order_id", Identifier()),

@@ -3,6 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from domain.model.recorded_event import RecordedEvent
 from domain.ordering.events import (
     OrderCancelled,
@@ -88,6 +89,7 @@ ORDER_LIST = View(
         ListQuery(
             path="/orders",
             operation="ListOrders",
+            access=Access("orders:read", owner="customer_id"),
             summary="Orders, newest first",
             filters=(_STATUS, Parameter("customer_id", Identifier(), "Only orders of this customer")),
             sort="placed_position",
@@ -95,6 +97,7 @@ ORDER_LIST = View(
         ListQuery(
             path="/customers/{customer_id}/orders",
             operation="ListCustomerOrders",
+            access=Access("orders:read", owner="customer_id"),
             summary="A customer's orders, newest first",
             filters=(Parameter("customer_id", Identifier()), _STATUS),
             sort="placed_position",

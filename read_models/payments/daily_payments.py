@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from domain.model.currencies import CURRENCIES
 from domain.model.recorded_event import RecordedEvent
 from domain.payments.events import PaymentCharged, PaymentDeclined, PaymentRefunded
@@ -75,6 +76,7 @@ DAILY_PAYMENTS = View(
         RangeQuery(
             path="/daily-payments",
             operation="ListDailyPayments",
+            access=Access("daily-payments:read"),
             summary="What was charged, given back and declined, by day and currency",
             description=(
                 f"Days without payments are left out; at most {MAX_DAYS} days and {MAX_ROWS} rows per request. "

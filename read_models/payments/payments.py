@@ -3,6 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from domain.model.recorded_event import RecordedEvent
 from domain.payments.events import (
     ChargeRequested,
@@ -128,6 +129,7 @@ PAYMENTS = View(
         KeyQuery(
             path="/payments/{payment_id}",
             operation="GetPayment",
+            access=Access("payments:read", owner="customer_id"),
             summary="The payment of an order, with the time of every step",
             description="A payment has the id of its order. The `ETag` is the one that commands take in `If-Match`.",
             key=Parameter("payment_id", Identifier()),
@@ -138,6 +140,7 @@ PAYMENTS = View(
         ListQuery(
             path="/payments",
             operation="ListPayments",
+            access=Access("payments:read", owner="customer_id"),
             summary="Payments, newest first",
             filters=(
                 Parameter("status", OneOf(tuple(status.value for status in Status)), "Only payments with this status"),

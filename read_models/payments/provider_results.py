@@ -3,6 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from domain.model.recorded_event import RecordedEvent
 from domain.payments.provider_results.events import (
     ProviderResultEvent,
@@ -93,6 +94,7 @@ PROVIDER_RESULTS_TOLD = View(
         ListQuery(
             path="/provider-results",
             operation="ListProviderResults",
+            access=Access("provider-results:read"),
             summary="What the payment provider told, newest first",
             filters=(
                 Parameter("status", OneOf(tuple(status.value for status in Status)), "Only what stands so"),

@@ -6,6 +6,7 @@ from typing import Any
 from litestar import get, post
 from msgspec import Struct
 
+from domain.model.access import Access
 from infrastructure.checkpoints import Target
 from infrastructure.http.openapi import BODY, documented, json_body
 from infrastructure.http.problems import Problem
@@ -17,6 +18,8 @@ from subscriptions.operating.resetting import Beginning, Resetting
 from subscriptions.operating.status import StatusReader, StatusSnapshot
 
 _TAGS = ["consumers"]
+_READ = Access("consumers:read", shared=True)
+_OPERATE = Access("consumers:operate", shared=True)
 _UNKNOWN = {404: "There is no such consumer"}
 _AWAY = {503: "A store can't be reached"}
 
@@ -43,7 +46,12 @@ def consumer_routes(
             [consumer_status(snapshot, target) for target in targets],
         )
 
-    @get(list(paths), summary="Every consumer: how far, how far behind, who runs it", tags=_TAGS)
+    @get(
+        list(paths),
+        summary="Every consumer: how far, how far behind, who runs it",
+        tags=_TAGS,
+        **documented({}, access=_READ),
+    )
     async def consumers() -> Consumers:
         return await statuses()
 
@@ -51,7 +59,7 @@ def consumer_routes(
         "/consumers/{name:str}",
         summary="One consumer",
         tags=_TAGS,
-        **documented(_UNKNOWN),
+        **documented(_UNKNOWN, access=_READ),
     )
     async def consumer(name: str) -> ConsumerStatus:
         return await one(name)
@@ -61,7 +69,7 @@ def consumer_routes(
         summary="Let a consumer begin anew",
         tags=_TAGS,
         status_code=202,
-        **documented(BODY | _UNKNOWN | _AWAY, body=json_body(Reset, required=True)),
+        **documented(BODY | _UNKNOWN | _AWAY, body=json_body(Reset, required=True), access=_OPERATE),
     )
     async def reset(name: str, data: Reset) -> ConsumerStatus:
         with as_problems():

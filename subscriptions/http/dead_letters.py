@@ -6,6 +6,7 @@ from litestar import get, post
 from litestar.params import Parameter
 from msgspec import Meta, Struct
 
+from domain.model.access import Access
 from infrastructure.http.openapi import BODY, MALFORMED, MAX_POSITION, documented, json_body, whole_number
 from subscriptions.http.problems import as_problems
 from subscriptions.http.responses import DeadLetter, DeadLetters, DeadLetterSummary, RetryOutcome
@@ -13,6 +14,8 @@ from subscriptions.operating.dead_letters import DeadLetterOperations
 from subscriptions.parking.parked_events import ParkedEvent
 
 _TAGS = ["dead letters"]
+_READ = Access("dead-letters:read", shared=True)
+_OPERATE = Access("dead-letters:operate", shared=True)
 _UNKNOWN = {404: "There is no such consumer, or no such dead letter"}
 _AWAY = {503: "A store can't be reached, or not every process has answered"}
 
@@ -42,6 +45,7 @@ def dead_letter_routes(operations: DeadLetterOperations) -> list[Any]:
         **documented(
             MALFORMED | _UNKNOWN | _AWAY,
             parameters=[whole_number("after", "query", "only those after this position", -1, MAX_POSITION)],
+            access=_READ,
         ),
     )
     async def dead_letters(
@@ -61,6 +65,7 @@ def dead_letter_routes(operations: DeadLetterOperations) -> list[Any]:
         **documented(
             MALFORMED | _UNKNOWN | _AWAY,
             parameters=[whole_number("position", "path", "the event's commit position", 0, MAX_POSITION)],
+            access=_READ,
         ),
     )
     async def dead_letter(consumer: str, position: Annotated[int, Parameter(ge=0, le=MAX_POSITION)]) -> DeadLetter:
@@ -73,7 +78,7 @@ def dead_letter_routes(operations: DeadLetterOperations) -> list[Any]:
         summary="Replay dead letters in order",
         tags=_TAGS,
         status_code=200,
-        **documented(BODY | _UNKNOWN | _AWAY, body=json_body(RetryRequest)),
+        **documented(BODY | _UNKNOWN | _AWAY, body=json_body(RetryRequest), access=_OPERATE),
     )
     async def retry(data: RetryRequest) -> RetryOutcome:
         with as_problems():
@@ -85,7 +90,7 @@ def dead_letter_routes(operations: DeadLetterOperations) -> list[Any]:
         summary="Leave an event out of a consumer for good",
         tags=_TAGS,
         status_code=200,
-        **documented(BODY | _UNKNOWN | _AWAY, body=json_body(DiscardRequest)),
+        **documented(BODY | _UNKNOWN | _AWAY, body=json_body(DiscardRequest), access=_OPERATE),
     )
     async def discard(data: DiscardRequest) -> RetryOutcome:
         with as_problems():

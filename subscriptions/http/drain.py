@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from litestar import post
 from litestar.params import Parameter
 
+from domain.model.access import Access
 from infrastructure.http.openapi import MALFORMED, documented
 from infrastructure.http.problems import Problem
 from subscriptions.http.problems import as_problems
@@ -21,7 +22,8 @@ def drain_route(draining: Draining) -> Any:
         tags=["consumers"],
         status_code=200,
         **documented(
-            MALFORMED | {404: "There is no such consumer", 503: "A store is away, or not all is handled in time"}
+            MALFORMED | {404: "There is no such consumer", 503: "A store is away, or not all is handled in time"},
+            access=Access("consumers:read", shared=True),
         ),
     )
     async def drain(

@@ -9,6 +9,7 @@ import pytest
 
 from domain.model.process_events import CommandIssued, CompensationFailed, ProcessEnded, TimerFired
 from infrastructure.clock import utc_now
+from infrastructure.event_codec import decode_metadata
 from infrastructure.evidence.chain import link_of
 from process_manager.instances.operating import NoSuchInstance, NotStuck
 from subscriptions.coordination.plain_workload import ConsumerRecords
@@ -168,7 +169,7 @@ async def test_a_compensation_without_an_answer_is_given_up_and_resolved_by_hand
         await until(lambda: not world.instance("p1").stuck)
         await until(lambda: world.instance("p1").stuck)
         assert set(world.keys) == before
-        assert await world.operations.resolve("porch_light", "p1", "unscrewed") == ["off"]
+        assert await world.operations.resolve("porch_light", "p1", "unscrewed", actor="olaf") == ["off"]
         await until(ended(world, "p1"))
     story = await world.operations.story("porch_light", "p1")
     assert [(one.step, one.accepted, one.code) for one in story.commands] == [
@@ -176,6 +177,9 @@ async def test_a_compensation_without_an_answer_is_given_up_and_resolved_by_hand
         ("off", False, "no-answer"),
     ]
     assert "CompensationResolved" in [one.type for one in story.history]
+    actors = {one.type: decode_metadata(one).actor for one in await world.read_stream("porch_light-p1")}
+    assert actors["CompensationResolved"] == "olaf"
+    assert actors["CompensationRetried"] == "process-manager"
 
 
 def dead_letters(world: World, manager: Manager) -> DeadLetterOperations:

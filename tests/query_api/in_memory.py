@@ -8,6 +8,7 @@ import msgspec
 
 from infrastructure.application import Application
 from infrastructure.http.problems import Problem
+from infrastructure.security.identity import ANYBODY, Identity
 from infrastructure.settings import Settings
 from query_api.http.parameters import read_query
 from query_api.http.responses import refusal
@@ -34,10 +35,10 @@ async def memory_shelf(application: Application) -> Shelf:
     return shelf
 
 
-async def ask(route: Route, query: str = "", **in_path: str) -> tuple[int, Any]:
+async def ask(route: Route, query: str = "", identity: Identity = ANYBODY, **in_path: str) -> tuple[int, Any]:
     """The status and the body of an answer; `query` is the query string. What is no Problem is raised."""
     path_params = {name: unquote(value) for name, value in in_path.items()}
-    scope: Any = {"path_params": path_params, "headers": []}
+    scope: Any = {"path_params": path_params, "headers": [], "state": {"identity": identity}}
     allowed = [parameter.name for parameter in route.parameters]
     try:
         response = await route.respond(scope, read_query(query.encode("ascii"), allowed))

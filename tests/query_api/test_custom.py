@@ -7,6 +7,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from infrastructure.application import Application
 from infrastructure.settings import Settings
 from read_models.model.parameter import Date, Identifier, Parameter, WholeNumber
@@ -61,6 +62,7 @@ async def failing(reads: Reads, _parameters: Mapping[str, Any]) -> None:
 LIGHT = CustomQuery(
     path="/rooms/{room}/light",
     operation="GetLight",
+    access=Access("lamps:read", owner="room"),
     summary="How bright a room is",
     respond=light,
     answer=Light,
@@ -70,12 +72,20 @@ LIGHT = CustomQuery(
 GROWTH = CustomQuery(
     path="/parcel-growth",
     operation="GetGrowth",
+    access=Access("parcel-days:read"),
     summary="How parcels grow",
     respond=growth,
     answer=Growth,
     parameters=(Parameter("from", Date(), required=True), Parameter("to", Date(), required=True)),
 )
-FAILING = CustomQuery(path="/failing", operation="Fail", summary="Fails", respond=failing, answer=Growth)
+FAILING = CustomQuery(
+    path="/failing",
+    operation="Fail",
+    access=Access("parcel-days:read"),
+    summary="Fails",
+    respond=failing,
+    answer=Growth,
+)
 APPLICATION = Application(
     TINY.aggregates,
     (replace(LAMP_DETAILS, queries=(LIGHT,)), replace(PARCEL_DAYS, queries=(GROWTH, FAILING))),

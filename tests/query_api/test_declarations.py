@@ -7,6 +7,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from domain.model.aggregate import Aggregate
 from infrastructure.application import Application
 from read_models.model.parameter import Date, Identifier, Kind, Parameter, Text, Time, WholeNumber
@@ -54,6 +55,10 @@ CUSTOM: dict[str, Any] = {
 
 def application(view: View, *queries: Query) -> Application:
     return Application(aggregates=TINY.aggregates, views=(replace(view, queries=queries),))
+
+
+def owned(by: str) -> Access:
+    return Access("lamps:read", owner=by)
 
 
 def a_list(**changes: Any) -> ListQuery:
@@ -124,6 +129,11 @@ def filtered(name: str, kind: Kind, field: str = "") -> ListQuery:
         (PARCEL_DAYS, a_range(filters=(Parameter("sent", WholeNumber()),)), "no index on sent, day"),
         (LAMP_DETAILS, CustomQuery(**{**CUSTOM, "path": "/things/{room}"}), "path parameter room is not declared"),
         (LAMP_DETAILS, CustomQuery(**CUSTOM, parameters=(Parameter("as_of", Time()),)), "as_of has a meaning"),
+        (LAMP_DETAILS, KeyQuery(**KEY, access=owned("keeper")), "the owner is keeper, which is no text that every"),
+        (LAMP_DETAILS, KeyQuery(**KEY, access=owned("watts")), "the owner is watts, which is no text that every"),
+        (LAMP_DETAILS, a_list(access=owned("lamp_id")), "no index on lamp_id, installed_position"),
+        (PARCEL_DAYS, a_range(access=owned("day")), "the owner is day, which is no text"),
+        (LAMP_DETAILS, CustomQuery(**CUSTOM, access=owned("room")), "the owner is room, which is no identifier among"),
     ],
 )
 def test_it_is_refused_by_name(view: View, query: Query, said: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from infrastructure.application import Application
 from infrastructure.event_store import EventStore
 from infrastructure.settings import Settings
@@ -84,7 +85,12 @@ async def test_a_query_on_its_path_that_does_not_name_it_answers_as_of_with_the_
 ) -> None:
     """A view of many streams can't be folded as of a moment from one of them."""
     query = KeyQuery(
-        path="/lamps/{id}", operation="GetLamp", summary="", key=Parameter("id", Identifier()), noun="lamp"
+        path="/lamps/{id}",
+        operation="GetLamp",
+        access=Access("lamps:read", owner="room"),
+        summary="",
+        key=Parameter("id", Identifier()),
+        noun="lamp",
     )
     views = (replace(LAMP_DETAILS, queries=(query,)), PARCEL_DAYS)
     lamp = Stream(events, TINY_CODEC, "lamp-l-1")

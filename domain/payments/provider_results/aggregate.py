@@ -1,5 +1,6 @@
 """What the provider told, as the other layers see it: its commands, its events and their versions."""
 
+from domain.model.access import Access
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.event_types import EventType
 from domain.payments.provider_results.commands import (
@@ -23,11 +24,36 @@ PROVIDER_RESULTS = Aggregate(
     plural="provider-results",
     state=ProviderResults,
     commands=(
-        CommandType(KeepResult, "keep", summary="Keep what the payment provider told"),
-        CommandType(RecordMatch, "record-match", summary="Record that the payment says the same"),
-        CommandType(RecordMissingPayment, "record-missing-payment", summary="Record that there is no such payment yet"),
-        CommandType(RecordMismatch, "record-mismatch", summary="Record that the payment contradicts it"),
-        CommandType(OfferAgain, "offer-again", summary="Have what found no payment matched again"),
+        CommandType(
+            KeepResult,
+            "keep",
+            summary="Keep what the payment provider told",
+            access=Access("provider-results:keep"),
+        ),
+        CommandType(
+            RecordMatch,
+            "record-match",
+            summary="Record that the payment says the same",
+            access=Access("provider-results:record-match"),
+        ),
+        CommandType(
+            RecordMissingPayment,
+            "record-missing-payment",
+            summary="Record that there is no such payment yet",
+            access=Access("provider-results:record-missing-payment"),
+        ),
+        CommandType(
+            RecordMismatch,
+            "record-mismatch",
+            summary="Record that the payment contradicts it",
+            access=Access("provider-results:record-mismatch"),
+        ),
+        CommandType(
+            OfferAgain,
+            "offer-again",
+            summary="Have what found no payment matched again",
+            access=Access("provider-results:offer-again"),
+        ),
     ),
     events=(
         EventType("ProviderResultKept", 1, ProviderResultKept),
@@ -38,4 +64,5 @@ PROVIDER_RESULTS = Aggregate(
     ),
     decide=decide,
     evolve=evolve,
+    read_access=Access("provider-results:read"),
 )

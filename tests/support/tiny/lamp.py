@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.command_context import CommandContext
 from domain.model.errors import AlreadyExists, Fault, InvalidCommand, NoSuchAggregate, RuleViolation
@@ -117,9 +118,9 @@ LAMP = Aggregate(
     plural="lamps",
     state=Lamp,
     commands=(
-        CommandType(InstallLamp, "install", creates=True, summary="Install a lamp"),
-        CommandType(SwitchLampOn, "switch-on", summary="Switch a lamp on"),
-        CommandType(SwitchLampOff, "switch-off", summary="Switch a lamp off"),
+        CommandType(InstallLamp, "install", creates=True, summary="Install a lamp", access=Access("lamps:install")),
+        CommandType(SwitchLampOn, "switch-on", summary="Switch a lamp on", access=Access("lamps:switch-on")),
+        CommandType(SwitchLampOff, "switch-off", summary="Switch a lamp off", access=Access("lamps:switch-off")),
     ),
     events=(
         EventType("LampInstalled", 2, LampInstalled, {1: installed_1_to_2}),
@@ -129,4 +130,6 @@ LAMP = Aggregate(
     decide=decide,
     evolve=evolve,
     begins_with=frozenset({LampInstalled}),
+    owner="room",
+    read_access=Access("lamps:read"),
 )

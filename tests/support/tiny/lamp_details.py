@@ -3,6 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from domain.model.recorded_event import RecordedEvent
 from read_models.model.parameter import Identifier, OneOf, Parameter
 from read_models.model.query import KeyQuery, ListQuery
@@ -60,6 +61,7 @@ LAMP_DETAILS = View(
         KeyQuery(
             path="/lamps/{lamp_id}",
             operation="GetLamp",
+            access=Access("lamps:read", owner="room"),
             summary="One lamp",
             key=Parameter("lamp_id", Identifier()),
             noun="lamp",
@@ -69,6 +71,7 @@ LAMP_DETAILS = View(
         ListQuery(
             path="/lamps",
             operation="ListLamps",
+            access=Access("lamps:read", owner="room"),
             summary="Lamps, newest first",
             filters=(_STATUS, Parameter("room", Identifier(), "Only lamps in this room")),
             sort="installed_position",
@@ -76,6 +79,7 @@ LAMP_DETAILS = View(
         ListQuery(
             path="/rooms/{room}/lamps",
             operation="ListRoomLamps",
+            access=Access("lamps:read", owner="room"),
             summary="The lamps of a room, newest first",
             filters=(Parameter("room", Identifier()), _STATUS),
             sort="installed_position",

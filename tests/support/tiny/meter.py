@@ -5,6 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.command_context import CommandContext
 from domain.model.errors import AlreadyExists, NoSuchAggregate, RuleViolation
@@ -73,12 +74,13 @@ METER = Aggregate(
     plural="meters",
     state=Meter,
     commands=(
-        CommandType(InstallMeter, "install", creates=True, summary="Install a meter"),
-        CommandType(ReadMeter, "read", summary="Read a meter"),
+        CommandType(InstallMeter, "install", creates=True, summary="Install a meter", access=Access("meters:install")),
+        CommandType(ReadMeter, "read", summary="Read a meter", access=Access("meters:read")),
     ),
     events=(EventType("MeterInstalled", 1, MeterInstalled), EventType("MeterRead", 1, MeterRead)),
     decide=decide,
     evolve=evolve,
     begins_with=frozenset({MeterInstalled}),
     snapshot_every=4,
+    read_access=Access("meters:read"),
 )

@@ -5,6 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.command_context import CommandContext
 from domain.model.errors import AlreadyExists, Fault, InvalidCommand, NoSuchAggregate, RuleViolation
@@ -94,11 +95,13 @@ PARCEL = Aggregate(
     plural="parcels",
     state=Parcel,
     commands=(
-        CommandType(SendParcel, "send", creates=True, summary="Send a parcel"),
-        CommandType(DeliverParcel, "deliver", summary="Deliver a parcel"),
+        CommandType(SendParcel, "send", creates=True, summary="Send a parcel", access=Access("parcels:send")),
+        CommandType(DeliverParcel, "deliver", summary="Deliver a parcel", access=Access("parcels:deliver")),
     ),
     events=(EventType("ParcelSent", 1, ParcelSent), EventType("ParcelDelivered", 1, ParcelDelivered)),
     decide=decide,
     evolve=evolve,
     begins_with=frozenset({ParcelSent}),
+    owner="recipient",
+    read_access=Access("parcels:read"),
 )

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.model.access import Access
 from domain.model.recorded_event import RecordedEvent
 from read_models.model.parameter import Date, Parameter
 from read_models.model.public_fields import PublicFields
@@ -58,6 +59,7 @@ PARCEL_DAYS = View(
         KeyQuery(
             path="/parcel-days/{day}",
             operation="GetParcelDay",
+            access=Access("parcel-days:read"),
             summary="The parcels of a day in figures",
             key=Parameter("day", Date()),
             noun="parcel day",
@@ -65,6 +67,7 @@ PARCEL_DAYS = View(
         RangeQuery(
             path="/parcel-days",
             operation="ListParcelDays",
+            access=Access("parcel-days:read"),
             summary="The parcels of each day of a range in figures",
             field="day",
             first=Parameter("from", Date(), "First day"),

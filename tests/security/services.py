@@ -1,0 +1,31 @@
+"""Every service's application, built as it is started and connected to nothing."""
+
+from collections.abc import Callable, Mapping
+
+from litestar import Litestar
+
+from application import APPLICATION
+from command_api.app import command_api
+from infrastructure.application import Application
+from infrastructure.settings import Settings
+from payment_webhooks.app import payment_webhooks
+from process_manager.service import create_process_manager
+from projector.service import create_projector
+from query_api.app import query_api
+from subscriptions.service import create_consumers
+from tests.support.in_process import open_settings
+
+CREATE: Mapping[str, Callable[[Application, Settings], Litestar]] = {
+    "command API": command_api,
+    "query API": query_api,
+    "projector": create_projector,
+    "consumers": create_consumers,
+    "process manager": create_process_manager,
+    "payment webhooks": lambda _application, settings: payment_webhooks(settings),
+}
+SETTINGS = open_settings(payments_webhook_secret="a-secret-of-the-tests")
+
+
+def every_service() -> dict[str, Litestar]:
+    """Each service's application by its name. It must be called in a running event loop."""
+    return {name: create(APPLICATION, SETTINGS) for name, create in CREATE.items()}
