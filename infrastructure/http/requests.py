@@ -4,6 +4,7 @@ It stands before everything else of an application and is on the way of every re
 is off, no span is made and no context is touched.
 """
 
+import logging
 import re
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
@@ -152,20 +153,17 @@ class _Request:
 
     def log(self) -> None:
         """Its line in the log; the correlation id is added to each line."""
-        told = {
-            "method": self.method,
-            "route": self.route,
-            "path": self.path,
-            "status": self.status,
-            "seconds": round(self.seconds, 6),
-        }
         identity = self.scope["state"].get("identity")
-        if identity is not None:
-            told["subject"] = identity.subject
-        if self.status >= 500:
-            log.warning("request", **told)
-        else:
-            log.info("request", **told)
+        log.log(
+            logging.WARNING if self.status >= 500 else logging.INFO,
+            "request",
+            method=self.method,
+            route=self.route,
+            path=self.path,
+            status=self.status,
+            seconds=round(self.seconds, 6),
+            subject=None if identity is None else identity.subject,
+        )
 
 
 def _server_span(request: _Request) -> AbstractContextManager[Span]:

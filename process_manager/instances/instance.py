@@ -44,7 +44,7 @@ class Instance:
     """Folded event by event. `state` is the process's own, None before its first event.
 
     `handled` are the ids of the triggers that it has reacted to, `undecided` what is recorded and was not reacted to
-    yet, by the same ids. `started_position` is that of the event that began it. `commands` are by id, `timers` by name,
+    yet, by the same ids. `started` is its first reaction. `commands` are by id, `timers` by name,
     `failures` by step. `outcome` is "" until it has ended. `chain` is the link that the next event goes on from.
     `trace` is that of its first event: whatever becomes of it later continues that one.
     """
@@ -54,8 +54,8 @@ class Instance:
         self.id = instance
         self.state: Any = None
         self.revision = NO_STREAM
-        self.position = self.started_position = -1
-        self.started_at: datetime | None = None
+        self.position = -1
+        self.started: ProcessTriggered | None = None
         self.correlation_id = ""
         self.trace = NO_TRACE
         self.handled: set[str] = set()
@@ -70,6 +70,15 @@ class Instance:
     def begun(self) -> bool:
         """Whether it has a stream."""
         return self.revision != NO_STREAM
+
+    @property
+    def started_at(self) -> datetime | None:
+        return None if self.started is None else self.started.at
+
+    @property
+    def started_position(self) -> int:
+        """The position of the event that began it; -1 before."""
+        return -1 if self.started is None else self.started.position
 
     @property
     def stuck(self) -> bool:
@@ -114,8 +123,8 @@ class Instance:
             return
         match event:
             case ProcessTriggered():
-                if self.started_at is None:
-                    self.started_at, self.started_position = event.at, event.position
+                if self.started is None:
+                    self.started = event
                 self.handled.add(event.trigger)
                 self.undecided.pop(event.trigger, None)
                 self.outcome = ""

@@ -15,8 +15,6 @@ STAND_INS = "embedded"
 # Events that are written in another way than by a call with a name in it: by whoever made this list.
 ELSEWHERE: dict[str, tuple[set[str], set[str]]] = {
     "log lines were dropped": ({"warning"}, {"lines"}),
-    # The middleware of every request writes it; until it is there, the table is ahead of the code.
-    "request": ({"info"}, {"method", "route", "path", "status", "seconds", "subject"}),
 }
 # What a line has without a call that names it: on every line, from the context, or made of exc_info.
 ON_EVERY_LINE = {"time", "level", "event", "service", "version", "trace_id", "span_id", "correlation_id"}

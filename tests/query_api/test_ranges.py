@@ -78,7 +78,7 @@ async def test_a_range_of_times(memory: InMemory) -> None:
     query = RangeQuery(
         path="/x",
         operation="Q",
-        access=Access("lamps:read", owner="room"),
+        access=Access("lamps:read"),
         summary="",
         field="installed_at",
         first=Parameter("since", Time()),
@@ -111,7 +111,7 @@ async def test_a_range_of_numbers_with_filters(memory: InMemory) -> None:
     query = RangeQuery(
         path="/rooms/{room}/x",
         operation="Q",
-        access=Access("lamps:read", owner="room"),
+        access=Access("lamps:read"),
         summary="",
         field="watts",
         first=Parameter("lowest", WholeNumber(1, 100)),
@@ -136,7 +136,7 @@ async def test_dates_that_span_a_year_are_counted_as_days(memory: InMemory) -> N
     query = RangeQuery(
         path="/x",
         operation="Q",
-        access=Access("lamps:read", owner="room"),
+        access=Access("lamps:read"),
         summary="",
         field="version",
         first=Parameter("from", Date()),

@@ -12,7 +12,9 @@ from prometheus_client import REGISTRY
 from structlog.contextvars import bind_contextvars, get_contextvars, merge_contextvars
 from structlog.testing import LogCapture, capture_logs
 
+from domain.model.access import PUBLIC
 from infrastructure.http.problems import Problem
+from infrastructure.http.rules import ACCESS
 from infrastructure.http.service import create_app
 from infrastructure.security.identity import Identity
 from infrastructure.settings import Settings
@@ -23,7 +25,7 @@ TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
 
 
-@get("/lamps/{lamp_id:str}")
+@get("/lamps/{lamp_id:str}", opt={ACCESS: PUBLIC})
 async def lamp(lamp_id: FromPath[str]) -> dict[str, str | None]:
     if lamp_id == "absent":
         raise Problem(404, "not-found", "There is no such lamp")
@@ -32,7 +34,7 @@ async def lamp(lamp_id: FromPath[str]) -> dict[str, str | None]:
     return {"trace": current_trace().traceparent}
 
 
-@post("/lamps")
+@post("/lamps", opt={ACCESS: PUBLIC})
 async def install() -> None:
     bind_contextvars(correlation_id="chosen-by-the-server")
 
@@ -200,7 +202,7 @@ async def test_a_500_is_a_warning(app: Litestar, lines: list[Any]) -> None:
 async def test_a_request_that_is_given_up_is_told_too(lines: list[Any]) -> None:
     begun = asyncio.Event()
 
-    @get("/slow")
+    @get("/slow", opt={ACCESS: PUBLIC})
     async def slow() -> None:
         begun.set()
         await asyncio.Event().wait()
