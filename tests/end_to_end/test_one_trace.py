@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from msgspec import Struct
 
+from read_models.ordering.order_list import ORDER_LIST
 from tests.end_to_end.saga_shop import SagaShop, running_saga_shop
 from tests.support.jaeger import MISSING, Jaeger, jaeger_binary, running_jaeger
 from tests.support.otlp_receiver import OtlpReceiver, ReceivedSpan, otlp_receiver
@@ -25,7 +26,7 @@ PARTS = {
     ("eventfold-command-api", "PlaceOrder"): "the command",
     ("eventfold-command-api", "append order"): "its events",
     ("eventfold-projector", "process order_list"): "a view",
-    ("eventfold-projector", "bulkWrite order_list_v1"): "its documents",
+    ("eventfold-projector", f"bulkWrite {ORDER_LIST.collection}"): "its documents",
     ("eventfold-process-manager", "react order_fulfilment"): "the saga",
     ("eventfold-process-manager", "append order_fulfilment"): "what it decides",
     ("eventfold-process-manager", "step reserve"): "a step",
@@ -41,7 +42,7 @@ PARTS = {
 
 
 class Traced(Struct):
-    """A shop in which both orders have come to their ends, and where its spans have gone."""
+    """A shop in which both orders are confirmed, and where its spans have gone."""
 
     shop: SagaShop
     receiver: OtlpReceiver
@@ -58,12 +59,11 @@ async def traced(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Trac
         await shop.receive("apple", 100)
         for trace, customer in CUSTOMERS.items():
             await place(shop, customer, trace)
-        await shop.settle(120)
 
         async def all_told() -> bool:
             return len(await shop.sink.mails()) >= len(CUSTOMERS)
 
-        await until(all_told, "the mails are sent", 60)
+        await until(all_told, "both orders are confirmed, and the customers told", 120)
 
         async def all_received() -> bool:
             return all(not missing(receiver.spans, trace) for trace in CUSTOMERS)
@@ -126,7 +126,7 @@ async def test_spans_have_the_names_of_the_conventions(traced: Traced) -> None:
     assert request.attributes["http.response.status_code"] == 201
     (append,) = traced.receiver.named("append order", AT_ONCE)[:1]
     assert (append.kind, append.attributes["db.system.name"]) == ("CLIENT", "eventstoredb")
-    write = traced.receiver.named("bulkWrite order_list_v1")[0]
+    write = traced.receiver.named(f"bulkWrite {ORDER_LIST.collection}")[0]
     assert (write.kind, write.attributes["db.system.name"]) == ("CLIENT", "mongodb")
     view = traced.receiver.named("process order_list")[0]
     assert (view.kind, view.attributes["messaging.operation.type"]) == ("CONSUMER", "process")
