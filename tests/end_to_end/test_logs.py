@@ -65,7 +65,7 @@ async def test_a_service_whose_log_nobody_reads_goes_on() -> None:
         env={
             **os.environ,
             "EVENTFOLD_COMMAND_API_PORT_NUMBER": str(port),
-            "EVENTFOLD_EVENTSTORE_URI": "esdb://127.0.0.1:9",
+            "EVENTFOLD_EVENTSTORE_URI": "esdb://127.0.0.1:9?Tls=false",
         },
         stdout=write,
         cwd=ROOT,
@@ -87,7 +87,7 @@ async def test_a_service_whose_log_nobody_reads_goes_on() -> None:
                         assert response.status == 200
 
             await until(alive, "the service is alive", 60)
-            await say(700)  # more than a pipe holds, which is 64 KiB
+            await say(400)  # more than a pipe holds, which is 64 KiB
             assert await alive()
             os.close(read)
             await say(20)
