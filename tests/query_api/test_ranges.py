@@ -3,7 +3,6 @@
 import pytest
 from msgspec.structs import replace
 
-from domain.model.access import Access
 from infrastructure.application import Application
 from query_api.http.route import Route
 from read_models.model.parameter import Date, Identifier, Parameter, Time, WholeNumber
@@ -78,7 +77,6 @@ async def test_a_range_of_times(memory: InMemory) -> None:
     query = RangeQuery(
         path="/x",
         operation="Q",
-        access=Access("lamps:read"),
         summary="",
         field="installed_at",
         first=Parameter("since", Time()),
@@ -111,7 +109,6 @@ async def test_a_range_of_numbers_with_filters(memory: InMemory) -> None:
     query = RangeQuery(
         path="/rooms/{room}/x",
         operation="Q",
-        access=Access("lamps:read"),
         summary="",
         field="watts",
         first=Parameter("lowest", WholeNumber(1, 100)),
@@ -136,7 +133,6 @@ async def test_dates_that_span_a_year_are_counted_as_days(memory: InMemory) -> N
     query = RangeQuery(
         path="/x",
         operation="Q",
-        access=Access("lamps:read"),
         summary="",
         field="version",
         first=Parameter("from", Date()),
