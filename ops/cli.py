@@ -18,6 +18,7 @@ from ops.payments import commands as payments
 from ops.sagas import commands as sagas
 from ops.stack import services, up
 from ops.status import command as status
+from ops.tokens import commands as tokens
 from ops.views import commands as views
 
 DESCRIPTION = """\
@@ -31,6 +32,7 @@ Eventfold on one machine: commands in over HTTP, events in the event store, view
   eventfold dead-letters   events that a consumer of the log could not process
   eventfold payments       compare the payments with the provider's list
   eventfold sagas          processes under way, and those that wait for an operator
+  eventfold token          a token for somebody, which requests need
 """
 
 EPILOG = """\
@@ -49,7 +51,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eventfold {installed_version()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for module in (up, demo, load, status, doctor, views, dead_letters, payments, sagas, services, consumers, version):
+    for module in (
+        up,
+        demo,
+        load,
+        status,
+        doctor,
+        views,
+        dead_letters,
+        payments,
+        sagas,
+        tokens,
+        services,
+        consumers,
+        version,
+    ):
         module.add_parser(commands)
     return parser
 

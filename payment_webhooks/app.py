@@ -6,7 +6,7 @@ from infrastructure.http.service import closing, create_app
 from infrastructure.outside.commands import CommandClient
 from infrastructure.outside.payments.sandbox_webhooks import KINDS, SandboxWebhooks
 from infrastructure.settings import InvalidSettings, Settings
-from payment_webhooks.endpoint import webhook_route
+from payment_webhooks.endpoint import PATH, webhook_route
 
 
 def payment_webhooks(settings: Settings) -> Litestar:
@@ -22,6 +22,7 @@ def payment_webhooks(settings: Settings) -> Litestar:
         {"command_api": commands.policy.ready},
         settings,
         lifespan=[closing(commands.close)],
+        open_paths=[PATH],  # the provider proves himself by his signature
     )
 
 

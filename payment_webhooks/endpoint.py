@@ -18,6 +18,7 @@ from infrastructure.resilience import DependencyUnavailable
 
 log = structlog.get_logger(__name__)
 
+PATH = "/payment-webhooks"
 MAX_BODY_BYTES = 65_536
 
 _WEBHOOKS = Counter(
@@ -43,7 +44,7 @@ def webhook_route(reader: WebhookReader, commands: CommandSender, known: KindIsK
     """POST /payment-webhooks."""
 
     @post(
-        "/payment-webhooks",
+        PATH,
         operation_id="TakePaymentWebhook",
         summary="Take what the payment provider tells",
         description="The body as the provider signed it, with its signature header. What is of an unknown type is kept "
@@ -54,6 +55,7 @@ def webhook_route(reader: WebhookReader, commands: CommandSender, known: KindIsK
         responses={
             400: ResponseSpec(ProblemDetails, description="It can't be read", generate_examples=False),
             401: ResponseSpec(ProblemDetails, description="It is not proven to be theirs", generate_examples=False),
+            429: ResponseSpec(ProblemDetails, description="They come too often", generate_examples=False),
             503: ResponseSpec(ProblemDetails, description="It can't be kept now", generate_examples=False),
         },
     )

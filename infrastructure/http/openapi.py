@@ -12,8 +12,10 @@ from litestar.openapi.spec import (
     OpenAPIResponse,
     Operation,
     Parameter,
+    Reference,
     RequestBody,
     Schema,
+    SecurityScheme,
 )
 
 from infrastructure.http.problems import MEDIA_TYPE, ProblemDetails
@@ -74,6 +76,26 @@ def whole_number(name: str, place: Any, description: str, lowest: int, highest: 
 
 RETRY_AFTER = header("After how many seconds to try again", type="integer", minimum=0)
 
+_BEARER = "bearer"
+SECURITY_SCHEMES: dict[str, SecurityScheme | Reference] = {
+    _BEARER: SecurityScheme(
+        type="http", scheme="bearer", bearer_format="JWT", description="A JWT of the issuer that the service is set to"
+    )
+}
+"""How whoever asks says who he is."""
+_GUARD = {
+    401: "There is no valid bearer token; the challenge and the detail say what is wrong with it",
+    403: "The token does not allow it",
+    429: "The client asks too often; nothing was done",
+}
+"""The problems of what needs a token."""
+_CHALLENGE = header("What is wrong with the token (RFC 6750)", required=True, type="string")
+_LEFT = {
+    "Retry-After": RETRY_AFTER,
+    "RateLimit-Policy": header("How much a client may ask", type="string"),
+    "RateLimit": header("How much is left to this one", type="string"),
+}
+
 
 def documented(
     problems: Mapping[int, str],
@@ -83,14 +105,18 @@ def documented(
     parameters: Sequence[Parameter] = (),
     body: RequestBody | None = None,
 ) -> dict[str, Any]:
-    """What a route handler's decorator is to be given, so that its operation says all that it responds.
+    """What the decorator of a route that needs a token is to be given, so that its operation says all that it responds.
 
     `problems` are the statuses of problem details and what each means here; `responses` any others, `headers` those of
     a response, by status. `parameters` stand beside those that Litestar sees in the handler's signature, or in the
     place of one of the same name.
     """
-    given = {503: {"Retry-After": RETRY_AFTER}} if 503 in problems else {}
+    problems = {**problems, **_GUARD}
+    given: dict[int, Headers] = {401: {"WWW-Authenticate": _CHALLENGE}, 429: _LEFT}
+    if 503 in problems:
+        given[503] = {"Retry-After": RETRY_AFTER}
     return {
+        "security": [{_BEARER: []}],
         "responses": {
             **(responses or {}),
             **{

@@ -9,11 +9,14 @@ from litestar.datastructures import State
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import YamlRenderPlugin
+from litestar.openapi.spec import Components
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from infrastructure.http.access import access
 from infrastructure.http.api_pages import ApiPages, pages_router, to_pages
 from infrastructure.http.health import Probe, Readiness, readiness
 from infrastructure.http.methods import answer_head, options
+from infrastructure.http.openapi import SECURITY_SCHEMES, documented
 from infrastructure.http.problems import EXCEPTION_HANDLERS
 from infrastructure.settings import Settings
 from infrastructure.version import installed_version
@@ -39,16 +42,21 @@ def create_app(
     *,
     lifespan: Sequence[Lifespan] = (),
     on_stop: Sequence[Callable[[], None]] = (),
+    open_paths: Sequence[str] = (),
 ) -> Litestar:
     """A Litestar application with the handlers given, /health/live, /health/ready, /metrics, and OpenAPI at /schema.
 
-    `on_stop` is called when the service is asked to stop, before requests under way are waited for.
+    `on_stop` is called when the service is asked to stop, before requests under way are waited for. `open_paths` need
+    no token: whoever asks there proves himself in another way.
+
+    Raises InvalidSettings where the settings would leave a door open, or shut all of them.
     """
+    before = access(settings, *open_paths)
     routes = [*handlers, *_health(probes), _metrics, to_pages]
     app = Litestar(
         route_handlers=[*options(routes), *routes],
         exception_handlers=EXCEPTION_HANDLERS,
-        lifespan=list(lifespan),
+        lifespan=[closing(before.close), *lifespan],
         state=State({ON_STOP: tuple(on_stop)}),
         request_max_body_size=settings.http.max_body_bytes,
         openapi_config=OpenAPIConfig(
@@ -57,12 +65,14 @@ def create_app(
             description=_BEFORE_ANY_OPERATION,
             render_plugins=[ApiPages(), YamlRenderPlugin()],
             openapi_router=pages_router(),
+            components=Components(security_schemes=SECURITY_SCHEMES),
         ),
         logging_config=None,
         etag=None,
         debug=False,
     )
     answer_head(app)
+    app.asgi_handler = before.guard(app.asgi_handler)
     return app
 
 
@@ -105,11 +115,14 @@ def _health(probes: Mapping[str, Probe]) -> list[Any]:
     summary="Prometheus metrics",
     tags=["health"],
     sync_to_thread=False,
-    responses={
-        200: ResponseSpec(
-            str, description="In Prometheus's text format", media_type="text/plain", generate_examples=False
-        )
-    },
+    **documented(
+        {},
+        responses={
+            200: ResponseSpec(
+                str, description="In Prometheus's text format", media_type="text/plain", generate_examples=False
+            )
+        },
+    ),
 )
 def _metrics() -> Response[bytes]:
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})

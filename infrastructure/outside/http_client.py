@@ -15,6 +15,7 @@ from yarl import URL
 from infrastructure.resilience import Policy, TransientFault, retry_after_seconds
 
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+_NOT_OURS = frozenset({401, 403})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _EXCERPT = 200
 
@@ -81,7 +82,9 @@ class HttpClient:
             response = await self._attempt(method, url, body, sent_headers)
             if is_transient(response):
                 wait = retry_after_seconds(response.headers.get("Retry-After"))
-                raise TransientFault(f"{method} {url.path}: {response.status} {response.body!r:.500}", wait, away=False)
+                # Where our credentials are not taken, no request is served, so it is away as far as we go.
+                away = response.status in _NOT_OURS
+                raise TransientFault(f"{method} {url.path}: {response.status} {response.body!r:.500}", wait, away=away)
             return response
 
         return await self.policy.call(operation, idempotent=safe)

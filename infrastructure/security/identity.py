@@ -1,5 +1,8 @@
 """Who sends a request, as far as it is proven."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from msgspec import Struct
 
 EVERYTHING = "*"
@@ -21,3 +24,20 @@ class Identity(Struct, frozen=True):
 
 ANYBODY = Identity("anonymous", frozenset({EVERYTHING}))
 """Whoever asks a service that asks for no tokens."""
+
+NOBODY = Identity("anonymous")
+"""Whoever asks, without a token, for what is open to all."""
+
+_STATE = "identity"
+
+
+def identity_of(scope: Mapping[str, Any]) -> Identity:
+    """Who sends the request with this ASGI scope; NOBODY, who may do nothing, where nobody has found out."""
+    found = scope.get("state", {}).get(_STATE, NOBODY)
+    assert isinstance(found, Identity)
+    return found
+
+
+def identify(scope: Any, identity: Identity) -> None:
+    """Says who sends the request."""
+    scope.setdefault("state", {})[_STATE] = identity

@@ -13,6 +13,7 @@ from embedded.read_store_node import PROBE_DATABASE
 from embedded.supervisor.readiness import PROBE_TIMEOUT, NotReady, grpc_ready, http_ready
 from embedded.supervisor.run_directory import ServiceEntry
 from infrastructure.settings import Settings
+from ops.credentials import credentials
 from ops.locations import PROJECTOR, running_stack, service_urls
 
 TIMEOUT = aiohttp.ClientTimeout(total=5.0)
@@ -48,7 +49,8 @@ async def inspect(data_dir: Path, settings: Settings) -> StackStatus:
     supervised = running_stack(data_dir)
     urls = {name: entry.url for name, entry in supervised.items()} | service_urls(data_dir, settings)
     services = await asyncio.gather(*(_service(name, url, supervised.get(name)) for name, url in urls.items()))
-    return StackStatus(list(services), await _projector_status(urls[PROJECTOR]))
+    token = credentials(data_dir, settings, urls[PROJECTOR]).token()
+    return StackStatus(list(services), await _projector_status(urls[PROJECTOR], token))
 
 
 async def _service(name: str, url: str, entry: ServiceEntry | None) -> ServiceStatus:
@@ -87,9 +89,13 @@ async def _read_store_ready(uri: str) -> None:
         await store.close()
 
 
-async def _projector_status(url: str) -> dict[str, Any] | None:
+async def _projector_status(url: str, token: str | None) -> dict[str, Any] | None:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     try:
-        async with aiohttp.ClientSession(timeout=TIMEOUT) as session, session.get(f"{url}/status") as response:
+        async with (
+            aiohttp.ClientSession(timeout=TIMEOUT, headers=headers) as session,
+            session.get(f"{url}/status") as response,
+        ):
             if response.status != 200:
                 return None
             return msgspec.json.decode(await response.read(), type=dict[str, Any])

@@ -70,7 +70,12 @@ def view_routes(
             raise _no_such_view(name, sorted(workload.names))
         return found[0]
 
-    @get(["/status", "/views"], summary="Every view: how far, how far behind, who projects it", tags=_TAGS)
+    @get(
+        ["/status", "/views"],
+        summary="Every view: how far, how far behind, who projects it",
+        tags=_TAGS,
+        **documented({}),
+    )
     async def status() -> Status:
         return await reader.read()
 

@@ -43,7 +43,7 @@ def consumer_routes(
             [consumer_status(snapshot, target) for target in targets],
         )
 
-    @get(list(paths), summary="Every consumer: how far, how far behind, who runs it", tags=_TAGS)
+    @get(list(paths), summary="Every consumer: how far, how far behind, who runs it", tags=_TAGS, **documented({}))
     async def consumers() -> Consumers:
         return await statuses()
 
