@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 import jwt
 import msgspec
@@ -31,7 +31,7 @@ class _Header(Struct):
     alg: str
     kid: _Word | None = None
     typ: str | None = None
-    crit: msgspec.Raw | None = None
+    crit: Any = msgspec.UNSET
 
 
 class _Claims(Struct):
@@ -88,7 +88,7 @@ class TokenVerifier:
             header = self._header.decode(jwt.utils.base64url_decode(token.partition(b".")[0]))
         except (ValueError, RecursionError):  # msgspec's errors and those of base64 are ValueErrors
             raise InvalidToken("the token's header can't be read") from None
-        if header.crit is not None:
+        if header.crit is not msgspec.UNSET:
             raise InvalidToken("the token's header has `crit`, which is not taken")
         if header.typ is not None and header.typ.lower().removeprefix("application/") not in _TYPES:
             raise InvalidToken("the token's `typ` is neither JWT nor at+jwt")
