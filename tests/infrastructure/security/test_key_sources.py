@@ -165,7 +165,7 @@ def test_whatever_comes_fetches_are_an_interval_apart(requests: list[tuple[str |
         for kid, seconds in requests:
             issuer.clock.now += seconds
             await issuer.knows(kid)
-        await settled()
+            await settled()  # what goes on in the background begins now
         assert all(later - earlier >= INTERVAL - 1e-6 for earlier, later in pairwise(at))
 
     asyncio.run(run())
