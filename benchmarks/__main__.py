@@ -5,6 +5,7 @@ import platform
 import uvloop
 
 from benchmarks import (
+    authentication,
     catch_up,
     commands,
     contended,
@@ -28,6 +29,7 @@ from benchmarks import (
 
 BENCHMARKS = (
     commands,
+    authentication,
     contended,
     slow_clients,
     catch_up,
