@@ -90,7 +90,7 @@ class ClientLimitSettings(Struct, frozen=True):
             le=1_000_000,
         ),
     ] = field(default=200.0, name="rate_limit")
-    burst: Annotated[int, Meta(description="requests that a client may make at once", ge=1, le=1_000_000)] = field(
+    burst: Annotated[int, Meta(description="how many of them may come at once", ge=1, le=1_000_000)] = field(
         default=1_000, name="rate_limit_burst"
     )
     clients: Annotated[int, Meta(description="clients that are told apart at a time", ge=16, le=10_000_000)] = field(
