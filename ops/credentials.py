@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from infrastructure.security.development_keys import DevelopmentKeys
 from infrastructure.security.loopback import is_loopback
-from infrastructure.security.own_tokens import TokenSource, own_tokens
+from infrastructure.security.own_tokens import NoToken, TokenSource, own_tokens
 from infrastructure.settings import InvalidSettings, Settings
 from ops.errors import CommandFailed
 
@@ -20,15 +20,13 @@ def credentials(data_dir: Path, settings: Settings, url: str) -> TokenSource:
     Raises:
         CommandFailed: the token, or the key, can't be read.
     """
-    given = settings.own_token
-    keys = DevelopmentKeys(data_dir)
-    if not (given.key_file or given.token_file or given.token) and keys.exist and is_loopback(_host(url)):
-        settings = settings.changed(service_key_file=str(keys.signing_key))
+    given, keys = settings.own_token, DevelopmentKeys(data_dir)
+    if not (given.key_file or given.token_file or given.token):
+        if not is_loopback(urlsplit(url).hostname or ""):
+            return NoToken()
+        if not settings.authentication.secret and keys.exist:
+            settings = settings.changed(service_key_file=str(keys.signing_key))
     try:
         return own_tokens(settings, SUBJECT, ROLES)
     except InvalidSettings as error:
         raise CommandFailed(str(error)) from error
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or ""

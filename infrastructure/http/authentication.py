@@ -15,14 +15,13 @@ from infrastructure.security.roles import METRICS as METRICS_SCOPE
 from infrastructure.security.verified_tokens import VerifiedTokens
 from infrastructure.security.verifier import TokenVerifier
 
-_REQUESTS = Counter(
-    "eventfold_auth_requests",
-    "Requests that needed a token: accepted, without one, with an invalid one, or while there were no keys",
-    ["outcome"],
+_REFUSED = Counter(
+    "eventfold_auth_refused",
+    "Requests that were not let in, by why: without a token (absent), with one that is not valid (invalid), or while "
+    "there were no keys (no-keys)",
+    ["reason"],
 )
-_ACCEPTED, _ABSENT, _INVALID, _NO_KEYS = (
-    _REQUESTS.labels(outcome) for outcome in ("accepted", "absent", "invalid", "no-keys")
-)
+_ABSENT, _INVALID, _NO_KEYS = (_REFUSED.labels(reason) for reason in ("absent", "invalid", "no-keys"))
 
 _SCHEME = b"bearer "
 _REALM = 'Bearer realm="eventfold"'
@@ -67,7 +66,6 @@ class Authentication:
         if path in self._open or (path == METRICS and self._metrics_are_open):
             return NOBODY
         identity = await self._of_token(scope)
-        _ACCEPTED.inc()
         if path == METRICS and not identity.may(METRICS_SCOPE):
             raise _forbidden(METRICS_SCOPE)
         return identity

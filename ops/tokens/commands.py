@@ -20,8 +20,8 @@ Print a token that the services of this machine take, on standard output alone:
   export ADA=$(eventfold token --as ada --role customer)
   curl -s --oauth2-bearer $ADA localhost:8002/orders
 
-It is made with the key in EVENTFOLD_SERVICE_KEY_FILE, else with the one that `eventfold up` has made in the data
-directory, else with EVENTFOLD_AUTH_SECRET. Whoever can read that key can be anybody. Beyond one machine, tokens come
+It is made with the key in EVENTFOLD_SERVICE_KEY_FILE, else with EVENTFOLD_AUTH_SECRET, else with the key that
+`eventfold up` has made in the data directory. Whoever can read that key can be anybody. Beyond one machine, tokens come
 from an identity provider, whose keys EVENTFOLD_AUTH_JWKS_URL names.
 """
 MAKES = """\
@@ -106,10 +106,10 @@ def _signing_key(data_dir: Path, configured: "Settings") -> "SigningKey":
     try:
         if configured.own_token.key_file:
             return read_signing_key(Path(configured.own_token.key_file), KEY_FILE, given)
-        if keys.exist:
-            return read_signing_key(keys.signing_key, "the stack's key", given)
         if given.secret:
             return SigningKey.from_secret(given)
+        if keys.exist:
+            return read_signing_key(keys.signing_key, "the stack's key", given)
     except InvalidKeys as error:
         raise CommandFailed(str(error)) from error
     raise CommandFailed(

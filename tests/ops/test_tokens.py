@@ -11,6 +11,7 @@ import pytest
 
 from infrastructure.security.development_keys import DevelopmentKeys
 from infrastructure.security.identity import Identity
+from infrastructure.security.invalid_token import InvalidToken
 from infrastructure.security.key_sources import FileKeys
 from infrastructure.security.roles import ROLES
 from infrastructure.security.verifier import TokenVerifier, Verified
@@ -136,6 +137,12 @@ def test_commands_make_a_token_with_the_stacks_key_and_send_it_to_this_machine_a
     assert verified(keys, token).identity.scopes >= ROLES["operator"] | ROLES["staff"] | ROLES["service"]
     assert credentials(data_dir, Settings(), "https://projector.example").token() is None
     assert credentials(data_dir, Settings.of(token="given"), "https://projector.example").token() == "given"
+    secret = Settings.of(auth_secret="0123456789abcdef0123456789abcdef")
+    assert credentials(data_dir, secret, "https://projector.example").token() is None
+    made = credentials(data_dir, secret, "http://localhost:8003").token()
+    assert made is not None
+    with pytest.raises(InvalidToken, match="algorithm"):
+        verified(keys, made)  # it is what the services take where the secret is set
     assert credentials(data_dir / "none", Settings(), "http://127.0.0.1:8003").token() is None
     with pytest.raises(CommandFailed, match="EVENTFOLD_TOKEN_FILE"):
         credentials(data_dir, Settings.of(token_file="/nowhere"), "http://127.0.0.1:8003")
