@@ -11,7 +11,7 @@ from infrastructure.http.problems import Problem, unavailable
 from infrastructure.http.sending import send_problem
 from infrastructure.security.identity import NOBODY, Identity, identify
 from infrastructure.security.invalid_token import InvalidToken, KeysUnavailable
-from infrastructure.security.roles import METRICS as METRICS_SCOPE
+from infrastructure.security.scopes import METRICS as METRICS_SCOPE
 from infrastructure.security.verified_tokens import VerifiedTokens
 from infrastructure.security.verifier import TokenVerifier
 

@@ -9,7 +9,7 @@ from infrastructure.http.open_paths import HEALTH
 from infrastructure.http.problems import Problem
 from infrastructure.http.sending import send_problem, with_headers
 from infrastructure.security.identity import NOBODY, identity_of
-from infrastructure.security.roles import UNLIMITED
+from infrastructure.security.scopes import UNLIMITED
 
 _LIMITED = Counter("eventfold_http_rate_limited", "Requests that were refused with 429: their client asked too often")
 
