@@ -165,8 +165,8 @@ def _authenticated(data_dir: Path, host: str, environment: dict[str, str]) -> di
     keys = DevelopmentKeys(data_dir)
     keys.make()
     environment[JWKS_FILE] = str(keys.jwks)
-    if any(_given(environment, name) for name in (KEY_FILE, TOKEN)):
-        return environment
+    for name in (TOKEN, TOKEN + FILE_SUFFIX):
+        environment.pop(name, None)  # it is for whoever has set it, and his commands
     return {**environment, KEY_FILE: str(keys.signing_key)}
 
 
