@@ -165,7 +165,7 @@ def _authenticated(data_dir: Path, host: str, environment: dict[str, str]) -> di
     keys = DevelopmentKeys(data_dir)
     keys.make()
     environment[JWKS_FILE] = str(keys.jwks)
-    for name in (TOKEN, TOKEN + FILE_SUFFIX):
+    for name in (TOKEN, TOKEN + FILE_SUFFIX, KEY_FILE):
         environment.pop(name, None)  # it is for whoever has set it, and his commands
     return {**environment, KEY_FILE: str(keys.signing_key)}
 
