@@ -71,7 +71,7 @@ async def nobody_gets_in_without_a_token(data_dir: Path, services: Mapping[str, 
     order = {"customer_id": "ada", "currency": "USD", "lines": [{"sku": "tea", "quantity": 1, "unit_price": 450}]}
     requests: list[tuple[str, str, dict[str, Any] | None]] = [
         ("PUT", f"{services['command-api'].url}/orders/o-1", order),
-        ("GET", f"{services['query-api'].url}/orders/o-1?at_least=0", None),
+        ("GET", f"{services['query-api'].url}/orders/o-1?as_of=0", None),
     ]
     async with aiohttp.ClientSession() as http:
         for method, url, body in requests:
