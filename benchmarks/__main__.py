@@ -5,6 +5,7 @@ import platform
 import uvloop
 
 from benchmarks import (
+    authentication,
     authorisation,
     catch_up,
     commands,
@@ -31,6 +32,7 @@ from benchmarks import (
 
 BENCHMARKS = (
     commands,
+    authentication,
     contended,
     slow_clients,
     catch_up,

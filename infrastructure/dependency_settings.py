@@ -6,9 +6,10 @@ Each is `EVENTFOLD_<DEPENDENCY>_<NAME>`. Times are in seconds.
 from collections.abc import Callable
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from infrastructure.resilience.limits import Limits
+from infrastructure.secrets import Secret, WithSecrets
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 
@@ -29,7 +30,7 @@ def _named(dependency: str) -> Callable[[str], str]:
     return lambda name: f"{dependency}_{name}"
 
 
-class _Dependency(Struct, frozen=True):
+class _Dependency(WithSecrets, frozen=True):
     @property
     def limits(self) -> Limits:
         """What a policy is given."""
@@ -56,9 +57,9 @@ class PaymentSettings(_Dependency, frozen=True, rename=_named("payments")):
     """How the payment provider is reached."""
 
     url: Annotated[str, Meta(description="HTTP API of the payment provider")] = "http://127.0.0.1:8021"
-    key: Annotated[str, Meta(description="API key of the payment provider; never logged")] = ""
+    key: Annotated[Secret, Meta(description="API key of the payment provider; never logged")] = ""
     webhook_secret: Annotated[
-        str, Meta(description="secret that the payment provider signs webhooks with; never logged")
+        Secret, Meta(description="secret that the payment provider signs webhooks with; never logged")
     ] = ""
     webhook_max_age: Annotated[
         Seconds, Meta(description="how old the signature of a webhook may be, or how far ahead of our clock")
@@ -71,15 +72,12 @@ class PaymentSettings(_Dependency, frozen=True, rename=_named("payments")):
     recovery_timeout: _RecoveryTimeout = 5.0
     success_threshold: _SuccessThreshold = 2
 
-    def __repr__(self) -> str:
-        return f"PaymentSettings(url={self.url!r}, ...)"  # no secret gets into a log by way of the settings
-
 
 class MailSettings(_Dependency, frozen=True, rename=_named("mail")):
     """How mail is sent."""
 
     url: Annotated[
-        str,
+        Secret,
         Meta(
             description="mail server: smtp://, smtp+starttls:// or smtps://, with user:password@ if need be",
         ),

@@ -10,6 +10,12 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from msgspec import Meta, Struct, field
 
+from infrastructure.access_settings import (
+    AuthenticationSettings,
+    ClientLimitSettings,
+    CrossOriginSettings,
+    OwnTokenSettings,
+)
 from infrastructure.dependency_settings import (
     CommandCallSettings,
     Concurrency,
@@ -19,6 +25,7 @@ from infrastructure.dependency_settings import (
     Seconds,
 )
 from infrastructure.kubernetes import could_be_service_variable, service_variables
+from infrastructure.secrets import FILE_SUFFIX, Secret, UnreadableSecret, WithSecrets, is_secret, with_files_read
 
 PREFIX = "EVENTFOLD_"
 
@@ -29,10 +36,10 @@ class InvalidSettings(Exception):
     """An environment variable is unknown or has a value that can't be; the message names it."""
 
 
-class EventStoreSettings(Struct, frozen=True):
+class EventStoreSettings(WithSecrets, frozen=True):
     """How the event store is reached."""
 
-    uri: Annotated[str, Meta(description="connection string of the event store")] = field(
+    uri: Annotated[Secret, Meta(description="connection string of the event store")] = field(
         default="esdb://127.0.0.1:2113?Tls=false", name="eventstore_uri"
     )
     deadline: Annotated[
@@ -63,10 +70,10 @@ class EventStoreSettings(Struct, frozen=True):
     queue: Queue = field(default=4096, name="eventstore_queue")
 
 
-class ReadStoreSettings(Struct, frozen=True):
+class ReadStoreSettings(WithSecrets, frozen=True):
     """How the read store is reached."""
 
-    uri: Annotated[str, Meta(description="connection string of the read store")] = field(
+    uri: Annotated[Secret, Meta(description="connection string of the read store")] = field(
         default="mongodb://127.0.0.1:27017/?directConnection=true&w=majority&journal=true", name="mongo_uri"
     )
     database: Annotated[str, Meta(description="database of the read store", min_length=1)] = field(
@@ -246,6 +253,10 @@ class Settings(Struct, frozen=True):
     command_calls: CommandCallSettings = CommandCallSettings()
     payments: PaymentSettings = PaymentSettings()
     mail: MailSettings = MailSettings()
+    authentication: AuthenticationSettings = AuthenticationSettings()
+    own_token: OwnTokenSettings = OwnTokenSettings()
+    client_limits: ClientLimitSettings = ClientLimitSettings()
+    cross_origin: CrossOriginSettings = CrossOriginSettings()
 
     @classmethod
     def of(cls, **values: Any) -> Self:
@@ -274,15 +285,25 @@ def every_setting() -> Iterator[msgspec.structs.FieldInfo]:
         yield from msgspec.structs.fields(group.type)
 
 
+def secret_variables() -> list[str]:
+    """The variables of the settings that are secrets, or may hold one."""
+    return [_variable(one.encode_name) for one in every_setting() if is_secret(one)]
+
+
 def load_settings(environ: Mapping[str, str]) -> Settings:
     """The settings from environment variables; what is not set has its default.
 
-    The variables of a Kubernetes Service whose name begins with `eventfold` are no settings.
+    A secret called NAME may be given by a file instead, which NAME_FILE names. The variables of a Kubernetes Service
+    whose name begins with `eventfold` are no settings.
 
     Raises InvalidSettings, naming the variable, when one is unknown or wrong.
     """
     ours = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value}
     known = {_variable(one.encode_name) for one in every_setting()}
+    try:
+        ours = with_files_read(ours, [name for name in secret_variables() if name + FILE_SUFFIX not in known])
+    except UnreadableSecret as error:
+        raise InvalidSettings(str(error)) from None
     unknown = ours.keys() - known - service_variables(environ)
     if unknown:
         raise InvalidSettings(f"unknown setting {', '.join(_with_hint(name, known) for name in sorted(unknown))}")

@@ -19,6 +19,7 @@ from ops.payments import commands as payments
 from ops.sagas import commands as sagas
 from ops.stack import services, up
 from ops.status import command as status
+from ops.tokens import commands as tokens
 from ops.views import commands as views
 
 DESCRIPTION = """\
@@ -34,6 +35,7 @@ Eventfold on one machine: commands in over HTTP, events in the event store, view
   eventfold audit          sign the log, verify that it is as it was written, export proofs
   eventfold sagas          processes under way, and those that wait for an operator
   eventfold log-level      how much the services log, while they run
+  eventfold token          a token for somebody, which requests need
 """
 
 EPILOG = """\
@@ -53,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"eventfold {installed_version()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     looking = (status, doctor, views, dead_letters, payments, sagas, audit, log_level)
-    for module in (up, demo, load, *looking, services, consumers, version):
+    for module in (up, demo, load, *looking, tokens, services, consumers, version):
         module.add_parser(commands)
     return parser
 

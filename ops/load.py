@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ops.errors import CommandFailed
-from ops.locations import command_api_url
+from ops.locations import command_api_address
 from ops.options import add_data_dir, count
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from examples.retail.baskets.basket import Basket
     from examples.retail.loading.outcome import Outcome
+    from ops.locations import Address
 
 REASONS_SHOWN = 10
 
@@ -55,13 +56,13 @@ def run(args: argparse.Namespace) -> int:
         raise CommandFailed("--skip can't be negative")
     console = Console(highlight=False)
     try:
-        outcome = asyncio.run(_load(args, console, command_api_url(args)))
+        outcome = asyncio.run(_load(args, console, command_api_address(args)))
     except NoResponse as error:
         raise CommandFailed(str(error), "`eventfold up` starts it, `eventfold status` shows it") from error
     return 0 if outcome.baskets else 1
 
 
-async def _load(args: argparse.Namespace, console: "Console", command_api: str) -> "Outcome":
+async def _load(args: argparse.Namespace, console: "Console", command_api: "Address") -> "Outcome":
     import aiohttp
 
     from examples.retail.loading.loader import Loader
@@ -91,7 +92,10 @@ async def _load(args: argparse.Namespace, console: "Console", command_api: str) 
                 advance()
 
             loader = Loader(
-                ServiceClient(command_api, session), in_flight=args.in_flight, move_on=args.move_on, on_done=on_done
+                ServiceClient(command_api.url, session, tokens=command_api.tokens),
+                in_flight=args.in_flight,
+                move_on=args.move_on,
+                on_done=on_done,
             )
             try:
                 await loader.load(baskets, start)
@@ -102,7 +106,7 @@ async def _load(args: argparse.Namespace, console: "Console", command_api: str) 
 
 
 async def _receive_stock(
-    command_api: str, baskets: "Iterator[Basket]", load: str, console: "Console", in_flight: int
+    command_api: "Address", baskets: "Iterator[Basket]", load: str, console: "Console", in_flight: int
 ) -> None:
     import aiohttp
 
@@ -116,7 +120,7 @@ async def _receive_stock(
         with progress_bar(console, "articles", total=len(demand)) as advance:
             try:
                 await receive_stock(
-                    ServiceClient(command_api, session),
+                    ServiceClient(command_api.url, session, tokens=command_api.tokens),
                     demand,
                     load=load,
                     in_flight=in_flight,

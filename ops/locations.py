@@ -2,13 +2,18 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from embedded.payment_provider.secrets import DEFAULT_KEY, DEFAULT_SECRET
 from embedded.supervisor.run_directory import RunDirectory, ServiceEntry
 from infrastructure.settings import Settings
 from ops.errors import CommandFailed
 from ops.options import add_data_dir, settings
+
+if TYPE_CHECKING:
+    from infrastructure.security.own_tokens import TokenSource
 
 # The names of the services, as services.json has them.
 NODE = "node"
@@ -23,8 +28,8 @@ PAYMENT_PROVIDER = "payment-provider"
 MAIL_SINK = "mail-sink"
 
 # What the sandbox provider asks of its merchants on this machine, when nothing else is set.
-SANDBOX_KEY = "sandbox-key"
-SANDBOX_SECRET = "sandbox-secret"  # noqa: S105 - of the sandbox, which moves no money
+SANDBOX_KEY = DEFAULT_KEY
+SANDBOX_SECRET = DEFAULT_SECRET
 
 
 def running_stack(data_dir: Path) -> dict[str, ServiceEntry]:
@@ -96,9 +101,16 @@ def add_projector(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def projector_url(args: argparse.Namespace) -> str:
-    """The URL given, else that of the stack on the data directory, else that of the settings."""
-    return str(args.projector).rstrip("/") if args.projector else _located(args, PROJECTOR)
+class Address(NamedTuple):
+    """Where a service is, and what proves to it who asks."""
+
+    url: str
+    tokens: "TokenSource"
+
+
+def projector_address(args: argparse.Namespace) -> Address:
+    """The URL given, else that of the stack on the data directory, else that of the settings; with our credentials."""
+    return _located(args, PROJECTOR, args.projector)
 
 
 def add_process_manager(parser: argparse.ArgumentParser) -> None:
@@ -112,17 +124,19 @@ def add_process_manager(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def process_manager_url(args: argparse.Namespace) -> str:
-    """As `projector_url`, for the option --process-manager."""
-    if args.process_manager:
-        return str(args.process_manager).rstrip("/")
-    return _located(args, PROCESS_MANAGER)
+def process_manager_address(args: argparse.Namespace) -> Address:
+    """As `projector_address`, for the option --process-manager."""
+    return _located(args, PROCESS_MANAGER, args.process_manager)
 
 
-def command_api_url(args: argparse.Namespace) -> str:
-    """As `projector_url`, for the option --command-api."""
-    return str(args.command_api).rstrip("/") if args.command_api else _located(args, COMMAND_API)
+def command_api_address(args: argparse.Namespace) -> Address:
+    """As `projector_address`, for the option --command-api."""
+    return _located(args, COMMAND_API, args.command_api)
 
 
-def _located(args: argparse.Namespace, service: str) -> str:
-    return service_urls(args.data_dir, settings())[service]
+def _located(args: argparse.Namespace, service: str, chosen: str | None) -> Address:
+    from ops.credentials import credentials  # with the cryptography that `--help` does not need
+
+    configured = settings()
+    url = str(chosen).rstrip("/") if chosen else service_urls(args.data_dir, configured)[service]
+    return Address(url, credentials(args.data_dir, configured, url))

@@ -3,8 +3,9 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from ops.credentials import credentials
 from ops.errors import CommandFailed
-from ops.locations import service_urls
+from ops.locations import Address, service_urls
 from ops.options import add_data_dir, settings
 
 if TYPE_CHECKING:
@@ -36,11 +37,13 @@ def run(args: argparse.Namespace) -> int:
     """Show or change the level; 1 when a service gives no answer."""
     import asyncio
 
-    urls = service_urls(args.data_dir, settings())
+    configured = settings()
+    urls = service_urls(args.data_dir, configured)
     service, level = chosen(args.words, list(urls))
     if args.seconds is not None and level is None:
         raise CommandFailed("--for needs a level", "such as: eventfold log-level debug --for 600")
-    asked = urls if service is None else {service: urls[service]}
+    names = urls if service is None else [service]
+    asked = {name: Address(urls[name], credentials(args.data_dir, configured, urls[name])) for name in names}
     return asyncio.run(_ask(asked, level, args.seconds))
 
 
@@ -61,7 +64,7 @@ def chosen(words: list[str], services: list[str]) -> tuple[str | None, str | Non
     return service, level
 
 
-async def _ask(urls: dict[str, str], level: str | None, seconds: float | None) -> int:
+async def _ask(addresses: dict[str, Address], level: str | None, seconds: float | None) -> int:
     import aiohttp
 
     from infrastructure.http.client import ServiceClient
@@ -70,8 +73,8 @@ async def _ask(urls: dict[str, str], level: str | None, seconds: float | None) -
 
     console, table, failed = output(), plain_table("service", "level", "configured", "until"), []
     async with aiohttp.ClientSession() as session:
-        for name, url in urls.items():
-            client = ServiceClient(url, session, retry_timeout=2.0, attempt_timeout=5.0)
+        for name, address in addresses.items():
+            client = ServiceClient(address.url, session, retry_timeout=2.0, attempt_timeout=5.0, tokens=address.tokens)
             try:
                 told = await _level(ProjectorClient(client, name, "`eventfold status` shows what runs"), level, seconds)
             except CommandFailed as error:

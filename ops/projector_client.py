@@ -9,6 +9,7 @@ import msgspec
 
 from infrastructure.http.client import NoResponse, ServiceClient, ServiceResponse
 from ops.errors import CommandFailed
+from ops.locations import Address
 
 T = TypeVar("T")
 
@@ -88,9 +89,12 @@ def _reason(answer: ServiceResponse) -> str:
 
 @contextlib.asynccontextmanager
 async def open_projector(
-    url: str, *, retry_timeout: float | None = None, attempt_timeout: float = 15.0
+    address: Address, *, retry_timeout: float | None = None, attempt_timeout: float = 15.0
 ) -> AsyncIterator[ProjectorClient]:
-    """A client of the projector at a base URL, with the timeouts of ServiceClient; `retry_timeout` is RETRY_TIMEOUT
+    """A client of the projector at an address, with the timeouts of ServiceClient; `retry_timeout` is RETRY_TIMEOUT
     unless another one is given."""
     async with aiohttp.ClientSession() as session:
-        yield ProjectorClient(ServiceClient(url, session, retry_timeout or RETRY_TIMEOUT, attempt_timeout))
+        client = ServiceClient(
+            address.url, session, retry_timeout or RETRY_TIMEOUT, attempt_timeout, tokens=address.tokens
+        )
+        yield ProjectorClient(client)

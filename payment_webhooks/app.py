@@ -7,7 +7,7 @@ from infrastructure.http.service import closing, create_app
 from infrastructure.outside.commands import CommandClient
 from infrastructure.outside.payments.sandbox_webhooks import KINDS, SandboxWebhooks
 from infrastructure.settings import InvalidSettings, Settings
-from payment_webhooks.endpoint import webhook_route
+from payment_webhooks.endpoint import PATH, webhook_route
 
 
 def payment_webhooks(settings: Settings) -> Litestar:
@@ -23,6 +23,7 @@ def payment_webhooks(settings: Settings) -> Litestar:
         outside([commands.policy], required=True),
         settings,
         lifespan=[closing(commands.close)],
+        open_paths=[PATH],  # the provider proves himself by his signature
     )
 
 

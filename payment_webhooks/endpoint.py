@@ -21,6 +21,7 @@ from infrastructure.telemetry.spans import note
 
 log = structlog.get_logger(__name__)
 
+PATH = "/payment-webhooks"
 MAX_BODY_BYTES = 65_536
 
 _WEBHOOKS = Counter(
@@ -46,7 +47,7 @@ def webhook_route(reader: WebhookReader, commands: CommandSender, known: KindIsK
     """POST /payment-webhooks."""
 
     @post(
-        "/payment-webhooks",
+        PATH,
         operation_id="TakePaymentWebhook",
         summary="Take what the payment provider tells",
         description="The body as the provider signed it, with its signature header. What is of an unknown type is kept "
@@ -57,6 +58,7 @@ def webhook_route(reader: WebhookReader, commands: CommandSender, known: KindIsK
         responses={
             400: ResponseSpec(ProblemDetails, description="It can't be read", generate_examples=False),
             401: ResponseSpec(ProblemDetails, description="It is not proven to be theirs", generate_examples=False),
+            429: ResponseSpec(ProblemDetails, description="They come too often", generate_examples=False),
             503: ResponseSpec(ProblemDetails, description="It can't be kept now", generate_examples=False),
         },
         # The provider has no token of ours: its signature proves who it is.

@@ -1,8 +1,13 @@
 """What holds for every test."""
 
+import os
+
 import pytest
 import structlog
 from hypothesis import settings
+
+# What is not about authentication asks for no tokens; what is, turns it on. Every service that a test starts sees it.
+os.environ["EVENTFOLD_AUTH"] = "off"
 
 # How long an example takes is for benchmarks to say.
 settings.register_profile("eventfold", deadline=None)

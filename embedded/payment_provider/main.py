@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import random
 import signal
 import sys
@@ -16,6 +17,13 @@ from aiohttp import web
 from embedded.payment_provider.api import MAX_BODY_BYTES, SESSION, Provider, refusing
 from embedded.payment_provider.ledger import Ledger
 from embedded.payment_provider.rules import Rules
+from embedded.payment_provider.secrets import (
+    DEFAULT_KEY,
+    DEFAULT_SECRET,
+    KEY_VARIABLE,
+    SECRET_VARIABLE,
+    from_environment,
+)
 from embedded.payment_provider.webhooks import Webhooks
 
 
@@ -25,22 +33,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         rules = Rules(arguments.declined, arguments.later, arguments.declined_later)
+        key, secret = from_environment(os.environ)
     except ValueError as error:
         sys.stderr.write(f"payment provider: {error}\n")
         return 2
-    return asyncio.run(_serve(arguments, rules))
+    return asyncio.run(_serve(arguments, rules, key, secret))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="payment-provider", description="A sandbox payment provider over HTTP, for this machine alone."
+        prog="payment-provider",
+        description="A sandbox payment provider over HTTP, for this machine alone.",
+        epilog=f"The environment may set {KEY_VARIABLE}, the API key that merchants send (default: {DEFAULT_KEY}), and "
+        f"{SECRET_VARIABLE}, which signs the webhooks (default: {DEFAULT_SECRET}); or, with _FILE at the end of the "
+        "name, a file that holds it. A command line is no place for them: everybody on the machine can read it.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8021, help="(default: %(default)s)")
     parser.add_argument("--data-dir", type=Path, required=True, help="where charges are kept; made if it is missing")
-    parser.add_argument("--key", default="sandbox-key", help="API key that merchants send (default: %(default)s)")
     parser.add_argument("--webhook-url", default="", help="where results of charges that settle later are sent")
-    parser.add_argument("--webhook-secret", default="sandbox-secret", help="signs the webhooks (default: %(default)s)")
     parser.add_argument(
         "--settle-after", type=float, default=1.0, metavar="SECONDS", help="how long settling takes (default: 1)"
     )
@@ -57,11 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _serve(arguments: argparse.Namespace, rules: Rules) -> int:
+async def _serve(arguments: argparse.Namespace, rules: Rules, key: str, secret: str) -> int:
     ledger = Ledger(arguments.data_dir)
     choose = random.Random(arguments.seed)  # noqa: S311 - it chooses faults
-    webhooks = Webhooks(ledger, arguments.webhook_url, arguments.webhook_secret, choose)
-    provider = Provider(ledger, webhooks, arguments.key, rules, arguments.settle_after, choose)
+    webhooks = Webhooks(ledger, arguments.webhook_url, secret, choose)
+    provider = Provider(ledger, webhooks, key, rules, arguments.settle_after, choose)
     app = web.Application(middlewares=[provider.misbehaving, refusing], client_max_size=MAX_BODY_BYTES)
     app.add_routes(provider.routes())
     stop = asyncio.Event()

@@ -10,8 +10,9 @@ import msgspec
 from multidict import CIMultiDictProxy
 
 from infrastructure.resilience import backoff
+from infrastructure.security.own_tokens import NoToken, TokenSource
 
-TRANSIENT = frozenset({502, 503, 504})
+TRANSIENT = frozenset({429, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,14 @@ class _TryAgain(Exception):
 @dataclass(slots=True)
 class ServiceClient:
     """One service at `base_url`. Times are in seconds: `retry_timeout` bounds all attempts of one request together,
-    `attempt_timeout` each of them. `retries` counts the attempts after the first, over all requests."""
+    `attempt_timeout` each of them. `tokens` prove who asks. `retries` counts the attempts after the first, over all
+    requests."""
 
     base_url: str
     session: aiohttp.ClientSession
     retry_timeout: float = 60.0
     attempt_timeout: float = 15.0
+    tokens: TokenSource = field(default_factory=NoToken)
     retries: int = field(default=0, init=False)
 
     async def request(
@@ -101,6 +104,8 @@ class ServiceClient:
 
     async def _attempt(self, method: str, path: str, options: dict[str, Any]) -> ServiceResponse:
         timeout = aiohttp.ClientTimeout(total=self.attempt_timeout)
+        if (token := self.tokens.token()) is not None:
+            options = {**options, "headers": {**options["headers"], "Authorization": f"Bearer {token}"}}
         try:
             async with self.session.request(method, self.base_url + path, timeout=timeout, **options) as received:
                 body = await received.read()

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import (
-    Components,
     OpenAPIHeader,
     OpenAPIMediaType,
     OpenAPIResponse,
     Operation,
     Parameter,
+    Reference,
     RequestBody,
     Schema,
     SecurityScheme,
@@ -28,18 +28,6 @@ MALFORMED = {400: "Malformed: the detail says where, and `errors` points at each
 """The problem of what has parameters or a body."""
 BODY = MALFORMED | {413: "The body is too large"}
 """The problems of what has a body."""
-
-_BEARER = "bearer"
-SECURITY = Components(
-    security_schemes={
-        _BEARER: SecurityScheme(
-            type="http",
-            scheme="bearer",
-            bearer_format="JWT",
-            description="Asked for where the service asks for tokens; each operation names the scope that it takes",
-        )
-    }
-)
 
 Headers = Mapping[str, OpenAPIHeader]
 
@@ -90,6 +78,23 @@ def whole_number(name: str, place: Any, description: str, lowest: int, highest: 
 
 RETRY_AFTER = header("After how many seconds to try again", type="integer", minimum=0)
 
+_BEARER = "bearer"
+SECURITY_SCHEMES: dict[str, SecurityScheme | Reference] = {
+    _BEARER: SecurityScheme(
+        type="http",
+        scheme="bearer",
+        bearer_format="JWT",
+        description="A JWT of the issuer that the service is set to; each operation names the scope that it takes",
+    )
+}
+"""How whoever asks says who he is."""
+_CHALLENGE = header("What is wrong with the token (RFC 6750)", required=True, type="string")
+_LEFT = {
+    "Retry-After": RETRY_AFTER,
+    "RateLimit-Policy": header("How much a client may ask", type="string"),
+    "RateLimit": header("How much is left to this one", type="string"),
+}
+
 
 def documented(
     problems: Mapping[int, str],
@@ -106,8 +111,10 @@ def documented(
     a response, by status. `parameters` stand beside those that Litestar sees in the handler's signature, or in the
     place of one of the same name. `access` is the rule; a handler without one is not served.
     """
-    problems = {**_refusals(access), **problems}
-    given = {503: {"Retry-After": RETRY_AFTER}} if 503 in problems else {}
+    problems = {**problems, **_refusals(access)}
+    given: dict[int, Headers] = {401: {"WWW-Authenticate": _CHALLENGE}, 429: _LEFT} if 401 in problems else {}
+    if 503 in problems:
+        given[503] = {"Retry-After": RETRY_AFTER}
     return {
         "responses": {
             **(responses or {}),
@@ -126,8 +133,9 @@ def _refusals(access: Access | None) -> Mapping[int, str]:
     if access is None or access.is_public:
         return {}
     return {
-        401: "It takes a token, and there is none, or not a good one",
+        401: "There is no valid bearer token; the challenge and the detail say what is wrong with it",
         403: f"The token does not have the scope {access.scope}, or another one that the detail names",
+        429: "The client asks too often; nothing was done",
     }
 
 

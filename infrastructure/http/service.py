@@ -9,15 +9,17 @@ from litestar.datastructures import State
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import YamlRenderPlugin
+from litestar.openapi.spec import Components
 
 from domain.model.access import PUBLIC
+from infrastructure.http.access import access
 from infrastructure.http.api_pages import ApiPages, pages_router, to_pages
 from infrastructure.http.authorisation import authorise
 from infrastructure.http.exposition import metrics_route
 from infrastructure.http.health import Dependency, Health, Liveness, Readiness
 from infrastructure.http.log_level import log_level_routes
 from infrastructure.http.methods import answer_head, options
-from infrastructure.http.openapi import SECURITY, documented
+from infrastructure.http.openapi import SECURITY_SCHEMES, documented
 from infrastructure.http.problems import EXCEPTION_HANDLERS
 from infrastructure.http.requests import observe_requests
 from infrastructure.http.rules import rules_of
@@ -48,38 +50,43 @@ def create_app(
     *,
     lifespan: Sequence[Lifespan] = (),
     on_stop: Sequence[Callable[[], None]] = (),
+    open_paths: Sequence[str] = (),
 ) -> Litestar:
     """A Litestar application with the handlers given, /health/live, /health/ready, /metrics, /log-level, and OpenAPI at
     /schema.
 
-    `on_stop` is called when the service is asked to stop, before requests under way are waited for.
+    `on_stop` is called when the service is asked to stop, before requests under way are waited for. `open_paths` need
+    no token: whoever asks there proves himself in another way.
 
-    Raises MissingRule when one of the handlers has no rule that says who may use it.
+    Raises MissingRule when one of the handlers has no rule that says who may use it, and InvalidSettings where the
+    settings would leave a door open, or shut all of them.
     """
+    before = access(settings, *open_paths)
     health = Health(dependencies, installed_version(), Redactor.of(settings).text)
     routes = [*handlers, *_health(health), *log_level_routes(), metrics_route(), to_pages]
     app = Litestar(
         route_handlers=[*options(routes), *routes],
         exception_handlers=EXCEPTION_HANDLERS,
         middleware=[authorise],
-        lifespan=list(lifespan),
+        lifespan=[closing(before.close), *lifespan],
         state=State({ON_STOP: tuple(on_stop)}),
         request_max_body_size=settings.http.max_body_bytes,
         openapi_config=OpenAPIConfig(
             title=title,
             version=installed_version(),
             description=_BEFORE_ANY_OPERATION,
-            components=SECURITY,
             render_plugins=[ApiPages(), YamlRenderPlugin()],
             openapi_router=pages_router(),
+            components=Components(security_schemes=SECURITY_SCHEMES),
         ),
         logging_config=None,
         etag=None,
         debug=False,
     )
-    observe_requests(app, frozenset(path.decode() for path in ALWAYS_SERVED))
     for _ in rules_of(app):
         pass  # each has one
+    app.asgi_handler = before.guard(app.asgi_handler)
+    observe_requests(app, frozenset(path.decode() for path in ALWAYS_SERVED))
     answer_head(app)
     return app
 

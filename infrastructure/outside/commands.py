@@ -9,6 +9,7 @@ from msgspec import Struct
 from domain.model.identifiers import is_identifier
 from infrastructure.outside.http_client import HttpClient, JsonResponse, UnusableResponse
 from infrastructure.resilience import Policy
+from infrastructure.security.own_tokens import NoToken, TokenSource, service_tokens
 from infrastructure.settings import Settings
 
 _TYPES = "urn:eventfold:problem:"
@@ -55,17 +56,20 @@ class CommandSender(Protocol):
 
 
 class CommandClient:
-    """The command API behind an HTTP client; `actor` is who is said to act. Closes the client with itself."""
+    """The command API behind an HTTP client; `actor` is who is said to act, `tokens` prove it. Closes the client with
+    itself."""
 
-    def __init__(self, http: HttpClient, actor: str) -> None:
+    def __init__(self, http: HttpClient, actor: str, tokens: TokenSource | None = None) -> None:
         self._http = http
         self._actor = actor
+        self._tokens = tokens or NoToken()
 
     @classmethod
-    def from_settings(cls, settings: Settings, actor: str) -> Self:
-        """The command API that the settings name."""
+    def from_settings(cls, settings: Settings, actor: str, tokens: TokenSource | None = None) -> Self:
+        """The command API that the settings name, and the token that they say, unless one is given. Raises
+        InvalidSettings."""
         policy = Policy("commands", settings.command_calls.limits)
-        return cls(HttpClient(settings.command_calls.url, policy), actor)
+        return cls(HttpClient(settings.command_calls.url, policy), actor, tokens or service_tokens(settings, actor))
 
     @property
     def policy(self) -> Policy:
@@ -81,14 +85,16 @@ class CommandClient:
         key: str,
         correlation_id: str | None = None,
     ) -> CommandAnswer:
-        """As CommandSender says. A refusal is an answer; that others kept changing the aggregate at the same moment, or
-        that there is no such path, is none, and is repeated like a fault."""
+        """As CommandSender says. A refusal is an answer. That others kept changing the aggregate at the same moment,
+        that there is no such path, or that our token is not taken, is none, and is repeated like a fault."""
         if not is_identifier(aggregate_id):
             # Some of them would not even reach the command: a slash makes another path of it.
             return CommandAnswer(
                 False, 400, "invalid-command", f"{aggregate_id[:100]!r} can't be the id of an aggregate"
             )
         headers = {"Idempotency-Key": key, "Eventfold-Actor": self._actor}
+        if (token := self._tokens.token()) is not None:
+            headers["Authorization"] = f"Bearer {token}"
         if correlation_id is not None:
             headers["X-Correlation-ID"] = correlation_id
         path = "/" + "/".join(quote(part, safe="") for part in (plural, aggregate_id, action) if part)
@@ -104,8 +110,11 @@ class CommandClient:
 
 def _is_no_answer(response: JsonResponse) -> bool:
     """Whether it says nothing of the command: others kept changing the aggregate, or there is no such command at the
-    address, because it is not a command API's, or one of another release."""
+    address, because it is not a command API's, or one of another release, or it does not take our token: then the
+    command is as good as before, and must not count as refused."""
     kind = _text(response.body, "type")
+    if response.status in (401, 403):
+        return True
     if response.status in (404, 405):
         return not kind.startswith(_TYPES) or kind in (f"{_TYPES}no-such-path", f"{_TYPES}method-not-allowed")
     return response.status == 409 and kind == f"{_TYPES}contended"

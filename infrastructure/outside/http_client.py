@@ -19,6 +19,7 @@ from infrastructure.telemetry import trace_headers
 from infrastructure.telemetry.spans import NOTHING, child_span, is_recording
 
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+_NOT_OURS = frozenset({401, 403})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _EXCERPT = 200
 
@@ -91,7 +92,9 @@ class HttpClient:
                 span.set_attribute("http.response.status_code", response.status)
             if is_transient(response):
                 wait = retry_after_seconds(response.headers.get("Retry-After"))
-                raise TransientFault(f"{method} {url.path}: {response.status} {response.body!r:.500}", wait, away=False)
+                # Where our credentials are not taken, no request is served, so it is away as far as we go.
+                away = response.status in _NOT_OURS
+                raise TransientFault(f"{method} {url.path}: {response.status} {response.body!r:.500}", wait, away=away)
             return response
 
         return await self.policy.call(operation, idempotent=safe)

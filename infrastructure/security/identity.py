@@ -1,6 +1,8 @@
 """Who sends a request, as far as it is proven."""
 
-from litestar.types import Scope
+from collections.abc import Mapping
+from typing import Any
+
 from msgspec import Struct
 
 EVERYTHING = "*"
@@ -23,8 +25,19 @@ class Identity(Struct, frozen=True):
 ANYBODY = Identity("anonymous", frozenset({EVERYTHING}))
 """Whoever asks a service that asks for no tokens."""
 
+NOBODY = Identity("anonymous")
+"""Whoever asks, without a token, for what is open to all."""
 
-def identity_of(scope: Scope) -> Identity:
-    """Who sends a request, as the authentication has found; ANYBODY where there is none."""
-    found: Identity = scope.get("state", {}).get("identity", ANYBODY)
+_STATE = "identity"
+
+
+def identity_of(scope: Mapping[str, Any]) -> Identity:
+    """Who sends the request with this ASGI scope; NOBODY, who may do nothing, where nobody has found out."""
+    found = scope.get("state", {}).get(_STATE, NOBODY)
+    assert isinstance(found, Identity)
     return found
+
+
+def identify(scope: Any, identity: Identity) -> None:
+    """Says who sends the request."""
+    scope.setdefault("state", {})[_STATE] = identity

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from ops.locations import add_projector, projector_url
+from ops.locations import add_projector, projector_address
 
 RESET = """\
 Let a consumer of the log that is no view begin anew: where its checkpoints are of another log, or its work must be done
@@ -44,7 +44,7 @@ def reset(args: argparse.Namespace) -> int:
     from ops.projector_client import open_projector
 
     async def ask() -> None:
-        async with open_projector(projector_url(args)) as projector:
+        async with open_projector(projector_address(args)) as projector:
             path = f"/consumers/{quote(args.name, safe='')}/reset"
             hints = {404: "`eventfold status` names the consumers; a view is rebuilt: eventfold views rebuild NAME"}
             await projector.send("POST", path, hints, json={"beginning": args.beginning})

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from ops.dead_letters.responses import DeadLetter, Outcome, Page
+from ops.locations import Address
 from ops.projector_client import ProjectorClient, open_projector
 
 T = TypeVar("T")
@@ -52,20 +53,22 @@ class DeadLettersClient:
         return await self._projector.post("/dead-letters/discard", body, Outcome, _HINTS)
 
 
-def with_dead_letters(url: str, request: Callable[[DeadLettersClient], Awaitable[T]], *, replays: bool = False) -> T:
-    """What `request` returns, given a client of the projector at the URL; `replays` says that it may take long.
+def with_dead_letters(
+    address: Address, request: Callable[[DeadLettersClient], Awaitable[T]], *, replays: bool = False
+) -> T:
+    """What `request` returns, given a client of the projector at the address; `replays` says that it may take long.
 
     Raises:
         CommandFailed: the projector refuses or gives no answer.
     """
 
     async def requested() -> T:
-        async with open_projector(url) as projector:
+        async with open_projector(address) as projector:
             client = DeadLettersClient(projector)
             if not replays:
                 return await request(client)
             await client.list(1)  # fails soon where there is no projector, before the long timeout is used
-        async with open_projector(url, retry_timeout=REPLAY_TIMEOUT, attempt_timeout=REPLAY_TIMEOUT) as projector:
+        async with open_projector(address, retry_timeout=REPLAY_TIMEOUT, attempt_timeout=REPLAY_TIMEOUT) as projector:
             return await request(DeadLettersClient(projector))
 
     return asyncio.run(requested())

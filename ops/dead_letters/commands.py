@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ops.errors import CommandFailed
-from ops.locations import add_projector, projector_url
+from ops.locations import Address, add_projector, projector_address
 from ops.options import add_json, count
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def list_oldest(args: argparse.Namespace) -> int:
     from ops.dead_letters.display import print_page
     from ops.output import output
 
-    page = with_dead_letters(projector_url(args), lambda client: client.list(args.limit, args.consumer, args.key))
+    page = with_dead_letters(projector_address(args), lambda client: client.list(args.limit, args.consumer, args.key))
     console = output()
     if args.json:
         console.print_json(page_as_json(page))
@@ -78,7 +78,9 @@ def show(args: argparse.Namespace) -> int:
     from ops.dead_letters.display import print_dead_letter
     from ops.output import output
 
-    dead_letter, body = with_dead_letters(projector_url(args), lambda client: client.one(args.consumer, args.position))
+    dead_letter, body = with_dead_letters(
+        projector_address(args), lambda client: client.one(args.consumer, args.position)
+    )
     console = output()
     if args.json:
         console.print_json(body.decode())
@@ -106,8 +108,8 @@ def retry(args: argparse.Namespace) -> int:
     from ops.dead_letters.display import print_outcome
     from ops.output import output
 
-    url = projector_url(args)
-    outcome = with_dead_letters(url, lambda client: client.retry(args.consumer, args.key), replays=True)
+    address = projector_address(args)
+    outcome = with_dead_letters(address, lambda client: client.retry(args.consumer, args.key), replays=True)
     print_outcome(output(), outcome)
     return 1 if outcome.remaining or outcome.errors else 0
 
@@ -134,20 +136,20 @@ def discard(args: argparse.Namespace) -> int:
     from ops.dead_letters.display import print_outcome
     from ops.output import output
 
-    url, console = projector_url(args), output()
+    address, console = projector_address(args), output()
     if not args.reason.strip():
         raise CommandFailed("--reason must say something")
-    if not args.yes and not _confirmed(url, args.consumer, args.position):
+    if not args.yes and not _confirmed(address, args.consumer, args.position):
         console.print("Nothing was discarded.")
         return 1
     outcome = with_dead_letters(
-        url, lambda client: client.discard(args.consumer, args.position, args.reason), replays=True
+        address, lambda client: client.discard(args.consumer, args.position, args.reason), replays=True
     )
     print_outcome(console, outcome)
     return 1 if outcome.errors else 0
 
 
-def _confirmed(url: str, consumer: str, position: int) -> bool:
+def _confirmed(address: Address, consumer: str, position: int) -> bool:
     """Asks on the terminal, naming the event and its error.
 
     Raises:
@@ -157,7 +159,7 @@ def _confirmed(url: str, consumer: str, position: int) -> bool:
 
     if not sys.stdin.isatty():
         raise CommandFailed("there is no terminal to ask on", "say --yes to discard the event without being asked")
-    dead_letter, _ = with_dead_letters(url, lambda client: client.one(consumer, position))
+    dead_letter, _ = with_dead_letters(address, lambda client: client.one(consumer, position))
     return input(f"{_question(dead_letter.summary, consumer, position)} [y/N] ").strip().lower() in ("y", "yes")
 
 

@@ -36,6 +36,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--in-flight", type=count, default=32, metavar="N", help="commands at a time (default: 32)")
     parser.add_argument("--no-crashes", action="store_true", help="kill nothing")
+    parser.add_argument("--no-auth", action="store_true", help="let the services ask for no tokens")
     parser.add_argument("--keep", action="store_true", help="leave the stack running until Ctrl-C, and keep its data")
     parser.set_defaults(run=run)
 
@@ -53,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
         raise CommandFailed(f"--baskets can't be {args.baskets}: {SAMPLE_SIZE} baskets come with Eventfold")
     console = Console(highlight=False)
     data_dir = Path(tempfile.mkdtemp(prefix="eventfold-demo-"))
-    options = DemoOptions(data_dir, args.baskets, args.in_flight, crash=not args.no_crashes, keep=args.keep)
+    options = DemoOptions(
+        data_dir, args.baskets, args.in_flight, crash=not args.no_crashes, keep=args.keep, auth=not args.no_auth
+    )
     remove = not args.keep
     try:
         exact = run_cancellable(demo(console, options))

@@ -23,7 +23,11 @@ from examples.retail.reconciliation.observed import UnexpectedAnswer, observed_f
 from examples.retail.reconciliation.outside import fulfilment_figures
 from examples.retail.stock import demand_of, supply_for
 from infrastructure.http.client import ServiceClient
-from infrastructure.settings import PREFIX
+from infrastructure.security.development_keys import DevelopmentKeys
+from infrastructure.security.own_tokens import NoToken, OwnMadeToken, TokenSource
+from infrastructure.security.signing_key import read_signing_key
+from infrastructure.settings import PREFIX, Settings
+from ops.credentials import ROLES
 from ops.demo.crashes import Crashes
 from ops.demo.lag import LagMeter
 from ops.demo.report import Report, print_report
@@ -31,13 +35,14 @@ from ops.demo.settling import Settled, until_settled
 from ops.errors import CommandFailed
 from ops.locations import COMMAND_API, MAIL_SINK, PAYMENT_PROVIDER, PROJECTOR, QUERY_API, SANDBOX_KEY, short_url
 from ops.output import progress_bar
-from ops.stack.specs import Ports, stages
+from ops.stack.specs import AUTH, Ports, stages
 from ops.stack.supervision import supervised
 
 HOST = "127.0.0.1"
 BACK_TIMEOUT = 60.0
 SETTLING_TIMEOUT = 300.0
 # Of 100 customers, so many are declined, charged a second later, and declined a second later.
+OURS = (COMMAND_API, QUERY_API, PROJECTOR)
 SANDBOX = ("--declined", "4", "--later", "20", "--declined-later", "4")
 # Only the demo uses this stack, so there is no request to wait for when Ctrl-C ends it.
 STOP_GRACE = 2.0
@@ -45,13 +50,15 @@ STOP_GRACE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What the command line chose; `keep` leaves the stack running after the report, until Ctrl-C."""
+    """What the command line chose; `keep` leaves the stack running after the report, until Ctrl-C; without `auth` the
+    services ask for no tokens."""
 
     data_dir: Path
     baskets: int
     in_flight: int
     crash: bool
     keep: bool
+    auth: bool = True
 
 
 async def demo(console: Console, options: DemoOptions) -> bool:
@@ -64,7 +71,7 @@ async def demo(console: Console, options: DemoOptions) -> bool:
     baskets = list(islice(read_sample(), options.baskets))
     supply = supply_for(demand_of(baskets))
     crashes = Crashes(len(baskets) if options.crash else 0, announce=console.print)
-    own_stages = stages(options.data_dir, HOST, Ports.free(HOST), _environment(), sandbox=SANDBOX)
+    own_stages = stages(options.data_dir, HOST, Ports.free(HOST), _environment(options.auth), sandbox=SANDBOX)
     console.print(f"Starting the stack on {options.data_dir}", soft_wrap=True)
     async with (
         supervised(options.data_dir, own_stages, crashes.changed, Timings(stop_grace=STOP_GRACE)) as supervisor,
@@ -72,7 +79,10 @@ async def demo(console: Console, options: DemoOptions) -> bool:
     ):
         _print_urls(console, supervisor)
         crashes.supervisor = supervisor
-        clients = {name: ServiceClient(one.spec.url, session) for name, one in supervisor.services.items()}
+        clients = {
+            name: ServiceClient(one.spec.url, session, tokens=_tokens(name, options.data_dir))
+            for name, one in supervisor.services.items()
+        }
         await _receive(console, clients[COMMAND_API], supply, options.in_flight)
         async with LagMeter(clients[QUERY_API]) as lag:
             outcome = await _load(console, clients[COMMAND_API], baskets, options.in_flight, crashes, lag)
@@ -199,6 +209,16 @@ def _print_urls(console: Console, supervisor: Supervisor) -> None:
         console.print(f"  {name:<16} {short_url(service.spec.url)}", markup=False, soft_wrap=True)
 
 
-def _environment() -> dict[str, str]:
+def _tokens(service: str, data_dir: Path) -> TokenSource:
+    """What our services are told of who asks; the stand-ins for the outside must not see it."""
+    keys = DevelopmentKeys(data_dir)
+    if service not in OURS or not keys.exist:
+        return NoToken()
+    key = read_signing_key(keys.signing_key, "the stack's key", Settings().authentication)
+    return OwnMadeToken(key, "demo", ROLES, Settings().own_token.ttl)
+
+
+def _environment(auth: bool) -> dict[str, str]:
     """This process's environment without settings: the demo must not write to real stores."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return own if auth else {**own, AUTH: "off"}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops.errors import CommandFailed
-from ops.locations import add_projector, projector_url, with_own_stores
+from ops.locations import add_projector, projector_address, with_own_stores
 from ops.options import settings
 
 if TYPE_CHECKING:
@@ -140,4 +140,4 @@ async def _treat(
     ]
     views = list(dict.fromkeys(one.remedy.view for one in wanted if isinstance(one.remedy, Rebuild)))
     with build_display(errors() if args.json else console, views) as builds:
-        return await Remedies(store, projector_url(args), facts, builds).treat(wanted)
+        return await Remedies(store, projector_address(args), facts, builds).treat(wanted)

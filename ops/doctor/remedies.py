@@ -10,6 +10,7 @@ from ops.dead_letters.client import DeadLettersClient
 from ops.doctor.facts import KEPT_BY_TARGET, Facts
 from ops.doctor.findings import Cancel, Finding, Forget, Rebuild, Remedy, RemoveRequest, RemoveTarget, Retry
 from ops.errors import CommandFailed
+from ops.locations import Address
 from ops.projector_client import open_projector
 from ops.views.build_watch import RETRY_TIMEOUT, BuildWatch, ShowsBuilds, watch_builds
 from ops.views.client import ViewsClient
@@ -29,11 +30,11 @@ class Treated(Struct, frozen=True):
 
 
 class Remedies:
-    """`url` is the projector's, `builds` shows how far rebuilds are."""
+    """`projector` is its address, `builds` shows how far rebuilds are."""
 
-    def __init__(self, store: ReadStore, url: str, facts: Facts, builds: ShowsBuilds) -> None:
+    def __init__(self, store: ReadStore, projector: Address, facts: Facts, builds: ShowsBuilds) -> None:
         self._store = store
-        self._url = url
+        self._projector = projector
         self._facts = facts
         self._builds = builds
 
@@ -57,7 +58,7 @@ class Remedies:
             case Rebuild(view):
                 return await self._rebuild(view)
             case Cancel(view):
-                async with open_projector(self._url) as projector:
+                async with open_projector(self._projector) as projector:
                     await ViewsClient(projector).cancel(view)
                 return f"the build of {view} that was under way is given up"
             case Retry(consumer):
@@ -72,7 +73,7 @@ class Remedies:
                 return await self._forget(name)
 
     async def _rebuild(self, view: str) -> str:
-        async with open_projector(self._url, retry_timeout=RETRY_TIMEOUT) as projector:
+        async with open_projector(self._projector, retry_timeout=RETRY_TIMEOUT) as projector:
             views = ViewsClient(projector)
             before, _ = await views.one(view)
             await views.rebuild(view)
@@ -82,7 +83,9 @@ class Remedies:
         return f"{view} is built anew: {endings[view].reason}"
 
     async def _retry(self, consumer: str) -> str:
-        async with open_projector(self._url, retry_timeout=REPLAY_TIMEOUT, attempt_timeout=REPLAY_TIMEOUT) as projector:
+        async with open_projector(
+            self._projector, retry_timeout=REPLAY_TIMEOUT, attempt_timeout=REPLAY_TIMEOUT
+        ) as projector:
             outcome = await DeadLettersClient(projector).retry(consumer, None)
         if outcome.remaining:
             left = "; ".join(outcome.errors)

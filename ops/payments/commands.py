@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops.errors import EXIT_FAILED, CommandFailed
-from ops.locations import command_api_url, with_own_provider, with_own_stores
+from ops.locations import command_api_address, with_own_provider, with_own_stores
 from ops.options import add_data_dir, settings
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ async def _mend(args: argparse.Namespace, chosen: "Settings", found: "Reconciled
     from infrastructure.outside.commands import CommandClient
     from ops.payments.reconciliation import mend
 
-    commands = CommandClient.from_settings(chosen.changed(commands_url=command_api_url(args)), "reconciliation")
+    address = command_api_address(args)
+    commands = CommandClient.from_settings(chosen.changed(commands_url=address.url), "reconciliation", address.tokens)
     try:
         return await mend(found.differences, commands)
     finally:

@@ -9,6 +9,7 @@ import aiohttp
 
 from infrastructure.http.client import ServiceClient
 from ops.errors import CommandFailed
+from ops.locations import Address
 from ops.projector_client import RETRY_TIMEOUT, ProjectorClient
 from ops.sagas.responses import Changed, Details, Page, Processes
 
@@ -74,8 +75,8 @@ def _body(step: str | None) -> dict[str, Any]:
     return {} if step is None else {"step": step}
 
 
-def with_sagas(url: str, request: Callable[[SagasClient], Awaitable[T]]) -> T:
-    """What `request` returns, given a client of the process manager at the URL.
+def with_sagas(address: Address, request: Callable[[SagasClient], Awaitable[T]]) -> T:
+    """What `request` returns, given a client of the process manager at the address.
 
     Raises:
         CommandFailed: the process manager refuses or gives no answer.
@@ -83,7 +84,7 @@ def with_sagas(url: str, request: Callable[[SagasClient], Awaitable[T]]) -> T:
 
     async def requested() -> T:
         async with aiohttp.ClientSession() as session:
-            client = ServiceClient(url, session, RETRY_TIMEOUT, _ATTEMPT_TIMEOUT)
+            client = ServiceClient(address.url, session, RETRY_TIMEOUT, _ATTEMPT_TIMEOUT, tokens=address.tokens)
             return await request(SagasClient(ProjectorClient(client, "process manager", _AWAY)))
 
     return asyncio.run(requested())

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from ops.locations import add_process_manager, process_manager_url
+from ops.locations import add_process_manager, process_manager_address
 from ops.options import count
 
 DESCRIPTION = """\
@@ -58,7 +58,7 @@ def list_newest(args: argparse.Namespace) -> int:
     async def ask(client: SagasClient) -> Page:
         return await client.list(await client.process(args.process), args.limit, status)
 
-    page = with_sagas(process_manager_url(args), ask)
+    page = with_sagas(process_manager_address(args), ask)
     console = output()
     if args.json:
         console.print_json(msgspec.json.encode(page).decode())
@@ -77,7 +77,7 @@ def show_one(args: argparse.Namespace) -> int:
     async def ask(client: SagasClient) -> tuple[Details, bytes]:
         return await client.one(await client.process(args.process), args.instance)
 
-    details, told = with_sagas(process_manager_url(args), ask)
+    details, told = with_sagas(process_manager_address(args), ask)
     console = output()
     if args.json:
         console.print_json(told.decode())
@@ -95,7 +95,7 @@ def retry_one(args: argparse.Namespace) -> int:
     async def ask(client: SagasClient) -> Changed:
         return await client.retry(await client.process(args.process), args.instance, args.step)
 
-    changed = with_sagas(process_manager_url(args), ask)
+    changed = with_sagas(process_manager_address(args), ask)
     output().print(f"{changed.process} {changed.instance}: {', '.join(changed.steps)} is tried again", markup=False)
     return 0
 
@@ -110,6 +110,6 @@ def resolve_one(args: argparse.Namespace) -> int:
         process = await client.process(args.process)
         return await client.resolve(process, args.instance, args.reason, args.step)
 
-    changed = with_sagas(process_manager_url(args), ask)
+    changed = with_sagas(process_manager_address(args), ask)
     output().print(f"{changed.process} {changed.instance}: {', '.join(changed.steps)} is taken as done", markup=False)
     return 0

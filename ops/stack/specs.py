@@ -1,6 +1,5 @@
 """The services of one machine, as the supervisor is to run them."""
 
-import ipaddress
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,10 +8,14 @@ from pathlib import Path
 
 import embedded
 from application import APPLICATION
+from embedded.payment_provider.secrets import KEY_VARIABLE, SECRET_VARIABLE
 from embedded.read_store_node import ReadStoreNode, ReadStoreNodeFailed
 from embedded.supervisor.ports import free_ports
 from embedded.supervisor.readiness import grpc_ready, http_ready
 from embedded.supervisor.service import ServiceSpec
+from infrastructure.secrets import FILE_SUFFIX
+from infrastructure.security.development_keys import DevelopmentKeys
+from infrastructure.security.loopback import is_loopback
 from infrastructure.settings import PREFIX, Settings, load_settings
 from ops.errors import CommandFailed
 from ops.locations import (
@@ -36,6 +39,11 @@ PAYMENTS_URL = f"{PREFIX}PAYMENTS_URL"
 PAYMENTS_KEY = f"{PREFIX}PAYMENTS_KEY"
 WEBHOOK_SECRET = f"{PREFIX}PAYMENTS_WEBHOOK_SECRET"
 MAIL_URL = f"{PREFIX}MAIL_URL"
+AUTH = f"{PREFIX}AUTH"
+JWKS_FILE = f"{PREFIX}AUTH_JWKS_FILE"
+KEY_FILE = f"{PREFIX}SERVICE_KEY_FILE"
+TOKEN = f"{PREFIX}TOKEN"
+_CHECKED_WITH = (JWKS_FILE, f"{PREFIX}AUTH_JWKS_URL", f"{PREFIX}AUTH_SECRET")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,24 +101,27 @@ def stages(
     """The services in two stages: first the stores and what stands for the outside, then what needs them.
 
     Where the environment names the URI of a store, of a payment provider or of a mail server, that one is used and no
-    stand-in is started for it. `sandbox` are further options of the sandbox payment provider.
+    stand-in is started for it; where it says how tokens are checked, or that none are, that is so, and otherwise the
+    services get the keys of the data directory, which are made here. `sandbox` are further options of the sandbox
+    payment provider.
 
     Raises:
-        CommandFailed: the MongoDB stand-in is needed and not installed.
+        CommandFailed: the MongoDB stand-in is needed and not installed, or a setting is wrong.
     """
     own_environment = _with_own_code(environment)
+    outside = {name: value for name, value in own_environment.items() if not name.startswith(PREFIX)}
     stores: list[ServiceSpec] = []
-    if not environment.get(EVENTSTORE_URI):
-        stores.append(_node(data_dir, _loopback(host), ports, own_environment))
+    if not _given(environment, EVENTSTORE_URI):
+        stores.append(_node(data_dir, _loopback(host), ports, outside))
         own_environment[EVENTSTORE_URI] = stores[-1].url
-    if not environment.get(MONGO_URI):
-        stores.append(_read_store(data_dir, host, ports.read_store, own_environment))
+    if not _given(environment, MONGO_URI):
+        stores.append(_read_store(data_dir, host, ports.read_store, outside))
         own_environment[MONGO_URI] = stores[-1].url
     if not environment.get(PAYMENTS_URL):
-        stores.append(_payment_provider(data_dir, _loopback(host), ports, own_environment, sandbox))
+        stores.append(_payment_provider(data_dir, _loopback(host), ports, own_environment, outside, sandbox))
         own_environment[PAYMENTS_URL] = stores[-1].url
-    if not environment.get(MAIL_URL):
-        stores.append(_mail_sink(data_dir, ports, own_environment))
+    if not _given(environment, MAIL_URL):
+        stores.append(_mail_sink(data_dir, ports, outside))
         own_environment[MAIL_URL] = f"smtp://127.0.0.1:{ports.smtp}"
     own_environment |= {
         f"{PREFIX}HOST": host,
@@ -122,6 +133,7 @@ def stages(
         f"{PREFIX}PAYMENT_WEBHOOKS_PORT_NUMBER": str(ports.payment_webhooks),
     }
     own_environment.setdefault(f"{PREFIX}COMMANDS_URL", f"http://{_authority(host, ports.command_api)}")
+    senders = _authenticated(data_dir, host, own_environment)
     load_settings(own_environment)
     services = [
         _http_service(COMMAND_API, host, ports.command_api, own_environment),
@@ -129,20 +141,39 @@ def stages(
         _http_service(QUERY_API, host, ports.query_api, own_environment),
     ]
     if APPLICATION.consumers:
-        services.append(_http_service(CONSUMERS, host, ports.consumers, own_environment))
+        services.append(_http_service(CONSUMERS, host, ports.consumers, senders))
     if APPLICATION.processes:
-        services.append(_http_service(PROCESS_MANAGER, host, ports.process_manager, own_environment))
-    if own_environment.get(WEBHOOK_SECRET):
-        services.append(_http_service(PAYMENT_WEBHOOKS, host, ports.payment_webhooks, own_environment))
+        services.append(_http_service(PROCESS_MANAGER, host, ports.process_manager, senders))
+    if _given(own_environment, WEBHOOK_SECRET):
+        services.append(_http_service(PAYMENT_WEBHOOKS, host, ports.payment_webhooks, senders))
     return [stores, services]
+
+
+def _given(environment: Mapping[str, str], variable: str) -> bool:
+    """Whether it is set, by itself or by a file."""
+    return bool(environment.get(variable) or environment.get(variable + FILE_SUFFIX))
+
+
+def _authenticated(data_dir: Path, host: str, environment: dict[str, str]) -> dict[str, str]:
+    """The environment of services that send commands. Gives all of them the keys of the data directory where nothing
+    else is said of authentication; the private one is for those that send."""
+    if environment.get(AUTH) == "off":
+        if not is_loopback(host):
+            raise CommandFailed(f"without authentication nothing may listen on {host}, which others can reach")
+        return environment
+    if any(_given(environment, name) for name in _CHECKED_WITH):
+        return environment
+    keys = DevelopmentKeys(data_dir)
+    keys.make()
+    environment[JWKS_FILE] = str(keys.jwks)
+    for name in (TOKEN, TOKEN + FILE_SUFFIX, KEY_FILE):
+        environment.pop(name, None)  # it is for whoever has set it, and his commands
+    return {**environment, KEY_FILE: str(keys.signing_key)}
 
 
 def _loopback(host: str) -> str:
     """The node's address, on this machine alone: it asks for no passwords here, and only our own services use it."""
-    try:
-        return host if host == "localhost" or ipaddress.ip_address(host).is_loopback else "127.0.0.1"
-    except ValueError:
-        return "127.0.0.1"
+    return host if is_loopback(host) else "127.0.0.1"
 
 
 def _node(data_dir: Path, host: str, ports: Ports, environment: Mapping[str, str]) -> ServiceSpec:
@@ -180,19 +211,25 @@ def _read_store(data_dir: Path, host: str, port: int, environment: Mapping[str, 
 
 
 def _payment_provider(
-    data_dir: Path, host: str, ports: Ports, environment: dict[str, str], options: Sequence[str]
+    data_dir: Path,
+    host: str,
+    ports: Ports,
+    environment: dict[str, str],
+    own_environment: Mapping[str, str],
+    options: Sequence[str],
 ) -> ServiceSpec:
-    """Sets what its merchants need, where the environment does not."""
-    environment.setdefault(PAYMENTS_KEY, SANDBOX_KEY)
-    environment.setdefault(WEBHOOK_SECRET, SANDBOX_SECRET)
+    """Sets what its merchants need, where their `environment` does not; it gets the same, and not on its command line,
+    which everybody on the machine can read."""
+    for variable, default in ((PAYMENTS_KEY, SANDBOX_KEY), (WEBHOOK_SECRET, SANDBOX_SECRET)):
+        if not _given(environment, variable):
+            environment[variable] = default
+    payments = load_settings(environment).payments
     url = f"http://{_authority(host, ports.payment_provider)}"
     arguments = {
         "--host": host,
         "--port": str(ports.payment_provider),
         "--data-dir": str(data_dir / "payment-provider"),
-        "--key": environment[PAYMENTS_KEY],
         "--webhook-url": f"http://{_authority(host, ports.payment_webhooks)}/payment-webhooks",
-        "--webhook-secret": environment[WEBHOOK_SECRET],
     }
     given = [part for pair in arguments.items() for part in pair]
     return ServiceSpec(
@@ -202,7 +239,11 @@ def _payment_provider(
         port=ports.payment_provider,
         url=url,
         ready=lambda: http_ready(f"{url}/health/ready"),
-        environment=environment,
+        environment={
+            **own_environment,
+            KEY_VARIABLE: payments.key,
+            SECRET_VARIABLE: payments.webhook_secret,
+        },
     )
 
 

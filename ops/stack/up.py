@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,9 @@ def add_parser(commands: Any) -> None:
     choice.add_argument("--free-ports", action="store_true", help="listen on ports that are free at the moment")
     for name, what in SERVICE_PORTS.items():
         parser.add_argument(f"--{name.replace('_', '-')}-port", type=port, metavar="N", help=f"port of {what}")
+    parser.add_argument(
+        "--no-auth", action="store_true", help="let the services ask for no tokens; on a loopback address alone"
+    )
     parser.set_defaults(run=run)
 
 
@@ -66,19 +70,20 @@ def run(args: argparse.Namespace) -> int:
         ports = Ports.from_settings(configured)
     ports = ports.with_choices({name: getattr(args, f"{name}_port") for name in SERVICE_PORTS})
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-        run_cancellable(_run(args.data_dir.resolve(), host, ports))
+        run_cancellable(_run(args.data_dir.resolve(), host, ports, auth=not args.no_auth))
     return 0
 
 
-async def _run(data_dir: Path, host: str, ports: "Ports") -> None:
+async def _run(data_dir: Path, host: str, ports: "Ports", *, auth: bool) -> None:
     from rich.console import Console
 
-    from ops.stack.specs import stages
+    from ops.stack.specs import AUTH, stages
     from ops.stack.supervision import supervised
     from ops.stack.up_display import UpDisplay
 
+    environment = dict(os.environ) if auth else {**os.environ, AUTH: "off"}
     with UpDisplay(Console(highlight=False), data_dir) as display:
-        async with supervised(data_dir, stages(data_dir, host, ports), display.show) as supervisor:
+        async with supervised(data_dir, stages(data_dir, host, ports, environment), display.show) as supervisor:
             display.all_ready(supervisor)
             try:
                 await asyncio.Event().wait()

@@ -12,9 +12,10 @@ from rich.table import Table
 from embedded.supervisor.child import describe_exit
 from embedded.supervisor.service import State, SupervisedService
 from embedded.supervisor.supervisor import Supervisor
-from ops.locations import short_url
-from ops.output import without_password
-from ops.stack.specs import EVENTSTORE_URI, MONGO_URI
+from infrastructure.secrets import FILE_SUFFIX
+from infrastructure.security.development_keys import DevelopmentKeys
+from ops.locations import COMMAND_API, short_url
+from ops.stack.specs import EVENTSTORE_URI, JWKS_FILE, MONGO_URI
 
 STATE_STYLES = {
     State.READY: "green",
@@ -58,8 +59,12 @@ class UpDisplay:
         """Everything runs."""
         self._line(f"All {len(supervisor.services)} services are ready; data and logs in {self._data_dir}.")
         for variable in (EVENTSTORE_URI, MONGO_URI):
-            if uri := os.environ.get(variable):
-                self._line(f"{variable} is set: {without_password(uri)} is used, and no stand-in was started for it.")
+            if os.environ.get(variable) or os.environ.get(variable + FILE_SUFFIX):
+                # The URI itself may hold a password.
+                self._line(f"{variable} is set: that server is used, and no stand-in was started for it.")
+        keys = DevelopmentKeys(self._data_dir)
+        if supervisor.services[COMMAND_API].spec.environment.get(JWKS_FILE) == str(keys.jwks):
+            self._line(f"Requests need a token: eventfold token --as NAME --role ROLE; keys in {keys.directory}.")
         self._line("Ctrl-C stops them.")
 
     def stopping(self) -> None:

@@ -14,6 +14,7 @@ from embedded.read_store_node import PROBE_DATABASE
 from embedded.supervisor.readiness import PROBE_TIMEOUT, NotReady, grpc_ready
 from embedded.supervisor.run_directory import ServiceEntry
 from infrastructure.settings import Settings
+from ops.credentials import credentials
 from ops.locations import CONSUMERS, PROCESS_MANAGER, PROJECTOR, running_stack, service_urls
 from ops.status.health import DependencyTold, HealthTold, health_of
 
@@ -57,14 +58,19 @@ async def inspect(data_dir: Path, settings: Settings) -> StackStatus:
     """Ask all services at once."""
     supervised = running_stack(data_dir)
     urls = {name: entry.url for name, entry in supervised.items()} | service_urls(data_dir, settings)
+
+    async def told(session: aiohttp.ClientSession, name: str, path: str) -> dict[str, Any] | None:
+        url = urls.get(name)
+        return None if url is None else await _told(session, url + path, credentials(data_dir, settings, url).token())
+
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
         services = asyncio.gather(*(_service(session, name, url, supervised.get(name)) for name, url in urls.items()))
         projector, processes = await asyncio.gather(
-            _told(session, urls.get(PROJECTOR), "/status"), _told(session, urls.get(PROCESS_MANAGER), "/processes")
+            told(session, PROJECTOR, "/status"), told(session, PROCESS_MANAGER, "/processes")
         )
         consumers = None
         for name in (CONSUMERS, PROCESS_MANAGER) if projector is None else ():
-            consumers = consumers or await _told(session, urls.get(name), "/status")
+            consumers = consumers or await told(session, name, "/status")
         return StackStatus(list(await services), projector, consumers, processes)
 
 
@@ -120,11 +126,10 @@ async def _read_store_ready(uri: str) -> None:
         await store.close()
 
 
-async def _told(session: aiohttp.ClientSession, url: str | None, path: str) -> dict[str, Any] | None:
-    if url is None:
-        return None
+async def _told(session: aiohttp.ClientSession, url: str, token: str | None) -> dict[str, Any] | None:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     try:
-        async with session.get(f"{url}{path}") as response:
+        async with session.get(url, headers=headers) as response:
             if response.status != 200:
                 return None
             return msgspec.json.decode(await response.read(), type=dict[str, Any])

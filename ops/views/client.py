@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from urllib.parse import quote
 
+from ops.locations import Address
 from ops.projector_client import ProjectorClient, open_projector
 from ops.views.responses import Status, View
 
@@ -52,15 +53,15 @@ class ViewsClient:
         await self._projector.send("PUT", f"{_path(name)}/partitions", UNKNOWN_VIEW, json=body)
 
 
-def with_views(url: str, request: Callable[[ViewsClient], Awaitable[T]]) -> T:
-    """What `request` returns, given a client of the projector at the URL.
+def with_views(address: Address, request: Callable[[ViewsClient], Awaitable[T]]) -> T:
+    """What `request` returns, given a client of the projector at the address.
 
     Raises:
         CommandFailed: the projector refuses or gives no answer.
     """
 
     async def requested() -> T:
-        async with open_projector(url) as projector:
+        async with open_projector(address) as projector:
             return await request(ViewsClient(projector))
 
     return asyncio.run(requested())

@@ -6,7 +6,7 @@ The commands that wait for a build are in rebuild.py, and `verify`, which asks t
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ops.locations import add_projector, projector_url
+from ops.locations import add_projector, projector_address
 from ops.options import add_json, count
 from ops.views import rebuild, verify
 
@@ -55,7 +55,7 @@ def list_views(args: argparse.Namespace) -> int:
     from ops.views.display import print_troubles, view_table
 
     console = output()
-    status, body = with_views(projector_url(args), lambda views: views.all())
+    status, body = with_views(projector_address(args), lambda views: views.all())
     if args.json:
         console.print_json(body.decode())
         return 0
@@ -84,7 +84,7 @@ def show(args: argparse.Namespace) -> int:
     from ops.views.display import print_view
 
     console = output()
-    view, body = with_views(projector_url(args), lambda views: views.one(args.name))
+    view, body = with_views(projector_address(args), lambda views: views.one(args.name))
     if args.json:
         console.print_json(body.decode())
     else:
@@ -113,7 +113,7 @@ def cancel(args: argparse.Namespace) -> int:
         await views.cancel(args.name)
         return view.rebuild
 
-    build = with_views(projector_url(args), cancelled)
+    build = with_views(projector_address(args), cancelled)
     if build is not None and build.kind == "switch_back":
         _say(f"{args.name}: the switch-back is cancelled; {build.collection} is the previous build again")
     else:
@@ -137,7 +137,7 @@ def drop_previous(args: argparse.Namespace) -> int:
     """Remove the previous build."""
     from ops.views.client import with_views
 
-    with_views(projector_url(args), lambda views: views.drop_previous(args.name))
+    with_views(projector_address(args), lambda views: views.drop_previous(args.name))
     _say(f"{args.name}: the previous build is given up and being removed")
     return 0
 
@@ -159,7 +159,7 @@ def divide(args: argparse.Namespace) -> int:
     """Divide the view into partitions."""
     from ops.views.client import with_views
 
-    with_views(projector_url(args), lambda views: views.divide(args.name, args.partitions))
+    with_views(projector_address(args), lambda views: views.divide(args.name, args.partitions))
     many = f"{args.partitions} partitions" if args.partitions > 1 else "1 partition"
     _say(f"{args.name}: {many} from now on; `eventfold views show {args.name}` shows who owns which")
     return 0

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ops.errors import EXIT_INTERRUPTED, CommandFailed
-from ops.locations import add_projector, projector_url
+from ops.locations import add_projector, projector_address
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ops.locations import Address
     from ops.views.build_watch import Ending
     from ops.views.client import ViewsClient
     from ops.views.responses import View
@@ -47,12 +48,12 @@ def rebuild(args: argparse.Namespace) -> int:
 
     if bool(args.names) == args.all:
         raise CommandFailed("name the views to rebuild, or say --all", "`eventfold views list` names them")
-    console, url = output(), projector_url(args)
-    begun, refused = with_views(url, lambda views: _begin_rebuilds(console, views, args.names))
+    console, address = output(), projector_address(args)
+    begun, refused = with_views(address, lambda views: _begin_rebuilds(console, views, args.names))
     if not begun:
         return 1
     if args.wait:
-        return max(int(refused), _wait_until_served(console, url, begun, "rebuild"))
+        return max(int(refused), _wait_until_served(console, address, begun, "rebuild"))
     for name in begun:
         console.print(f"{name}: the rebuild has begun; `eventfold views show {name}` shows how far it is", markup=False)
     return int(refused)
@@ -104,11 +105,11 @@ def switch_back(args: argparse.Namespace) -> int:
         await views.switch_back(args.name)
         return view
 
-    console, url = output(), projector_url(args)
-    view = with_views(url, begun)
+    console, address = output(), projector_address(args)
+    view = with_views(address, begun)
     target = None if view.previous is None else view.previous.collection
     if args.wait:
-        return _wait_until_served(console, url, {args.name: view.collection}, "switch-back", target)
+        return _wait_until_served(console, address, {args.name: view.collection}, "switch-back", target)
     into = target or "the previous build"
     console.print(f"{args.name}: {into} is served again as soon as it is level", markup=False)
     return 0
@@ -124,7 +125,7 @@ def _add_wait(parser: argparse.ArgumentParser, *, default: bool) -> None:
 
 
 def _wait_until_served(
-    console: "Console", url: str, before: Mapping[str, str | None], what: str, target: str | None = None
+    console: "Console", address: "Address", before: Mapping[str, str | None], what: str, target: str | None = None
 ) -> int:
     """Watches the views' builds to their end. `before` has the collection that each view was served from until now,
     `target` the one that is to be served, where that is known.
@@ -132,7 +133,7 @@ def _wait_until_served(
     The exit status: 0 when every build is served, 1 when one was cancelled or stopped, 130 after Ctrl-C.
     """
     try:
-        endings = asyncio.run(_watch(console, url, before, target))
+        endings = asyncio.run(_watch(console, address, before, target))
     except KeyboardInterrupt:
         for name in before:
             ending = f"the {what} goes on, unwatched; end it with: eventfold views cancel {name}"
@@ -142,7 +143,7 @@ def _wait_until_served(
 
 
 async def _watch(
-    console: "Console", url: str, before: Mapping[str, str | None], target: str | None
+    console: "Console", address: "Address", before: Mapping[str, str | None], target: str | None
 ) -> "dict[str, Ending]":
     from ops.projector_client import open_projector
     from ops.views.build_progress import build_display
@@ -150,6 +151,6 @@ async def _watch(
     from ops.views.client import ViewsClient
 
     watches = [BuildWatch(name, collection, target) for name, collection in before.items()]
-    async with open_projector(url, retry_timeout=RETRY_TIMEOUT) as projector:
+    async with open_projector(address, retry_timeout=RETRY_TIMEOUT) as projector:
         with build_display(console, list(before)) as display:
             return await watch_builds(ViewsClient(projector), watches, display)

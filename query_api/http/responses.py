@@ -12,8 +12,9 @@ _encode = msgspec.json.Encoder().encode
 
 _JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", MEDIA_TYPE.encode())
-# A response may be kept, but must be asked after before it is used again: that is what the ETag is for.
-_REVALIDATE = (b"cache-control", b"no-cache")
+# Who asked may keep a response, and nobody on the way; it must be asked after before it is used again: that is what the
+# ETag is for.
+_REVALIDATE = (b"cache-control", b"private, no-cache")
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -32,6 +32,11 @@ def compose() -> Any:
     return yaml.safe_load(COMPOSE.read_text())
 
 
+def lasting(compose: Any) -> dict[str, Any]:
+    """The services that run on; that which makes the keys ends at once."""
+    return {name: service for name, service in compose["services"].items() if name != "keys"}
+
+
 def test_it_is_valid_by_the_compose_specification(compose: Any) -> None:
     vendored = files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
     schema = json.loads(vendored.read_text())
@@ -88,19 +93,37 @@ def test_the_sandbox_and_those_who_use_it_agree(compose: Any) -> None:
 
 
 def test_every_port_is_on_the_loopback_address(compose: Any) -> None:
-    for service in compose["services"].values():
+    for service in lasting(compose).values():
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
 
 
 def test_each_service_waits_for_the_health_of_what_it_needs(compose: Any) -> None:
     services = compose["services"]
-    healthy = {"condition": "service_healthy"}
-    assert services["command-api"]["depends_on"] == {"eventstore": healthy}
+    healthy, ended = {"condition": "service_healthy"}, {"keys": {"condition": "service_completed_successfully"}}
+    assert services["command-api"]["depends_on"] == {"eventstore": healthy} | ended
     for name in ("projector", "query-api"):
-        assert services[name]["depends_on"] == {"eventstore": healthy, "mongodb": healthy}
+        assert services[name]["depends_on"] == {"eventstore": healthy, "mongodb": healthy} | ended
     for name in ("consumers", "process-manager"):
-        assert services[name]["depends_on"] == {"eventstore": healthy, "mongodb": healthy, "command-api": healthy}
-    assert all("healthcheck" in service for service in services.values())
+        needed = {"eventstore": healthy, "mongodb": healthy, "command-api": healthy}
+        assert services[name]["depends_on"] == needed | ended
+    assert all("test" in service["healthcheck"] for service in lasting(compose).values())
+
+
+def test_the_services_check_tokens_with_the_keys_that_are_made(compose: Any, tmp_path: Path) -> None:
+    keys = compose["services"]["keys"]
+    assert keys["restart"] == "no"
+    command = [part.replace("/data", str(tmp_path)) for part in keys["command"]]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-m", "ops.cli", *command], env=environment, check=True, timeout=60)
+    for name in OURS:
+        service = compose["services"][name]
+        settings = load_settings(service["environment"])
+        assert service["volumes"] == ["keys:/data:ro"]
+        assert "/data" in settings.authentication.jwks_file
+        named = [settings.authentication.jwks_file, settings.own_token.key_file]
+        assert all(Path(path.replace("/data", str(tmp_path))).is_file() for path in named if path)
+        sends = name in ("consumers", "process-manager", "payment-webhooks")
+        assert bool(settings.own_token.key_file) is sends, "the private key is for those that send commands"
 
 
 def test_our_services_have_time_to_finish_and_no_privileges(compose: Any) -> None:

@@ -57,6 +57,6 @@ def test_the_page_is_what_happens(tree: Path, tmp_path: Path) -> None:
     run_in(tree, str(tools / "ruff"), "check", *files_of_the_page())
     run_in(tree, str(tools / "lint-imports"), "--no-cache")
     run_in(tree, sys.executable, "-m", "pytest", "-q", "tests/domain/shipping")
-    with stack(tree, tmp_path / "data") as ports:
+    with stack(tree, tmp_path / "data", "--no-auth") as ports:
         assert follow(PAGE, ports, tree, dated=True) == 11
         assert "consumers" in ports

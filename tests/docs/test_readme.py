@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infrastructure.settings import PREFIX, every_setting
-from tests.docs.walk_through import follow, stack
+from tests.docs.walk_through import follow, stack, tokens
 from tests.support.services import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -16,7 +16,9 @@ README = (ROOT / "README.md").read_text()
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_walk_through_says_what_happens(tmp_path: Path):
     with stack(ROOT, tmp_path / "data") as ports:
-        assert follow(README, ports, tmp_path) > 5
+        known = tokens(README, tmp_path / "data")
+        assert set(known) == {"$STAFF", "$ADA"}
+        assert follow(README, ports, tmp_path, known=known) > 5
 
 
 def test_every_setting_is_in_the_table():

@@ -1,16 +1,19 @@
 """Runs what the console blocks of a document say, and compares what comes out with what stands under each command."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
+
+from infrastructure.settings import PREFIX
 
 # What differs from run to run.
 VOLATILE = {
@@ -32,13 +35,14 @@ TODAY = "2026-03-14"
 
 
 @contextmanager
-def stack(root: Path, data_dir: Path) -> Iterator[dict[str, int]]:
-    """`eventfold up` of a tree of sources on free ports; yields where each service listens."""
+def stack(root: Path, data_dir: Path, *options: str) -> Iterator[dict[str, int]]:
+    """`eventfold up` of a tree of sources on free ports, as without any settings; yields where each service listens."""
     up = subprocess.Popen(
-        [sys.executable, "-m", "ops.cli", "up", "--data-dir", str(data_dir), "--free-ports"],
+        [sys.executable, "-m", "ops.cli", "up", "--data-dir", str(data_dir), "--free-ports", *options],
         stdout=subprocess.PIPE,
         text=True,
         cwd=root,
+        env={name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
     )
     try:
         ports: dict[str, int] = {}
@@ -68,13 +72,30 @@ def steps(document: str) -> Iterator[tuple[str, Any, bool]]:
             yield command[2:], json.loads(answer), when == "run until"
 
 
-def follow(document: str, ports: dict[str, int], cwd: Path, *, dated: bool = False) -> int:
-    """Carries every step out, in order; answers how many. With `dated`, TODAY in them is the day of the run."""
+def tokens(document: str, data_dir: Path) -> dict[str, str]:
+    """What the document's block of tokens exports, made with the keys of the stack on the data directory."""
+    made = {}
+    for block in re.findall(r"<!-- tokens -->\n```sh\n(.*?)```", document, re.DOTALL):
+        for name, command in re.findall(r"^export (\w+)=\$\(\.venv/bin/eventfold (.*)\)$", block, re.MULTILINE):
+            run = [sys.executable, "-m", "ops.cli", *shlex.split(command), "--data-dir", str(data_dir)]
+            made[f"${name}"] = subprocess.run(
+                run, capture_output=True, text=True, check=True, timeout=60
+            ).stdout.strip()
+    return made
+
+
+def follow(
+    document: str, ports: dict[str, int], cwd: Path, *, dated: bool = False, known: Mapping[str, str] | None = None
+) -> int:
+    """Carries every step out, in order; answers how many. With `dated`, TODAY in them is the day of the run. `known`
+    has the shell's variables."""
     usual = {"8001": "command-api", "8002": "query-api", "8003": "projector"}
     position, number = None, 0
     for command, documented, later in steps(document):
         for port, service in usual.items():
             command = command.replace(f"localhost:{port}", f"127.0.0.1:{ports[service]}")
+        for variable, value in (known or {}).items():
+            command = command.replace(variable, value)
         if position is not None:
             command = re.sub(r"at_least=\d+", f"at_least={position}", command)
         if dated:

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from domain.ordering.events import OrderConfirmed
+from embedded.payment_provider.secrets import KEY_VARIABLE, SECRET_VARIABLE
 from infrastructure.event_store import EventStore, EventStoreUnavailable
 from infrastructure.outside.commands import CommandClient
 from infrastructure.outside.payments.sandbox import SandboxProvider
@@ -89,7 +90,8 @@ class SagaShop:
         self.orders: list[str] = []
         self.received: Counter[str] = Counter()
         self._faults: dict[str, Any] = {}
-        chosen = load_settings({name: value for name, value in self.settings.items() if name != "PATIENCE"})
+        given = {name: value for name, value in self.settings.items() if name != "PATIENCE"}
+        chosen = load_settings({**given, "EVENTFOLD_AUTH": "off"})
         self._client = CommandClient.from_settings(chosen, "operator")
         self._charges = SandboxProvider.from_settings(chosen)
 
@@ -269,8 +271,9 @@ class SagaShop:
 def _provider(folder: Path, webhook_url: str) -> Service:
     port = free_port()
     arguments = ["embedded.payment_provider", "--port", str(port), "--data-dir", str(folder / "provider")]
-    arguments += ["--key", KEY, "--webhook-secret", SECRET, "--webhook-url", webhook_url, "--settle-after", "0.3"]
-    return Service("provider", port, [*arguments, "--seed", "7"], {}, folder / "provider.log")
+    arguments += ["--webhook-url", webhook_url, "--settle-after", "0.3", "--seed", "7"]
+    secrets = {KEY_VARIABLE: KEY, SECRET_VARIABLE: SECRET}
+    return Service("provider", port, arguments, secrets, folder / "provider.log")
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,6 +14,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from infrastructure.security.signing_key import SigningKey
+from infrastructure.settings import Settings
 from tests.end_to_end.conftest import LINE
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import ROOT, Service, free_port, node_uri, running, start_node, until
@@ -21,7 +24,15 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ORDER = {"customer_id": "ada", "currency": "USD", "lines": [LINE], "ordered_at": "2026-03-14T12:00:00Z"}
 ALL_PHASES = "examples,coverage,fuzzing,stateful"
+# Tokens are asked for, and Schemathesis tries without.
+SECRET = "0123456789abcdef0123456789abcdef"
+GUARDED = {"auth": "on", "auth_secret": SECRET, "auth_metrics": "token"}
+TOKEN = SigningKey.from_secret(Settings.of(auth_secret=SECRET).authentication).token(
+    "tester", roles=("operator", "service", "staff"), ttl=7_200, now=time.time()
+)
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
 PATIENT = {
+    **GUARDED,
     # On a busy machine nothing is to be refused as too slow; only a position far off is not waited for.
     "eventstore_deadline": "60",
     "readstore_timeout": "60",
@@ -55,7 +66,7 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[di
             stack.push_async_callback(found[name].kill)
         for service in found.values():
             await until(lambda service=service: service.answers("/health/ready"), f"{service.name} is ready", 60)
-        async with aiohttp.ClientSession() as http:
+        async with aiohttp.ClientSession(headers=BEARER) as http:
             url = f"{found['command_api'].url}/orders/0"
             async with http.put(url, json=ORDER) as response:
                 assert response.status == 201
@@ -77,7 +88,7 @@ async def conforms(service: Service, seed: int, examples: int, phases: str = ALL
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
         *("run", f"{service.url}/schema/openapi.json", "--checks", "all", "--no-color", "--phases", phases),
-        *("--seed", str(seed), "--max-examples", str(examples)),
+        *("--seed", str(seed), "--max-examples", str(examples), "--header", f"Authorization: Bearer {TOKEN}"),
     ]
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     ran = await asyncio.to_thread(

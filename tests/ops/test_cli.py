@@ -25,6 +25,8 @@ COMMANDS = (
     "command-api",
     "projector",
     "query-api",
+    "token",
+    "keys",
     "version",
 )
 
@@ -51,7 +53,18 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 
 
 def test_the_start_imports_no_driver_and_no_service() -> None:
-    heavy = ("aiohttp", "esdbclient", "grpc", "litestar", "motor", "pymongo", "uvicorn", "projector", "query_api")
+    heavy = (
+        "aiohttp",
+        "esdbclient",
+        "grpc",
+        "jwt",
+        "litestar",
+        "motor",
+        "pymongo",
+        "uvicorn",
+        "projector",
+        "query_api",
+    )
     program = f"import sys, ops.cli; print(*[name for name in {heavy} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []

@@ -5,8 +5,10 @@ import pytest
 from rich.console import Console
 
 import ops
+from embedded.payment_provider.secrets import from_environment
 from embedded.supervisor.service import ServiceSpec, State, SupervisedService, Timings
 from infrastructure.settings import load_settings
+from ops.locations import SANDBOX_KEY, SANDBOX_SECRET
 from ops.stack.specs import EVENTSTORE_URI, MAIL_URL, MONGO_URI, PAYMENTS_URL, WEBHOOK_SECRET, Ports, stages
 from ops.stack.up_display import UpDisplay
 
@@ -65,7 +67,8 @@ def test_the_sandbox_and_its_merchants_agree(tmp_path: Path) -> None:
     provider, settings = services["payment-provider"], load_settings(services["consumers"].environment)
     given = dict(zip(provider.command[5::2], provider.command[6::2], strict=True))
     assert settings.payments.url == provider.url
-    assert (settings.payments.key, settings.payments.webhook_secret) == (given["--key"], given["--webhook-secret"])
+    told = from_environment(provider.environment)
+    assert (settings.payments.key, settings.payments.webhook_secret) == told == (SANDBOX_KEY, SANDBOX_SECRET)
     assert given["--webhook-url"] == services["payment-webhooks"].url + "/payment-webhooks"
     assert settings.command_calls.url == services["command-api"].url
     assert settings.mail.url == f"smtp://127.0.0.1:{PORTS.smtp}"

@@ -1,18 +1,23 @@
 """`eventfold up` as a process of its own, with every real service."""
 
 import asyncio
+import contextlib
+import json
 import os
 import signal
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 import ops
 from embedded.supervisor.run_directory import RunDirectory, ServiceEntry
+from infrastructure.security.development_keys import DevelopmentKeys
 from infrastructure.settings import PREFIX
 from tests.support.kubelet import namespace_variables
 
@@ -20,11 +25,15 @@ ROOT = Path(ops.__file__).parents[1]
 EVENTFOLD = [sys.executable, "-m", "ops.cli"]
 
 
+def without_settings() -> dict[str, str]:
+    """The environment of somebody who has set nothing: tokens are asked for."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+
+
 @asynccontextmanager
-async def running_stack(data_dir: Path) -> AsyncIterator[Process]:
+async def running_stack(data_dir: Path, settings: Mapping[str, str] | None = None) -> AsyncIterator[Process]:
     """`eventfold up`, among Kubernetes' variables, once all is ready; killed at the end if it still runs."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    environment |= namespace_variables()
+    environment = {**without_settings(), **namespace_variables(), **(settings or {})}
     up = await asyncio.create_subprocess_exec(
         *EVENTFOLD, "up", "--free-ports", "--data-dir", str(data_dir), stdout=PIPE, cwd=ROOT, env=environment
     )
@@ -40,11 +49,58 @@ async def running_stack(data_dir: Path) -> AsyncIterator[Process]:
         await up.wait()
 
 
+async def eventfold(*arguments: str) -> tuple[int, str]:
+    """What a command prints, and its exit status."""
+    asked = await asyncio.create_subprocess_exec(*EVENTFOLD, *arguments, stdout=PIPE, cwd=ROOT, env=without_settings())
+    printed, _ = await asked.communicate()
+    return asked.returncode or 0, printed.decode()
+
+
 async def status(data_dir: Path) -> int:
-    asked = await asyncio.create_subprocess_exec(
-        *EVENTFOLD, "status", "--data-dir", str(data_dir), stdout=DEVNULL, cwd=ROOT
-    )
-    return await asked.wait()
+    exit_status, printed = await eventfold("status", "--data-dir", str(data_dir))
+    if exit_status == 0:
+        assert "order_details" in printed, "the projector takes the token that the command makes"
+    return exit_status
+
+
+async def nobody_gets_in_without_a_token(data_dir: Path, services: Mapping[str, ServiceEntry]) -> str:
+    """Asks as nobody, then as a customer, whose token is answered."""
+    exit_status, printed = await eventfold("token", "--as", "ada", "--role", "customer", "--data-dir", str(data_dir))
+    assert exit_status == 0
+    token = printed.strip()
+    order = {"customer_id": "ada", "currency": "USD", "lines": [{"sku": "tea", "quantity": 1, "unit_price": 450}]}
+    requests: list[tuple[str, str, dict[str, Any] | None]] = [
+        ("PUT", f"{services['command-api'].url}/orders/o-1", order),
+        ("GET", f"{services['query-api'].url}/orders/o-1?as_of=0", None),
+    ]
+    async with aiohttp.ClientSession() as http:
+        for method, url, body in requests:
+            async with http.request(method, url, json=body) as refused:
+                assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, 'Bearer realm="eventfold"')
+            wrong = {"Authorization": f"Bearer {token[:-6]}AAAAAA"}
+            async with http.request(method, url, json=body, headers=wrong) as refused:
+                assert refused.status == 401
+                assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
+            async with http.request(method, url, json=body, headers={"Authorization": f"Bearer {token}"}) as answer:
+                assert answer.status < 300, await answer.text()
+        for name in ("projector", "consumers", "process-manager"):
+            async with http.get(f"{services[name].url}/status") as refused:
+                assert refused.status == 401, name
+    assert (await eventfold("views", "list", "--data-dir", str(data_dir)))[0] == 0
+    return token
+
+
+def command_lines() -> str:
+    """Of every process on this machine, as everybody can read them."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            found.append((process / "cmdline").read_bytes().decode(errors="replace"))
+    return "\n".join(found)
+
+
+def logs_of(data_dir: Path) -> str:
+    return "\n".join(file.read_text(errors="replace") for file in (data_dir / "logs").rglob("*") if file.is_file())
 
 
 def is_alive(entry: ServiceEntry) -> bool:
@@ -57,7 +113,14 @@ def is_alive(entry: ServiceEntry) -> bool:
 
 async def test_up_runs_restarts_and_stops_every_service(tmp_path: Path) -> None:
     run_directory = RunDirectory(tmp_path)
-    async with running_stack(tmp_path) as up:
+    secret_file = tmp_path / "secret"
+    secret_file.write_text("canary-of-the-webhooks\n")
+    secrets = {
+        "EVENTFOLD_PAYMENTS_KEY": "canary-of-the-key",
+        "EVENTFOLD_PAYMENTS_WEBHOOK_SECRET_FILE": str(secret_file),
+        "EVENTFOLD_LOG_LEVEL": "debug",
+    }
+    async with running_stack(tmp_path, secrets) as up:
         services = run_directory.read_services()
         assert set(services) == {
             "node",
@@ -72,6 +135,11 @@ async def test_up_runs_restarts_and_stops_every_service(tmp_path: Path) -> None:
             "payment-webhooks",
         }
         assert await status(tmp_path) == 0
+        token = await nobody_gets_in_without_a_token(tmp_path, services)
+        if sys.platform == "linux":
+            lines = command_lines()
+            assert "payment-provider" in lines
+            assert "canary" not in lines
         os.kill(services["query-api"].pid or 0, signal.SIGKILL)
         async with asyncio.timeout(60):
             while (entry := run_directory.read_services()["query-api"]).restarts == 0 or entry.state != "ready":
@@ -84,6 +152,10 @@ async def test_up_runs_restarts_and_stops_every_service(tmp_path: Path) -> None:
             assert await up.wait() == 0
     assert not any(is_alive(entry) for entry in services.values())
     assert await status(tmp_path) == 1
+    written = logs_of(tmp_path)
+    key = json.loads(DevelopmentKeys(tmp_path).signing_key.read_bytes())
+    for secret in ("canary", token, token.rpartition(".")[2], key["d"]):
+        assert secret not in written
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="bound to the parent's life on Linux only")
@@ -111,7 +183,7 @@ async def test_the_demo_is_exact() -> None:
 
 @pytest.mark.slow
 async def test_ctrl_c_ends_the_demo_and_leaves_nothing(tmp_path: Path) -> None:
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment = {**without_settings(), "TMPDIR": str(tmp_path)}
     demo = await asyncio.create_subprocess_exec(*EVENTFOLD, "demo", stdout=PIPE, stderr=PIPE, cwd=ROOT, env=environment)
     assert demo.stdout is not None
     async with asyncio.timeout(90):

@@ -16,6 +16,7 @@ from domain.payments.aggregate import PAYMENT
 from domain.payments.payment import Payment, Status
 from domain.payments.provider_results.aggregate import PROVIDER_RESULTS
 from domain.payments.provider_results.results import ProviderResults
+from embedded.payment_provider.secrets import KEY_VARIABLE, SECRET_VARIABLE
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
 from tests.support.read_store import ReadStoreDatabase
@@ -30,8 +31,9 @@ def provider_process(folder: Path, webhook_url: str = "", *options: str) -> Serv
     """The sandbox provider, to be started; charges settle after a tenth of a second."""
     port = free_port()
     arguments = ["embedded.payment_provider", "--port", str(port), "--data-dir", str(folder / "provider")]
-    arguments += ["--key", KEY, "--webhook-secret", SECRET, "--webhook-url", webhook_url, "--settle-after", "0.1"]
-    return Service("provider", port, [*arguments, "--seed", "7", *options], {}, folder / "provider.log")
+    arguments += ["--webhook-url", webhook_url, "--settle-after", "0.1", "--seed", "7", *options]
+    secrets = {KEY_VARIABLE: KEY, SECRET_VARIABLE: SECRET}
+    return Service("provider", port, arguments, secrets, folder / "provider.log")
 
 
 async def put(provider: Service, what: str, **values: Any) -> None:

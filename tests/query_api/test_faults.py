@@ -47,7 +47,11 @@ async def client(server: ReadStoreServer) -> AsyncIterator[Client]:
         await shelf.checkpoint(view, 1)
     await shelf.close()
     settings = Settings.of(
-        eventstore_uri=NOBODY_THERE, mongo_uri=server.uri, mongo_database="faults", readstore_timeout=TIMEOUT
+        auth="off",
+        eventstore_uri=NOBODY_THERE,
+        mongo_uri=server.uri,
+        mongo_database="faults",
+        readstore_timeout=TIMEOUT,
     )
     async with served(TINY, settings) as client:
         yield client

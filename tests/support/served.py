@@ -23,6 +23,7 @@ NOBODY_THERE = "esdb://127.0.0.1:9?Tls=false"
 def query_settings(database: ReadStoreDatabase) -> Settings:
     """Of a query API on a database of its own, whose event store is away."""
     return Settings.of(
+        auth="off",
         eventstore_uri=NOBODY_THERE,
         eventstore_retry_timeout=0.1,
         mongo_uri=database.uri,

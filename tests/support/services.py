@@ -52,7 +52,8 @@ class Service:
         self.url = f"http://127.0.0.1:{port}"
         self.log = log
         self._arguments = arguments
-        self._environ = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
+        # What is not about authentication asks for no tokens.
+        self._environ = {"EVENTFOLD_AUTH": "off", **os.environ, "PYTHONPATH": str(ROOT), **environ}
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:

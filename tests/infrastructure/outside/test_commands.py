@@ -11,6 +11,7 @@ import pytest
 from infrastructure.outside.commands import CommandClient
 from infrastructure.outside.http_client import HttpClient, UnusableResponse
 from infrastructure.resilience import Delays, DependencyUnavailable, Limits, Policy
+from infrastructure.security.own_tokens import GivenToken, TokenSource
 from tests.support.raw_tcp import answering, raw_server, response
 from tests.support.services import TINY, node_uri, running, start_node
 from tests.support.tiny import lamp  # noqa: F401 - its commands are sent by name
@@ -19,9 +20,9 @@ DONE = response("200 OK", b'{"order_id": "o-1", "version": 3, "position": 77}')
 PROBLEM = "application/problem+json"
 
 
-def commands(url: str, retries: int = 3) -> CommandClient:
+def commands(url: str, retries: int = 3, tokens: TokenSource | None = None) -> CommandClient:
     policy = Policy("commands", Limits(timeout=30.0, retries=retries), delays=Delays(first=0.0, cap=0.0))
-    return CommandClient(HttpClient(url, policy), "tester")
+    return CommandClient(HttpClient(url, policy), "tester", tokens)
 
 
 @asynccontextmanager
@@ -49,7 +50,7 @@ def problem(status: str, kind: str, detail: str, code: str = "") -> bytes:
         (problem("409 Conflict", "history-truncated", "cut off"), "history-truncated", "cut off"),
         (problem("410 Gone", "deleted", "gone"), "deleted", "gone"),
         (problem("412 Precondition", "stale-version", "it is at 3"), "stale-version", "it is at 3"),
-        (response("403 Forbidden", b"<html>"), "status-403", "status 403"),
+        (response("402 Payment Required", b"<html>"), "status-402", "status 402"),
         (response("400 Bad Request", b"[1]"), "status-400", "status 400"),
     ],
 )
@@ -70,6 +71,8 @@ async def test_a_refusal_is_an_answer(refusal: bytes, code: str, detail: str) ->
         problem("404 Not Found", "no-such-path", "another release"),
         response("404 Not Found", b"{}"),
         response("405 Method Not Allowed", b"{}"),
+        problem("401 Unauthorized", "unauthorized", "expired"),
+        problem("403 Forbidden", "forbidden", "another role"),
         b"",
         DONE[:-9],
     ],
@@ -106,6 +109,15 @@ async def test_who_answers_like_no_command_api_is_none(body: bytes) -> None:
             await client.send("orders", "o-1", "confirm", {}, key="k-1")
 
 
+async def test_a_token_that_is_not_taken_is_the_fault_of_no_command() -> None:
+    async with answered(problem("401 Unauthorized", "unauthorized", "expired"), retries=0) as client:
+        for _ in range(20):
+            with pytest.raises(DependencyUnavailable) as failed:
+                await client.send("orders", "o-1", "confirm", {}, key="k-1")
+            assert not failed.value.alone
+        assert client.policy.breaker.state == "open", "no other command would be taken either"
+
+
 async def test_what_is_sent() -> None:
     seen: list[bytes] = []
 
@@ -114,12 +126,17 @@ async def test_what_is_sent() -> None:
         writer.write(DONE)
 
     async with raw_server(note) as server:
-        client = commands(f"http://127.0.0.1:{server.port}")
+        client = commands(f"http://127.0.0.1:{server.port}", tokens=GivenToken("to.ke.n"))
         await client.send("stock", "tea.2:b", "reserve", {}, key="k-1", correlation_id="c-1")
         await client.close()
     (head,) = seen
     assert head.startswith(b"POST /stock/tea.2%3Ab/reserve HTTP/1.1\r\n")
-    for header in (b"Idempotency-Key: k-1", b"X-Correlation-ID: c-1", b"Eventfold-Actor: tester"):
+    for header in (
+        b"Idempotency-Key: k-1",
+        b"X-Correlation-ID: c-1",
+        b"Eventfold-Actor: tester",
+        b"Authorization: Bearer to.ke.n",
+    ):
         assert header in head
 
 
