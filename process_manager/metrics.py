@@ -1,5 +1,7 @@
 """The process manager's own metrics for Prometheus; those of every consumer are in subscriptions.metrics."""
 
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Gauge, Histogram
 
 _PREFIX = "eventfold_process"
@@ -37,8 +39,10 @@ TIMER_DELAY = Histogram(
 )
 
 
-def show_process(process: str) -> None:
+def show_process(process: str, outcomes: Iterable[str]) -> None:
     """Shows all that is counted of a process as zero, before it first happens."""
+    for outcome in outcomes:
+        DURATION.labels(process, outcome)
     for counter in (UNANSWERED, FAILED, TIMERS):
         counter.labels(process)
     TIMER_DELAY.labels(process)

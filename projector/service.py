@@ -25,7 +25,7 @@ from subscriptions.http.drain import drain_route
 from subscriptions.operating.dead_letters import DeadLetterOperations
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
-from subscriptions.operating.lag_watch import LagWatch
+from subscriptions.operating.lag_watch import COUNTED, LagWatch
 from subscriptions.operating.plain_catalogue import PlainCatalogue
 from subscriptions.operating.resetting import Resetting
 from subscriptions.operating.status import StatusReader
@@ -40,7 +40,7 @@ def create_projector(application: Application, settings: Settings) -> Litestar:
     process = create_projector_process(event_store, codec, read_store, application.views, settings, stop)
     names = process.workload.names
     catalogue = ViewCatalogue(process.workload.registry, names, PlainCatalogue(ConsumerRecords(read_store)))
-    watch = LagWatch(names, catalogue, StatusReader(process.coordinator, read_store, event_store))
+    watch = LagWatch(names, catalogue, StatusReader(process.coordinator, read_store, event_store, counted=COUNTED))
     show_gauges(names, process.live, watch.seen)
     counts = DocumentCounts(names, catalogue, read_store)
     interval = settings.telemetry.metrics_interval

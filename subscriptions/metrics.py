@@ -1,5 +1,7 @@
 """What every service with consumers shows to Prometheus; a view is a consumer under its own name."""
 
+from math import nan
+
 from prometheus_client import Counter, Gauge, Histogram
 
 _PREFIX = "eventfold_consumer"
@@ -14,7 +16,7 @@ LAG = Gauge(
 )
 LAG_EVENTS = Gauge(
     f"{_PREFIX}_lag_events",
-    "Events of the log after the served target's checkpoint, as looked up now and then; of more than 1000 an estimate",
+    "Events of the log after the served target's checkpoint, as looked up now and then; of more than 100 an estimate",
     _CONSUMER,
 )
 LOG_POSITION = Gauge(
@@ -27,6 +29,7 @@ OTHER_LOG = Gauge(
     "1 when the consumer was stopped because the log is not that of its checkpoint",
     _CONSUMER,
 )
+LOG_POSITION.set(nan)  # most services do not look at it
 CONNECTED = Gauge(f"{_PREFIX}_subscription_connected", "1 while the subscription to the event store is open")
 
 BATCH_EVENTS = Histogram(

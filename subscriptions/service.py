@@ -21,7 +21,7 @@ from subscriptions.http.drain import drain_route
 from subscriptions.operating.dead_letters import DeadLetterOperations
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
-from subscriptions.operating.lag_watch import LagWatch
+from subscriptions.operating.lag_watch import COUNTED, LagWatch
 from subscriptions.operating.plain_catalogue import PlainCatalogue
 from subscriptions.operating.resetting import Resetting
 from subscriptions.operating.status import StatusReader
@@ -60,7 +60,7 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
     def served(consumer: str) -> Follower | None:
         return next((one for one in coordinator.followers.running if one.consumer.name == consumer), None)
 
-    watch = LagWatch(workload.names, catalogue, StatusReader(coordinator, read_store, event_store))
+    watch = LagWatch(workload.names, catalogue, StatusReader(coordinator, read_store, event_store, counted=COUNTED))
     show_gauges(workload.names, served, watch.seen)
     closers = [*(consumer.close for consumer in consumers), event_store.close, read_store.close]
     return create_app(

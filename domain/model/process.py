@@ -108,7 +108,8 @@ class Process(Struct, frozen=True):
     """One kind of process. `version` rises when older code must not run its instances any more.
 
     `starts` are the events that begin an instance, `reacts` those that concern one that has begun; both say which. An
-    instance that has ended takes no notice of events but those in `reopened_by`.
+    instance that has ended takes no notice of events but those in `reopened_by`. `outcomes` are those that it ends
+    with, for who counts them.
 
     Raises ValueError when its name is no name for streams, or when it reopens for what it does not react to.
     """
@@ -122,6 +123,7 @@ class Process(Struct, frozen=True):
     decide: Decide
     evolve: Evolve
     reopened_by: frozenset[type[Struct]] = frozenset()
+    outcomes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.name.isascii() and self.name.isidentifier() and self.name.islower()):

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from domain.model.process import Process
 from infrastructure.clock import now_millis
 from infrastructure.read_store import Comparison
 from process_manager import metrics
@@ -12,13 +13,13 @@ _A_MOMENT = 5_000
 
 
 class InstanceGauges:
-    """Of the processes of the names given. What can't be counted is shown as it was counted last."""
+    """Of the processes given. What can't be counted is shown as it was counted last."""
 
-    def __init__(self, processes: Collection[str], index: InstanceIndex) -> None:
-        self._processes = processes
+    def __init__(self, processes: Collection[Process], index: InstanceIndex) -> None:
+        self._processes = [process.name for process in processes]
         self._index = index
         for process in processes:
-            metrics.show_process(process)
+            metrics.show_process(process.name, process.outcomes)
 
     async def look(self) -> None:
         """Counts. Raises what the read store raises."""

@@ -7,8 +7,8 @@ from msgspec import Struct
 from infrastructure.clock import now_millis
 from subscriptions.ports import EventLog
 
-# So many events are counted; where there are more, their number is estimated from the distance between these.
-_COUNTED = 1000
+COUNTED = 1000
+"""So many events are counted; where there are more, their number is estimated from the distance between these."""
 
 
 class Lag(Struct, frozen=True):
@@ -24,13 +24,14 @@ NO_LAG = Lag(0, 0, True, 0.0)
 
 
 async def lags_behind(
-    event_log: EventLog, positions: Collection[int | None], end: int | None
+    event_log: EventLog, positions: Collection[int | None], end: int | None, most: int = COUNTED
 ) -> Mapping[int | None, Lag]:
-    """The lag of each position behind the log, whose newest event is at `end`. Raises EventStoreUnavailable."""
-    return {position: await _lag(event_log, position, end) for position in set(positions)}
+    """The lag of each position behind the log, whose newest event is at `end`; `most` events are counted for each.
+    Raises EventStoreUnavailable."""
+    return {position: await _lag(event_log, position, end, most) for position in set(positions)}
 
 
-async def _lag(event_log: EventLog, position: int | None, end: int | None) -> Lag:
+async def _lag(event_log: EventLog, position: int | None, end: int | None, most: int) -> Lag:
     start = -1 if position is None else position
     if end is None or end <= start:
         return NO_LAG
@@ -42,12 +43,12 @@ async def _lag(event_log: EventLog, position: int | None, end: int | None) -> La
                 break
             oldest = event.recorded_at if oldest is None else oldest
             counted, at = counted + 1, event.position
-            if counted == _COUNTED:
+            if counted == most:
                 break
     finally:
         await events.aclose()  # type: ignore[attr-defined]
     if oldest is None:
         return Lag(end - start, 0, True, 0.0)
-    exact = counted < _COUNTED or at >= end
+    exact = counted < most or at >= end
     number = counted if exact else round(counted * (end - start) / (at - start))
     return Lag(end - start, number, exact, max(0, now_millis() - oldest) / 1000)

@@ -13,6 +13,10 @@ from subscriptions import metrics
 from subscriptions.operating.catalogue import Catalogue
 from subscriptions.operating.status import StatusReader
 
+COUNTED = 100
+"""So many events of a lag are counted at a look, which comes every few seconds, also while there is much to catch up
+with; of more the number is an estimate."""
+
 
 class Seen(Struct, frozen=True):
     """A consumer's served target as it was at the last look. `position` is -1 before the first checkpoint."""
@@ -32,7 +36,6 @@ class LagWatch:
         self._catalogue = catalogue
         self._reader = reader
         self._seen: dict[str, Seen] = {}
-        metrics.LOG_POSITION.set(nan)
         for name in names:
             metrics.LAG_EVENTS.labels(name).set(nan)
 

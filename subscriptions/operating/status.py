@@ -11,7 +11,7 @@ from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable, St
 from subscriptions.coordination.coordinator import Coordinator
 from subscriptions.membership.leases import NOBODY, Leases, LeaseState
 from subscriptions.membership.member import Member, PartitionReport
-from subscriptions.operating.lag import Lag, lags_behind
+from subscriptions.operating.lag import COUNTED, Lag, lags_behind
 from subscriptions.parking.parked_events import COLLECTION as PARKED_EVENTS
 from subscriptions.ports import DocumentStore, EventLog
 
@@ -124,12 +124,16 @@ class StatusSnapshot:
 
 
 class StatusReader:
-    """Takes snapshots over one process's coordinator; each takes about three seconds at most."""
+    """Takes snapshots over one process's coordinator; each takes about three seconds at most, and counts so many events
+    for each target that is behind."""
 
-    def __init__(self, coordinator: Coordinator, store: DocumentStore, event_log: EventLog) -> None:
+    def __init__(
+        self, coordinator: Coordinator, store: DocumentStore, event_log: EventLog, *, counted: int = COUNTED
+    ) -> None:
         self._coordinator = coordinator
         self._store = store
         self._log = event_log
+        self._counted = counted
         self._leases = Leases(store)
         self._seen_checkpoints: Mapping[str, StoredDocument] = {}
 
@@ -150,7 +154,7 @@ class StatusReader:
             async with asyncio.timeout(_TIMEOUT):
                 snapshot.end = await self._log.last_position()
                 positions = {snapshot.position(target) for target in served}
-                snapshot.lags = await lags_behind(self._log, positions, snapshot.end)
+                snapshot.lags = await lags_behind(self._log, positions, snapshot.end, self._counted)
                 snapshot.reachable = True
         except (EventStoreUnavailable, TimeoutError):
             snapshot.lags = {}

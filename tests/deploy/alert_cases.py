@@ -63,10 +63,16 @@ FIRING: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {'eventfold_consumer_lag_seconds{consumer="c"}': "300x4 0x16"},
     ),
     "EventfoldSubscriptionLost": (
-        {'eventfold_consumer_subscription_connected{service="s"}': "0x20"},
+        {
+            'eventfold_consumer_subscription_connected{service="s"}': "0x20",
+            'eventfold_consumer_leases{service="s",consumer="c"}': "1x20",
+        },
         {
             'eventfold_consumer_subscription_connected{service="s",instance="a"}': "0x20",
             'eventfold_consumer_subscription_connected{service="s",instance="b"}': "1x20",
+            'eventfold_consumer_leases{service="s",instance="b",consumer="c"}': "1x20",
+            # A service without consumers, which has imported what they measure.
+            'eventfold_consumer_subscription_connected{service="command-api"}': "0x20",
         },
     ),
     "EventfoldEventsParked": (

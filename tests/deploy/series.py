@@ -22,7 +22,22 @@ MADE_ELSEWHERE = frozenset(
 """Of HTTP requests: the middleware that makes them is not there yet."""
 
 _FUNCTIONS = frozenset(
-    {"sum", "by", "rate", "max", "min", "count", "or", "vector", "topk", "histogram_quantile", "deriv", "le"}
+    {
+        "sum",
+        "by",
+        "rate",
+        "max",
+        "min",
+        "count",
+        "or",
+        "vector",
+        "topk",
+        "histogram_quantile",
+        "deriv",
+        "le",
+        "and",
+        "on",
+    }
 )
 
 
@@ -45,7 +60,7 @@ def expressions() -> list[str]:
 
 def selectors(expression: str) -> set[str]:
     """The series that an expression selects, each with its label matchers."""
-    plain = re.sub(r"\bby \([^)]*\)|\[\w+\]", " ", expression)
+    plain = re.sub(r"\b(?:by|on) \([^)]*\)|\[\w+\]", " ", expression)
     found = re.findall(r'([a-zA-Z_:][\w:]*)(\{(?:[^}"]|"[^"]*")*\})?', plain)
     return {name + matchers for name, matchers in found if name not in _FUNCTIONS}
 

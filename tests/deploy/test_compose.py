@@ -126,6 +126,21 @@ def test_the_services_check_tokens_with_the_keys_that_are_made(compose: Any, tmp
         assert bool(settings.own_token.key_file) is sends, "the private key is for those that send commands"
 
 
+def test_what_watches_is_a_profile_of_its_own_over_the_files_beside_it(compose: Any) -> None:
+    watching = {name for name, service in compose["services"].items() if service.get("profiles") == ["observability"]}
+    assert watching == {"prometheus", "alertmanager", "grafana", "jaeger"}
+    mounted = [volume for name in watching for volume in compose["services"][name].get("volumes", [])]
+    folders = [volume.split(":")[0] for volume in mounted if volume.startswith("./")]
+    assert len(folders) == 4
+    assert all((COMPOSE.parent / folder).exists() for folder in folders)
+    grafana = yaml.safe_load((COMPOSE.parent / "grafana/provisioning/datasources/datasources.yml").read_text())
+    for source in grafana["datasources"]:
+        host, _, port = source["url"].removeprefix("http://").partition(":")
+        assert f"127.0.0.1:{port}:{port}" in compose["services"][host]["ports"]
+    (target,) = grafana["datasources"][0]["jsonData"]["exemplarTraceIdDestinations"]
+    assert (target["name"], target["datasourceUid"]) == ("trace_id", grafana["datasources"][1]["uid"])
+
+
 def test_our_services_have_time_to_finish_and_no_privileges(compose: Any) -> None:
     for name in OURS:
         service = compose["services"][name]
@@ -137,5 +152,6 @@ def test_our_services_have_time_to_finish_and_no_privileges(compose: Any) -> Non
 
 def test_data_outlives_its_container(compose: Any) -> None:
     mounted = [volume for service in compose["services"].values() for volume in service.get("volumes", [])]
-    assert {volume.partition(":")[0] for volume in mounted} == set(compose["volumes"])
+    named = {volume.partition(":")[0] for volume in mounted if not volume.startswith("./")}
+    assert named == set(compose["volumes"])
     assert {"eventstore-data:/var/lib/eventstore", "mongodb-data:/data/db"} <= set(mounted)

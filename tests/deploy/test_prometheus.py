@@ -86,6 +86,11 @@ def test_every_alert_says_what_to_do():
             assert command in (ROOT / "README.md").read_text(), command
 
 
+def test_the_documents_have_every_alert():
+    documented = re.findall(r"`(Eventfold\w+)`", (ROOT / "docs/observability.md").read_text())
+    assert sorted(documented) == sorted(alert["alert"] for alert in ALERTS)
+
+
 def test_the_dashboards_are_as_the_generator_writes_them():
     assert {file.name for file in FOLDER.iterdir()} == {file_of(one).name for one in DASHBOARDS}
     for dashboard in DASHBOARDS:

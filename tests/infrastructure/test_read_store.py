@@ -131,6 +131,8 @@ async def test_pages_are_ordered_filtered_and_bounded(store: ReadStore) -> None:
     assert await places({"kind": Comparison(one_of=("odd",))}) == [9, 5, 3, 1]
     assert await store.count(DOCUMENTS, {"kind": "odd"}) == 4
     assert await store.count("nothing_here", {}) == 0
+    assert await store.estimated_count(DOCUMENTS) == await store.count(DOCUMENTS, {})
+    assert await store.estimated_count("nothing_here") == 0
 
 
 async def test_a_deleted_bookkeeping_document_is_gone(store: ReadStore) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from msgspec.structs import replace
 from prometheus_client import REGISTRY
 
 from infrastructure.clock import now_millis
@@ -47,9 +48,10 @@ async def test_instances_by_state_age_and_what_comes_next():
     store, now = MemoryReadStore(), now_millis()
     index = InstanceIndex(store)
     await index.prepare()
-    gauges = InstanceGauges(["p"], index)
+    gauges = InstanceGauges([replace(PORCHES.processes[0], name="p", outcomes=("done",))], index)
     await gauges.look()
     assert shown("oldest_instance_seconds", "p", status="running") == 0
+    assert shown("duration_seconds_count", "p", outcome="done") == 0
     await put(store, "a", "running", now - 2 * HOUR, NOW)
     await put(store, "b", "running", now - HOUR, now + HOUR)
     await put(store, "c", "running", now - HOUR, now - HOUR)

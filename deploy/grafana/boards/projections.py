@@ -12,7 +12,7 @@ PROJECTIONS = Dashboard(
             LAG_SECONDS,
             Panel(
                 "Lag in events",
-                "Events after a consumer's checkpoint; of more than 1000 an estimate.",
+                "Events after a consumer's checkpoint; of more than 100 an estimate.",
                 [Query("consumer:eventfold_consumer_lag_events:max", "{{consumer}}")],
                 "short",
             ),

@@ -20,7 +20,7 @@ RELAY = Dashboard(
             ),
             Panel(
                 "Lag in events",
-                "Events that were not handed over; of more than 1000 an estimate.",
+                "Events that were not handed over; of more than 100 an estimate.",
                 [Query(f"max by (consumer) (eventfold_consumer_lag_events{{{_RELAY}}})", "{{consumer}}")],
                 "short",
             ),

@@ -13,7 +13,7 @@ from domain.payments.events import (
     RefundFailed,
     RefundRequested,
 )
-from domain.processes.order_fulfilment.decider import FulfilmentTimes, decide
+from domain.processes.order_fulfilment.decider import CANCELLED, FULFILLED, FulfilmentTimes, decide
 from domain.processes.order_fulfilment.events import FULFILMENT_EVENTS
 from domain.processes.order_fulfilment.fulfilment import Fulfilment, evolve
 
@@ -41,6 +41,7 @@ def order_fulfilment(times: FulfilmentTimes) -> Process:
         evolve=evolve,
         # A charge may succeed after it was given up; it is given back then, and that may fail.
         reopened_by=frozenset({RefundRequested, RefundFailed}),
+        outcomes=(FULFILLED, CANCELLED),
     )
 
 
