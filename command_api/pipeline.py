@@ -7,13 +7,15 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from msgspec import Struct
 from msgspec.structs import replace
 from prometheus_client import Counter
 
 from command_api.aggregates import Aggregates, CommandResult, LoadedAggregate
+from command_api.ownership import is_foreign, require_own
+from command_api.repetitions import earlier_result, unscoped_result
 from command_api.requests import CommandRequest
 from command_api.turns import Turn, Turns
 from domain.model.aggregate import Aggregate, CommandType
@@ -24,8 +26,6 @@ from infrastructure.aggregate_streams import HistoryTruncated
 from infrastructure.clock import utc_now
 from infrastructure.event_codec import EventCodec, EventMetadata, event_id
 from infrastructure.event_store import NO_STREAM, EventStore, NewEvent, StreamDeleted, WrongExpectedRevision
-from infrastructure.security.identity import ANYBODY
-from infrastructure.security.policy import ALL_OWNERS, Forbidden
 
 _CONFLICTS = Counter("eventfold_command_conflicts_total", "Appends that met a newer stream and were decided again")
 
@@ -38,10 +38,6 @@ class StaleVersion(Exception):
     def __init__(self, revision: int) -> None:
         super().__init__(f"it is at version {revision}")
         self.revision = revision
-
-
-class KeyReused(Exception):
-    """The Idempotency-Key has been used for another command on the same aggregate."""
 
 
 class _NotThere(Exception):
@@ -95,13 +91,13 @@ class Pipeline:
                 if request.owner is not None:
                     self._refuse_as_missing(aggregate, request)
                 raise StreamDeleted(stream)
-            if _is_foreign(aggregate, loaded, request):
+            if is_foreign(aggregate, loaded.state, request):
                 if not command_type.creates:
                     self._refuse_as_missing(aggregate, request)
                 # That the id is taken can't be hidden, but no version and no result is shown.
                 loaded = replace(loaded, revision=NO_STREAM, results={}, read=True)
             try:
-                result = _earlier_result(loaded, request)
+                result = earlier_result(loaded, request)
                 if result is not None:
                     return result
                 events = self._decide(aggregate, loaded, request)
@@ -138,7 +134,7 @@ class Pipeline:
             loaded = await self._aggregates.load(aggregate, unscoped_id)
         except (HistoryTruncated, UnknownEventType, UndecodableEvent):
             return request  # nobody can tell any more
-        if _is_foreign(aggregate, loaded, earlier) or _unscoped_result(loaded, earlier) is None:
+        if is_foreign(aggregate, loaded.state, earlier) or unscoped_result(loaded, earlier) is None:
             return request
         return earlier
 
@@ -164,8 +160,7 @@ class Pipeline:
             _require_version(loaded, request)
             raise
         _require_version(loaded, request)
-        if request.owner is not None:
-            _require_own(aggregate, loaded.state, events, request)
+        require_own(aggregate, loaded.state, events, request)
         return events
 
     async def _append(
@@ -223,47 +218,6 @@ class Pipeline:
         found = await self._store.read_stream(stream, revision, 1)
         if not found or found[0].id != events[-1].id:
             raise _NotThere
-
-
-def _earlier_result(loaded: LoadedAggregate, request: CommandRequest) -> CommandResult | None:
-    """Also of a command without a key: its own append may have succeeded although the answer to it was lost."""
-    result = loaded.results.get(request.command_id)
-    if result is not None and result.command_hash != request.command_hash:
-        raise _key_reused(request)
-    return result or _unscoped_result(loaded, request)
-
-
-def _unscoped_result(loaded: LoadedAggregate, request: CommandRequest) -> CommandResult | None:
-    """That of the same command under the same key, from before keys had senders: if nobody was named then, or the same
-    one. Another command under a key of nobody named says nothing, because it can have been anybody's."""
-    result = loaded.results.get(request.unscoped_key) if request.unscoped_key else None
-    if result is None or result.actor not in ("", ANYBODY.subject, request.actor):
-        return None
-    if result.command_hash == request.command_hash:
-        return result
-    if result.actor == request.actor:
-        raise _key_reused(request)
-    return None
-
-
-def _key_reused(request: CommandRequest) -> KeyReused:
-    key = request.unscoped_key or request.command_id
-    return KeyReused(f"Idempotency-Key {key} was used before with another command")
-
-
-def _is_foreign(aggregate: Aggregate, loaded: LoadedAggregate, request: CommandRequest) -> bool:
-    if request.owner is None or loaded.state is None:
-        return False
-    return aggregate.owner_of(loaded.state) != request.owner
-
-
-def _require_own(aggregate: Aggregate, state: Any, events: Sequence[Struct], request: CommandRequest) -> None:
-    """Raises Forbidden when the events make an aggregate somebody else's."""
-    for event in events:
-        state = aggregate.evolve(state, event)
-    if state is None or not request.owner or aggregate.owner_of(state) != request.owner:
-        detail = f"{aggregate.owner} is not {request.owner!r}; for others it takes the scope {ALL_OWNERS}"
-        raise Forbidden(ALL_OWNERS, detail)
 
 
 def _require_version(loaded: LoadedAggregate, request: CommandRequest) -> None:
