@@ -7,7 +7,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,6 +15,8 @@ from opentelemetry import trace
 from prometheus_client import Counter
 
 from command_api.aggregates import Aggregates, CommandResult, LoadedAggregate
+from command_api.ownership import is_foreign, require_own
+from command_api.repetitions import REPEATED, earlier_result, is_of_earlier_run, unscoped_result
 from command_api.requests import CommandRequest
 from command_api.turns import Turn, Turns
 from domain.model.aggregate import Aggregate, CommandType
@@ -23,27 +25,12 @@ from domain.model.errors import NoSuchAggregate, RuleViolation
 from domain.model.event_types import UndecodableEvent, UnknownEventType
 from infrastructure.aggregate_streams import HistoryTruncated
 from infrastructure.clock import utc_now
-from infrastructure.event_codec import EventCodec, EventMetadata, decode_metadata, event_id
-from infrastructure.event_store import (
-    NO_STREAM,
-    EventStore,
-    NewEvent,
-    StoredEvent,
-    StreamDeleted,
-    WrongExpectedRevision,
-)
+from infrastructure.event_codec import EventCodec, EventMetadata, event_id
+from infrastructure.event_store import NO_STREAM, EventStore, NewEvent, StreamDeleted, WrongExpectedRevision
 from infrastructure.evidence.chain import linked
-from infrastructure.security.identity import ANYBODY
-from infrastructure.security.policy import ALL_OWNERS, Forbidden
 from infrastructure.telemetry.spans import is_recording
 
 _CONFLICTS = Counter("eventfold_command_conflicts_total", "Appends that met a newer stream and were decided again")
-_REPEATED = Counter(
-    "eventfold_commands_repeated_total", "Commands that had been carried out before, and were answered with that result"
-)
-
-# In seconds; a repetition that comes sooner may go uncounted.
-_LONGER_THAN_AN_APPEND = 1.0
 
 Clock = Callable[[], datetime]
 
@@ -54,10 +41,6 @@ class StaleVersion(Exception):
     def __init__(self, revision: int) -> None:
         super().__init__(f"it is at version {revision}")
         self.revision = revision
-
-
-class KeyReused(Exception):
-    """The Idempotency-Key has been used for another command on the same aggregate."""
 
 
 class _NotThere(Exception):
@@ -111,15 +94,15 @@ class Pipeline:
                 if request.owner is not None:
                     self._refuse_as_missing(aggregate, request)
                 raise StreamDeleted(stream)
-            if _is_foreign(aggregate, loaded, request):
+            if is_foreign(aggregate, loaded.state, request):
                 if not command_type.creates:
                     self._refuse_as_missing(aggregate, request)
                 # That the id is taken can't be hidden, but no version and no result is shown.
                 loaded = replace(loaded, revision=NO_STREAM, results={}, read=True)
             try:
-                result = _earlier_result(loaded, request)
+                result = earlier_result(loaded, request)
                 if result is not None:
-                    _REPEATED.inc()
+                    REPEATED.inc()
                     return result
                 events = self._decide(aggregate, loaded, request)
             except (RuleViolation, NoSuchAggregate, StaleVersion):
@@ -155,7 +138,7 @@ class Pipeline:
             loaded = await self._aggregates.load(aggregate, unscoped_id)
         except (HistoryTruncated, UnknownEventType, UndecodableEvent):
             return request  # nobody can tell any more
-        if _is_foreign(aggregate, loaded, earlier) or _unscoped_result(loaded, earlier) is None:
+        if is_foreign(aggregate, loaded.state, earlier) or unscoped_result(loaded, earlier) is None:
             return request
         return earlier
 
@@ -181,8 +164,7 @@ class Pipeline:
             _require_version(loaded, request)
             raise
         _require_version(loaded, request)
-        if request.owner is not None:
-            _require_own(aggregate, loaded.state, events, request)
+        require_own(aggregate, loaded.state, events, request)
         _decided(events)
         return events
 
@@ -243,54 +225,8 @@ class Pipeline:
         found = await self._store.read_stream(stream, revision, 1)
         if not found or found[0].id != events[-1].id:
             raise _NotThere
-        if self._is_of_earlier_run(found[0], events[-1], correlation_id):
-            _REPEATED.inc()
-
-    def _is_of_earlier_run(self, found: StoredEvent, sent: NewEvent, correlation_id: str) -> bool:
-        """As far as that can be told: the store does not say whether it has written an event or recognised it."""
-        is_old = self._clock().timestamp() - found.recorded_at / 1000 > _LONGER_THAN_AN_APPEND
-        return is_old or found.data != sent.data or decode_metadata(found).correlation_id != correlation_id
-
-
-def _earlier_result(loaded: LoadedAggregate, request: CommandRequest) -> CommandResult | None:
-    """Also of a command without a key: its own append may have succeeded although the answer to it was lost."""
-    result = loaded.results.get(request.command_id)
-    if result is not None and result.command_hash != request.command_hash:
-        raise _key_reused(request)
-    return result or _unscoped_result(loaded, request)
-
-
-def _unscoped_result(loaded: LoadedAggregate, request: CommandRequest) -> CommandResult | None:
-    """That of the same command under the same key, from before keys had senders: if nobody was named then, or the same
-    one. Another command under a key of nobody named says nothing, because it can have been anybody's."""
-    result = loaded.results.get(request.unscoped_key) if request.unscoped_key else None
-    if result is None or result.actor not in ("", ANYBODY.subject, request.actor):
-        return None
-    if result.command_hash == request.command_hash:
-        return result
-    if result.actor == request.actor:
-        raise _key_reused(request)
-    return None
-
-
-def _key_reused(request: CommandRequest) -> KeyReused:
-    key = request.unscoped_key or request.command_id
-    return KeyReused(f"Idempotency-Key {key} was used before with another command")
-
-
-def _is_foreign(aggregate: Aggregate, loaded: LoadedAggregate, request: CommandRequest) -> bool:
-    if request.owner is None or loaded.state is None:
-        return False
-    return aggregate.owner_of(loaded.state) != request.owner
-
-
-def _require_own(aggregate: Aggregate, state: Any, events: Sequence[Struct], request: CommandRequest) -> None:
-    """Raises Forbidden when the events make an aggregate somebody else's."""
-    for event in events:
-        state = aggregate.evolve(state, event)
-    if state is None or not request.owner or aggregate.owner_of(state) != request.owner:
-        detail = f"{aggregate.owner} is not {request.owner!r}; for others it takes the scope {ALL_OWNERS}"
-        raise Forbidden(ALL_OWNERS, detail)
+        if is_of_earlier_run(found[0], events[-1], correlation_id, self._clock()):
+            REPEATED.inc()
 
 
 def _decided(events: Sequence[Struct]) -> None:

@@ -4,7 +4,8 @@ import msgspec
 from litestar import Response
 
 from command_api.aggregates import CommandResult
-from command_api.pipeline import Contended, KeyReused, StaleVersion
+from command_api.pipeline import Contended, StaleVersion
+from command_api.repetitions import KeyReused
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.errors import InvalidCommand, NoSuchAggregate, RuleViolation
 from domain.model.event_types import UndecodableEvent, UnknownEventType

@@ -8,7 +8,8 @@ from prometheus_client import REGISTRY
 
 from command_api.aggregates import Aggregates
 from command_api.headers import command_headers
-from command_api.pipeline import Contended, KeyReused, Pipeline, StaleVersion
+from command_api.pipeline import Contended, Pipeline, StaleVersion
+from command_api.repetitions import KeyReused
 from command_api.requests import command_request
 from domain.model.errors import NoSuchAggregate, RuleViolation
 from infrastructure.event_store import EventStoreUnavailable, WrongExpectedRevision

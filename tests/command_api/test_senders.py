@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from command_api.aggregates import Aggregates
 from command_api.headers import CommandHeaders
-from command_api.pipeline import KeyReused, Pipeline
+from command_api.pipeline import Pipeline
+from command_api.repetitions import KeyReused
 from command_api.requests import command_request, server_named_id
 from domain.model.errors import NoSuchAggregate, RuleViolation
 from infrastructure.event_codec import decode_metadata

@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from command_api.aggregates import Aggregates
 from command_api.headers import CommandHeaders
-from command_api.pipeline import Contended, KeyReused, Pipeline
+from command_api.pipeline import Contended, Pipeline
+from command_api.repetitions import KeyReused
 from command_api.requests import command_request
 from command_api.responses import REFUSALS, problem
 from domain.model.aggregate import Aggregate
