@@ -69,7 +69,7 @@ class FileKeys:
             self._keys = _read(self._path)
         except InvalidKeys as error:
             log.error(
-                "the keys for tokens can't be read again; those of before stay", file=str(self._path), cause=str(error)
+                "the keys for tokens can't be read again; those of before stay", file=str(self._path), error=str(error)
             )
         else:
             log.info("the keys for tokens were read again", file=str(self._path), keys=self._keys.number)
@@ -132,8 +132,8 @@ class FetchedKeys:
             _FETCHES.labels("failed").inc()
             log.warning(
                 "the keys for tokens can't be fetched",
-                cause=str(error)[:500],
-                kept=self._keys.number if self._keys else 0,
+                error=str(error)[:500],
+                keys=self._keys.number if self._keys else 0,
             )
         else:
             self._fetched_at = self._clock()

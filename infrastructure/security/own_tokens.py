@@ -76,7 +76,7 @@ class TokenFromFile:
         try:
             self._token = read_secret(self._path, TOKEN_FILE).strip()
         except UnreadableSecret as error:
-            log.warning("the token can't be read again; the last one is sent", cause=str(error))
+            log.warning("the token can't be read again; the last one is sent", error=str(error))
         else:
             self._stamp = stamp
 

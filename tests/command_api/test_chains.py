@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from command_api.aggregates import Aggregates
 from command_api.headers import command_headers
-from command_api.pipeline import Contended, KeyReused, Pipeline
+from command_api.pipeline import Contended, Pipeline
+from command_api.repetitions import KeyReused
 from command_api.requests import command_request
 from domain.model.errors import NoSuchAggregate, RuleViolation
 from infrastructure.aggregate_streams import HistoryTruncated

@@ -2,6 +2,7 @@
 
 REQUESTS = 'eventfold_http_request_seconds_count{service="s",method="GET",route="/orders",status="%s"}'
 BUCKETS = 'eventfold_%s_bucket{service="s",route="/orders",outcome="appended",le="%s"}'
+_COMMANDS = 'eventfold_http_request_seconds_count{service="command-api",method="POST",route="/orders",status="200"}'
 FIRING: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "EventfoldServiceDown": (
         {'up{job="eventfold"}': "0x20"},
@@ -80,8 +81,8 @@ FIRING: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {'eventfold_consumer_parked_events{consumer="c"}': "0x20"},
     ),
     "EventfoldCommandConflicts": (
-        {"eventfold_command_conflicts_total": "0+30x20", 'eventfold_commands_total{status="200"}': "0+100x20"},
-        {"eventfold_command_conflicts_total": "0+10x20", 'eventfold_commands_total{status="200"}': "0+100x20"},
+        {"eventfold_command_conflicts_total": "0+30x20", _COMMANDS: "0+100x20"},
+        {"eventfold_command_conflicts_total": "0+10x20", _COMMANDS: "0+100x20"},
     ),
     "EventfoldWebhooksRefused": (
         {'eventfold_payment_webhooks_total{outcome="unsigned"}': "0+12x20"},

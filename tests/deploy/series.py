@@ -12,15 +12,6 @@ _RULES = ROOT / "deploy" / "prometheus"
 PROMETHEUS_OWN = frozenset({"up", "ALERTS", "process_resident_memory_bytes", "process_cpu_seconds_total"})
 """Made by Prometheus itself, and by its client for every process."""
 
-MADE_ELSEWHERE = frozenset(
-    {
-        "eventfold_http_request_seconds_bucket",
-        "eventfold_http_request_seconds_count",
-        "eventfold_http_requests_in_flight",
-    }
-)
-"""Of HTTP requests: the middleware that makes them is not there yet."""
-
 _FUNCTIONS = frozenset(
     {
         "sum",

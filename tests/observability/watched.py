@@ -19,7 +19,7 @@ from tests.support.services import ROOT, free_port, until
 
 PROMETHEUS = shutil.which("prometheus")
 ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-TRACING = {"EVENTFOLD_TRACES": "console", "OTEL_BSP_SCHEDULE_DELAY": "200"}
+TRACING = {"OTEL_TRACES_EXPORTER": "console", "OTEL_BSP_SCHEDULE_DELAY": "200"}
 """Every request has a trace, and it is in the service's log."""
 NOBODY_THERE = "smtp://127.0.0.1:9"
 """A mail server that is away."""

@@ -26,7 +26,7 @@ from tests.support.shelf import Shelf
 
 def open_settings(**given: Any) -> Settings:
     """Of a service that asks for no tokens: who asks is what the test says."""
-    return Settings.of(**given)
+    return Settings.of(auth="off", rate_limit=0, **given)
 
 
 class _Said(dict[str, Any]):

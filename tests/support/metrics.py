@@ -13,7 +13,13 @@ from prometheus_client import REGISTRY
 from embedded.event_store_node.metrics import node_registry
 
 _MEASURING = (
-    *("application", "command_api.app", "infrastructure.http.server", "payment_webhooks.app"),
+    *(
+        "application",
+        "command_api.app",
+        "infrastructure.http.server",
+        "infrastructure.telemetry.tracing",
+        "payment_webhooks.app",
+    ),
     *("process_manager.service", "projector.service", "query_api.app", "subscriptions.service"),
 )
 

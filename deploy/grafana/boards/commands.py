@@ -1,6 +1,7 @@
 """From the request to the event in the log."""
 
-from deploy.grafana.boards.common import quantile, rate_by
+from deploy.grafana.boards.common import COMMANDS as SENT
+from deploy.grafana.boards.common import REQUEST_SECONDS, quantile, rate_by
 from deploy.grafana.panels import Dashboard, Panel, Query
 
 COMMANDS = Dashboard(
@@ -12,19 +13,22 @@ COMMANDS = Dashboard(
             Panel(
                 "Commands",
                 "Commands a second, by the status of the answer.",
-                [Query(rate_by("eventfold_commands_total", "status"), "{{status}}")],
+                [Query(rate_by(f"{REQUEST_SECONDS}_count", "status", SENT), "{{status}}")],
                 "reqps",
             ),
             Panel(
                 "Time of a command",
                 "From the arrival of a command to its answer, of those carried out. Points are commands with a trace.",
-                [Query(quantile(q, "eventfold_command_seconds", ""), f"p{round(q * 100)}") for q in (0.5, 0.99)],
+                [
+                    Query(quantile(q, REQUEST_SECONDS, "", f'{SENT},status=~"2.."'), f"p{round(q * 100)}")
+                    for q in (0.5, 0.99)
+                ],
                 "s",
             ),
             Panel(
                 "Slowest commands, p99",
-                "By kind of command.",
-                [Query(quantile(0.99, "eventfold_command_seconds", "command"), "{{command}}")],
+                "By route.",
+                [Query(quantile(0.99, REQUEST_SECONDS, "route", SENT), "{{route}}")],
                 "s",
             ),
         ],

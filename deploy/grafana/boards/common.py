@@ -16,6 +16,10 @@ def rate_by(metric: str, by: str, where: str = "") -> str:
     return f"sum by ({by}) (rate({metric}{selector}[5m]))"
 
 
+REQUEST_SECONDS = "eventfold_http_request_seconds"
+COMMANDS = 'service="command-api",method=~"POST|PUT",route!="/log-level"'
+QUERIES = 'service="query-api",method="GET",route!~"/|/metrics|/log-level|/health/.*|/schema.*"'
+
 LAG_SECONDS = Panel(
     "Lag",
     "Age of the oldest event that a consumer has not handled. Rises by a second a second when it stands still.",

@@ -1,6 +1,6 @@
 """From the event in the log to the document, and to who asks for it."""
 
-from deploy.grafana.boards.common import LAG_SECONDS, PARKED, quantile, rate_by
+from deploy.grafana.boards.common import LAG_SECONDS, PARKED, QUERIES, REQUEST_SECONDS, quantile, rate_by
 from deploy.grafana.panels import Dashboard, Panel, Query
 
 PROJECTIONS = Dashboard(
@@ -97,13 +97,13 @@ PROJECTIONS = Dashboard(
             Panel(
                 "Queries",
                 "Queries a second, by route.",
-                [Query(rate_by("eventfold_query_requests_total", "route"), "{{route}}")],
+                [Query(rate_by(f"{REQUEST_SECONDS}_count", "route", QUERIES), "{{route}}")],
                 "reqps",
             ),
             Panel(
                 "Time of a query, p99",
                 "With the wait for `at_least`. Points are queries with a trace.",
-                [Query(quantile(0.99, "eventfold_query_seconds", "route"), "{{route}}")],
+                [Query(quantile(0.99, REQUEST_SECONDS, "route", QUERIES), "{{route}}")],
                 "s",
             ),
             Panel(

@@ -9,8 +9,11 @@ from typing import Any
 import jwt
 import pytest
 from litestar import Litestar, Request, get
+from structlog.testing import capture_logs
 
+from domain.model.access import PUBLIC
 from infrastructure.http.cross_origin import allowed_origins
+from infrastructure.http.rules import ACCESS
 from infrastructure.http.service import create_app
 from infrastructure.security import verifier
 from infrastructure.security.identity import ANYBODY, identity_of
@@ -27,19 +30,19 @@ CHALLENGE = re.compile(r'Bearer realm="eventfold"(, error="invalid_token", error
 SHOP = "https://shop.example"
 
 
-@get("/who", sync_to_thread=False)
+@get("/who", opt={ACCESS: PUBLIC}, sync_to_thread=False)
 def who(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """Who asks, as the application sees it."""
     identity = identity_of(request.scope)
     return {"subject": identity.subject, "scopes": sorted(identity.scopes)}
 
 
-@get("/open", sync_to_thread=False)
+@get("/open", opt={ACCESS: PUBLIC}, sync_to_thread=False)
 def open_to_all() -> str:
     return "open"
 
 
-@get("/kept", response_headers={"Cache-Control": "private, no-cache"}, sync_to_thread=False)
+@get("/kept", opt={ACCESS: PUBLIC}, response_headers={"Cache-Control": "private, no-cache"}, sync_to_thread=False)
 def kept() -> str:
     return "kept"
 
@@ -68,6 +71,14 @@ def refused(answer: Answer, said: str) -> None:
     assert said in answer.json["detail"]
     if "error=" in answer.headers["www-authenticate"]:
         assert said in answer.headers["www-authenticate"]
+
+
+async def test_the_line_of_a_request_says_who_sent_it(tmp_path: Path) -> None:
+    with capture_logs() as lines:
+        await ask(application(tmp_path), "/who", headers=bearer(sub="ada"))
+        await ask(application(tmp_path), "/who")
+    told = [(line["status"], line["subject"]) for line in lines if line["event"] == "request"]
+    assert told == [(200, "ada"), (401, None)]
 
 
 async def test_who_asks_is_known_to_the_application(tmp_path: Path) -> None:

@@ -21,7 +21,9 @@ PROMETHEUS_ASKS = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 )
-SETTINGS = Settings.of(eventstore_uri=NOBODY_THERE, mongo_uri="mongodb://127.0.0.1:9/?directConnection=true")
+SETTINGS = Settings.of(
+    auth="off", eventstore_uri=NOBODY_THERE, mongo_uri="mongodb://127.0.0.1:9/?directConnection=true"
+)
 
 _SEEN = Histogram("test_seen_seconds", "Of these tests", buckets=(1, 2))
 

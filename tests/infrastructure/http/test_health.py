@@ -101,7 +101,7 @@ async def test_what_is_outside_degrades_only_and_several_policies_of_a_name_are_
 
 
 async def answer(dependencies: Mapping[str, Dependency], path: str, **settings: Any) -> tuple[int, Any]:
-    app = create_app("Lamps", [], dependencies, Settings.of(**settings))
+    app = create_app("Lamps", [], dependencies, Settings.of(auth="off", **settings))
     async with AsyncTestClient(app) as client:
         response = await client.get(path)
         return response.status_code, response.json()

@@ -19,7 +19,7 @@ def as_before() -> Iterator[None]:
 
 @pytest.fixture
 async def client() -> AsyncIterator[Any]:
-    async with AsyncTestClient(create_app("Lamps", [], {}, Settings())) as client:
+    async with AsyncTestClient(create_app("Lamps", [], {}, Settings.of(auth="off"))) as client:
         yield client
 
 

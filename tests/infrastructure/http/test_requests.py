@@ -16,7 +16,6 @@ from domain.model.access import PUBLIC
 from infrastructure.http.problems import Problem
 from infrastructure.http.rules import ACCESS
 from infrastructure.http.service import create_app
-from infrastructure.security.identity import Identity
 from infrastructure.settings import Settings
 from infrastructure.telemetry import current_trace
 from tests.support.tracing import recorded_spans
@@ -41,7 +40,7 @@ async def install() -> None:
 
 @pytest.fixture(scope="module")
 def app() -> Litestar:
-    return create_app("Lamps", [lamp, install], {}, Settings())
+    return create_app("Lamps", [lamp, install], {}, Settings.of(auth="off"))
 
 
 async def ask(app: Litestar, method: str, path: str, *headers: tuple[str, str], **state: Any) -> int:
@@ -162,7 +161,7 @@ def lines() -> Any:
 
 
 async def test_a_request_is_one_line_with_its_outcome_and_no_query_string(app: Litestar, lines: list[Any]) -> None:
-    await ask(app, "GET", "/lamps/l-1", ("X-Correlation-ID", "visit-9"), identity=Identity("ada"))
+    await ask(app, "GET", "/lamps/l-1", ("X-Correlation-ID", "visit-9"))
     (line,) = lines
     assert line.pop("seconds") > 0
     assert line == {
@@ -173,7 +172,7 @@ async def test_a_request_is_one_line_with_its_outcome_and_no_query_string(app: L
         "path": "/lamps/l-1",
         "status": 200,
         "correlation_id": "visit-9",
-        "subject": "ada",
+        "subject": "anonymous",
     }
     assert "correlation_id" not in get_contextvars()
 
@@ -207,7 +206,7 @@ async def test_a_request_that_is_given_up_is_told_too(lines: list[Any]) -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    app = create_app("Slow", [slow], {}, Settings())
+    app = create_app("Slow", [slow], {}, Settings.of(auth="off"))
     asked = asyncio.create_task(ask(app, "GET", "/slow"))
     await begun.wait()
     asked.cancel()
