@@ -21,6 +21,9 @@ class Allowance(Struct, frozen=True):
     retry_in: int = 0
 
 
+_UNLIMITED = Allowance(False, 0, 0)
+
+
 class _Bucket:
     __slots__ = ("at", "level")
 
@@ -52,6 +55,8 @@ class ClientLimits:
 
     def take(self, client: str) -> Allowance:
         """One more request of the client."""
+        if not self.rate:
+            return _UNLIMITED
         bucket = self._refilled(client)
         exceeded = bucket.level < 1
         if not exceeded:

@@ -284,6 +284,14 @@ async def test_who_guesses_tokens_gets_no_more_verified(tmp_path: Path, monkeypa
     assert (await ask(app, "/who", headers=bearer(), client="10.0.0.2")).status == 200
 
 
+async def test_without_limits_everybody_is_answered(tmp_path: Path) -> None:
+    app = application(tmp_path, rate_limit=0.0, rate_limit_burst=1)
+    for headers, status in (({}, 401), (bearer("rubbish"), 401), (bearer(), 200)):
+        answers = [await ask(app, "/who", headers=headers) for _ in range(5)]
+        assert {one.status for one in answers} == {status}
+        assert "ratelimit" not in answers[0].headers
+
+
 @pytest.mark.parametrize("path", ["/who", "/nothing", "/health/live", "/metrics", "/open"])
 async def test_every_response_says_that_it_is_nothing_to_run_guess_or_keep(tmp_path: Path, path: str) -> None:
     for headers in ({}, bearer()):
