@@ -66,7 +66,7 @@ class Pipeline:
         """Carries the command out, or finds that it was carried out before; returns its result.
 
         Raises InvalidCommand, RuleViolation, NoSuchAggregate, StaleVersion, KeyReused or Contended, HistoryTruncated,
-        and what the event store raises.
+        KeyStoreUnavailable, and what the event store raises.
         """
         stream = aggregate.stream(request.aggregate_id)
         async with self._turns.of(stream) as turn:
@@ -140,8 +140,9 @@ class Pipeline:
             traceparent=request.trace.traceparent,
             tracestate=request.trace.tracestate,
         )
+        encode = await self._codec.encoder(stream, events)
         new_events = [
-            self._codec.encode(event, metadata, event_id(stream, request.command_id, request.command_hash, index))
+            encode(event, metadata, event_id(stream, request.command_id, request.command_hash, index))
             for index, event in enumerate(events)
         ]
         appended = await self._store.append(stream, loaded.revision, new_events)

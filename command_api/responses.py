@@ -11,6 +11,7 @@ from domain.model.event_types import UndecodableEvent, UnknownEventType
 from infrastructure.aggregate_streams import HistoryTruncated
 from infrastructure.event_store import EventStoreUnavailable, StreamDeleted
 from infrastructure.http.problems import PointedError, Problem, unavailable
+from infrastructure.personal_data import KeyStoreUnavailable
 
 _encode = msgspec.json.Encoder().encode
 
@@ -26,6 +27,7 @@ REFUSALS = (
     UnknownEventType,
     UndecodableEvent,
     EventStoreUnavailable,
+    KeyStoreUnavailable,
 )
 
 
@@ -75,5 +77,7 @@ def problem(error: Exception) -> Problem:
         case UnknownEventType() | UndecodableEvent():
             # Deciding on half a history would break the rules; an operator must look into it.
             return Problem(500, "unreadable-history", "Its stream holds an event that can't be read", str(error))
+        case KeyStoreUnavailable():
+            return unavailable("key store", error)
         case _:
             return unavailable("event store", error)

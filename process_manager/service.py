@@ -9,6 +9,8 @@ from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
 from infrastructure.http.service import create_app
 from infrastructure.outside.commands import CommandClient
+from infrastructure.personal_data import personal_keys
+from infrastructure.personal_data.service import key_store_checked, key_store_probe
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
 from process_manager.http.instances import instance_routes
@@ -38,7 +40,8 @@ SERVICE = "process_manager"
 def create_process_manager(application: Application, settings: Settings) -> Litestar:
     """The service: any number of its processes share the partitions of the application's processes."""
     event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
-    stop, codec = asyncio.Event(), EventCodec(application.aggregates, application.processes)
+    stop, keys = asyncio.Event(), personal_keys(settings)
+    codec = EventCodec(application.aggregates, application.processes, keys)
     sender, index = CommandClient.from_settings(settings, ACTOR), InstanceIndex(read_store)
     around = Surroundings(
         event_store,
@@ -68,6 +71,7 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
     probes = {
         "event_store": event_store.ping,
         "read_store": read_store.ping,
+        **key_store_probe(keys),
         "processes": consumers_run(coordinator),
         "command_api": sender.policy.ready,
     }
@@ -76,11 +80,11 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
         return next((one for one in coordinator.followers.running if one.consumer.name == consumer), None)
 
     show_gauges(workload.names, served)
-    closers = (workload.close, sender.close, event_store.close, read_store.close)
+    closers = (workload.close, sender.close, event_store.close, read_store.close, keys.close)
     return create_app(
         "Eventfold process manager",
         routes,
         probes,
         settings,
-        lifespan=[running(coordinator, stop, settings.http.shutdown_grace, *closers)],
+        lifespan=[key_store_checked(keys), running(coordinator, stop, settings.http.shutdown_grace, *closers)],
     )

@@ -9,6 +9,8 @@ from infrastructure.application import Application
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
 from infrastructure.http.service import create_app
+from infrastructure.personal_data import personal_keys
+from infrastructure.personal_data.service import key_store_checked, key_store_probe
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
 from projector.builds.catalogue import ViewCatalogue
@@ -32,7 +34,8 @@ from subscriptions.process import REPLAY_TIMEOUT, consumers_run, running
 def create_projector(application: Application, settings: Settings) -> Litestar:
     """The service: the process starts and stops with the HTTP application."""
     event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
-    stop, codec = asyncio.Event(), EventCodec(application.aggregates, application.processes)
+    stop, keys = asyncio.Event(), personal_keys(settings)
+    codec = EventCodec(application.aggregates, application.processes, keys)
     process = create_projector_process(event_store, codec, read_store, application.views, settings, stop)
     show_gauges(process.workload.names, process.live)
     return create_app(
@@ -41,11 +44,20 @@ def create_projector(application: Application, settings: Settings) -> Litestar:
         {
             "event_store": event_store.ping,
             "read_store": read_store.ping,
+            **key_store_probe(keys),
             "views": consumers_run(process.coordinator),
         },
         settings,
         lifespan=[
-            running(process.coordinator, stop, settings.http.shutdown_grace, event_store.close, read_store.close)
+            key_store_checked(keys),
+            running(
+                process.coordinator,
+                stop,
+                settings.http.shutdown_grace,
+                event_store.close,
+                read_store.close,
+                keys.close,
+            ),
         ],
     )
 

@@ -5,6 +5,8 @@ from litestar import Litestar
 from infrastructure.application import Application
 from infrastructure.event_store import EventStore
 from infrastructure.http.service import closing, create_app
+from infrastructure.personal_data import personal_keys
+from infrastructure.personal_data.service import key_store_checked, key_store_probe
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
 from query_api.http.handler import handler
@@ -15,12 +17,13 @@ from query_api.routes import all_routes
 def query_api(application: Application, settings: Settings) -> Litestar:
     """Built from what the application declares; connects to the stores at the first request."""
     read_store, event_store = ReadStore.from_settings(settings), EventStore.from_settings(settings)
-    read_side = ReadSide(application, read_store, event_store, settings)
+    keys = personal_keys(settings)
+    read_side = ReadSide(application, read_store, event_store, settings, keys)
     return create_app(
         "Eventfold query API",
         [handler(route) for route in all_routes(application, read_side)],
-        {"read_store": read_store.ping, "event_store": event_store.ping},
+        {"read_store": read_store.ping, "event_store": event_store.ping, **key_store_probe(keys)},
         settings,
-        lifespan=[closing(read_side.close)],
+        lifespan=[key_store_checked(keys), closing(read_side.close, keys.close)],
         on_stop=[read_side.checkpoints.stop],
     )

@@ -8,6 +8,8 @@ from infrastructure.application import Application
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
 from infrastructure.http.service import create_app
+from infrastructure.personal_data import personal_keys
+from infrastructure.personal_data.service import key_store_checked, key_store_probe
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
 from subscriptions.consumer import Consumer
@@ -33,7 +35,8 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
     stop = asyncio.Event()
     consumers: list[Consumer] = [create(read_store) for create in application.consumers]
     workload = PlainWorkload(read_store, consumers, settings.consumers.partitions, quiet=3 * settings.consumers.lease)
-    codec = EventCodec(application.aggregates, application.processes)
+    keys = personal_keys(settings)
+    codec = EventCodec(application.aggregates, application.processes, keys)
     coordinator = create_coordinator(SERVICE, workload, event_store, codec, read_store, settings, stop)
     catalogue = PlainCatalogue(ConsumerRecords(read_store), workload.names)
     operations = DeadLetterOperations(read_store, catalogue, coordinator.changed, timeout=REPLAY_TIMEOUT)
@@ -50,6 +53,7 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
     probes = {
         "event_store": event_store.ping,
         "read_store": read_store.ping,
+        **key_store_probe(keys),
         "consumers": consumers_run(coordinator),
     }
 
@@ -57,11 +61,11 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
         return next((one for one in coordinator.followers.running if one.consumer.name == consumer), None)
 
     show_gauges(workload.names, served)
-    closers = [*(consumer.close for consumer in consumers), event_store.close, read_store.close]
+    closers = [*(consumer.close for consumer in consumers), event_store.close, read_store.close, keys.close]
     return create_app(
         "Eventfold consumers",
         routes,
         probes,
         settings,
-        lifespan=[running(coordinator, stop, settings.http.shutdown_grace, *closers)],
+        lifespan=[key_store_checked(keys), running(coordinator, stop, settings.http.shutdown_grace, *closers)],
     )

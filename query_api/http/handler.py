@@ -9,6 +9,7 @@ from litestar.types import ASGIApp
 
 from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.http.problems import Problem, unavailable
+from infrastructure.personal_data import KeyStoreUnavailable
 from infrastructure.read_store import ReadStoreUnavailable
 from query_api.http.metrics import RouteMetrics
 from query_api.http.openapi import operation
@@ -49,6 +50,8 @@ def handler(route: Route) -> Any:
             response = refusal(unavailable("read store", error))
         except EventStoreUnavailable as error:
             response = refusal(unavailable("event store", error))
+        except KeyStoreUnavailable as error:
+            response = refusal(unavailable("key store", error))
         except Exception as error:
             response = _failed(request, error)
         metrics.answered(response.status, perf_counter() - started)

@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from domain.model.aggregate import Aggregate
 from domain.model.event_types import UndecodableEvent, UnknownEventType
-from infrastructure.event_codec import EventCodec, EventMetadata, decode_metadata
+from infrastructure.event_codec import Decode, EventMetadata, decode_metadata
 from infrastructure.event_store import StoredEvent
 from query_api.http.kinds import described, parser
 from query_api.http.openapi import STREAM_REFUSALS
@@ -87,7 +87,8 @@ def history_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
             raise not_found(
                 f"{category} {aggregate_id}" if first == 0 else f"event {first} of {category} {aggregate_id}"
             )
-        history = History(stream, [_entry(read_side.codec, event) for event in events[:limit]])
+        decode = await read_side.codec.decoder(events[:limit])
+        history = History(stream, [_entry(decode, event) for event in events[:limit]])
         if len(events) > limit:
             history.next = events[limit].revision
         if oldest is not None and oldest.revision > 0:
@@ -111,11 +112,11 @@ def history_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
     )
 
 
-def _entry(codec: EventCodec, stored: StoredEvent) -> HistoryEntry:
+def _entry(decode: Decode, stored: StoredEvent) -> HistoryEntry:
     entry = HistoryEntry(stored.type, stored.revision, stored.position, rfc3339(stored.recorded_at), stored.id)
     try:
         _add_metadata(entry, decode_metadata(stored))
-        entry.data = codec.decode(stored).event
+        entry.data = decode(stored).event
     except (UnknownEventType, UndecodableEvent) as error:
         entry.error = str(error)
         _add_stored(entry, stored.data)

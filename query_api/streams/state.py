@@ -25,7 +25,7 @@ async def state_as_of(
     """The state folded by `evolve`, with its version as the ETag; from a snapshot on where the beginning is gone."""
     found = await events_as_of(read_side, aggregate, aggregate_id, moment)
     state, version, position, events = await _base(read_side, aggregate, aggregate_id, found)
-    for recorded in decoded(read_side.codec, events):
+    for recorded in decoded(await read_side.codec.decoder(events), events):
         state = aggregate.evolve(state, recorded.event)
         version, position = recorded.revision, recorded.position
     if state is None:

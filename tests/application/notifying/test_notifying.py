@@ -10,6 +10,7 @@ import pytest
 from application.notifying import Notifying
 from application.notifying.consumer import at_domain
 from application.notifying.messages import MESSAGES, amount
+from application.notifying.recipients import Recipients
 from domain.notifications.aggregate import NOTIFICATION
 from domain.notifications.events import NotificationFailed, NotificationRequested, NotificationSent
 from domain.ordering.events import Line, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped
@@ -24,6 +25,7 @@ from tests.subscriptions.scripted_log import ScriptedLog
 from tests.support.bundled import CODEC, stream_of
 from tests.support.logs import LogBuilder
 from tests.support.memory_commands import MemoryCommands
+from tests.support.memory_keys import decoded_at_once
 from tests.support.memory_mailer import MemoryMailer
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -72,7 +74,8 @@ class World:
 
     def consumer(self, **options: Any) -> Notifying:
         given = {"delays": at_once, "now": lambda: 0, **options}
-        return Notifying(self.commands, self.mailer, at_domain("customers.example"), SENDER, **given)
+        recipients = Recipients(self.store)
+        return Notifying(self.commands, self.mailer, recipients, at_domain("customers.example"), SENDER, **given)
 
     async def told(self, log: ScriptedLog, **options: Any) -> None:
         """Runs a consumer, over what earlier ones have left, until the log is done."""
@@ -240,7 +243,7 @@ async def test_crashes_between_any_two_steps(seed: int) -> None:
         try:
             for event in log.events:
                 # One delivery of one event, by whoever has it now; what stops it stops there.
-                decoded = CODEC.decode(event)
+                decoded = decoded_at_once(CODEC, event)
                 await world.consumer()._handle(decoded, decoded.event.order_id)
         except (DependencyUnavailable, RuntimeError):
             pass
