@@ -83,7 +83,8 @@ class FileKeyStore:
 
         def write(connection: sqlite3.Connection) -> bool:
             done = connection.execute(
-                "UPDATE keys SET master = ?, wrapped = ? WHERE subject = ? AND generation = ? AND wrapped = ?",
+                "UPDATE keys SET master = ?, wrapped = ? "
+                "WHERE subject = ? AND generation = ? AND wrapped = ? AND wrapped != ''",
                 (new.master, new.wrapped, old.id.subject, old.id.generation, old.wrapped),
             )
             return done.rowcount == 1

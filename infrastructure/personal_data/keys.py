@@ -53,14 +53,14 @@ class PersonalKeys:
 
     async def to_open(self, wanted: Iterable[KeyId]) -> Mapping[KeyId, bytes | None]:
         """Each key, None where it was destroyed."""
-        now, keys, missing = self._clock(), dict[KeyId, bytes | None](), set[KeyId]()
+        now, keys, missing = self._clock(), dict[KeyId, bytes | None](), dict[KeyId, None]()
         for key in wanted:
             cached = self._cached.get(key)
             # What was destroyed stays destroyed.
             if cached is not None and (cached[1] is None or cached[0] > now):
                 keys[key] = cached[1]
             else:
-                missing.add(key)
+                missing[key] = None
         _FROM_CACHE.inc(len(keys))
         if missing:
             found = await self.store.load(missing)

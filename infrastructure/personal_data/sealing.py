@@ -113,6 +113,8 @@ def opened(data: bytes, marks: Marks, place: Place, keys: Mapping[KeyId, bytes |
 def _opened(text: str, secret: bytes, bound_to: bytes, name: str) -> Any:
     try:
         sealed = base64.b64decode(text, validate=True)
+        if base64.b64encode(sealed).decode() != text:
+            raise ValueError("there is another way to write this")
         return msgspec.json.decode(AESGCM(secret).decrypt(sealed[:_NONCE], sealed[_NONCE:], bound_to))
     except (binascii.Error, InvalidTag, ValueError) as error:
         raise UndecodableEvent(f"{name} was not encrypted for this place with this key, or was changed") from error
