@@ -15,6 +15,7 @@ from ops.demo import command as demo
 from ops.doctor import command as doctor
 from ops.errors import EXIT_FAILED, EXIT_INTERRUPTED, CommandFailed
 from ops.payments import commands as payments
+from ops.privacy import commands as privacy
 from ops.sagas import commands as sagas
 from ops.stack import services, up
 from ops.status import command as status
@@ -31,6 +32,7 @@ Eventfold on one machine: commands in over HTTP, events in the event store, view
   eventfold dead-letters   events that a consumer of the log could not process
   eventfold payments       compare the payments with the provider's list
   eventfold sagas          processes under way, and those that wait for an operator
+  eventfold privacy        forget a customer, export what is held of one, change the master key
 """
 
 EPILOG = """\
@@ -49,7 +51,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eventfold {installed_version()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for module in (up, demo, load, status, doctor, views, dead_letters, payments, sagas, services, consumers, version):
+    for module in (
+        up,
+        demo,
+        load,
+        status,
+        doctor,
+        views,
+        dead_letters,
+        payments,
+        sagas,
+        privacy,
+        services,
+        consumers,
+        version,
+    ):
         module.add_parser(commands)
     return parser
 

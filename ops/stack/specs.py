@@ -13,6 +13,7 @@ from embedded.read_store_node import ReadStoreNode, ReadStoreNodeFailed
 from embedded.supervisor.ports import free_ports
 from embedded.supervisor.readiness import grpc_ready, http_ready
 from embedded.supervisor.service import ServiceSpec
+from infrastructure.personal_data import make_master_key
 from infrastructure.settings import PREFIX, Settings, load_settings
 from ops.errors import CommandFailed
 from ops.locations import (
@@ -28,6 +29,8 @@ from ops.locations import (
     READ_STORE,
     SANDBOX_KEY,
     SANDBOX_SECRET,
+    own_key_store,
+    own_master_key,
 )
 
 EVENTSTORE_URI = f"{PREFIX}EVENTSTORE_URI"
@@ -36,6 +39,8 @@ PAYMENTS_URL = f"{PREFIX}PAYMENTS_URL"
 PAYMENTS_KEY = f"{PREFIX}PAYMENTS_KEY"
 WEBHOOK_SECRET = f"{PREFIX}PAYMENTS_WEBHOOK_SECRET"
 MAIL_URL = f"{PREFIX}MAIL_URL"
+KEY_STORE = f"{PREFIX}KEY_STORE"
+MASTER_KEY_FILE = f"{PREFIX}MASTER_KEY_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,7 @@ def stages(
         f"{PREFIX}PAYMENT_WEBHOOKS_PORT_NUMBER": str(ports.payment_webhooks),
     }
     own_environment.setdefault(f"{PREFIX}COMMANDS_URL", f"http://{_authority(host, ports.command_api)}")
+    _set_own_keys(data_dir, own_environment)
     load_settings(own_environment)
     services = [
         _http_service(COMMAND_API, host, ports.command_api, own_environment),
@@ -134,6 +140,18 @@ def stages(
     if own_environment.get(WEBHOOK_SECRET):
         services.append(_http_service(PAYMENT_WEBHOOKS, host, ports.payment_webhooks, own_environment))
     return [stores, services]
+
+
+def _set_own_keys(data_dir: Path, environment: dict[str, str]) -> None:
+    """Names the keys of personal data in the data directory, where the environment names no others; makes the master
+    key at the first time."""
+    if not environment.get(MASTER_KEY_FILE):
+        path = own_master_key(data_dir)
+        make_master_key(path)
+        environment[MASTER_KEY_FILE] = str(path)
+    if not environment.get(KEY_STORE):
+        environment[KEY_STORE] = f"file:{own_key_store(data_dir)}"
+        own_key_store(data_dir).parent.mkdir(parents=True, exist_ok=True)
 
 
 def _loopback(host: str) -> str:

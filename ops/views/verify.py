@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from infrastructure.event_store import EventStoreUnavailable
     from infrastructure.personal_data import KeyStoreUnavailable
     from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
-    from ops.locations import with_own_stores
+    from ops.locations import with_own_keys, with_own_stores
     from ops.output import errors, keep_logs_apart, output, print_error
     from ops.views.verification.display import print_verified
     from ops.views.verification.unfinished import NoRoom
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         raise CommandFailed("name the views to verify, or say --all", "`eventfold views list` names them")
     keep_logs_apart()
     views, console = _views(args.names), output()
-    stores = with_own_stores(Path(args.data_dir), settings())
+    stores = with_own_keys(Path(args.data_dir), with_own_stores(Path(args.data_dir), settings()))
     try:
         verification = asyncio.run(_verify(errors() if args.json else console, views, stores, args.slices))
     except EventStoreUnavailable as error:
