@@ -24,14 +24,22 @@ def record(subject: str, generation: int = 1, wrapped: str = "w", master: str = 
 
 
 @pytest.fixture(params=["memory", "file", "documents"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[KeyStore]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> ReadStoreDatabase | Path | None:
+    """Where the store under test keeps its keys; None: in memory."""
+    if request.param == "documents":
+        database: ReadStoreDatabase = request.getfixturevalue("read_store_database")
+        return database
+    return tmp_path / "keys.db" if request.param == "file" else None
+
+
+@pytest.fixture
+async def store(place: ReadStoreDatabase | Path | None) -> AsyncIterator[KeyStore]:
     made: KeyStore
-    if request.param == "memory":
+    if place is None:
         made = MemoryKeyStore()
-    elif request.param == "file":
-        made = FileKeyStore(tmp_path / "keys.db")
+    elif isinstance(place, Path):
+        made = FileKeyStore(place)
     else:
-        place: ReadStoreDatabase = request.getfixturevalue("read_store_database")
         made = DocumentKeyStore(ReadStore(place.uri, place.name, journaled=True))
     yield made
     await made.close()
