@@ -90,6 +90,7 @@ class EventCodec:
         )
         self._keys = keys
         self._personal = self._types.with_personal_fields
+        self._personal_structs = frozenset(self._types.struct(name) for name in self._personal)
         for process in running:
             for event_type in process.events:
                 if event_type.name in self._personal:
@@ -111,13 +112,13 @@ class EventCodec:
 
         Raises KeyStoreUnavailable.
         """
-        wanted: dict[str, bool] = {}
-        for event in events:
-            if marks := personal_fields(type(event)):
-                for subject, begins in subjects(self._types.encode(event)[2], marks).items():
-                    wanted[subject] = wanted.get(subject, False) or begins
-        if not wanted:
+        marked = [event for event in events if type(event) in self._personal_structs]
+        if not marked:
             return self.encode
+        wanted: dict[str, bool] = {}
+        for event in marked:
+            for subject, begins in subjects(self._types.encode(event)[2], personal_fields(type(event))).items():
+                wanted[subject] = wanted.get(subject, False) or begins
         return partial(self.encode, stream=stream, keys=await self._require_keys().to_seal(wanted))
 
     async def decoder(self, events: Iterable[StoredEvent]) -> Decode:
@@ -127,7 +128,7 @@ class EventCodec:
         wanted: set[KeyId] = set()
         for stored in events:
             if stored.type in self._personal and self.is_ours(stored):
-                wanted.update(self._needed(stored))
+                wanted.update(self.keys_of(stored))
         return partial(self.decode, keys=await self._require_keys().to_open(wanted)) if wanted else self.decode
 
     def encode(
@@ -170,7 +171,10 @@ class EventCodec:
         event = self._types.decode(stored.type, version, data)
         return RecordedEvent(event, stored.stream, stored.revision, stored.position, stored.recorded_at)
 
-    def _needed(self, stored: StoredEvent) -> Iterable[KeyId]:
+    def keys_of(self, stored: StoredEvent) -> Iterable[KeyId]:
+        """The keys that its personal fields are encrypted with."""
+        if stored.type not in self._personal:
+            return ()
         try:
             version = _version_of(stored)
         except UndecodableEvent:

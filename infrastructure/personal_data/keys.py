@@ -69,7 +69,7 @@ class PersonalKeys:
                 if key not in found:
                     raise KeyStoreUnavailable(
                         f"it has no key {key.generation} of {key.subject}, and never had: it is not the key store of "
-                        "this log, or has lost keys"
+                        "this log, or has lost keys (docs/personal-data.md)"
                     )
                 keys[key] = self._secret(found[key])
                 self._cache(key, now + self._ttl, keys[key])

@@ -1,4 +1,4 @@
-"""`eventfold privacy …`: forget, export, rotate-master-key."""
+"""`eventfold privacy …`: forget, export, give-up-key, reapply, rotate-master-key."""
 
 import argparse
 import asyncio
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops.errors import CommandFailed
 from ops.locations import command_api_url, with_own_keys, with_own_stores
-from ops.options import add_data_dir, settings
+from ops.options import add_data_dir, count, settings
 
 if TYPE_CHECKING:
     from infrastructure.settings import Settings
@@ -27,6 +27,18 @@ Print, as JSON, all that is held of a customer: the events that concern the cust
 is personal in clear, the views' documents, and what consumers remember. The whole log is read.
 """
 
+REAPPLY = """\
+After a key store was restored from a backup, which may have keys that were destroyed since: destroy every key again
+that the log says was destroyed. Run it before the services start on the restored store. The whole log is read; it may
+be repeated, and changes nothing where nothing came back.
+"""
+
+GIVE_UP = """\
+For a key that the key store has lost, for instance because an older backup was restored: consumers wait for it,
+because it may come back. This says that it won't: what is encrypted with it is redacted for good. Nothing can take that
+back.
+"""
+
 ROTATE = """\
 Make a new master key, and wrap every key of personal data by it. Whatever is cut off, run it again: until then both
 master keys are good. The one before stays in the file until the next rotation, because a process may wrap a key by it
@@ -37,7 +49,9 @@ at this very moment. Services notice the new file by themselves.
 def add_parser(commands: Any) -> None:
     """Add `privacy` with its sub-commands."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        "privacy", help="personal data: forget, export, rotate-master-key", description="Personal data of customers."
+        "privacy",
+        help="personal data: forget, export, give-up-key, reapply, rotate-master-key",
+        description="Personal data of customers.",
     )
     actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
     forget = _action(actions, "forget", "erase everything personal about a customer", FORGET, run_forget)
@@ -54,6 +68,11 @@ def add_parser(commands: Any) -> None:
     )
     export = _action(actions, "export", "all that is held of a customer", EXPORT, run_export)
     export.add_argument("customer", metavar="CUSTOMER", help="the customer's id")
+    _action(actions, "reapply", "destroy again the keys that a restored key store has", REAPPLY, run_reapply)
+    give_up = _action(actions, "give-up-key", "have a lost key count as destroyed", GIVE_UP, run_give_up)
+    give_up.add_argument("customer", metavar="CUSTOMER", help="whose key is lost")
+    give_up.add_argument("generation", type=count, metavar="GENERATION", help="up to which, as the error says")
+    give_up.add_argument("--kind", default="customer", help="the kind of person (default: customer)")
     rotate = _action(actions, "rotate-master-key", "change the master key for a new one", ROTATE, run_rotate)
     choice = rotate.add_mutually_exclusive_group()
     choice.add_argument(
@@ -108,6 +127,51 @@ def run_rotate(args: argparse.Namespace) -> int:
     console = output()
     _run(_rotate(args, lambda line: console.print(line, markup=False)))
     return 0
+
+
+def run_reapply(args: argparse.Namespace) -> int:
+    """Destroy again what the log says was destroyed."""
+    from ops.output import keep_logs_apart, output
+
+    keep_logs_apart()
+    console = output()
+    _run(_reapply(args, lambda line: console.print(line, markup=False)))
+    return 0
+
+
+def run_give_up(args: argparse.Namespace) -> int:
+    """Have a lost key count as destroyed."""
+    from infrastructure.personal_data import personal_keys
+    from ops.output import keep_logs_apart, output
+
+    keep_logs_apart()
+
+    async def give_up() -> None:
+        keys = personal_keys(_settings(args))
+        try:
+            await keys.destroy(f"{args.kind}/{args.customer}", args.generation)
+        finally:
+            await keys.close()
+
+    _run(give_up())
+    output().print(f"keys 1 to {args.generation} of {args.kind}/{args.customer} count as destroyed", markup=False)
+    return 0
+
+
+async def _reapply(args: argparse.Namespace, report: Any) -> None:
+    from application import APPLICATION
+    from infrastructure.event_codec import EventCodec
+    from infrastructure.event_store import EventStore
+    from infrastructure.personal_data import personal_keys
+    from ops.privacy.reapplying import reapply
+
+    chosen = _settings(args)
+    log, keys = EventStore.from_settings(chosen), personal_keys(chosen)
+    try:
+        await reapply(log, EventCodec(APPLICATION.aggregates, APPLICATION.processes, keys), keys, report)
+    finally:
+        await log.close()
+        await keys.close()
 
 
 async def _rotate(args: argparse.Namespace, report: Any) -> None:

@@ -95,7 +95,8 @@ def test_every_port_is_on_the_loopback_address(compose: Any) -> None:
 def test_each_service_waits_for_the_health_of_what_it_needs(compose: Any) -> None:
     services = compose["services"]
     healthy = {"condition": "service_healthy"}
-    assert services["command-api"]["depends_on"] == {"eventstore": healthy}
+    # MongoDB has the keys of personal data.
+    assert services["command-api"]["depends_on"] == {"eventstore": healthy, "mongodb": healthy}
     for name in ("projector", "query-api"):
         assert services[name]["depends_on"] == {"eventstore": healthy, "mongodb": healthy}
     for name in ("consumers", "process-manager"):

@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ from infrastructure.event_store import StoredEvent
 from infrastructure.outside.commands import CommandAnswer
 from infrastructure.personal_data import KeyId, KeyStoreUnavailable, PersonalKeys
 from infrastructure.telemetry import TraceContext
+from ops.privacy.reapplying import reapply
 from tests.subscriptions.running import at_once
 from tests.support.decider import NOON
 from tests.support.memory_event_store import MemoryEventStore
@@ -208,6 +209,28 @@ async def test_killed_between_any_two_steps_it_comes_to_the_same(seed: int) -> N
     assert (await shop.register("at last")).accepted
     assert (await shop.names())[-1] == "at last"
     assert all(CANARY.encode() not in one.data + one.metadata for one in shop.log.log)
+
+
+async def test_a_restored_key_store_is_rid_again_of_what_was_destroyed() -> None:
+    shop = Shop()
+    for name in ("Ada", "Ada again"):
+        await shop.register(name)
+        backup = dict(shop.key_store.records)
+        await shop.forget()
+        await shop.erase(shop.last_forgotten())
+    await shop.register("Ada at last")
+    shop.key_store.records.update(backup)
+    assert await shop.names() == [REDACTED, "Ada again", "Ada at last"], "what a backup still has"
+    codec, keys, told = EventCodec([CUSTOMER], keys=shop.keys()), shop.keys(), list[str]()
+
+    class Log:
+        async def read_all(self, _after: int | None = None) -> AsyncIterator[StoredEvent]:
+            for event in shop.log.log:
+                yield event
+
+    for _ in range(2):
+        assert await reapply(Log(), codec, keys, told.append) == 1
+        assert await shop.names() == [REDACTED, REDACTED, "Ada at last"]
 
 
 async def test_while_the_key_store_is_away_commands_with_personal_fields_wait_and_no_others() -> None:
