@@ -14,8 +14,8 @@ MAX_CITY_LENGTH = 100
 MAX_POSTAL_CODE_LENGTH = 20
 
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-EMAIL_PATTERN = rf"^{_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})+$"
+_CHARACTER = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+EMAIL_PATTERN = rf"^{_CHARACTER}(\.?{_CHARACTER}){{0,63}}@{_LABEL}(\.{_LABEL})+$"
 """An address as mail servers everywhere take it: no quotes, no comments, a domain with a dot."""
 COUNTRY_PATTERN = "^[A-Z]{2}$"
 

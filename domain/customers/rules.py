@@ -24,7 +24,6 @@ from domain.model.personal import REDACTED
 
 _EMAIL = re.compile(EMAIL_PATTERN[1:-1])
 _COUNTRY = re.compile(COUNTRY_PATTERN[1:-1])
-_LONGEST_MAILBOX = 64
 
 
 def check(command: CustomerCommand, context: CommandContext) -> None:
@@ -50,8 +49,7 @@ def _name_faults(name: str) -> list[Fault]:
 
 
 def _email_faults(email: str) -> list[Fault]:
-    mailbox = email.partition("@")[0]
-    if len(email) <= MAX_EMAIL_LENGTH and len(mailbox) <= _LONGEST_MAILBOX and _EMAIL.fullmatch(email):
+    if len(email) <= MAX_EMAIL_LENGTH and _EMAIL.fullmatch(email):
         return []
     return [
         Fault("/email", f"must be a mail address such as ada@example.com, of at most {MAX_EMAIL_LENGTH} characters")
