@@ -4,8 +4,10 @@ The services get this value from the `eventfold` command; none of them imports i
 """
 
 from application.charging import payment_charging
+from application.erasing import erasing
 from application.matching import payment_matching
 from application.notifying import notifying
+from domain.customers.aggregate import CUSTOMER
 from domain.inventory.aggregate import STOCK
 from domain.notifications.aggregate import NOTIFICATION
 from domain.ordering.aggregate import ORDER
@@ -13,6 +15,7 @@ from domain.payments.aggregate import PAYMENT
 from domain.payments.provider_results.aggregate import PROVIDER_RESULTS
 from domain.processes.order_fulfilment.process import ORDER_FULFILMENT
 from infrastructure.application import Application
+from read_models.customers.profiles import CUSTOMER_PROFILES
 from read_models.fulfilment.fulfilments import FULFILMENTS
 from read_models.inventory.reservations import RESERVATIONS
 from read_models.inventory.stock_levels import STOCK_LEVELS
@@ -26,7 +29,7 @@ from read_models.payments.payments import PAYMENTS
 from read_models.payments.provider_results import PROVIDER_RESULTS_TOLD
 
 APPLICATION = Application(
-    aggregates=(ORDER, STOCK, PAYMENT, PROVIDER_RESULTS, NOTIFICATION),
+    aggregates=(ORDER, STOCK, PAYMENT, PROVIDER_RESULTS, NOTIFICATION, CUSTOMER),
     views=(
         ORDER_DETAILS,
         ORDER_LIST,
@@ -39,7 +42,8 @@ APPLICATION = Application(
         PROVIDER_RESULTS_TOLD,
         FULFILMENTS,
         NOTIFICATIONS,
+        CUSTOMER_PROFILES,
     ),
-    consumers=(payment_charging, payment_matching, notifying),
+    consumers=(payment_charging, payment_matching, notifying, erasing),
     processes=(ORDER_FULFILMENT,),
 )

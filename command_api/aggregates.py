@@ -91,7 +91,7 @@ class Aggregates:
         tail = None if cached is None else await self._tail(stream, cached)
         if cached is not None and tail is not None:
             _FROM_CACHE.inc()
-            loaded = self._fold(aggregate, cached, tail)
+            loaded = await self._fold(aggregate, cached, tail)
         else:
             if self._cached.pop(stream, None) is not None:
                 _OUTDATED.inc()
@@ -149,14 +149,15 @@ class Aggregates:
         base = LoadedAggregate(first=history.first, read_from=max(0, history.first - 1))
         if history.snapshot is not None:
             base = _from_snapshot(history.snapshot, history.first)
-        return self._fold(aggregate, base, history.events)
+        return await self._fold(aggregate, base, history.events)
 
-    def _fold(self, aggregate: Aggregate, base: LoadedAggregate, tail: list[StoredEvent]) -> LoadedAggregate:
+    async def _fold(self, aggregate: Aggregate, base: LoadedAggregate, tail: list[StoredEvent]) -> LoadedAggregate:
         if not tail:
             return base
         state, results = base.state, dict(base.results)
+        decode = await self._codec.decoder(tail)
         for stored in tail:
-            state = aggregate.evolve(state, self._codec.decode(stored).event)
+            state = aggregate.evolve(state, decode(stored).event)
             metadata = decode_metadata(stored)
             if metadata.command_id is not None:
                 whose = (metadata.command_hash, metadata.actor or "") if metadata.command_hash else ()

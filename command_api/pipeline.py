@@ -73,7 +73,7 @@ class Pipeline:
         """Carries the command out, or finds that it was carried out before; returns its result.
 
         Raises InvalidCommand, RuleViolation, NoSuchAggregate, StaleVersion, KeyReused or Contended, HistoryTruncated,
-        Forbidden when it would make what is not the sender's, and what the event store raises.
+        Forbidden when it would make what is not the sender's, KeyStoreUnavailable, and what the event store raises.
         """
         stream = aggregate.stream(request.aggregate_id)
         async with self._turns.of(stream) as turn:
@@ -186,8 +186,9 @@ class Pipeline:
             tracestate=request.trace.tracestate,
             sent_by=request.sent_by,
         )
+        encode = await self._codec.encoder(stream, events)
         new_events = [
-            self._codec.encode(event, metadata, event_id(stream, request.command_id, request.command_hash, index))
+            encode(event, metadata, event_id(stream, request.command_id, request.command_hash, index))
             for index, event in enumerate(events)
         ]
         new_events, chain = linked(stream, loaded.chain, new_events)

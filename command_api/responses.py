@@ -13,6 +13,7 @@ from infrastructure.aggregate_streams import HistoryTruncated
 from infrastructure.event_store import EventStoreUnavailable, StreamDeleted
 from infrastructure.http.authorisation import forbidden
 from infrastructure.http.problems import PointedError, Problem, unavailable
+from infrastructure.personal_data import KeyStoreUnavailable
 from infrastructure.security.policy import Forbidden
 
 _encode = msgspec.json.Encoder().encode
@@ -30,6 +31,7 @@ REFUSALS = (
     UndecodableEvent,
     EventStoreUnavailable,
     Forbidden,
+    KeyStoreUnavailable,
 )
 
 
@@ -81,5 +83,7 @@ def problem(error: Exception) -> Problem:
         case UnknownEventType() | UndecodableEvent():
             # Deciding on half a history would break the rules; an operator must look into it.
             return Problem(500, "unreadable-history", "Its stream holds an event that can't be read", str(error))
+        case KeyStoreUnavailable():
+            return unavailable("key store", error)
         case _:
             return unavailable("event store", error)

@@ -221,6 +221,29 @@ class ProcessSettings(Struct, frozen=True):
     ] = field(default=300.0, name="process_patience")
 
 
+class PersonalDataSettings(Struct, frozen=True):
+    """Where the keys of personal data are."""
+
+    key_store: Annotated[
+        str, Meta(description="keys of personal data: `file:PATH` or `mongodb://...`; without, none is written or read")
+    ] = ""
+    key_store_database: Annotated[str, Meta(description="database of a key store in MongoDB", min_length=1)] = (
+        "eventfold_keys"
+    )
+    master_key_file: Annotated[
+        str, Meta(description="file with the master key, which the keys of personal data are wrapped by")
+    ] = ""
+    cache: Annotated[int, Meta(description="keys of personal data kept in memory per process", ge=0)] = field(
+        default=10_000, name="personal_key_cache"
+    )
+    cache_seconds: Annotated[
+        float, Meta(description="how long a destroyed key may be in use in other processes", ge=0, le=300)
+    ] = field(default=5.0, name="personal_key_cache_seconds")
+
+    def __repr__(self) -> str:
+        return "PersonalDataSettings(...)"  # the store's connection string may have a password
+
+
 class TelemetrySettings(Struct, frozen=True):
     """What a process tells of itself."""
 
@@ -257,6 +280,7 @@ class Settings(Struct, frozen=True):
     own_token: OwnTokenSettings = OwnTokenSettings()
     client_limits: ClientLimitSettings = ClientLimitSettings()
     cross_origin: CrossOriginSettings = CrossOriginSettings()
+    personal_data: PersonalDataSettings = PersonalDataSettings()
 
     @classmethod
     def of(cls, **values: Any) -> Self:

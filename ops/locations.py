@@ -76,6 +76,28 @@ def with_own_stores(data_dir: Path, settings: Settings) -> Settings:
     return settings.changed(**{field: running[name].url for name, field in stores.items() if name in running})
 
 
+def with_own_keys(data_dir: Path, settings: Settings) -> Settings:
+    """The settings with the keys of personal data that `eventfold up` has made in the data directory, where it has and
+    the settings name none."""
+    found = {"key_store": own_key_store(data_dir), "master_key_file": own_master_key(data_dir)}
+    chosen = {
+        name: f"file:{path}" if name == "key_store" else str(path)
+        for name, path in found.items()
+        if path.exists() and not getattr(settings.personal_data, name)
+    }
+    return settings.changed(**chosen)
+
+
+def own_key_store(data_dir: Path) -> Path:
+    """Where `eventfold up` keeps the keys of personal data: not with the log, so that a backup of that has none."""
+    return data_dir.resolve() / "keys" / "keys.db"
+
+
+def own_master_key(data_dir: Path) -> Path:
+    """Where `eventfold up` keeps the master key, when no other is set."""
+    return data_dir.resolve() / "keys" / "master.key"
+
+
 def with_own_provider(data_dir: Path, settings: Settings) -> Settings:
     """The settings with the sandbox provider of the running stack, where it has one, as the payment provider."""
     running = running_stack(data_dir)

@@ -11,6 +11,8 @@ from infrastructure.http.health import Dependency, outside
 from infrastructure.http.repeating import repeating
 from infrastructure.http.service import create_app
 from infrastructure.outside.commands import CommandClient
+from infrastructure.personal_data import personal_keys
+from infrastructure.personal_data.service import key_store_checked, key_store_dependency
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
 from process_manager.http.instances import instance_routes
@@ -42,7 +44,8 @@ SERVICE = "process_manager"
 def create_process_manager(application: Application, settings: Settings) -> Litestar:
     """The service: any number of its processes share the partitions of the application's processes."""
     event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
-    stop, codec = asyncio.Event(), EventCodec(application.aggregates, application.processes)
+    stop, keys = asyncio.Event(), personal_keys(settings)
+    codec = EventCodec(application.aggregates, application.processes, keys)
     sender, index = CommandClient.from_settings(settings, ACTOR), InstanceIndex(read_store)
     around = Surroundings(
         event_store,
@@ -72,6 +75,7 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
     probes = {
         "event_store": Dependency(event_store.ping, lambda: event_store.circuit),
         "read_store": Dependency(read_store.ping, lambda: read_store.circuit),
+        **key_store_dependency(keys),
         "processes": Dependency(consumers_run(coordinator)),
         **outside([sender.policy]),
     }
@@ -82,13 +86,14 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
     watch = LagWatch(workload.names, catalogue, StatusReader(coordinator, read_store, event_store, counted=COUNTED))
     show_gauges(workload.names, served, watch.seen)
     instances = InstanceGauges(application.processes, index)
-    closers = (workload.close, sender.close, event_store.close, read_store.close)
+    closers = (workload.close, sender.close, event_store.close, read_store.close, keys.close)
     return create_app(
         "Eventfold process manager",
         routes,
         probes,
         settings,
         lifespan=[
+            key_store_checked(keys),
             running(coordinator, stop, settings.http.shutdown_grace, *closers),
             *(repeating(look, settings.telemetry.metrics_interval) for look in (watch.look, instances.look)),
         ],

@@ -11,6 +11,8 @@ from infrastructure.event_store import EventStore
 from infrastructure.http.health import Dependency
 from infrastructure.http.repeating import repeating
 from infrastructure.http.service import create_app
+from infrastructure.personal_data import personal_keys
+from infrastructure.personal_data.service import key_store_checked, key_store_dependency
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
 from projector.builds.catalogue import ViewCatalogue
@@ -36,7 +38,8 @@ from subscriptions.process import REPLAY_TIMEOUT, STUCK_AFTER, consumers_run, ru
 def create_projector(application: Application, settings: Settings) -> Litestar:
     """The service: the process starts and stops with the HTTP application."""
     event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
-    stop, codec = asyncio.Event(), EventCodec(application.aggregates, application.processes)
+    stop, keys = asyncio.Event(), personal_keys(settings)
+    codec = EventCodec(application.aggregates, application.processes, keys)
     process = create_projector_process(event_store, codec, read_store, application.views, settings, stop)
     names = process.workload.names
     catalogue = ViewCatalogue(process.workload.registry, names, PlainCatalogue(ConsumerRecords(read_store)))
@@ -50,11 +53,20 @@ def create_projector(application: Application, settings: Settings) -> Litestar:
         {
             "event_store": Dependency(event_store.ping, lambda: event_store.circuit),
             "read_store": Dependency(read_store.ping, lambda: read_store.circuit),
+            **key_store_dependency(keys),
             "views": Dependency(consumers_run(process.coordinator, stuck_after=STUCK_AFTER)),
         },
         settings,
         lifespan=[
-            running(process.coordinator, stop, settings.http.shutdown_grace, event_store.close, read_store.close),
+            key_store_checked(keys),
+            running(
+                process.coordinator,
+                stop,
+                settings.http.shutdown_grace,
+                event_store.close,
+                read_store.close,
+                keys.close,
+            ),
             repeating(watch.look, interval),
             repeating(counts.look, COUNTED_EVERY * interval),
         ],

@@ -3,6 +3,7 @@
 from infrastructure.application import Application
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
+from infrastructure.personal_data import PersonalKeys
 from infrastructure.read_store import ReadStore, StoredDocument
 from infrastructure.settings import Settings
 from query_api.following.checkpoints import Checkpoints, Reached
@@ -18,11 +19,16 @@ class ReadSide:
     """What every route reads from; one per process. Nothing is connected before first use."""
 
     def __init__(
-        self, application: Application, read_store: ReadStore, event_store: EventStore, settings: Settings
+        self,
+        application: Application,
+        read_store: ReadStore,
+        event_store: EventStore,
+        settings: Settings,
+        keys: PersonalKeys | None = None,
     ) -> None:
         self.read_store = read_store
         self.events = event_store
-        self.codec = EventCodec(application.aggregates)
+        self.codec = EventCodec(application.aggregates, keys=keys)
         reads = BoundedReads(read_store, settings.read_store.timeout)
         self._live_builds = LiveBuilds(reads, application.views)
         self._log_match = LogMatch(event_store, reads, self._live_builds)

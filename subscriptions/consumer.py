@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from domain.model.personal import without_personal
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.event_store import StoredEvent
 from infrastructure.resilience import Policy
@@ -63,8 +64,8 @@ class Batch:
 
         Raises ConsumerBroken when too many keys have failed one after another with no success between them.
         """
-        self.set_aside.key(step.stored, key, describe(error))
-        self._parking.unhandled.failed(key, error)
+        self.set_aside.key(step.stored, key, without_personal(describe(error), step.recorded.event))
+        self._parking.unhandled.failed(key, error, step.recorded.event)
 
     def park_behind(self, step: Step, key: str) -> None:
         """Sets the event aside because the key is parked."""

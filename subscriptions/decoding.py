@@ -29,9 +29,11 @@ class DecodedBatch(Struct, frozen=True):
     considered: int
 
 
-def decode_batch(codec: EventCodec, events: Sequence[StoredEvent], position: int, *, caught_up: bool) -> DecodedBatch:
-    """Every event of our categories, in order; nothing in an event can make this fail."""
-    is_ours, decode = codec.is_ours, codec.decode
+async def decode_batch(
+    codec: EventCodec, events: Sequence[StoredEvent], position: int, *, caught_up: bool
+) -> DecodedBatch:
+    """Every event of our categories, in order; nothing in an event can make this fail. Raises KeyStoreUnavailable."""
+    is_ours, decode = codec.is_ours, await codec.decoder(events)
     ours = [_decoded(decode, stored) for stored in events if is_ours(stored)]
     return DecodedBatch(ours, position, caught_up, len(events))
 

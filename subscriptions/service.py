@@ -10,6 +10,8 @@ from infrastructure.event_store import EventStore
 from infrastructure.http.health import Dependency, outside
 from infrastructure.http.repeating import repeating
 from infrastructure.http.service import create_app
+from infrastructure.personal_data import personal_keys
+from infrastructure.personal_data.service import key_store_checked, key_store_dependency
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
 from subscriptions.consumer import Consumer
@@ -36,7 +38,8 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
     stop = asyncio.Event()
     consumers: list[Consumer] = [create(read_store) for create in application.consumers]
     workload = PlainWorkload(read_store, consumers, settings.consumers.partitions, quiet=3 * settings.consumers.lease)
-    codec = EventCodec(application.aggregates, application.processes)
+    keys = personal_keys(settings)
+    codec = EventCodec(application.aggregates, application.processes, keys)
     coordinator = create_coordinator(SERVICE, workload, event_store, codec, read_store, settings, stop)
     catalogue = PlainCatalogue(ConsumerRecords(read_store), workload.names)
     operations = DeadLetterOperations(read_store, catalogue, coordinator.changed, timeout=REPLAY_TIMEOUT)
@@ -53,6 +56,7 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
     probes = {
         "event_store": Dependency(event_store.ping, lambda: event_store.circuit),
         "read_store": Dependency(read_store.ping, lambda: read_store.circuit),
+        **key_store_dependency(keys),
         **outside(policy for consumer in consumers for policy in consumer.outside()),
         "consumers": Dependency(consumers_run(coordinator)),
     }
@@ -62,13 +66,14 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
 
     watch = LagWatch(workload.names, catalogue, StatusReader(coordinator, read_store, event_store, counted=COUNTED))
     show_gauges(workload.names, served, watch.seen)
-    closers = [*(consumer.close for consumer in consumers), event_store.close, read_store.close]
+    closers = [*(consumer.close for consumer in consumers), event_store.close, read_store.close, keys.close]
     return create_app(
         "Eventfold consumers",
         routes,
         probes,
         settings,
         lifespan=[
+            key_store_checked(keys),
             running(coordinator, stop, settings.http.shutdown_grace, *closers),
             repeating(watch.look, settings.telemetry.metrics_interval),
         ],

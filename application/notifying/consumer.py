@@ -3,6 +3,9 @@
 For each mail the notifications of its order are asked first: what was sent is not sent again. Then the mail is handed
 over, and that is recorded. Between those two a crash, or a server that took the mail without our hearing of it, makes
 the mail go out a second time: with the same Message-ID and the same bytes, so that a mailbox can drop it.
+
+It goes to the mail address of the customer's own events, which come in one sequence with the orders'; a customer who
+was forgotten gets no mail.
 """
 
 import os
@@ -15,11 +18,12 @@ from msgspec import Struct
 from prometheus_client import Counter
 
 from application.notifying.messages import MESSAGES, Message
+from application.notifying.recipients import REMEMBERED, Recipients
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.clock import now_millis
 from infrastructure.outside.commands import CommandAnswer, CommandClient, CommandSender
 from infrastructure.outside.mail import Mail, Mailer, MailRefused
-from infrastructure.outside.mail.message import message_id
+from infrastructure.outside.mail.message import message_id, without_address
 from infrastructure.outside.mail.smtp import SmtpMailer
 from infrastructure.read_store import ReadStore
 from infrastructure.resilience import DependencyUnavailable, Policy, backoff
@@ -34,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 _TOLD = Counter(
     "eventfold_notifications",
-    "Events that concern a customer, by outcome: sent, sent_before, refused, too_old",
+    "Events that concern a customer, by outcome: sent, sent_before, refused, too_old, forgotten",
     ["kind", "outcome"],
 )
 for _message in MESSAGES.values():
@@ -45,7 +49,7 @@ PLURAL = "notifications"
 _MAX_REASON = 500
 
 AddressBook = Callable[[str], str]
-"""The mail address of a customer, by the customer's id."""
+"""The mail address of a customer who was never registered, by the customer's id."""
 
 
 class NotificationRefused(Exception):
@@ -59,23 +63,25 @@ def at_domain(domain: str) -> AddressBook:
 
 class Notifying(Consumer):
     """Sends mails from the address `sender` through `mailer`, and records by `commands` what was sent and what could
-    not be: `at_once` orders side by side, each order's events in order.
+    not be: `at_once` customers side by side, each customer's events in order. It writes to where `recipients` says,
+    else to what `address_of` gives.
 
     While the mail server or the command API is away, nothing is parked, and the batch comes again. A mail that alone
-    gets no answer for `patience` seconds, while others do, is parked with what follows it for its order. What was
+    gets no answer for `patience` seconds, while others do, is parked with what follows it for its customer. What was
     recorded more than `max_age` seconds ago is told to nobody any more, so that one who follows an old log for the
     first time, or anew, does not write to everybody about what is long over. Pauses between attempts are in seconds.
     `closers` are called at the end.
     """
 
     name = "notifying"
-    version = 1
-    events: frozenset[type[Struct]] = frozenset(MESSAGES)
+    version = 2
+    events: frozenset[type[Struct]] = frozenset(MESSAGES) | REMEMBERED
 
     def __init__(
         self,
         commands: CommandSender,
         mailer: Mailer,
+        recipients: Recipients,
         address_of: AddressBook,
         sender: str,
         *,
@@ -88,6 +94,7 @@ class Notifying(Consumer):
     ) -> None:
         self._commands = commands
         self._mailer = mailer
+        self._recipients = recipients
         self._address_of = address_of
         self._sender = sender
         self._at_once = at_once
@@ -98,11 +105,12 @@ class Notifying(Consumer):
         self._attempts = Attempts(patience=patience)
 
     def keys(self, event: Any) -> tuple[str, ...]:
-        """The order."""
-        return (event.order_id,)
+        """The customer."""
+        return (event.customer_id,)
 
     async def prepare(self) -> None:
-        """Nothing: all that it needs to remember is in the notifications."""
+        """What it needs to remember is where mails go; the rest is in the notifications."""
+        await self._recipients.prepare()
 
     async def take(self, batch: Batch) -> None:
         """Tells what there is to tell."""
@@ -117,13 +125,16 @@ class Notifying(Consumer):
         for close in self._closers:
             await close()
 
-    async def _handle(self, recorded: RecordedEvent[Any], order_id: str) -> None:
+    async def _handle(self, recorded: RecordedEvent[Any], customer_id: str) -> None:
+        if type(recorded.event) in REMEMBERED:
+            await self._recipients.remember(recorded)
+            return
         # Not the position alone: the log may be another one by now, restored from an older backup.
         event = (recorded.stream, recorded.revision, recorded.position, recorded.recorded_at)
         if self._attempts.is_done(event):
             return
         try:
-            outcome = await self._tell(recorded, order_id)
+            outcome = await self._tell(recorded, customer_id)
         except DependencyUnavailable as error:
             self._attempts.failed(event, error)
             raise
@@ -132,19 +143,24 @@ class Notifying(Consumer):
         note({"eventfold.notification": kind, "eventfold.notification.outcome": outcome})
         self._attempts.done(event, by_the_dependency=outcome in ("sent", "refused"))
 
-    async def _tell(self, recorded: RecordedEvent[Any], order_id: str) -> str:
+    async def _tell(self, recorded: RecordedEvent[Any], customer_id: str) -> str:
         """How it ended, as in the metric."""
         event, message = recorded.event, MESSAGES[type(recorded.event)]
+        order_id = event.order_id
         if self._now() - recorded.recorded_at > self._max_age * 1000:
             return "too_old"
-        recipient = self._address_of(event.customer_id)
-        if not await self._is_due(order_id, message, event.customer_id, recipient):
+        known = await self._recipients.of(customer_id)
+        recipient = self._address_of(customer_id) if known is None else known.email
+        if recipient is None:
+            return "forgotten"
+        if not await self._is_due(order_id, message, customer_id, recipient):
             return "sent_before"
         try:
             await self._mailer.send(_mail(event, message, order_id, recipient))
         except MailRefused as error:
-            log.warning("a mail was refused", order_id=order_id, notification=message.kind, error=str(error))
-            body = {"kind": message.kind, "reason": _printable(str(error)) or "refused without a reason"}
+            why = without_address(recipient, str(error))
+            log.warning("a mail was refused", order_id=order_id, notification=message.kind, error=why)
+            body = {"kind": message.kind, "reason": _printable(why) or "refused without a reason"}
             await self._record(order_id, "record-failure", body)
             return "refused"
         reference = message_id(_key(order_id, message), self._sender)
@@ -193,13 +209,14 @@ def _printable(text: str) -> str:
     return "".join(one if one.isprintable() else " " for one in text).strip()[:_MAX_REASON]
 
 
-def notifying(_store: ReadStore) -> Notifying:
+def notifying(store: ReadStore) -> Notifying:
     """The consumer over the mail server and the command API that the settings name."""
     settings = load_settings(os.environ)
     commands, mailer = CommandClient.from_settings(settings, Notifying.name), SmtpMailer.from_settings(settings)
     return Notifying(
         commands,
         mailer,
+        Recipients(store),
         at_domain(settings.mail.customer_domain),
         settings.mail.sender,
         at_once=settings.mail.concurrency,

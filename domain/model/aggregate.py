@@ -9,6 +9,7 @@ from msgspec.structs import fields, replace
 from domain.model.access import Access
 from domain.model.command_context import CommandContext
 from domain.model.event_types import EventType
+from domain.model.personal import personal_fields
 
 Decide = Callable[[Any, Any, CommandContext], Sequence[Struct]]
 """decide(command, state or None, context) -> events; raises InvalidCommand, RuleViolation or NoSuchAggregate."""
@@ -74,6 +75,10 @@ class Aggregate(Struct, frozen=True):
             return
         if self.snapshot_every < 1:
             raise ValueError(f"{self.category}: snapshot_every is at least 1, not {self.snapshot_every}")
+        if any(personal_fields(one.struct) or one.personal for one in self.events):
+            raise ValueError(
+                f"{self.category} has personal fields, which its snapshots would keep in clear: it has none"
+            )
         if not self.begins_with:
             # A stream that was deleted and written again could not be told from one that was cut off.
             raise ValueError(f"{self.category} asks for snapshots, so it must say which events it begins with")

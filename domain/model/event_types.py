@@ -10,17 +10,24 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from domain.model.personal import Marks, personal_fields
+
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 """Turns the JSON object of schema version n into version n + 1; pure, and must not fail on what version n allowed."""
 
 
 class EventType(Struct, frozen=True):
-    """A type name, its newest schema version, the Struct of that version, and an upcaster for every older version."""
+    """A type name, its newest schema version, the Struct of that version, and an upcaster for every older version.
+
+    Which fields are personal (see domain.model.personal) the Struct says for the newest version, `personal` for those
+    older versions that had any: what was encrypted then is decrypted before it is upcast.
+    """
 
     name: str
     version: int
     struct: type[Struct]
     upcasters: Mapping[int, Upcaster] = {}
+    personal: Mapping[int, Marks] = {}
 
 
 class UnknownEventType(Exception):
@@ -41,6 +48,7 @@ class EventTypes:
         self._by_name: dict[str, EventType] = {}
         self._by_struct: dict[type[Struct], EventType] = {}
         self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}
+        self._marks: dict[tuple[str, int], Marks] = {}
         for event_type in event_types:
             self._add(event_type)
         self._encoder = msgspec.json.Encoder()
@@ -50,9 +58,32 @@ class EventTypes:
             raise ValueError(f"two event types are named {event_type.name}")
         if set(event_type.upcasters) != set(range(1, event_type.version)):
             raise ValueError(f"{event_type.name} needs an upcaster for each version below {event_type.version}")
+        if not set(event_type.personal) <= set(event_type.upcasters):
+            raise ValueError(
+                f"{event_type.name} has personal fields of versions that are not below {event_type.version}"
+            )
+        for version, marks in {**event_type.personal, event_type.version: personal_fields(event_type.struct)}.items():
+            if marks:
+                self._marks[event_type.name, version] = marks
         self._by_name[event_type.name] = event_type
         self._by_struct[event_type.struct] = event_type
         self._decoders[event_type.name] = msgspec.json.Decoder(event_type.struct)
+
+    @property
+    def with_personal_fields(self) -> frozenset[str]:
+        """The names of the types that have personal fields, in whichever version."""
+        return frozenset(name for name, _ in self._marks)
+
+    def marks(self, name: str, version: int) -> Marks:
+        """The personal fields of a schema version; none of a type or version that is not known."""
+        return self._marks.get((name, version), {})
+
+    def struct(self, name: str) -> type[Struct]:
+        """The Struct of a type. Raises UnknownEventType."""
+        event_type = self._by_name.get(name)
+        if event_type is None:
+            raise UnknownEventType(f"no event type is named {name!r}")
+        return event_type.struct
 
     def encode(self, event: Struct) -> tuple[str, int, bytes]:
         """The event's type name, schema version and JSON."""

@@ -10,6 +10,7 @@ from domain.model.event_types import EventType
 from domain.notifications.commands import RecordSendFailure, RecordSent, RequestNotification
 from domain.notifications.events import NotificationFailed, NotificationRequested, NotificationSent
 from domain.notifications.notifications import Notifications, decide, evolve
+from domain.notifications.upcasters import notification_requested_1_to_2
 
 NOTIFICATION = Aggregate(
     category="notification",
@@ -36,7 +37,7 @@ NOTIFICATION = Aggregate(
         ),
     ),
     events=(
-        EventType("NotificationRequested", 1, NotificationRequested),
+        EventType("NotificationRequested", 2, NotificationRequested, {1: notification_requested_1_to_2}),
         EventType("NotificationSent", 1, NotificationSent),
         EventType("NotificationFailed", 1, NotificationFailed),
     ),

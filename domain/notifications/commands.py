@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from domain.model.documented import documented, documented_text
 from domain.model.identifiers import IDENTIFIER_PATTERN
+from domain.model.personal import PERSONAL_INPUT
 
 CHANNELS = ("mail",)
 MAX_RECIPIENT_LENGTH = 320
@@ -27,7 +28,7 @@ class RequestNotification(Struct, frozen=True, forbid_unknown_fields=True):
     kind: _Kind
     customer_id: Annotated[str, documented("Who is told", pattern=IDENTIFIER_PATTERN)]
     channel: Annotated[str, documented("By which way", enum=list(CHANNELS))]
-    recipient: Annotated[str, documented_text("The address there", MAX_RECIPIENT_LENGTH)]
+    recipient: Annotated[str, documented_text("The address there", MAX_RECIPIENT_LENGTH), PERSONAL_INPUT]
     template: Annotated[str, documented("Which text it is made of", pattern=IDENTIFIER_PATTERN)]
 
 

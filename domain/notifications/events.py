@@ -1,8 +1,11 @@
 """What has happened to the notifications of one order. Times are aware and in UTC."""
 
 from datetime import datetime
+from typing import Annotated
 
 from msgspec import Struct
+
+from domain.model.personal import Personal
 
 
 class NotificationRequested(Struct, frozen=True, gc=False):
@@ -12,7 +15,7 @@ class NotificationRequested(Struct, frozen=True, gc=False):
     customer_id: str
     kind: str
     channel: str
-    recipient: str
+    recipient: Annotated[str, Personal("customer", "customer_id")]
     template: str
     requested_at: datetime
 

@@ -26,10 +26,10 @@ class MetadataReads(Protocol):
 
 
 def begins(aggregate: Aggregate, codec: EventCodec, event: StoredEvent) -> bool:
-    """Whether the state can be folded from this event on. Raises UnknownEventType or UndecodableEvent."""
+    """Whether the state can be folded from this event on. Raises UnknownEventType."""
     if not aggregate.begins_with:
         return event.revision == 0
-    return type(codec.decode(event).event) in aggregate.begins_with
+    return codec.struct_of(event) in aggregate.begins_with
 
 
 def require_whole(aggregate: Aggregate, codec: EventCodec, stream: str, events: Sequence[StoredEvent]) -> None:

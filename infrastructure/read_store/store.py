@@ -37,6 +37,7 @@ _DOCUMENTS_PER_BATCH = 200
 # wait for the disk: a journal is written in order, so after a crash what is left is a state the store once had, and a
 # projector continues from its checkpoint. (A flush per write costs the embedded store nine tenths of its throughput.)
 _ACKNOWLEDGED = WriteConcern("majority")
+_JOURNALED = WriteConcern("majority", j=True)
 
 # How long a change may take, in seconds, as long as the store answers anything at all.
 _PATIENCE = 30.0
@@ -68,7 +69,8 @@ class ReadStore:
 
     Every method raises ReadStoreUnavailable when the store can't be reached, ReadStoreRefused when it answers with an
     error, and UnsafeForReadStore when asked for something outside the safe subset, or to store a value that no store
-    can hold. Writes are acknowledged by a majority, whatever the connection string says.
+    can hold. Writes are acknowledged by a majority, whatever the connection string says; with `journaled` once they are
+    on disk there, for what can't be made again.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class ReadStore:
         probe_interval: float = 1.0,
         concurrency: int = 128,
         queue: int = 4096,
+        journaled: bool = False,
     ) -> None:
         milliseconds = int(timeout * 1000)
         self._timeout = timeout
@@ -103,7 +106,8 @@ class ReadStore:
             unavailable=ReadStoreUnavailable,
         )
         self._places = GuardedPlaces(self._guard, concurrency, queue, ReadStoreUnavailable)
-        self._database = self._client.get_database(database, CODEC_OPTIONS, write_concern=_ACKNOWLEDGED)
+        concern = _JOURNALED if journaled else _ACKNOWLEDGED
+        self._database = self._client.get_database(database, CODEC_OPTIONS, write_concern=concern)
         self._collections: dict[str, AsyncIOMotorCollection[Any]] = {}
 
     @property

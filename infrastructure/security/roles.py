@@ -13,6 +13,7 @@ from infrastructure.security.scopes import METRICS, UNLIMITED
 _CUSTOMER = frozenset(
     {
         *("orders:place", "orders:cancel", "orders:read"),
+        *("customers:register", "customers:change", "profiles:read"),
         *("customers:read", "payments:read", "notifications:read", "stock:read"),
     }
 )
@@ -26,6 +27,7 @@ _STAFF = frozenset(
         *("stock:receive", "stock:read", "reservations:read"),
         *("payments:void", "payments:read", "daily-payments:read"),
         *("provider-results:offer-again", "provider-results:read"),
+        *("customers:register", "customers:change", "profiles:read"),
         *("customers:read", "daily-sales:read", "fulfilments:read", "notifications:read"),
     }
 )
@@ -38,6 +40,7 @@ _OPERATOR = frozenset(
         *("dead-letters:read", "dead-letters:operate"),
         *("processes:read", "processes:operate"),
         *("log-level:read", "log-level:operate"),
+        "customers:forget",
         *(METRICS, UNLIMITED),
     }
 )
@@ -54,6 +57,7 @@ _SERVICE = frozenset(
         *("provider-results:keep", "provider-results:record-match", "provider-results:record-missing-payment"),
         *("provider-results:record-mismatch", "provider-results:offer-again"),
         *("notifications:request", "notifications:record-sent", "notifications:record-failure"),
+        "customers:record-erased",
     }
 )
 

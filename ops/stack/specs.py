@@ -13,6 +13,7 @@ from embedded.read_store_node import ReadStoreNode, ReadStoreNodeFailed
 from embedded.supervisor.ports import free_ports
 from embedded.supervisor.readiness import grpc_ready, http_ready
 from embedded.supervisor.service import ServiceSpec
+from infrastructure.personal_data import make_master_key
 from infrastructure.secrets import FILE_SUFFIX
 from infrastructure.security.development_keys import DevelopmentKeys
 from infrastructure.security.loopback import is_loopback
@@ -31,6 +32,8 @@ from ops.locations import (
     READ_STORE,
     SANDBOX_KEY,
     SANDBOX_SECRET,
+    own_key_store,
+    own_master_key,
 )
 
 EVENTSTORE_URI = f"{PREFIX}EVENTSTORE_URI"
@@ -44,6 +47,8 @@ JWKS_FILE = f"{PREFIX}AUTH_JWKS_FILE"
 KEY_FILE = f"{PREFIX}SERVICE_KEY_FILE"
 TOKEN = f"{PREFIX}TOKEN"
 _CHECKED_WITH = (JWKS_FILE, f"{PREFIX}AUTH_JWKS_URL", f"{PREFIX}AUTH_SECRET")
+KEY_STORE = f"{PREFIX}KEY_STORE"
+MASTER_KEY_FILE = f"{PREFIX}MASTER_KEY_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,7 @@ def stages(
         f"{PREFIX}PAYMENT_WEBHOOKS_PORT_NUMBER": str(ports.payment_webhooks),
     }
     own_environment.setdefault(f"{PREFIX}COMMANDS_URL", f"http://{_authority(host, ports.command_api)}")
+    _set_own_keys(data_dir, own_environment)
     senders = _authenticated(data_dir, host, own_environment)
     load_settings(own_environment)
     services = [
@@ -169,6 +175,18 @@ def _authenticated(data_dir: Path, host: str, environment: dict[str, str]) -> di
     for name in (TOKEN, TOKEN + FILE_SUFFIX, KEY_FILE):
         environment.pop(name, None)  # it is for whoever has set it, and his commands
     return {**environment, KEY_FILE: str(keys.signing_key)}
+
+
+def _set_own_keys(data_dir: Path, environment: dict[str, str]) -> None:
+    """Names the keys of personal data in the data directory, where the environment names no others; makes the master
+    key at the first time."""
+    if not environment.get(MASTER_KEY_FILE):
+        path = own_master_key(data_dir)
+        make_master_key(path)
+        environment[MASTER_KEY_FILE] = str(path)
+    if not environment.get(KEY_STORE):
+        environment[KEY_STORE] = f"file:{own_key_store(data_dir)}"
+        own_key_store(data_dir).parent.mkdir(parents=True, exist_ok=True)
 
 
 def _loopback(host: str) -> str:

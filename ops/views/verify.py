@@ -56,8 +56,9 @@ def run(args: argparse.Namespace) -> int:
     import msgspec
 
     from infrastructure.event_store import EventStoreUnavailable
+    from infrastructure.personal_data import KeyStoreUnavailable
     from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
-    from ops.locations import with_own_stores
+    from ops.locations import with_own_keys, with_own_stores
     from ops.output import errors, keep_logs_apart, output, print_error
     from ops.views.verification.display import print_verified
     from ops.views.verification.unfinished import NoRoom
@@ -66,11 +67,13 @@ def run(args: argparse.Namespace) -> int:
         raise CommandFailed("name the views to verify, or say --all", "`eventfold views list` names them")
     keep_logs_apart()
     views, console = _views(args.names), output()
-    stores = with_own_stores(Path(args.data_dir), settings())
+    stores = with_own_keys(Path(args.data_dir), with_own_stores(Path(args.data_dir), settings()))
     try:
         verification = asyncio.run(_verify(errors() if args.json else console, views, stores, args.slices))
     except EventStoreUnavailable as error:
         raise CommandFailed(f"the event store can't be read: {error}", STORES_HINT) from error
+    except KeyStoreUnavailable as error:
+        raise CommandFailed(f"the keys of personal data can't be read: {error.cause}") from error
     except (ReadStoreUnavailable, ReadStoreRefused) as error:
         raise CommandFailed(f"the read store can't be read: {error}", STORES_HINT) from error
     except NoRoom as error:
@@ -104,16 +107,19 @@ async def _verify(
     from application import APPLICATION
     from infrastructure.event_codec import EventCodec
     from infrastructure.event_store import EventStore
+    from infrastructure.personal_data import personal_keys
     from infrastructure.read_store import ReadStore
     from ops.views.verification.display import progress
     from ops.views.verification.verifier import Verifier
 
     log, store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
+    keys = personal_keys(settings)
     names = list(dict.fromkeys(view.name for view in views))
     try:
         with progress(console, names[0] if len(names) == 1 else f"{len(names)} views") as report:
-            codec = EventCodec(APPLICATION.aggregates, APPLICATION.processes)
+            codec = EventCodec(APPLICATION.aggregates, APPLICATION.processes, keys)
             return await Verifier(views, codec, log, store, slices=slices, report=report).run()
     finally:
         await log.close()
         await store.close()
+        await keys.close()

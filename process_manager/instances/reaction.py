@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from domain.model.aggregate import Aggregate
+from domain.model.personal import personal_inputs
 from domain.model.process import NO_ANSWER, RESOLVED, Answer, Command, Decision, ProcessContext, TimerDue
 from domain.model.process_events import (
     CommandAnswered,
@@ -55,10 +56,14 @@ class Routes:
         }
 
     def of(self, command: Command) -> tuple[str, str]:
-        """The plural and the action ("" creates). Raises InvalidDecision where no aggregate takes the command."""
+        """The plural and the action ("" creates). Raises InvalidDecision where no aggregate takes the command, and
+        for one with personal fields."""
         found = self._routes.get((command.category, type(command.command)))
         if found is None:
             raise InvalidDecision(f"no aggregate {command.category} takes {type(command.command).__name__}")
+        if personal_inputs(type(command.command)):
+            # It would stand in clear in the instance's stream.
+            raise InvalidDecision(f"{type(command.command).__name__} has personal fields, so no process may send it")
         return found
 
 

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from domain.model.personal import personal_fields
 from infrastructure.read_store import Comparison, Page, UnsafeForReadStore, Where, Write
 from projector.folding.document_cache import ABSENT, CachedDocument
 from read_models.model.view import View
@@ -75,7 +76,8 @@ class UndoLog:
         self._written = 0
         self._checked_at = 0.0
         # A document of one stream alone does not go on without that stream.
-        self._used = not view.per_stream
+        # Nor is what is personal kept twice: it would have to be looked for in records when its person is forgotten.
+        self._used = not view.per_stream and not any(personal_fields(event) for event in view.events)
 
     async def prepare(self) -> None:
         """Prepares the collection of the records."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from domain.model.personal import without_personal
 from infrastructure.read_store import UnsafeForReadStore, Write
 from projector import metrics
 from projector.folding.document_cache import ABSENT, CachedDocument, DocumentCache
@@ -210,4 +211,4 @@ def _park_keys(batch: Batch, documents: Mapping[str, CachedDocument], errors: Ma
     for step in batch.steps:
         for key in step.keys:
             if key in errors and step.stored.position > documents[key].position:
-                batch.set_aside.key(step.stored, key, errors[key])
+                batch.set_aside.key(step.stored, key, without_personal(errors[key], step.recorded.event))

@@ -8,6 +8,7 @@ from litestar.types import ASGIApp
 
 from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.http.problems import Problem, unavailable
+from infrastructure.personal_data import KeyStoreUnavailable
 from infrastructure.read_store import ReadStoreUnavailable
 from query_api.http.openapi import operation
 from query_api.http.parameters import read_query
@@ -45,6 +46,8 @@ def handler(route: Route) -> Any:
             return refusal(unavailable("read store", error))
         except EventStoreUnavailable as error:
             return refusal(unavailable("event store", error))
+        except KeyStoreUnavailable as error:
+            return refusal(unavailable("key store", error))
         except Exception as error:
             return _failed(request, error)
 

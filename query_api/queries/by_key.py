@@ -112,7 +112,7 @@ def _document_as_of(read_side: ReadSide, view: View, query: KeyQuery, aggregate:
         with concealing(scope, access, absent):
             # A snapshot holds the aggregate's state, not this document: all its events are needed.
             events = (await events_as_of(read_side, aggregate, key, moment)).require_whole()
-            for recorded in decoded(read_side.codec, events):
+            for recorded in decoded(await read_side.codec.decoder(events), events):
                 if type(recorded.event) in view.events:
                     document = view.fold(document, recorded)
                     position = recorded.position

@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from domain.model.aggregate import Aggregate
 from domain.model.event_types import UndecodableEvent, UnknownEventType
-from infrastructure.event_codec import EventCodec, EventMetadata, decode_metadata
+from infrastructure.event_codec import Decode, EventMetadata, decode_metadata
 from infrastructure.event_store import StoredEvent
 from infrastructure.http.problems import Problem
 from query_api.http.kinds import described, parser
@@ -97,7 +97,8 @@ def history_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
             oldest = whole[0] if whole else None
         if not events:
             raise absent
-        history = History(stream, [_entry(read_side.codec, event) for event in events[:limit]])
+        decode = await read_side.codec.decoder(events[:limit])
+        history = History(stream, [_entry(decode, event) for event in events[:limit]])
         if len(events) > limit:
             history.next = events[limit].revision
         if oldest is not None and oldest.revision > 0:
@@ -144,11 +145,11 @@ async def _own_events(read_side: ReadSide, aggregate: Aggregate, aggregate_id: s
     return events if is_visible(scope, aggregate.access_to_history, aggregate.owner_of(state)) else []
 
 
-def _entry(codec: EventCodec, stored: StoredEvent) -> HistoryEntry:
+def _entry(decode: Decode, stored: StoredEvent) -> HistoryEntry:
     entry = HistoryEntry(stored.type, stored.revision, stored.position, rfc3339(stored.recorded_at), stored.id)
     try:
         _add_metadata(entry, decode_metadata(stored))
-        entry.data = codec.decode(stored).event
+        entry.data = decode(stored).event
     except (UnknownEventType, UndecodableEvent) as error:
         entry.error = str(error)
         _add_stored(entry, stored.data)

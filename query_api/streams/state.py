@@ -40,7 +40,7 @@ async def folded(
 ) -> tuple[Any, int, int]:
     """The state that the events lead to, with its version and position. Raises Problem (410, 500) when they don't."""
     state, version, position, events = await _base(read_side, aggregate, aggregate_id, found)
-    for recorded in decoded(read_side.codec, events):
+    for recorded in decoded(await read_side.codec.decoder(events), events):
         state = aggregate.evolve(state, recorded.event)
         version, position = recorded.revision, recorded.position
     return state, version, position

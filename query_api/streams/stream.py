@@ -8,7 +8,7 @@ from domain.model.aggregate import Aggregate
 from domain.model.event_types import UndecodableEvent, UnknownEventType
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.aggregate_streams import HistoryTruncated, begins, require_not_deleted
-from infrastructure.event_codec import EventCodec
+from infrastructure.event_codec import Decode, EventCodec
 from infrastructure.event_store import StoredEvent, StreamDeleted
 from infrastructure.http.problems import Problem
 from query_api.http.parameters import MAX_POSITION
@@ -54,15 +54,18 @@ def is_whole(codec: EventCodec, aggregate: Aggregate, first: StoredEvent) -> boo
     """Whether a stream of which this is the first event left needs nothing before it."""
     try:
         return begins(aggregate, codec, first)
-    except (UnknownEventType, UndecodableEvent):
+    except UnknownEventType:
         return first.revision == 0
 
 
-def decoded(codec: EventCodec, events: Iterable[StoredEvent]) -> Iterator[RecordedEvent[Any]]:
-    """The events, one after another. Raises Problem (500) at one that can't be decoded: no fold of them is right."""
+def decoded(decode: Decode, events: Iterable[StoredEvent]) -> Iterator[RecordedEvent[Any]]:
+    """The events, one after another; `decode` is what the codec gives for them.
+
+    Raises Problem (500) at one that can't be decoded: no fold of them is right.
+    """
     for stored in events:
         try:
-            yield codec.decode(stored)
+            yield decode(stored)
         except (UnknownEventType, UndecodableEvent) as error:
             detail = f"event {stored.revision} of {stored.stream}: {error}; its history shows what is stored"
             raise Problem(500, "unreadable-history", "Its stream holds an event that can't be read", detail) from error

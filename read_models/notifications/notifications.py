@@ -13,11 +13,13 @@ from read_models.model.view import View, millis
 
 
 class Message(Struct, frozen=True, omit_defaults=True, gc=False):
-    """The message of one kind. `attempts` is how often it was tried, `reason` why it could not be sent."""
+    """The message of one kind. `attempts` is how often it was tried, `reason` why it could not be sent.
+
+    Where it went is personal: the history alone says that, for as long as the customer is not forgotten.
+    """
 
     kind: str
     channel: str
-    recipient: str
     template: str
     status: str
     requested_at: int
@@ -83,7 +85,7 @@ def _requested(
     recorded: RecordedEvent[NotificationEvent],
 ) -> OrderNotifications:
     at = millis(event.requested_at)
-    message = Message(event.kind, event.channel, event.recipient, event.template, Status.REQUESTED, at)
+    message = Message(event.kind, event.channel, event.template, Status.REQUESTED, at)
     if notifications is None:
         notifications = OrderNotifications(
             event.order_id, event.customer_id, Status.REQUESTED, [], at, recorded.revision, recorded.position
@@ -108,7 +110,7 @@ def _status(messages: list[Message]) -> str:
 
 NOTIFICATIONS = View(
     name="notifications",
-    version=1,
+    version=2,
     document=OrderNotifications,
     events=frozenset({NotificationRequested, NotificationSent, NotificationFailed}),
     keys=keys,

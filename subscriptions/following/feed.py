@@ -7,6 +7,7 @@ import structlog
 
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import Batch, EventStoreUnavailable
+from infrastructure.personal_data import KeyStoreUnavailable
 from infrastructure.resilience import backoff
 from subscriptions import metrics
 from subscriptions.decoding import decode_batch
@@ -85,7 +86,7 @@ class Feed:
                 await self._follow()
             except Stopping:
                 return
-            except EventStoreUnavailable as error:
+            except (EventStoreUnavailable, KeyStoreUnavailable) as error:
                 self._note(error)
                 log.warning("the subscription was lost; connecting again", consumers=self._names(), error=str(error))
             except Exception as error:
@@ -136,7 +137,7 @@ class Feed:
         self.trouble, self._pauses = None, self._delays()
         metrics.BATCH_EVENTS.observe(len(batch.events))
         if batch.position is not None:
-            decoded = decode_batch(self._codec, batch.events, batch.position, caught_up=batch.caught_up)
+            decoded = await decode_batch(self._codec, batch.events, batch.position, caught_up=batch.caught_up)
             for follower in list(self.followers):
                 await follower.inbox.room()
             await self.may_deliver.wait()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from domain.model.personal import without_personal
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.event_store import StoredEvent
 from subscriptions.assignment import Assignment
@@ -49,8 +50,8 @@ class Selection:
         try:
             keys = self._consumer.keys(recorded.event)
         except Exception as error:
-            set_aside.stream(stored, describe(error))
-            self._parking.unkeyed.failed(stored.stream, error)
+            set_aside.stream(stored, without_personal(describe(error), recorded.event))
+            self._parking.unkeyed.failed(stored.stream, error, recorded.event)
         else:
             self._parking.unkeyed.succeeded()
             ours = keys if self._assignment.is_whole else self._assignment.of(keys)

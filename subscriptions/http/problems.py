@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.http.problems import Problem, unavailable
+from infrastructure.personal_data import KeyStoreUnavailable
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
 from subscriptions.operating.dead_letters import NoSuchConsumer, NoSuchDeadLetter, ReplayTimeout
 from subscriptions.operating.draining import OnOtherLog
@@ -26,3 +27,5 @@ def as_problems() -> Iterator[None]:
         raise unavailable("read store", error) from error
     except EventStoreUnavailable as error:
         raise unavailable("event store", error) from error
+    except KeyStoreUnavailable as error:
+        raise unavailable("key store", error) from error

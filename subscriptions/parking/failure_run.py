@@ -1,5 +1,8 @@
 """When failures are not the fault of single events: many different keys fail one after another."""
 
+from msgspec import Struct
+
+from domain.model.personal import without_personal
 from subscriptions.errors import ConsumerBroken
 from subscriptions.parking.parked_events import describe
 
@@ -12,12 +15,14 @@ class FailureRun:
         self._limit = limit
         self._failed: set[str] = set()
 
-    def failed(self, key: str, error: Exception) -> None:
-        """Raises ConsumerBroken at the limit."""
+    def failed(self, key: str, error: Exception, event: Struct) -> None:
+        """The key failed with an event. Raises ConsumerBroken at the limit."""
         self._failed.add(key)
         if len(self._failed) >= self._limit:
             message = f"{self._consumer} failed for {self._limit} keys in a row, last for {key}"
-            raise ConsumerBroken(f"{message}: {describe(error)}") from error
+            shown = without_personal(describe(error), event)
+            # The error itself would tell, in a log, what is left out of its text.
+            raise ConsumerBroken(f"{message}: {shown}") from (error if shown == describe(error) else None)
 
     def succeeded(self) -> None:
         """Ends the run."""

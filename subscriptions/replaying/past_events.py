@@ -27,7 +27,7 @@ class FollowersPast:
     async def history(self, keys: Collection[str], after: int | None = None) -> AsyncIterator[Batch]:
         set_aside = SetAside(self._follower.parking)
         async for events in self._log_in_chunks(after):
-            yield self._batch(events, keys, set_aside)
+            yield await self._batch(events, keys, set_aside)
         await set_aside.record(self._follower.store)
 
     async def reread(self, events: Sequence[EventRef], keys: Collection[str]) -> AsyncIterator[Batch]:
@@ -36,16 +36,16 @@ class FollowersPast:
             found: list[StoredEvent] = []
             for few in _portions(some, _READS_AT_ONCE):
                 found += await asyncio.gather(*map(self._one, few))
-            yield self._batch(found, keys, set_aside)
+            yield await self._batch(found, keys, set_aside)
         await set_aside.record(self._follower.store)
 
-    def steps(self, events: Sequence[StoredEvent], set_aside: SetAside) -> list[Step]:
+    async def steps(self, events: Sequence[StoredEvent], set_aside: SetAside) -> list[Step]:
         """Those of the events that the consumer takes, for all keys of the follower's assignment."""
-        decoded = decode_batch(self._codec, events, 0, caught_up=False)
+        decoded = await decode_batch(self._codec, events, 0, caught_up=False)
         return self._follower.selection.select(decoded.events, -1, set_aside)
 
-    def _batch(self, events: Sequence[StoredEvent], keys: Collection[str], set_aside: SetAside) -> Batch:
-        return Batch(restricted(self.steps(events, set_aside), keys), self._follower.parking, set_aside)
+    async def _batch(self, events: Sequence[StoredEvent], keys: Collection[str], set_aside: SetAside) -> Batch:
+        return Batch(restricted(await self.steps(events, set_aside), keys), self._follower.parking, set_aside)
 
     async def _one(self, event: EventRef) -> StoredEvent:
         try:

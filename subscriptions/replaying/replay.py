@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 import structlog
 from msgspec import Struct
 
+from domain.model.personal import without_personal
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import METADATA_TYPE, TOMBSTONE_TYPE, EventStoreUnavailable, StoredEvent, StreamDeleted
 from subscriptions.consumer import Batch, LateBatch, Step
@@ -156,7 +157,7 @@ class Replay:
     async def _take_late(self, events: Sequence[StoredEvent]) -> None:
         set_aside = SetAside(self._parking)
         past = FollowersPast(self._follower, self._log, self._codec)
-        steps = past.steps(events, set_aside)
+        steps = await past.steps(events, set_aside)
         if steps:
             batch = LateBatch(steps, self._parking, set_aside, self._follower.handled, past)
             await self._follower.consumer.take_late(batch)
@@ -171,7 +172,7 @@ class Replay:
             if type(event) in consumer.events:
                 consumer.keys(event)
         except Exception as error:
-            return describe(error)
+            return without_personal(describe(error), event)
         return None
 
     async def _event(self, record: ParkedEvent) -> Incoming:
@@ -179,7 +180,7 @@ class Replay:
             # It stands in another stream, or can't be read any more; the record says all that it says.
             place = (record.stream, record.revision, record.position, record.recorded_at)
             told = StoredEvent("", record.event_type, *place, record.data.encode(), b"")
-            return decode_batch(self._codec, [told], record.position, caught_up=False).events[0]
+            return (await decode_batch(self._codec, [told], record.position, caught_up=False)).events[0]
         try:
             found = await self._log.read_stream(record.stream, record.revision, 1)
         except StreamDeleted:
@@ -187,7 +188,7 @@ class Replay:
         if not found or found[0].position != record.position or record.event not in ("", found[0].id):
             gone = StoredEvent("", record.event_type, record.stream, record.revision, record.position, 0, b"", b"")
             return Incoming(gone, None, "the event is no longer in its stream; it can only be discarded")
-        return decode_batch(self._codec, found, record.position, caught_up=False).events[0]
+        return (await decode_batch(self._codec, found, record.position, caught_up=False)).events[0]
 
     def _left_out(self, incoming: Incoming, key: str) -> bool:
         return self._parking.discards.of_key(incoming.stored.position, key)

@@ -100,7 +100,8 @@ def test_every_port_is_on_the_loopback_address(compose: Any) -> None:
 def test_each_service_waits_for_the_health_of_what_it_needs(compose: Any) -> None:
     services = compose["services"]
     healthy, ended = {"condition": "service_healthy"}, {"keys": {"condition": "service_completed_successfully"}}
-    assert services["command-api"]["depends_on"] == {"eventstore": healthy} | ended
+    # MongoDB has the keys of personal data.
+    assert services["command-api"]["depends_on"] == {"eventstore": healthy, "mongodb": healthy} | ended
     for name in ("projector", "query-api"):
         assert services[name]["depends_on"] == {"eventstore": healthy, "mongodb": healthy} | ended
     for name in ("consumers", "process-manager"):

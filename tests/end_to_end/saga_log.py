@@ -16,6 +16,7 @@ from domain.payments.payment import OPEN, Payment
 from domain.payments.payment import Status as PaymentStatus
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
+from infrastructure.personal_data import PersonalKeys
 from process_manager.instances.instance import Instance
 from tests.end_to_end.saga_services import application
 
@@ -31,14 +32,14 @@ _E = TypeVar("_E")
 class SagaLog:
     """Folded event by event as far as it has been read; `states` are by category and id."""
 
-    def __init__(self, log: EventStore, patience: float) -> None:
+    def __init__(self, log: EventStore, patience: float, keys: PersonalKeys) -> None:
         chosen = application(patience)
         (self.process,) = chosen.processes
         self.instances: dict[str, Instance] = {}
         self.states: dict[tuple[str, str], Any] = {}
         self.events: list[Any] = []
         self.position: int | None = None
-        self._codec = EventCodec(chosen.aggregates, chosen.processes)
+        self._codec = EventCodec(chosen.aggregates, chosen.processes, keys)
         self._log = log
 
     async def catch_up(self) -> None:
@@ -53,7 +54,7 @@ class SagaLog:
             if category == self.process.name:
                 self.instances.setdefault(name, Instance(self.process, name)).take(stored, self._codec)
             elif category in _AGGREGATES:
-                event = self._codec.decode(stored).event
+                event = (await self._codec.decoder([stored]))(stored).event
                 evolve = _AGGREGATES[category].evolve
                 self.states[category, name] = evolve(self.states.get((category, name)), event)
                 self.events.append(event)

@@ -17,13 +17,14 @@ from embedded.payment_provider.secrets import KEY_VARIABLE, SECRET_VARIABLE
 from infrastructure.event_store import EventStore, EventStoreUnavailable
 from infrastructure.outside.commands import CommandClient
 from infrastructure.outside.payments.sandbox import SandboxProvider
+from infrastructure.personal_data import personal_keys
 from infrastructure.resilience import DependencyUnavailable
 from infrastructure.settings import load_settings
 from ops.payments.reconciliation import Reconciliation, mend
 from tests.end_to_end.saga_log import REGRETTING, SHIPPED, SagaLog
 from tests.support.mail_sink import MailSink, mail_sink
 from tests.support.read_store import ReadStoreServer
-from tests.support.services import Service, free_port, node_uri, start_node, until
+from tests.support.services import Service, free_port, key_settings, node_uri, start_node, until
 
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
 MODULE = "tests.end_to_end.saga_services"
@@ -75,6 +76,7 @@ class SagaShop:
             "EVENTFOLD_MAIL_RECOVERY_TIMEOUT": "0.2",
             "PATIENCE": str(patience),
             **environ,
+            **key_settings(folder),
         }
         self._folder = folder
         self.commands = self._service("command-api", ports["command-api"])
@@ -85,13 +87,13 @@ class SagaShop:
         self.queries = self._service("query-api")
         self.others = [self.commands, self.webhooks, self.consumers, *self.managers, self.projector, self.queries]
         self.log = EventStore(node_uri(node.port), retry_timeout=60)
-        self.saga_log = SagaLog(self.log, patience)
         self.http = aiohttp.ClientSession()
         self.orders: list[str] = []
         self.received: Counter[str] = Counter()
         self._faults: dict[str, Any] = {}
         given = {name: value for name, value in self.settings.items() if name != "PATIENCE"}
         chosen = load_settings({**given, "EVENTFOLD_AUTH": "off"})
+        self.saga_log = SagaLog(self.log, patience, personal_keys(chosen))
         self._client = CommandClient.from_settings(chosen, "operator")
         self._charges = SandboxProvider.from_settings(chosen)
 

@@ -18,7 +18,7 @@ from infrastructure.security.signing_key import SigningKey
 from infrastructure.settings import Settings
 from tests.end_to_end.conftest import LINE
 from tests.support.read_store import ReadStoreServer
-from tests.support.services import ROOT, Service, free_port, node_uri, running, start_node, until
+from tests.support.services import ROOT, Service, free_port, key_settings, node_uri, running, start_node, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -78,7 +78,7 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[di
 def _service(folder: Path, name: str, module: list[str], settings: dict[str, str]) -> Service:
     port = free_port()
     environ = {f"EVENTFOLD_{key.upper()}": value for key, value in settings.items()}
-    environ[f"EVENTFOLD_{name.upper()}_PORT_NUMBER"] = str(port)
+    environ |= {f"EVENTFOLD_{name.upper()}_PORT_NUMBER": str(port), **key_settings(folder)}
     return Service(name, port, module, environ, folder / f"{name}.log")
 
 

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from application import APPLICATION
+from domain.customers.aggregate import CUSTOMER
 from domain.model.process_events import PROCESS_EVENTS
 from domain.model.recorded_event import RecordedEvent
 from domain.payments.provider_results.aggregate import PROVIDER_RESULTS
@@ -210,6 +211,7 @@ STREAMS: list[tuple[Any, ...]] = [
     (OPENED, RECEIVED, RESERVED, RELEASED, SHIPPED_OUT),
     tuple({type(event): event for history in PAYMENT_HISTORIES.values() for event in history}.values()),
     (REQUESTED, SENT, FAILED),
+    tuple(sample(one.struct) for one in CUSTOMER.events),
     tuple(sample(one.struct) for one in PROVIDER_RESULTS.events),
     tuple(sample(one.struct) for one in (*ORDER_FULFILMENT.events, *PROCESS_EVENTS)),
 ]
@@ -243,7 +245,7 @@ class TestEveryView:
 
     def test_only_a_view_of_single_streams_says_that_it_is_one(self, view: View):
         event = events_of(view)[0]
-        field = next(name for name in ("sku", "order_id", "reference") if hasattr(event, name))
+        field = next(name for name in ("sku", "order_id", "reference", "customer_id") if hasattr(event, name))
         elsewhere = replace(event, **{field: "another"})
         assert stream_of(elsewhere) != stream_of(event)
         assert view.per_stream is (view.keys(event) != view.keys(elsewhere))

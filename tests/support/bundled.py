@@ -6,9 +6,10 @@ from application import APPLICATION
 from domain.model.event_types import EventTypes
 from domain.model.process_events import PROCESS_EVENTS
 from infrastructure.event_codec import EventCodec
+from tests.support.memory_keys import MEMORY_KEYS
 
 VIEWS = APPLICATION.views
-CODEC = EventCodec(APPLICATION.aggregates, APPLICATION.processes)
+CODEC = EventCodec(APPLICATION.aggregates, APPLICATION.processes, MEMORY_KEYS)
 EVENT_TYPES = EventTypes(
     [
         *(event_type for aggregate in APPLICATION.aggregates for event_type in aggregate.events),
@@ -31,4 +32,6 @@ def stream_of(event: Any) -> str:
 
 
 def _id_in(event: Any) -> str:
-    return next(str(getattr(event, name)) for name in ("sku", "order_id", "reference") if hasattr(event, name))
+    return next(
+        str(getattr(event, name)) for name in ("sku", "order_id", "reference", "customer_id") if hasattr(event, name)
+    )

@@ -9,6 +9,7 @@ from infrastructure.application import Application
 from infrastructure.event_codec import EventCodec, EventMetadata
 from infrastructure.event_store import StoredEvent
 from read_models.model.view import MissingBeginning, View
+from tests.support.memory_keys import MEMORY_KEYS, at_once, decoded_at_once
 
 
 class LogBuilder:
@@ -21,7 +22,8 @@ class LogBuilder:
 
     def add(self, stream: str, event: Any) -> StoredEvent:
         """A domain event."""
-        new = self._codec.encode(event, EventMetadata(), "00000000-0000-0000-0000-000000000000")
+        new_id = _event_id(len(self.events))
+        new = at_once(self._codec.encoder(stream, [event]))(event, EventMetadata(), new_id)
         return self.add_raw(stream, new.type, new.data, new.metadata)
 
     def add_raw(self, stream: str, event_type: str, data: bytes, metadata: bytes = b"") -> StoredEvent:
@@ -39,7 +41,7 @@ class LogBuilder:
     def _add(self, stream: str, revision: int, event_type: str, data: bytes, metadata: bytes) -> StoredEvent:
         number = len(self.events)
         stored = StoredEvent(
-            f"00000000-0000-0000-0000-{number:012}",
+            _event_id(number),
             event_type,
             stream,
             revision,
@@ -57,11 +59,15 @@ class LogBuilder:
         self._revisions = {one.stream: one.revision for one in self.events}
 
 
+def _event_id(number: int) -> str:
+    return f"00000000-0000-0000-0000-{number:012}"
+
+
 class PlainFold:
     """Folds a log of the application's events by the plainest of means."""
 
     def __init__(self, application: Application) -> None:
-        self._codec = EventCodec(application.aggregates, application.processes)
+        self._codec = EventCodec(application.aggregates, application.processes, MEMORY_KEYS)
         categories = [one.category for one in application.aggregates] + [one.name for one in application.processes]
         self._ours = tuple(f"{category}-" for category in categories)
 
@@ -81,7 +87,7 @@ class PlainFold:
             if not stored.stream.startswith(self._ours) or (stored.position, stored.stream) in left_out:
                 continue
             try:
-                recorded = self._codec.decode(stored)
+                recorded = decoded_at_once(self._codec, stored)
             except Exception:
                 streams.add(stored.stream)
                 parked.add(stored.position)

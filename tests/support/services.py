@@ -14,6 +14,7 @@ from pathlib import Path
 import aiohttp
 
 from infrastructure.event_store import EventStore, EventStoreUnavailable
+from infrastructure.personal_data import make_master_key
 
 ROOT = Path(__file__).parents[2]
 
@@ -140,6 +141,15 @@ BUNDLED, ORDERING = "ops.cli", "tests.support.ordering"
 TINY, METERED = "tests.support.tiny_service", "tests.support.metered_service"
 
 
+def key_settings(directory: Path) -> dict[str, str]:
+    """The environment's variables for keys of personal data in `directory`; services there share them."""
+    make_master_key(directory / "master.key")
+    return {
+        "EVENTFOLD_KEY_STORE": f"file:{directory / 'keys.db'}",
+        "EVENTFOLD_MASTER_KEY_FILE": str(directory / "master.key"),
+    }
+
+
 def service(name: str, directory: Path, *, domain: str = BUNDLED, **settings: str) -> Service:
     """An HTTP service (`command_api`, `query_api`, `projector`) with these EVENTFOLD_ settings, to be started; what is
     named in capitals is another variable, by its whole name.
@@ -149,6 +159,8 @@ def service(name: str, directory: Path, *, domain: str = BUNDLED, **settings: st
     port = free_port()
     environ = {key if key.isupper() else f"EVENTFOLD_{key.upper()}": value for key, value in settings.items()}
     environ[f"EVENTFOLD_{name.upper()}_PORT_NUMBER"] = str(port)
+    if domain == BUNDLED:  # which has personal fields
+        environ = key_settings(directory) | environ
     return Service(name, port, [domain, name.replace("_", "-")], environ, directory / f"{name}-{port}.log")
 
 

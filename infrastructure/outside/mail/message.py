@@ -1,6 +1,7 @@
 """A mail as the bytes that go over the wire (RFC 5322): the same bytes for the same mail, whenever it is sent."""
 
 import hashlib
+import re
 from email.header import Header
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
@@ -8,6 +9,7 @@ from email.policy import compat32
 from email.utils import format_datetime
 from typing import Any
 
+from domain.model.personal import REDACTED
 from infrastructure.outside.mail.port import Mail
 
 # Not the newer policies: they lose spaces of a long subject beyond ASCII when they fold it.
@@ -37,3 +39,9 @@ def mail_bytes(mail: Mail, sender: str) -> bytes:
 
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def without_address(address: str, text: str) -> str:
+    """A text about a mail without the address, which is personal: what a mail server says often repeats it."""
+    mailbox = address.partition("@")[0]
+    return re.sub(rf"(?i){re.escape(address)}|(?<!\w){re.escape(mailbox)}(?!\w)", REDACTED, text)

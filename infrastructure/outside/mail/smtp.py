@@ -13,7 +13,7 @@ import aiosmtplib
 from msgspec import Struct
 from opentelemetry.trace import Span, SpanKind
 
-from infrastructure.outside.mail.message import mail_bytes
+from infrastructure.outside.mail.message import mail_bytes, without_address
 from infrastructure.outside.mail.port import Mail, MailRefused, check_address
 from infrastructure.resilience import Policy, TransientFault
 from infrastructure.settings import InvalidSettings, Settings
@@ -138,9 +138,9 @@ async def _deliver(client: aiosmtplib.SMTP, sender: str, to: str, content: bytes
         raise TransientFault(f"the mail server does not take mail from {sender}: {_reason(error)}") from error
     except aiosmtplib.SMTPRecipientsRefused as error:
         refused = error.recipients[0]
-        raise _refusal(refused.code, f"{to} is refused: {_reason(refused)}") from error
+        raise _refusal(refused.code, without_address(to, f"{to} is refused: {_reason(refused)}")) from None
     except aiosmtplib.SMTPResponseException as error:
-        raise _refusal(error.code, f"the mail is refused: {_reason(error)}") from error
+        raise _refusal(error.code, without_address(to, f"the mail is refused: {_reason(error)}")) from None
     except (aiosmtplib.SMTPException, OSError) as error:
         raise TransientFault(f"the mail server does not answer: {_reason(error)}") from error
 

@@ -19,7 +19,7 @@ async def read_log(
     """Has every event taken by the refolds that it concerns, up to where the last of them ends. `report` is called with
     how far it is, 0 to 1.
 
-    Raises EventStoreUnavailable and NoRoom.
+    Raises EventStoreUnavailable, KeyStoreUnavailable and NoRoom.
     """
     by_type: dict[type[Struct], list[Refold]] = {}
     for refold in refolds:
@@ -29,8 +29,9 @@ async def read_log(
     taken = 0
     async for stored in read_with_retries(log, until):
         if codec.is_ours(stored):
+            decode = await codec.decoder((stored,))
             try:
-                recorded = codec.decode(stored)
+                recorded = decode(stored)
             except Exception as error:  # an upcaster may fail in any way on data that was never valid
                 for refold in refolds:
                     refold.unreadable(stored, error)

@@ -5,11 +5,15 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from application.notifying import Notifying
 from application.notifying.consumer import at_domain
 from application.notifying.messages import MESSAGES, amount
+from application.notifying.recipients import COLLECTION, Recipients
+from domain.customers.events import CustomerEmailChanged, CustomerErased, CustomerForgotten, CustomerRegistered
+from domain.model.personal import REDACTED
 from domain.notifications.aggregate import NOTIFICATION
 from domain.notifications.events import NotificationFailed, NotificationRequested, NotificationSent
 from domain.ordering.events import Line, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped
@@ -24,6 +28,7 @@ from tests.subscriptions.scripted_log import ScriptedLog
 from tests.support.bundled import CODEC, stream_of
 from tests.support.logs import LogBuilder
 from tests.support.memory_commands import MemoryCommands
+from tests.support.memory_keys import decoded_at_once
 from tests.support.memory_mailer import MemoryMailer
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -35,8 +40,8 @@ def confirmed(order: str, customer: str = "ada") -> OrderConfirmed:
     return OrderConfirmed(order, customer, NOON)
 
 
-def shipped(order: str) -> OrderShipped:
-    return OrderShipped(order, "ada", "DHL", "T-1", NOON)
+def shipped(order: str, customer: str = "ada") -> OrderShipped:
+    return OrderShipped(order, customer, "DHL", "T-1", NOON)
 
 
 def delivered(order: str) -> OrderDelivered:
@@ -72,7 +77,8 @@ class World:
 
     def consumer(self, **options: Any) -> Notifying:
         given = {"delays": at_once, "now": lambda: 0, **options}
-        return Notifying(self.commands, self.mailer, at_domain("customers.example"), SENDER, **given)
+        recipients = Recipients(self.store)
+        return Notifying(self.commands, self.mailer, recipients, at_domain("customers.example"), SENDER, **given)
 
     async def told(self, log: ScriptedLog, **options: Any) -> None:
         """Runs a consumer, over what earlier ones have left, until the log is done."""
@@ -194,17 +200,65 @@ async def test_while_the_mail_server_is_away_nothing_is_parked_and_nothing_is_lo
     assert world.parked == []
 
 
-async def test_a_mail_that_alone_gets_no_answer_holds_up_its_own_order_alone() -> None:
+async def test_a_mail_that_alone_gets_no_answer_holds_up_its_own_customer_alone() -> None:
     world = World()
     world.mailer.failing["bad@customers.example"] = AWAY
     orders = [f"o-{number}" for number in range(30)]
-    events = [confirmed("o-bad", "bad"), shipped("o-bad"), *(confirmed(order) for order in orders)]
+    events = [confirmed("o-bad", "bad"), shipped("o-bad", "bad"), *(confirmed(order) for order in orders)]
     await world.told(log_of(*events), patience=0.0)
     assert Counter(world.mails) == {f"{order}/order-confirmed": 1 for order in orders}
     (key, error), (key_behind, behind) = world.parked
-    assert key == key_behind == "o-bad"
+    assert key == key_behind == "bad"
     assert "while others got one" in error
     assert behind == "stands behind an event that is parked"
+
+
+async def test_a_mail_goes_to_where_the_customer_is_reached_and_stops_when_the_customer_is_forgotten() -> None:
+    world = World()
+    registered = CustomerRegistered("ada", "Ada", "ada@home.example", None, NOON)
+    events = [
+        confirmed("o-1"),
+        registered,
+        shipped("o-1"),
+        CustomerEmailChanged("ada", "ada@work.example", NOON),
+        confirmed("o-2"),
+        CustomerForgotten("ada", NOON),
+        shipped("o-2"),
+        CustomerErased("ada", NOON),
+        delivered("o-1"),
+        confirmed("o-5", "eve"),
+        msgspec.structs.replace(registered, email="ada@new.example"),
+        delivered("o-2"),
+    ]
+    await world.told(log_of(*events))
+    assert [(mail.key, mail.to) for mail in world.mailer.sent if "ada" in mail.to] == [
+        ("o-1/order-confirmed", "ada@customers.example"),
+        ("o-1/order-shipped", "ada@home.example"),
+        ("o-2/order-confirmed", "ada@work.example"),
+        ("o-2/order-delivered", "ada@new.example"),
+    ]
+    assert world.store.documents(COLLECTION)["ada"]["email"] == "ada@new.example"
+    await world.told(log_of(*events[:6]))
+    assert len(world.mails) == 5, "nothing is told again"
+
+
+async def test_of_a_forgotten_customer_no_address_is_kept() -> None:
+    world = World()
+    registered = CustomerRegistered("ada", "Ada", "ada@home.example", None, NOON)
+    await world.told(log_of(registered, CustomerForgotten("ada", NOON), confirmed("o-1")))
+    assert world.mails == []
+    assert "home" not in repr(world.store.collections)
+    world = World()
+    await world.told(log_of(msgspec.structs.replace(registered, email=REDACTED), confirmed("o-1")))
+    assert world.mails == [], "its key was destroyed; that it is forgotten comes later in the log"
+
+
+async def test_what_a_server_says_of_an_address_is_not_recorded() -> None:
+    world = World()
+    world.mailer.failing["ada.l@home.example"] = MailRefused("550 <ADA.L@home.example>: no mailbox ada.l here")
+    await world.told(log_of(CustomerRegistered("ada", "Ada", "ada.l@home.example", None, NOON), confirmed("o-1")))
+    reason = world.commands.events["notification-o-1"][1].reason
+    assert reason == f"550 <{REDACTED}>: no mailbox {REDACTED} here"
 
 
 async def test_what_is_long_over_is_told_to_nobody() -> None:
@@ -240,8 +294,8 @@ async def test_crashes_between_any_two_steps(seed: int) -> None:
         try:
             for event in log.events:
                 # One delivery of one event, by whoever has it now; what stops it stops there.
-                decoded = CODEC.decode(event)
-                await world.consumer()._handle(decoded, decoded.event.order_id)
+                decoded = decoded_at_once(CODEC, event)
+                await world.consumer()._handle(decoded, decoded.event.customer_id)
         except (DependencyUnavailable, RuntimeError):
             pass
     world.commands.before = world.commands.after = lambda _action: None

@@ -13,7 +13,7 @@ import pytest
 from infrastructure.event_store import EventStore
 from tests.support.mail_sink import MailSink, mail_sink
 from tests.support.read_store import ReadStoreDatabase
-from tests.support.services import Service, free_port, node_uri, running, start_node, until
+from tests.support.services import Service, free_port, key_settings, node_uri, running, start_node, until
 
 
 class Shop:
@@ -80,7 +80,7 @@ async def shop(tmp_path: Path, read_store_database: ReadStoreDatabase) -> AsyncI
         }
         port = free_port()
         environ = {f"EVENTFOLD_{name.upper()}": value for name, value in given.items()}
-        environ["EVENTFOLD_CONSUMERS_PORT_NUMBER"] = str(port)
+        environ |= {"EVENTFOLD_CONSUMERS_PORT_NUMBER": str(port), **key_settings(tmp_path)}
         module = "tests.application.notifying.notifying_service"
         consumer = Service("notifying", port, [module], environ, tmp_path / "notifying.log")
         await consumer.start()

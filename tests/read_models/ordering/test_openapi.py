@@ -32,6 +32,9 @@ OPERATIONS = {
     "/provider-results": ("ListProviderResults", ["status", "reference", "limit", "cursor", "at_least"]),
     "/notifications/{notification_id}": ("GetNotifications", ["notification_id", "at_least", "as_of"]),
     "/notifications/{notification_id}/history": ("GetNotificationHistory", ["notification_id", "from", "limit"]),
+    "/customers/{customer_id}/profile": ("GetCustomerProfile", ["customer_id", "at_least", "as_of"]),
+    "/customers/{customer_id}/history": ("GetCustomerHistory", ["customer_id", "from", "limit"]),
+    "/customer-profiles": ("ListCustomerProfiles", ["status", "limit", "cursor", "at_least"]),
     "/notifications": ("ListNotifications", ["status", "customer_id", "limit", "cursor", "at_least"]),
 }
 
