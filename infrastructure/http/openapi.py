@@ -30,6 +30,8 @@ BODY = MALFORMED | {413: "The body is too large"}
 """The problems of what has a body."""
 
 _BEARER = "bearer"
+# A service that asks for no tokens serves without.
+_OR_NONE: dict[str, list[str]] = {}
 SECURITY = Components(
     security_schemes={
         _BEARER: SecurityScheme(
@@ -118,7 +120,7 @@ def documented(
         },
         "operation_class": _operation({*problems, *(responses or {})}, {**given, **(headers or {})}, parameters, body),
         "opt": {ACCESS: access},
-        "security": [{_BEARER: [access.scope]}] if access is not None and access.scope else None,
+        "security": [{_BEARER: [access.scope]}, _OR_NONE] if access is not None and access.scope else None,
     }
 
 
