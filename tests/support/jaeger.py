@@ -64,7 +64,6 @@ async def running_jaeger(binary: Path, folder: Path) -> AsyncIterator[Jaeger]:
         "collector.http-server.host-port",
         "query.grpc-server.host-port",
         "admin.http.host-port",
-        "http-server.host-port",
     )
     ports |= {name: free_port() for name in others}
     arguments = [f"--{name}=127.0.0.1:{port}" for name, port in ports.items()]
@@ -73,8 +72,13 @@ async def running_jaeger(binary: Path, folder: Path) -> AsyncIterator[Jaeger]:
             [str(binary), *arguments], stdout=log, stderr=log, env={**os.environ, "SPAN_STORAGE_TYPE": "memory"}
         )
     jaeger = Jaeger(otlp, query)
+
+    async def answers() -> bool:
+        assert process.poll() is None, f"Jaeger ended: {(folder / 'jaeger.log').read_text()[-2000:]}"
+        return await jaeger.answers()
+
     try:
-        await until(jaeger.answers, "Jaeger answers", 60)
+        await until(answers, "Jaeger answers", 60)
         yield jaeger
     finally:
         process.kill()
