@@ -67,7 +67,7 @@ async def test_malformed_trace_headers_are_dropped(api: Any, lamp_id: str, heade
     status, _ = await install(api, lamp_id, *headers)
     assert status == 201
     metadata = await metadata_of(api, lamp_id)
-    assert set(metadata) == {"schemaVersion", "commandId", "$correlationId", "$causationId", "actor"}
+    assert set(metadata) == {"schemaVersion", "commandId", "$correlationId", "$causationId", "actor", "chain"}
 
 
 async def test_trace_headers_that_are_right_are_kept(api: Any, lamp_id: str) -> None:
