@@ -3,7 +3,6 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ops.credentials import credentials
 from ops.errors import CommandFailed
 from ops.locations import Address, service_urls
 from ops.options import add_data_dir, settings
@@ -36,6 +35,8 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Show or change the level; 1 when a service gives no answer."""
     import asyncio
+
+    from ops.credentials import credentials  # with the cryptography that `--help` does not need
 
     configured = settings()
     urls = service_urls(args.data_dir, configured)

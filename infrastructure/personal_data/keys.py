@@ -16,7 +16,7 @@ from infrastructure.personal_data.key_store import KeyId, KeyRecord, KeyStore, K
 from infrastructure.personal_data.master_keys import DamagedKey, MasterKeys
 from infrastructure.personal_data.sealing import SealingKey
 
-_LOOKUPS = Counter("eventfold_personal_keys", "Keys of persons, by where they were found: cache, store", ["found"])
+_LOOKUPS = Counter("eventfold_personal_keys", "Keys of persons, by where they were found: cache, store", ["source"])
 _FROM_CACHE, _FROM_STORE = _LOOKUPS.labels("cache"), _LOOKUPS.labels("store")
 
 _SECRET_BYTES = 32

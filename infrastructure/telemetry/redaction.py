@@ -12,13 +12,13 @@ from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
+from infrastructure.secrets import is_secret
 from infrastructure.settings import Settings
 
 REDACTED = "***"
 MAX_TEXT = 16_384
 """The longest text that a line keeps of one field, in characters."""
 
-_SECRET_WORDS = frozenset({"key", "secret", "token", "password", "passphrase"})
 _SECRET_FIELDS = re.compile(
     r"(?i)^(authorization|proxy-authorization|cookie|set-cookie|.*(password|passphrase|secret|token|api[-_]?key))$"
 )
@@ -113,14 +113,15 @@ class Redactor:
 
 
 def secrets_of(settings: Settings) -> set[str]:
-    """The values of the settings that are called like a secret, and the passwords in their connection strings."""
+    """The values of the settings that are secrets, and the passwords in their connection strings."""
     found = set()
     for group in msgspec.structs.fields(Settings):
         values = getattr(settings, group.name)
         for one in msgspec.structs.fields(group.type):
             value = getattr(values, one.name)
             if isinstance(value, str) and value:
-                if _SECRET_WORDS & set(one.encode_name.split("_")):
+                # Of a connection string its password is the secret: the rest helps to find a fault.
+                if is_secret(one) and "://" not in value:
                     found.add(value)
                 found |= passwords_in(value)
     return found

@@ -20,6 +20,7 @@ from query_api.routes import all_routes
 from tests.subscriptions.memory_read_store import MemoryReadStore
 from tests.support.decider import NOON
 from tests.support.memory_event_store import MemoryEventStore
+from tests.support.memory_keys import memory_keys
 from tests.support.served import Reply
 from tests.support.shelf import Shelf
 
@@ -83,7 +84,7 @@ class InProcess:
     def __init__(self, application: Application) -> None:
         self.events = MemoryEventStore()
         self.application = application
-        self.codec = EventCodec(application.aggregates, application.processes)
+        self.codec = EventCodec(application.aggregates, application.processes, memory_keys())
         self.shelf = Shelf(MemoryReadStore(), application.views)
         self.commands = self.command_api()
         events: Any = self.events
@@ -104,10 +105,11 @@ class InProcess:
         """Folds all that the log holds into the views, which are empty before; their checkpoints come as far as that,
         or as far as `checkpoint`."""
         await self.shelf.prepare()
+        decode = await self.codec.decoder(self.events.log)
         for view in self.application.views:
             documents: dict[str, Any] = {}
             for stored in self.events.log:
-                recorded = self.codec.decode(stored)
+                recorded = decode(stored)
                 if type(recorded.event) in view.events:
                     for key in view.keys(recorded.event):
                         documents[key] = (view.fold(documents.get(key, (None,))[0], recorded), stored.position)

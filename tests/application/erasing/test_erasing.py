@@ -11,7 +11,8 @@ import pytest
 from application.erasing import Erasing
 from command_api.aggregates import Aggregates
 from command_api.headers import CommandHeaders
-from command_api.pipeline import KeyReused, Pipeline
+from command_api.pipeline import Pipeline
+from command_api.repetitions import KeyReused
 from command_api.requests import command_request
 from domain.customers.aggregate import CUSTOMER
 from domain.customers.commands import ChangeName, RegisterCustomer
