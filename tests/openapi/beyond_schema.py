@@ -57,14 +57,12 @@ def whole_number_as_fraction(_case: Any, problem: Any) -> bool:
 
 
 def hidden_beyond_the_first_plane(case: Any, problem: Any) -> bool:
-    """A pattern that every regular expression engine reads can't name the formatting, private and unassigned characters there."""
+    """A pattern that every regular expression engine reads can't name the formatting, private and unassigned characters
+    there."""
     if problem["type"] != "urn:eventfold:problem:invalid-command":
         return False
-    return any(
-        ord(one) > 0xFFFF and unicodedata.category(one) in ("Cf", "Co", "Cn")
-        for text in _texts(case.body)
-        for one in text
-    )
+    characters = {one for text in _texts(case.body) for one in text}
+    return any(ord(one) > 0xFFFF and unicodedata.category(one) in ("Cf", "Co", "Cn") for one in characters)
 
 
 def made_up_cursor(case: Any, problem: Any) -> bool:

@@ -84,13 +84,13 @@ class InProcess:
     def __init__(self, application: Application) -> None:
         self.events = MemoryEventStore()
         self.application = application
-        self.codec = EventCodec(application.aggregates, application.processes, memory_keys())
+        keys = memory_keys()
+        self.codec = EventCodec(application.aggregates, application.processes, keys)
         self.shelf = Shelf(MemoryReadStore(), application.views)
         self.commands = self.command_api()
         events: Any = self.events
-        self.read_side = ReadSide(
-            application, self.shelf.store, events, open_settings(at_least_timeout=0.01, readstore_timeout=1.0)
-        )
+        settings = open_settings(at_least_timeout=0.01, readstore_timeout=1.0)
+        self.read_side = ReadSide(application, self.shelf.store, events, settings, keys)
         routes = [handler(route) for route in all_routes(application, self.read_side)]
         self.queries = create_app("queries", routes, {}, open_settings())
 
