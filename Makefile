@@ -8,7 +8,7 @@ IN_PARALLEL := --numprocesses 2 --dist loadfile
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv data demo up test test-slow check format bench lock clean
+.PHONY: help venv data demo up test test-turn test-slow check format bench lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ up: venv ## every service on this machine, until Ctrl-C
 
 test: venv ## the tests that run in minutes
 	$(BIN)/pytest $(IN_PARALLEL)
+
+test-turn: venv ## a part of the slow tests, another one each day, in three minutes
+	$(BIN)/python -m tests.turn
 
 test-slow: venv ## the crash and property tests at their full number of rounds
 	$(BIN)/pytest $(IN_PARALLEL) -m "slow or not slow"

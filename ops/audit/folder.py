@@ -74,9 +74,11 @@ def verifier_of(args: argparse.Namespace) -> "VerifierKey":
     """
     from infrastructure.evidence.verifier import NotProven, read_key
 
-    key = args.key or str(folder_of(args) / VERIFIER_KEY)
+    own = folder_of(args) / VERIFIER_KEY
+    if not args.key and not own.exists():
+        raise CommandFailed(f"there is no verifier key {own}", f"{_KEY_HINT}; --key KEY takes another one")
     try:
-        return read_key(key)
+        return read_key(args.key or str(own))
     except NotProven as error:
         raise CommandFailed(str(error), "--key KEY takes a verifier key, or a file that holds one") from error
 

@@ -1,5 +1,5 @@
 """Every service against its own OpenAPI document, by Schemathesis with every check on: right and wrong requests, every
-method, and calls that follow from one another."""
+method, and calls that follow from one another; asked by each role, one role in a run."""
 
 import asyncio
 import os
@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import pytest
 import pytest_asyncio
 
+from infrastructure.security.roles import ROLES
 from infrastructure.security.signing_key import SigningKey
 from infrastructure.settings import Settings
 from tests.end_to_end.conftest import LINE
@@ -27,10 +29,19 @@ ALL_PHASES = "examples,coverage,fuzzing,stateful"
 # Tokens are asked for, and Schemathesis tries without.
 SECRET = "0123456789abcdef0123456789abcdef"
 GUARDED = {"auth": "on", "auth_secret": SECRET, "auth_metrics": "token"}
-TOKEN = SigningKey.from_secret(Settings.of(auth_secret=SECRET).authentication).token(
-    "tester", roles=("operator", "service", "staff"), ttl=7_200, now=time.time()
-)
-BEARER = {"Authorization": f"Bearer {TOKEN}"}
+ALL = "operator service staff"
+"""Who may do everything, and so comes deepest into the services."""
+ASKERS = (ALL, *ROLES)
+OF_THE_DAY = ASKERS[datetime.now(UTC).toordinal() % len(ASKERS)]
+
+
+def token_of(roles: str) -> str:
+    """A token of somebody with these roles, names with spaces between."""
+    key = SigningKey.from_secret(Settings.of(auth_secret=SECRET).authentication)
+    return key.token("tester", roles=roles.split(), ttl=7_200, now=time.time())
+
+
+BEARER = {"Authorization": f"Bearer {token_of(ALL)}"}
 PATIENT = {
     **GUARDED,
     # On a busy machine nothing is to be refused as too slow; only a position far off is not waited for.
@@ -82,13 +93,13 @@ def _service(folder: Path, name: str, module: list[str], settings: dict[str, str
     return Service(name, port, module, environ, folder / f"{name}.log")
 
 
-async def conforms(service: Service, seed: int, examples: int, phases: str = ALL_PHASES) -> None:
-    """Runs Schemathesis on the service; what it finds is the failure's text."""
+async def conforms(service: Service, roles: str, seed: int, examples: int, phases: str = ALL_PHASES) -> None:
+    """Runs Schemathesis on the service, with a token of the roles; what it finds is the failure's text."""
     config = Path(__file__).with_name("schemathesis.toml")
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
         *("run", f"{service.url}/schema/openapi.json", "--checks", "all", "--no-color", "--phases", phases),
-        *("--seed", str(seed), "--max-examples", str(examples), "--header", f"Authorization: Bearer {TOKEN}"),
+        *("--seed", str(seed), "--max-examples", str(examples), "--header", f"Authorization: Bearer {token_of(roles)}"),
     ]
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     ran = await asyncio.to_thread(
@@ -99,11 +110,23 @@ async def conforms(service: Service, seed: int, examples: int, phases: str = ALL
     assert '"a request failed"' not in service.log.read_text()
 
 
+# Each role in its turn, by the day; its name is in the test's.
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("roles", [OF_THE_DAY])
 @pytest.mark.parametrize("name", SERVICES)
-async def test_a_service_is_what_its_document_says(services: dict[str, Service], name: str) -> None:
+async def test_a_service_is_what_its_document_says(services: dict[str, Service], name: str, roles: str) -> None:
     # The documents have few examples, and those are covered with everything else.
-    await conforms(services[name], seed=1, examples=2, phases="coverage,fuzzing,stateful")
+    await conforms(services[name], roles, seed=1, examples=2, phases="coverage,fuzzing,stateful")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("roles", ASKERS)
+@pytest.mark.parametrize("name", SERVICES)
+async def test_a_service_is_to_every_role_what_its_document_says(
+    services: dict[str, Service], name: str, roles: str
+) -> None:
+    await conforms(services[name], roles, seed=1, examples=2, phases="coverage,fuzzing,stateful")
 
 
 @pytest.mark.slow
@@ -113,4 +136,4 @@ async def test_a_service_is_what_its_document_says(services: dict[str, Service],
 async def test_a_service_is_what_its_document_says_over_many_seeds(
     services: dict[str, Service], name: str, seed: int
 ) -> None:
-    await conforms(services[name], seed, examples=25)
+    await conforms(services[name], ALL, seed, examples=25)

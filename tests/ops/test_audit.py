@@ -119,6 +119,7 @@ def test_what_can_not_be_done_says_why(
         assert with_ in capsys.readouterr().err
 
     fails("checkpoint", with_="there is no signing key")
+    fails("export", "o-1", with_="`eventfold audit key --name NAME` makes one")
     fails("key", "--name", "a b", with_="no name for a key")
     assert audit(folder, "key", "--name", "shop") == 0
     fails("export", "o-9", with_="there is no stream order-o-9")

@@ -43,6 +43,7 @@ class OtlpReceiver:
         self.port = 0
         self.requests = 0
         self.spans: list[ReceivedSpan] = []
+        self.bodies: list[bytes] = []
         self._forward_to = forward_to
         self._session: aiohttp.ClientSession | None = None
 
@@ -60,12 +61,17 @@ class OtlpReceiver:
         """The spans of a name, of all traces or of one."""
         return [span for span in self.spans if span.name == name and trace in ("", span.trace)]
 
+    def holds(self, texts: Iterable[str]) -> bool:
+        """Whether anything that has come, events of spans and all, has one of the texts in it."""
+        return any(text.encode() in body for text in texts for body in self.bodies)
+
     async def take(self, request: web.Request) -> web.Response:
         """One request of an exporter."""
         body = await request.read()
         if request.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         self.requests += 1
+        self.bodies.append(body)
         self.spans += _spans(ExportTraceServiceRequest.FromString(body))
         if self._forward_to is not None:
             await self._forward(body)

@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from domain.model.documented import documented, documented_text
 from domain.model.identifiers import IDENTIFIER_PATTERN
 from domain.payments.commands import MAX_TEXT_LENGTH
 
@@ -11,12 +12,8 @@ MAX_BODY_LENGTH = 65_536
 MAX_KIND_LENGTH = 64
 
 
-def _documented(description: str, **schema: object) -> Meta:
-    return Meta(description=description, extra_json_schema=dict(schema))
-
-
-_ResultId = Annotated[str, _documented("The provider's id of what it told", pattern=IDENTIFIER_PATTERN)]
-_Detail = Annotated[str, _documented("What differs", minLength=1, maxLength=MAX_TEXT_LENGTH)]
+_ResultId = Annotated[str, documented("The provider's id of what it told", pattern=IDENTIFIER_PATTERN)]
+_Detail = Annotated[str, documented_text("What differs", MAX_TEXT_LENGTH)]
 
 
 class KeepResult(Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,14 +25,14 @@ class KeepResult(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     result_id: _ResultId
-    kind: Annotated[str, _documented("What happened", minLength=1, maxLength=MAX_KIND_LENGTH)]
+    kind: Annotated[str, documented_text("What happened", MAX_KIND_LENGTH)]
     charge_id: str = ""
     refund_id: str = ""
     currency: str = ""
     amount: int = 0
     charged: int = 0
     reason: str = ""
-    body: Annotated[str, _documented("The message as it came", maxLength=MAX_BODY_LENGTH)] = ""
+    body: Annotated[str, documented("The message as it came", maxLength=MAX_BODY_LENGTH)] = ""
 
 
 class RecordMatch(Struct, frozen=True, forbid_unknown_fields=True):

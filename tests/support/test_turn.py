@@ -1,0 +1,28 @@
+"""Every slow test has its turn."""
+
+import pytest
+
+from tests.turn import STEP, in_turn
+
+TESTS = [f"tests/some/test_{number}.py::test" for number in range(101)]
+
+
+@pytest.mark.parametrize("number", [1, 2, STEP, 2 * STEP, 7, 86, 100])
+def test_every_test_is_the_first_of_some_day(number: int) -> None:
+    tests = TESTS[:number]
+    firsts = {in_turn(tests, day)[0] for day in range(739_000, 739_000 + number)}
+    assert firsts == set(tests)
+
+
+def test_a_day_has_every_test_once_and_the_order_does_not_depend_on_how_they_are_listed() -> None:
+    assert sorted(in_turn(TESTS, 739_123)) == sorted(TESTS)
+    assert in_turn(TESTS, 739_123) == in_turn(TESTS[::-1], 739_123)
+
+
+def test_the_next_day_begins_a_few_tests_later() -> None:
+    today, tomorrow = in_turn(TESTS, 739_100), in_turn(TESTS, 739_101)
+    assert today.index(tomorrow[0]) == STEP
+
+
+def test_without_any_there_is_nothing_to_do() -> None:
+    assert in_turn([], 739_000) == []
