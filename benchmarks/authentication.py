@@ -1,7 +1,7 @@
 """Commands with authentication and limits on against off: two command APIs on one node, in turns.
 
 Every command is a PlaceOrder of ten lines for a new order. With authentication each request brings a token (EdDSA, of
-one of 200 customers in turn, so that the limits are counted by subject) that is verified once and then remembered.
+one of 200 of the staff in turn, so that the limits are counted by subject) that is verified once and then remembered.
 """
 
 import statistics
@@ -27,7 +27,7 @@ from tests.support.services import Service, node_uri, running, start_node
 
 ROUNDS = 7
 REQUESTS = {1: 1_000, 16: 4_000, 64: 4_000}
-CUSTOMERS = 200
+SUBJECTS = 200
 VERIFICATIONS = 2_000
 # Far more than this benchmark asks for, so that the limits are counted and nobody is refused.
 LIMITS = {"rate_limit": "1000000", "rate_limit_burst": "1000000"}
@@ -58,7 +58,7 @@ async def run() -> None:
 def _tokens(keys: DevelopmentKeys) -> list[str]:
     key = read_signing_key(keys.signing_key, "the key", AuthenticationSettings())
     now = time.time()
-    return [key.token(f"customer-{n}", roles=["customer"], ttl=3_600, now=now) for n in range(CUSTOMERS)]
+    return [key.token(f"staff-{n}", roles=["staff"], ttl=3_600, now=now) for n in range(SUBJECTS)]
 
 
 async def _verifications(keys: DevelopmentKeys, token: str) -> None:

@@ -50,6 +50,8 @@ class Checkout(Struct, frozen=True):
         given = {**settings, variable: str(port)}
         environ = {f"EVENTFOLD_{key.upper()}": value for key, value in given.items()}
         environ["PYTHONPATH"] = str(self.root)
+        if not (self.root / "infrastructure" / "access_settings.py").exists():
+            environ["EVENTFOLD_AUTH"] = ""  # a checkout from before tokens were asked for does not know the setting
         log = folder / f"{self.name}-{service}-{port}.log"
         started = _OfCheckout(self, service, port, environ, log)
         await started.start()
