@@ -1,7 +1,7 @@
 """From an event of the log to what is published of it, in its envelope: pure, so the same whenever it is done again."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,23 +38,26 @@ class Publisher:
 
     def __init__(self, publications: Iterable[Publication]) -> None:
         self._by_event: dict[type[Struct], Publication] = {}
-        self._by_type: dict[str, IntegrationEvent] = {}
+        self._made_from: dict[str, list[type[Struct]]] = {}
         for publication in publications:
             for event in publication.mapping:
                 if event in self._by_event:
                     raise ValueError(f"two publications speak of {event.__name__}")
                 self._by_event[event] = publication
-            self._by_type |= {type_of(publication, kind): kind for kind in publication.events}
-
-    @property
-    def events(self) -> frozenset[type[Struct]]:
-        """The domain events of which something is published."""
-        return frozenset(self._by_event)
+            for example in publication.examples:
+                for kind, _ in publication.publish(example):
+                    self._made_from.setdefault(type_of(publication, kind), []).append(type(example))
 
     @property
     def types(self) -> Sequence[str]:
         """Every published type."""
-        return list(self._by_type)
+        return list(self._made_from)
+
+    def made_into(self, wanted: Callable[[str], bool]) -> frozenset[type[Struct]]:
+        """The domain events of which something is published as one of the types wanted."""
+        return frozenset(
+            event for cloud_type, events in self._made_from.items() if wanted(cloud_type) for event in events
+        )
 
     def subject(self, event: Any) -> str:
         """The aggregate of a domain event of which something is published."""
