@@ -7,7 +7,9 @@ from litestar import Litestar
 
 from event_relay.destinations import Destination, read_destinations
 from event_relay.http.destinations import destination_routes
+from event_relay.http.events import event_routes
 from event_relay.pauses import Pauses
+from event_relay.stream import EventStream
 from event_relay.workload import RelayWorkload
 from infrastructure.application import Application
 from infrastructure.event_codec import EventCodec
@@ -53,7 +55,9 @@ def create_event_relay(application: Application, settings: Settings) -> Litestar
     catalogue = PlainCatalogue(ConsumerRecords(read_store), workload.names)
     reader = StatusReader(coordinator, read_store, event_store)
     resetting = Resetting(read_store, event_store, coordinator.changed)
+    stream = EventStream(event_store, codec, publisher)
     routes = [
+        *event_routes(stream, publisher, event_store),
         *destination_routes(destinations, reader, catalogue, Pauses(read_store), resetting, coordinator.changed),
         *dead_letter_routes(DeadLetterOperations(read_store, catalogue, coordinator.changed, timeout=REPLAY_TIMEOUT)),
         drain_route(Draining(coordinator, catalogue, read_store, event_store)),
@@ -82,6 +86,7 @@ def create_event_relay(application: Application, settings: Settings) -> Litestar
             running(coordinator, stop, settings.http.shutdown_grace, *closers),
             repeating(watch.look, settings.telemetry.metrics_interval),
         ],
+        on_stop=[stream.stop],
     )
 
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from infrastructure.integration.cloud_event import CloudEvent, from_structured
 from infrastructure.outside.webhooks import signed
 from ops.cli import main
+from tests.event_relay.test_stream import told as first_of
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import node_uri, running, service, start_node, until
 
@@ -50,6 +51,16 @@ async def subscriber() -> AsyncIterator[tuple[int, list[CloudEvent]]]:
         yield runner.addresses[0][1], taken
     finally:
         await runner.cleanup()
+
+
+async def stream_lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """The blocks of server-sent events."""
+    block = b""
+    async for line in response.content:
+        block += line
+        if line == b"\n":
+            yield block
+            block = b""
 
 
 def destinations(folder: Path, port: int) -> str:
@@ -142,6 +153,15 @@ async def test_orders_reach_a_subscriber_whatever_is_killed(
                 assert await command("pause", "warehouse", "--event-relay", relay.url) == ["warehouse: is paused"]
                 shown = await command("list", "--event-relay", relay.url)
                 assert any(line.split()[:3] == ["warehouse", "webhook", "paused"] for line in shown), shown
+                # The same by server-sent events: all of it, then what follows an event; a stop ends the stream.
+                url = f"{relay.url}/events?types=ordering.*"
+                async with http.get(f"{url}&from=start") as response:
+                    assert response.headers["Content-Type"].startswith("text/event-stream")
+                    found = await first_of(stream_lines(response), 3)
+                assert [json.loads(one["data"])["subject"] for one in found] == [first, second, third]
+                waiting = await http.get(url, headers={"Last-Event-ID": found[1]["id"]})
+                [one] = await first_of(stream_lines(waiting), 1)
+                assert json.loads(one["data"])["subject"] == third
                 async with http.post(f"{relay.url}/destinations/nobody/pause") as response:
                     assert (response.status, "there are warehouse" in await response.text()) == (404, True)
                 assert await asyncio.wait_for(relay.stop(), 60) == 0
