@@ -1,6 +1,7 @@
 """Where integration events go: the file that says so, read once at the start."""
 
 import fnmatch
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,16 +22,18 @@ class Destination(Struct, frozen=True, forbid_unknown_fields=True):
     """One destination. `types` are the published types that go there, with `*` for any part, as in `ordering.*`;
     `secret_file` has the secret that is signed with. `timeout` (seconds) bounds one attempt, `concurrency` the keys
     that are seen to side by side; after `patience` seconds without an answer, while others get one, an event becomes a
-    dead letter with those behind it."""
+    dead letter with those behind it. To Kafka `url` is `kafka://server:port,server:port/topic`, `secret_file` has the
+    password where there is one, and `properties` are librdkafka's."""
 
     name: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,39}$")]
-    kind: Literal["webhook"]
+    kind: Literal["webhook", "kafka"]
     url: str
-    secret_file: str
+    secret_file: str = ""
     types: Annotated[tuple[str, ...], Meta(min_length=1)] = ("*",)
     timeout: Annotated[float, Meta(gt=0, le=300)] = 10.0
     concurrency: Annotated[int, Meta(ge=1, le=1_000)] = 16
     retries: Annotated[int, Meta(ge=0, le=20)] = 3
+    properties: dict[str, str] = {}
     patience: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
 
     @property
@@ -46,6 +49,13 @@ class Destination(Struct, frozen=True, forbid_unknown_fields=True):
     def wants(self, cloud_type: str) -> bool:
         """Whether a published type goes there."""
         return any(fnmatch.fnmatchcase(cloud_type, pattern) for pattern in self.types)
+
+    def kafka_topic(self) -> tuple[str, str]:
+        """The servers and the topic of a `kafka://` URL. Raises InvalidSettings."""
+        found = re.fullmatch(r"kafka://([\w.:,\[\]-]+)/([\w.-]+)", self.url, re.ASCII)
+        if found is None:
+            raise InvalidSettings(f"destination {self.name}: the url is not of the form kafka://server:port/topic")
+        return found[1], found[2]
 
     def secret(self, folder: Path) -> bytes:
         """What is signed with; a relative path is from `folder`. Raises InvalidSettings."""
@@ -88,6 +98,9 @@ def read_destinations(path: Path, types: Sequence[str]) -> tuple[Destination, ..
 
 def _check_url(one: Destination, path: Path) -> None:
     try:
+        if one.kind == "kafka":
+            one.kafka_topic()
+            return
         url = URL(one.url)
         fits = url.scheme in ("http", "https") and url.host and url.port and not url.user and not url.fragment
     except ValueError:
@@ -96,3 +109,5 @@ def _check_url(one: Destination, path: Path) -> None:
         raise InvalidSettings(
             f"{path}: destination {one.name}: the url is not of the form https://host/path, without a user"
         )
+    if not one.secret_file:
+        raise InvalidSettings(f"{path}: destination {one.name}: a webhook has a secret_file")

@@ -10,7 +10,7 @@ from event_relay.metrics import DELIVERIES
 from infrastructure.event_store import StoredEvent
 from infrastructure.integration.cloud_event import CloudEvent
 from infrastructure.integration.publisher import Publisher
-from infrastructure.outside.webhooks import EventRefused
+from infrastructure.outside.deliveries import EventRefused
 from infrastructure.resilience import DependencyUnavailable, Policy
 from subscriptions.attempts import Attempts
 from subscriptions.consumer import Batch, Consumer
@@ -24,6 +24,8 @@ class Delivery(Protocol):
     def policy(self) -> Policy: ...
 
     async def deliver(self, event: CloudEvent) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 class Relay(Consumer):

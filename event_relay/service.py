@@ -9,6 +9,7 @@ from event_relay.destinations import Destination, read_destinations
 from event_relay.http.destinations import destination_routes
 from event_relay.http.events import event_routes
 from event_relay.pauses import Pauses
+from event_relay.relay import Delivery
 from event_relay.stream import EventStream
 from event_relay.workload import RelayWorkload
 from infrastructure.application import Application
@@ -90,11 +91,21 @@ def create_event_relay(application: Application, settings: Settings) -> Litestar
     )
 
 
-def _deliveries(settings: Settings, publisher: Publisher) -> list[tuple[Destination, Webhook]]:
+def _deliveries(settings: Settings, publisher: Publisher) -> list[tuple[Destination, Delivery]]:
     if not settings.relay.destinations:
         raise InvalidSettings("there is nowhere to publish to: EVENTFOLD_RELAY_DESTINATIONS names no file")
     path = Path(settings.relay.destinations)
-    return [
-        (one, Webhook(one.url, one.secret(path.parent), Policy(one.consumer, one.limits)))
-        for one in read_destinations(path, publisher.types)
-    ]
+    return [(one, _delivery(one, path.parent)) for one in read_destinations(path, publisher.types)]
+
+
+def _delivery(one: Destination, folder: Path) -> Delivery:
+    policy = Policy(one.consumer, one.limits)
+    if one.kind == "webhook":
+        return Webhook(one.url, one.secret(folder), policy)
+    try:
+        from infrastructure.outside.kafka import KafkaTopic
+    except ImportError as error:
+        message = f"destination {one.name}: Kafka needs confluent-kafka: pip install 'eventfold[kafka]'"
+        raise InvalidSettings(message) from error
+    password = {"sasl.password": one.secret(folder).decode()} if one.secret_file else {}
+    return KafkaTopic(*one.kafka_topic(), policy, {**one.properties, **password})

@@ -15,6 +15,7 @@ from msgspec import Raw
 from yarl import URL
 
 from infrastructure.integration.cloud_event import STRUCTURED, CloudEvent, structured
+from infrastructure.outside.deliveries import EventRefused
 from infrastructure.outside.http_client import HttpClient, UnusableResponse
 from infrastructure.resilience import DependencyUnavailable, Policy
 
@@ -22,10 +23,6 @@ from infrastructure.resilience import DependencyUnavailable, Policy
 _SAYS_NOTHING = frozenset({401, 403, 404, 405, 407, 410})
 _MOST_OF_AN_ANSWER = 65_536
 _EXCERPT = 200
-
-
-class EventRefused(Exception):
-    """The destination will never take this event; the message says what it answered."""
 
 
 class Webhook:

@@ -49,6 +49,8 @@ def test_a_destination_takes_the_types_that_match(tmp_path: Path):
         ({"url": "http://[::1"}, "warehouse: the url"),
         ({"timeout": 0}, "timeout"),
         ({"colour": "red"}, "colour"),
+        ({"secret_file": ""}, "warehouse: a webhook has a secret_file"),
+        ({"kind": "kafka"}, "warehouse: the url is not of the form kafka://"),
     ],
 )
 def test_what_can_not_be_is_refused(tmp_path: Path, change: dict[str, Any], what: str):
@@ -56,6 +58,12 @@ def test_what_can_not_be_is_refused(tmp_path: Path, change: dict[str, Any], what
         read_destinations(written(tmp_path, GOOD | change), TYPES)
     assert what in str(refused.value)
     assert "secret@" not in str(refused.value)
+
+
+def test_kafka_is_servers_and_a_topic(tmp_path: Path):
+    kafka = {"name": "bus", "kind": "kafka", "url": "kafka://a:9092,b:9092/eventfold.ordering"}
+    [one] = read_destinations(written(tmp_path, kafka), TYPES)
+    assert one.kafka_topic() == ("a:9092,b:9092", "eventfold.ordering")
 
 
 def test_two_of_a_name_are_refused(tmp_path: Path):

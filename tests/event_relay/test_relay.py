@@ -17,7 +17,7 @@ from event_relay.workload import RelayWorkload
 from infrastructure.event_store import StoredEvent
 from infrastructure.integration.cloud_event import CloudEvent, structured
 from infrastructure.integration.publisher import Publisher
-from infrastructure.outside.webhooks import EventRefused
+from infrastructure.outside.deliveries import EventRefused
 from infrastructure.resilience import DependencyUnavailable, Limits, Policy
 from infrastructure.settings import Settings
 from subscriptions.operating.resetting import NoSuchPosition, Resetting
@@ -51,6 +51,9 @@ class Receiver:
         self.taken.append(event)
         if self.lost_answers():
             raise DependencyUnavailable("relay_tests", "the answer was lost")
+
+    async def close(self) -> None:
+        """There is nothing to close."""
 
     def once(self) -> list[CloudEvent]:
         """What has come, each event at its first time."""

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from infrastructure.integration.cloud_event import from_structured
-from infrastructure.outside.webhooks import EventRefused, Webhook, signed
+from infrastructure.outside.deliveries import EventRefused
+from infrastructure.outside.webhooks import Webhook, signed
 from infrastructure.resilience import Delays, DependencyUnavailable, Limits, Policy
 from tests.infrastructure.integration.test_cloud_event import EVENT, parts
 from tests.support.raw_tcp import Connected, RawServer, answering, raw_server, response
