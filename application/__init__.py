@@ -8,10 +8,15 @@ from application.erasing import erasing
 from application.matching import payment_matching
 from application.notifying import notifying
 from domain.customers.aggregate import CUSTOMER
+from domain.customers.integration import PUBLISHED_BY_CUSTOMERS
 from domain.inventory.aggregate import STOCK
+from domain.inventory.integration import PUBLISHED_BY_INVENTORY
 from domain.notifications.aggregate import NOTIFICATION
+from domain.notifications.integration import PUBLISHED_BY_NOTIFICATIONS
 from domain.ordering.aggregate import ORDER
+from domain.ordering.integration import PUBLISHED_BY_ORDERING
 from domain.payments.aggregate import PAYMENT
+from domain.payments.integration import PUBLISHED_BY_PAYMENTS
 from domain.payments.provider_results.aggregate import PROVIDER_RESULTS
 from domain.processes.order_fulfilment.process import ORDER_FULFILMENT
 from infrastructure.application import Application
@@ -46,4 +51,11 @@ APPLICATION = Application(
     ),
     consumers=(payment_charging, payment_matching, notifying, erasing),
     processes=(ORDER_FULFILMENT,),
+    publications=(
+        PUBLISHED_BY_ORDERING,
+        PUBLISHED_BY_INVENTORY,
+        PUBLISHED_BY_PAYMENTS,
+        PUBLISHED_BY_CUSTOMERS,
+        PUBLISHED_BY_NOTIFICATIONS,
+    ),
 )

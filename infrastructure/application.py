@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from domain.model.aggregate import Aggregate
 from domain.model.process import Process
+from domain.model.publication import Publication
 from read_models.model.view import View
 
 if TYPE_CHECKING:  # the command API needs no driver of a read store
@@ -19,16 +20,17 @@ ConsumerFactory = Callable[["ReadStore"], Any]
 
 class Application(Struct, frozen=True):
     """The aggregates that take commands, the views that are folded from their events, the processes that answer events
-    with commands, and what else follows the log.
+    with commands, what else follows the log, and what is published of it to others.
 
     Raises ValueError when two of them have the same name, which would share streams, routes or documents, and when a
-    view follows the deletions of an aggregate that is not there.
+    view follows the deletions of an aggregate, or a context publishes of an event, that is not there.
     """
 
     aggregates: tuple[Aggregate, ...]
     views: tuple[View, ...] = ()
     consumers: tuple[ConsumerFactory, ...] = ()
     processes: tuple[Process, ...] = ()
+    publications: tuple[Publication, ...] = ()
 
     def __post_init__(self) -> None:
         _unique("aggregates have the category", (aggregate.category for aggregate in self.aggregates))
@@ -45,6 +47,11 @@ class Application(Struct, frozen=True):
         for view in self.views:
             if view.dropped_with and view.dropped_with not in categories:
                 raise ValueError(f"view {view.name}: the application has no aggregate {view.dropped_with}")
+        _unique("publications are of the context", (one.context for one in self.publications))
+        written = {event.struct for aggregate in self.aggregates for event in aggregate.events}
+        for publication in self.publications:
+            for event in publication.mapping.keys() - written:
+                raise ValueError(f"publication {publication.context}: no aggregate has the event {event.__name__}")
 
 
 def _unique(what: str, names: Iterable[str]) -> None:

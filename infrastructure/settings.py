@@ -120,6 +120,9 @@ class HttpSettings(Struct, frozen=True):
     payment_webhooks_port: Annotated[Port, Meta(description="port of the payment provider's webhooks")] = field(
         default=8022, name="payment_webhooks_port_number"
     )
+    event_relay_port: Annotated[Port, Meta(description="port of the event relay")] = field(
+        default=8006, name="event_relay_port_number"
+    )
     max_body_bytes: Annotated[int, Meta(description="largest request body taken", ge=1024, le=16_777_216)] = 524_288
     shutdown_grace: Annotated[Seconds, Meta(description="how long requests under way may take to finish")] = 10.0
 
@@ -221,6 +224,14 @@ class ProcessSettings(Struct, frozen=True):
     ] = field(default=300.0, name="process_patience")
 
 
+class RelaySettings(Struct, frozen=True):
+    """What the event relay publishes, and where."""
+
+    destinations: Annotated[
+        str, Meta(description="file (TOML or JSON) with the destinations of integration events; none without it")
+    ] = field(default="", name="relay_destinations")
+
+
 class PersonalDataSettings(Struct, frozen=True):
     """Where the keys of personal data are."""
 
@@ -272,6 +283,7 @@ class Settings(Struct, frozen=True):
     consumers: ConsumerSettings = ConsumerSettings()
     projector: ProjectorSettings = ProjectorSettings()
     processes: ProcessSettings = ProcessSettings()
+    relay: RelaySettings = RelaySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     command_calls: CommandCallSettings = CommandCallSettings()
     payments: PaymentSettings = PaymentSettings()

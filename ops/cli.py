@@ -10,6 +10,7 @@ from rich.console import Console
 from infrastructure.version import installed_version
 from ops import load, log_level, version
 from ops.audit import commands as audit
+from ops.catalogue import commands as catalogue
 from ops.consumers import commands as consumers
 from ops.dead_letters import commands as dead_letters
 from ops.demo import command as demo
@@ -17,6 +18,7 @@ from ops.doctor import command as doctor
 from ops.errors import EXIT_FAILED, EXIT_INTERRUPTED, CommandFailed
 from ops.payments import commands as payments
 from ops.privacy import commands as privacy
+from ops.relay import commands as relay
 from ops.sagas import commands as sagas
 from ops.stack import services, up
 from ops.status import command as status
@@ -38,6 +40,8 @@ Eventfold on one machine: commands in over HTTP, events in the event store, view
   eventfold log-level      how much the services log, while they run
   eventfold token          a token for somebody, which requests need
   eventfold privacy        forget a customer, export what is held of one, change the master key
+  eventfold relay          what is published to whom: list, pause, resume, publish again
+  eventfold catalogue      every event, who writes and who follows it, and whether a change breaks somebody
 """
 
 EPILOG = """\
@@ -56,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eventfold {installed_version()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    looking = (status, doctor, views, dead_letters, payments, sagas, audit, privacy, log_level)
+    looking = (status, doctor, views, dead_letters, payments, sagas, audit, privacy, catalogue, relay, log_level)
     for module in (up, demo, load, *looking, tokens, services, consumers, version):
         module.add_parser(commands)
     return parser

@@ -23,6 +23,7 @@ QUERY_API = "query-api"
 PROJECTOR = "projector"
 CONSUMERS = "consumers"
 PROCESS_MANAGER = "process-manager"
+EVENT_RELAY = "event-relay"
 PAYMENT_WEBHOOKS = "payment-webhooks"
 PAYMENT_PROVIDER = "payment-provider"
 MAIL_SINK = "mail-sink"
@@ -61,6 +62,7 @@ def service_urls(data_dir: Path, settings: Settings) -> dict[str, str]:
     others = {
         CONSUMERS: (settings.http.consumers_port, APPLICATION.consumers),
         PROCESS_MANAGER: (settings.http.process_manager_port, APPLICATION.processes),
+        EVENT_RELAY: (settings.http.event_relay_port, settings.relay.destinations),
         PAYMENT_WEBHOOKS: (settings.http.payment_webhooks_port, settings.payments.webhook_secret),
     }
     for name, (port, is_used) in others.items():
@@ -149,6 +151,21 @@ def add_process_manager(parser: argparse.ArgumentParser) -> None:
 def process_manager_address(args: argparse.Namespace) -> Address:
     """As `projector_address`, for the option --process-manager."""
     return _located(args, PROCESS_MANAGER, args.process_manager)
+
+
+def add_event_relay(parser: argparse.ArgumentParser) -> None:
+    """Add --data-dir and --event-relay, which say where the event relay is."""
+    add_data_dir(parser, "the data directory of the running `eventfold up`")
+    parser.add_argument(
+        "--event-relay",
+        metavar="URL",
+        help="the event relay, any instance of it (default: that of --data-dir, else as the EVENTFOLD_* variables say)",
+    )
+
+
+def event_relay_address(args: argparse.Namespace) -> Address:
+    """As `projector_address`, for the option --event-relay."""
+    return _located(args, EVENT_RELAY, args.event_relay)
 
 
 def command_api_address(args: argparse.Namespace) -> Address:

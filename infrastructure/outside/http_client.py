@@ -38,18 +38,26 @@ class JsonResponse(Struct, frozen=True):
 
 class HttpClient:
     """One JSON API at `base_url`, called under `policy`. `max_body` is in bytes: more is never read of a response.
+    Without `only_json`, a success with a body that is no JSON is taken as one without a body.
 
     Connections are opened at the first request, at most as many as the policy lets run. `headers` go with every
     request.
     """
 
     def __init__(
-        self, base_url: str, policy: Policy, *, headers: Mapping[str, str] | None = None, max_body: int = 1_048_576
+        self,
+        base_url: str,
+        policy: Policy,
+        *,
+        headers: Mapping[str, str] | None = None,
+        max_body: int = 1_048_576,
+        only_json: bool = True,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.policy = policy
         self._headers = dict(headers or {})
         self._max_body = max_body
+        self._only_json = only_json
         self._session: aiohttp.ClientSession | None = None
 
     async def request(
@@ -149,7 +157,7 @@ class HttpClient:
             raise TransientFault(f"{what}: what came is not HTTP: {_one_line(error.message)}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise TransientFault(f"{what}: {_one_line(str(error)) or type(error).__name__}") from error
-        return _judged(response, content, what)
+        return _judged(response, content, what, self._only_json)
 
     async def _content(self, response: aiohttp.ClientResponse, what: str) -> bytes:
         """The body, as far as it is within the bound."""
@@ -163,7 +171,7 @@ class HttpClient:
         return b"".join(pieces)
 
 
-def _judged(response: aiohttp.ClientResponse, content: bytes, what: str) -> JsonResponse:
+def _judged(response: aiohttp.ClientResponse, content: bytes, what: str, only_json: bool) -> JsonResponse:
     status = response.status
     if status in _TRANSIENT:
         # One that answers 500 is there: it is this request that it can't serve.
@@ -179,7 +187,7 @@ def _judged(response: aiohttp.ClientResponse, content: bytes, what: str) -> Json
     try:
         return JsonResponse(status, msgspec.json.decode(content), response.headers)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if status >= 400:
+        if status >= 400 or not only_json:
             return JsonResponse(status, None, response.headers)
         # It is not known what came of the request. A proxy may have cut it off, or have answered itself.
         kind = response.headers.get("Content-Type", "no content type")[:_EXCERPT]

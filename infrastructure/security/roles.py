@@ -28,6 +28,7 @@ _STAFF = frozenset(
         *("payments:void", "payments:read", "daily-payments:read"),
         *("provider-results:offer-again", "provider-results:read"),
         *("customers:register", "customers:change", "profiles:read"),
+        "integration-events:read",
         *("customers:read", "daily-sales:read", "fulfilments:read", "notifications:read"),
     }
 )

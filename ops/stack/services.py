@@ -10,6 +10,7 @@ HTTP_SERVICES = {
     "query-api": "serves the views over HTTP",
     "consumers": "runs the application's own consumers of the log",
     "process-manager": "runs the application's processes: events in, commands out",
+    "event-relay": "publishes integration events to its destinations",
     "payment-webhooks": "takes what the payment provider tells",
 }
 # The package of a service, where it is not called as the service is.

@@ -22,6 +22,7 @@ from ops.errors import CommandFailed
 from ops.locations import (
     COMMAND_API,
     CONSUMERS,
+    EVENT_RELAY,
     MAIL_SINK,
     NODE,
     PAYMENT_PROVIDER,
@@ -67,6 +68,7 @@ class Ports:
     mail_sink: int = 8026
     smtp: int = 8025
     node_metrics: int = 2114
+    event_relay: int = 8006
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Ports":
@@ -77,6 +79,7 @@ class Ports:
             projector=settings.http.projector_port,
             consumers=settings.http.consumers_port,
             process_manager=settings.http.process_manager_port,
+            event_relay=settings.http.event_relay_port,
             payment_webhooks=settings.http.payment_webhooks_port,
         )
 
@@ -136,11 +139,12 @@ def stages(
         f"{PREFIX}CONSUMERS_PORT_NUMBER": str(ports.consumers),
         f"{PREFIX}PROCESS_MANAGER_PORT_NUMBER": str(ports.process_manager),
         f"{PREFIX}PAYMENT_WEBHOOKS_PORT_NUMBER": str(ports.payment_webhooks),
+        f"{PREFIX}EVENT_RELAY_PORT_NUMBER": str(ports.event_relay),
     }
     own_environment.setdefault(f"{PREFIX}COMMANDS_URL", f"http://{_authority(host, ports.command_api)}")
     _set_own_keys(data_dir, own_environment)
     senders = _authenticated(data_dir, host, own_environment)
-    load_settings(own_environment)
+    configured = load_settings(own_environment)
     services = [
         _http_service(COMMAND_API, host, ports.command_api, own_environment),
         _http_service(PROJECTOR, host, ports.projector, own_environment),
@@ -150,6 +154,8 @@ def stages(
         services.append(_http_service(CONSUMERS, host, ports.consumers, senders))
     if APPLICATION.processes:
         services.append(_http_service(PROCESS_MANAGER, host, ports.process_manager, senders))
+    if configured.relay.destinations:
+        services.append(_http_service(EVENT_RELAY, host, ports.event_relay, own_environment))
     if _given(own_environment, WEBHOOK_SECRET):
         services.append(_http_service(PAYMENT_WEBHOOKS, host, ports.payment_webhooks, senders))
     return [stores, services]

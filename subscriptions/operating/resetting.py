@@ -15,6 +15,10 @@ Beginning = Literal["start", "common", "end"]
 _MOST_ATTEMPTS = 20
 
 
+class NoSuchPosition(Exception):
+    """The log has no event up to that position."""
+
+
 class Resetting:
     """Of the consumers that have one target each; `changed` is set after each reset, so that this process sees it at
     once."""
@@ -25,12 +29,12 @@ class Resetting:
         self._records = ConsumerRecords(store)
         self._changed = changed
 
-    async def reset(self, consumer: str, beginning: Beginning) -> None:
+    async def reset(self, consumer: str, beginning: Beginning | int) -> None:
         """Lets a consumer begin anew; its dead letters go, what it has discarded stays out.
 
         With "start" every event comes to it again, with "common" those after the last one known to be in this log and
-        in that of its checkpoints, with "end" only those that are yet to be appended. Raises NoSuchConsumer, and
-        whatever the stores raise.
+        in that of its checkpoints, with "end" only those that are yet to be appended, with a position those
+        after it. Raises NoSuchConsumer, NoSuchPosition, and whatever the stores raise.
         """
         for _ in range(_MOST_ATTEMPTS):
             found = await self._records.load()
@@ -42,8 +46,13 @@ class Resetting:
                 return
         raise RuntimeError(f"the record of {consumer} changed {_MOST_ATTEMPTS} times while it was to be changed")
 
-    async def _beginning(self, target: Target, beginning: Beginning) -> Trail:
+    async def _beginning(self, target: Target, beginning: Beginning | int) -> Trail:
         match beginning:
+            case int(position):
+                trail = await trail_at(self._log, position)
+                if not trail:
+                    raise NoSuchPosition(f"the log has no event at or before position {position}")
+                return trail
             case "start":
                 return NO_TRAIL
             case "end":

@@ -114,3 +114,11 @@ def test_children_run_this_very_code(tmp_path: Path) -> None:
 def test_the_node_without_passwords_stays_on_this_machine(tmp_path: Path, host: str, own: str) -> None:
     specs = [spec for stage in stages(tmp_path, host, PORTS, {}) for spec in stage]
     assert specs[0].url.startswith(f"esdb://{own}:")
+
+
+def test_the_event_relay_runs_where_there_are_destinations(tmp_path: Path) -> None:
+    services = by_name(tmp_path, {"EVENTFOLD_RELAY_DESTINATIONS": "/etc/eventfold/destinations.toml"})
+    relay = services["event-relay"]
+    assert relay.url == "http://127.0.0.1:9012"
+    assert load_settings(relay.environment).http.event_relay_port == 9012
+    assert "EVENTFOLD_SERVICE_KEY_FILE" not in relay.environment, "it sends no commands"

@@ -1,11 +1,13 @@
 """Every service's application, built as it is started and connected to nothing."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from litestar import Litestar
 
 from application import APPLICATION
 from command_api.app import command_api
+from event_relay.service import create_event_relay
 from infrastructure.application import Application
 from infrastructure.settings import Settings
 from payment_webhooks.app import payment_webhooks
@@ -21,9 +23,11 @@ CREATE: Mapping[str, Callable[[Application, Settings], Litestar]] = {
     "projector": create_projector,
     "consumers": create_consumers,
     "process manager": create_process_manager,
+    "event relay": create_event_relay,
     "payment webhooks": lambda _application, settings: payment_webhooks(settings),
 }
-SETTINGS = open_settings(payments_webhook_secret="a-secret-of-the-tests")
+DESTINATIONS = Path(__file__).parents[1] / "support/destinations/destinations.toml"
+SETTINGS = open_settings(payments_webhook_secret="a-secret-of-the-tests", relay_destinations=str(DESTINATIONS))
 
 
 def every_service() -> dict[str, Litestar]:

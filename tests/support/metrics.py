@@ -20,7 +20,7 @@ _MEASURING = (
         "infrastructure.telemetry.tracing",
         "payment_webhooks.app",
     ),
-    *("process_manager.service", "projector.service", "query_api.app", "subscriptions.service"),
+    *("event_relay.service", "process_manager.service", "projector.service", "query_api.app", "subscriptions.service"),
 )
 
 

@@ -1,0 +1,1 @@
+"""The destinations over HTTP, for operators."""

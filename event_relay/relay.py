@@ -1,0 +1,93 @@
+"""The consumer of one destination: what is published of each event goes there, until it is acknowledged."""
+
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any, Protocol
+
+from domain.model.recorded_event import RecordedEvent
+from event_relay.destinations import Destination
+from event_relay.metrics import DELIVERIES
+from infrastructure.event_store import StoredEvent
+from infrastructure.integration.cloud_event import CloudEvent
+from infrastructure.integration.publisher import Publisher
+from infrastructure.outside.deliveries import EventRefused
+from infrastructure.resilience import DependencyUnavailable, Policy
+from subscriptions.attempts import Attempts
+from subscriptions.consumer import Batch, Consumer
+from subscriptions.each_event import take_side_by_side
+
+
+class Delivery(Protocol):
+    """What takes events; see infrastructure.outside.webhooks.Webhook."""
+
+    @property
+    def policy(self) -> Policy: ...
+
+    async def deliver(self, event: CloudEvent) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Relay(Consumer):
+    """Its keys are subjects: the events of one go out one after another, each only when the one before is acknowledged
+    or has become a dead letter, behind which the later ones of the subject wait.
+
+    What is acknowledged goes out again only where this process ends before the checkpoint is written, or by a replay.
+    While the destination is away, nothing is parked.
+    """
+
+    version = 1
+
+    def __init__(
+        self,
+        destination: Destination,
+        publisher: Publisher,
+        delivery: Delivery,
+        *,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.name = destination.consumer
+        self.events = publisher.made_into(destination.wants)
+        self._destination = destination
+        self._publisher = publisher
+        self._delivery = delivery
+        self._attempts = Attempts(patience=destination.patience, clock=clock)
+
+    def keys(self, event: Any) -> tuple[str, ...]:
+        """The subject."""
+        return (self._publisher.subject(event),)
+
+    async def prepare(self) -> None:
+        """Nothing: all that is published follows from the log."""
+
+    async def take(self, batch: Batch) -> None:
+        """Delivers what is published of the batch."""
+        stored = {step.stored.position: step.stored for step in batch.steps}
+
+        async def relay(recorded: RecordedEvent[Any], _subject: str) -> None:
+            await self._relay(stored[recorded.position], recorded)
+
+        # The policy has made the attempts that may help: what is refused is refused for good.
+        await take_side_by_side(batch, relay, at_once=self._destination.concurrency, attempts=1)
+
+    def outside(self) -> Sequence[Policy]:
+        """Of the destination."""
+        return [self._delivery.policy]
+
+    async def _relay(self, stored: StoredEvent, recorded: RecordedEvent[Any]) -> None:
+        for event in self._publisher.publish(stored, recorded):
+            # Not the position alone: the log may be another one by now, restored from an older backup.
+            name = (event.id, stored.position)
+            if not self._destination.wants(event.type) or self._attempts.is_done(name):
+                continue
+            try:
+                await self._delivery.deliver(event)
+            except EventRefused:
+                DELIVERIES.labels(self.name, "refused").inc()
+                raise
+            except DependencyUnavailable as error:
+                DELIVERIES.labels(self.name, "unavailable").inc()
+                self._attempts.failed(name, error)
+                raise
+            DELIVERIES.labels(self.name, "acknowledged").inc()
+            self._attempts.done(name)

@@ -1,0 +1,111 @@
+"""The event relay: its stores, its coordinator, its operators' HTTP."""
+
+import asyncio
+from pathlib import Path
+
+from litestar import Litestar
+
+from event_relay.destinations import Destination, read_destinations
+from event_relay.http.destinations import destination_routes
+from event_relay.http.events import event_routes
+from event_relay.pauses import Pauses
+from event_relay.relay import Delivery
+from event_relay.stream import EventStream
+from event_relay.workload import RelayWorkload
+from infrastructure.application import Application
+from infrastructure.event_codec import EventCodec
+from infrastructure.event_store import EventStore
+from infrastructure.http.health import Dependency, outside
+from infrastructure.http.repeating import repeating
+from infrastructure.http.service import create_app
+from infrastructure.integration.publisher import Publisher
+from infrastructure.outside.webhooks import Webhook
+from infrastructure.personal_data import personal_keys
+from infrastructure.personal_data.service import key_store_checked, key_store_dependency
+from infrastructure.read_store import ReadStore
+from infrastructure.resilience import Policy
+from infrastructure.settings import InvalidSettings, Settings
+from subscriptions.coordination.plain_workload import ConsumerRecords
+from subscriptions.following.follower import Follower
+from subscriptions.http.dead_letters import dead_letter_routes
+from subscriptions.http.drain import drain_route
+from subscriptions.operating.dead_letters import DeadLetterOperations
+from subscriptions.operating.draining import Draining
+from subscriptions.operating.gauges import show_gauges
+from subscriptions.operating.lag_watch import COUNTED, LagWatch
+from subscriptions.operating.plain_catalogue import PlainCatalogue
+from subscriptions.operating.resetting import Resetting
+from subscriptions.operating.status import StatusReader
+from subscriptions.process import REPLAY_TIMEOUT, consumers_run, create_coordinator, running
+
+SERVICE = "event_relay"
+
+
+def create_event_relay(application: Application, settings: Settings) -> Litestar:
+    """The service: any number of its processes share the partitions of the destinations. Raises InvalidSettings."""
+    publisher = Publisher(application.publications)
+    delivered = _deliveries(settings, publisher)
+    destinations = [one for one, _ in delivered]
+    event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
+    stop = asyncio.Event()
+    given = settings.consumers
+    workload = RelayWorkload(read_store, delivered, publisher, given.partitions, quiet=3 * given.lease)
+    keys = personal_keys(settings)
+    codec = EventCodec(application.aggregates, application.processes, keys)
+    coordinator = create_coordinator(SERVICE, workload, event_store, codec, read_store, settings, stop)
+    catalogue = PlainCatalogue(ConsumerRecords(read_store), workload.names)
+    reader = StatusReader(coordinator, read_store, event_store)
+    resetting = Resetting(read_store, event_store, coordinator.changed)
+    stream = EventStream(event_store, codec, publisher)
+    routes = [
+        *event_routes(stream, publisher, event_store),
+        *destination_routes(destinations, reader, catalogue, Pauses(read_store), resetting, coordinator.changed),
+        *dead_letter_routes(DeadLetterOperations(read_store, catalogue, coordinator.changed, timeout=REPLAY_TIMEOUT)),
+        drain_route(Draining(coordinator, catalogue, read_store, event_store)),
+    ]
+    probes = {
+        "event_store": Dependency(event_store.ping, lambda: event_store.circuit),
+        "read_store": Dependency(read_store.ping, lambda: read_store.circuit),
+        **key_store_dependency(keys),
+        **outside(webhook.policy for _, webhook in delivered),
+        "consumers": Dependency(consumers_run(coordinator)),
+    }
+
+    def served(consumer: str) -> Follower | None:
+        return next((one for one in coordinator.followers.running if one.consumer.name == consumer), None)
+
+    watch = LagWatch(workload.names, catalogue, StatusReader(coordinator, read_store, event_store, counted=COUNTED))
+    show_gauges(workload.names, served, watch.seen)
+    closers = [*(webhook.close for _, webhook in delivered), event_store.close, read_store.close, keys.close]
+    return create_app(
+        "Eventfold event relay",
+        routes,
+        probes,
+        settings,
+        lifespan=[
+            key_store_checked(keys),
+            running(coordinator, stop, settings.http.shutdown_grace, *closers),
+            repeating(watch.look, settings.telemetry.metrics_interval),
+        ],
+        on_stop=[stream.stop],
+    )
+
+
+def _deliveries(settings: Settings, publisher: Publisher) -> list[tuple[Destination, Delivery]]:
+    if not settings.relay.destinations:
+        raise InvalidSettings("there is nowhere to publish to: EVENTFOLD_RELAY_DESTINATIONS names no file")
+    path = Path(settings.relay.destinations)
+    return [(one, _delivery(one, path.parent)) for one in read_destinations(path, publisher.types)]
+
+
+def _delivery(one: Destination, folder: Path) -> Delivery:
+    policy = Policy(one.consumer, one.limits)
+    if one.kind == "webhook":
+        return Webhook(one.url, one.secret(folder), policy)
+    try:
+        from infrastructure.outside.kafka import KafkaTopic
+    except ImportError as error:
+        message = f"destination {one.name}: Kafka needs confluent-kafka: pip install 'eventfold[kafka]'"
+        raise InvalidSettings(message) from error
+    password = {"sasl.password": one.secret(folder).decode()} if one.secret_file else {}
+    return KafkaTopic(*one.kafka_topic(), policy, {**one.properties, **password})

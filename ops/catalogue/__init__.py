@@ -1,0 +1,1 @@
+"""`eventfold catalogue`: every event there is."""

@@ -1,0 +1,1 @@
+"""`eventfold relay`: the destinations of integration events, over the event relay's HTTP surface."""
