@@ -49,6 +49,7 @@ TOKEN = f"{PREFIX}TOKEN"
 _CHECKED_WITH = (JWKS_FILE, f"{PREFIX}AUTH_JWKS_URL", f"{PREFIX}AUTH_SECRET")
 KEY_STORE = f"{PREFIX}KEY_STORE"
 MASTER_KEY_FILE = f"{PREFIX}MASTER_KEY_FILE"
+DOCUMENT_STORE = f"{PREFIX}DOCUMENT_STORE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,8 @@ def stages(
     }
     own_environment.setdefault(f"{PREFIX}COMMANDS_URL", f"http://{_authority(host, ports.command_api)}")
     _set_own_keys(data_dir, own_environment)
+    if not own_environment.get(DOCUMENT_STORE):
+        own_environment[DOCUMENT_STORE] = f"file:{data_dir.resolve() / 'documents'}"
     senders = _authenticated(data_dir, host, own_environment)
     load_settings(own_environment)
     services = [
