@@ -19,7 +19,7 @@ from domain.documents.events import (
 from domain.model.access import Access
 from domain.model.recorded_event import RecordedEvent
 from read_models.model.parameter import Identifier, OneOf, Parameter
-from read_models.model.query import KeyQuery, ListQuery
+from read_models.model.query import FileQuery, KeyQuery, ListQuery
 from read_models.model.view import View, millis
 
 
@@ -179,6 +179,17 @@ CONTRACTS = View(
             noun="contract",
             version_field="version",
             aggregate="contract",
+        ),
+        FileQuery(
+            path="/documents/{document_id}",
+            operation="GetDocument",
+            access=Access("contracts:read", owner="customer_id"),
+            summary="The contract of an order as PDF, with its digital signature once it has one",
+            description="A document has the id of its order.",
+            key=Parameter("document_id", Identifier()),
+            digest="current_sha256",
+            media_type="application/pdf",
+            noun="document",
         ),
         ListQuery(
             path="/contracts",

@@ -37,6 +37,7 @@ OPERATIONS = {
     "/customer-profiles": ("ListCustomerProfiles", ["status", "limit", "cursor", "at_least"]),
     "/contracts/{contract_id}": ("GetContract", ["contract_id", "at_least", "as_of"]),
     "/contracts/{contract_id}/history": ("GetContractHistory", ["contract_id", "from", "limit"]),
+    "/documents/{document_id}": ("GetDocument", ["document_id", "at_least"]),
     "/contracts": ("ListContracts", ["status", "customer_id", "limit", "cursor", "at_least"]),
     "/notifications": ("ListNotifications", ["status", "customer_id", "limit", "cursor", "at_least"]),
 }
