@@ -17,3 +17,12 @@ class DocumentSettings(Struct, frozen=True):
     days_to_sign: Annotated[int, Meta(description="for how many days a contract can be signed", ge=1, le=3650)] = field(
         default=14, name="document_days_to_sign"
     )
+    signing_key_file: Annotated[
+        str, Meta(description="PEM file with the key that signed contracts are sealed with; without, none is sealed")
+    ] = field(default="", name="document_signing_key_file")
+    signing_certificate_file: Annotated[
+        str, Meta(description="PEM file with that key's certificate, then those that lead up to its authority")
+    ] = field(default="", name="document_signing_certificate_file")
+    timestamp_url: Annotated[str, Meta(description="authority that says when a contract was sealed (RFC 3161)")] = (
+        field(default="", name="document_timestamp_url")
+    )

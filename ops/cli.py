@@ -14,6 +14,7 @@ from ops.consumers import commands as consumers
 from ops.dead_letters import commands as dead_letters
 from ops.demo import command as demo
 from ops.doctor import command as doctor
+from ops.documents import commands as documents
 from ops.errors import EXIT_FAILED, EXIT_INTERRUPTED, CommandFailed
 from ops.payments import commands as payments
 from ops.privacy import commands as privacy
@@ -37,6 +38,7 @@ Eventfold on one machine: commands in over HTTP, events in the event store, view
   eventfold sagas          processes under way, and those that wait for an operator
   eventfold log-level      how much the services log, while they run
   eventfold token          a token for somebody, which requests need
+  eventfold documents      an authority for development; verify the signatures of a contract
   eventfold privacy        forget a customer, export what is held of one, change the master key
 """
 
@@ -56,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eventfold {installed_version()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    looking = (status, doctor, views, dead_letters, payments, sagas, audit, privacy, log_level)
+    looking = (status, doctor, views, dead_letters, payments, sagas, audit, documents, privacy, log_level)
     for module in (up, demo, load, *looking, tokens, services, consumers, version):
         module.add_parser(commands)
     return parser

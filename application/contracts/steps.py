@@ -1,8 +1,8 @@
 """The consumer `contract_steps`: what follows from each step of a contract, one reaction an event.
 
 A reaction knows its own event alone, so there is nothing that knows the whole way: request -> document -> to be signed;
-and a mail that went out -> the customer was told. A crash between any two changes nothing: the event comes again,
-the document has the same bytes, and the command the same key.
+signed -> sealed; and a mail that went out -> the customer was told. A crash between any two changes nothing: the event
+comes again, the document has the same bytes, and the command the same key.
 """
 
 import os
@@ -17,7 +17,7 @@ from prometheus_client import Counter
 
 from application.contracts.records import record
 from application.contracts.wording import TEMPLATE, values
-from domain.documents.events import ContractRendered, ContractRequested
+from domain.documents.events import ContractRendered, ContractRequested, ContractSigned
 from domain.model.personal import REDACTED
 from domain.model.recorded_event import RecordedEvent
 from domain.notifications.events import NotificationSent
@@ -25,6 +25,8 @@ from infrastructure.document_store import DocumentStore, DocumentStoreUnavailabl
 from infrastructure.outside.commands import CommandClient, CommandSender
 from infrastructure.outside.pdf import Renderer
 from infrastructure.outside.pdf.configured import renderer
+from infrastructure.outside.signing import Sealer
+from infrastructure.outside.signing.configured import sealer
 from infrastructure.read_store import ReadStore
 from infrastructure.resilience import DependencyUnavailable, Policy, backoff
 from infrastructure.settings import load_settings
@@ -38,11 +40,11 @@ log = structlog.get_logger(__name__)
 _STEPS = Counter(
     "eventfold_contract_steps", "Steps of contracts, by what came of them: recorded, passed", ["step", "outcome"]
 )
-for _step in ("render", "request_signature", "record_notice"):
+for _step in ("render", "request_signature", "seal", "record_notice"):
     for _outcome in ("recorded", "passed"):
         _STEPS.labels(_step, _outcome)
 
-NOTICES = frozenset({"contract-to-sign", "contract-withdrawn"})
+NOTICES = frozenset({"contract-to-sign", "contract-signed", "contract-withdrawn"})
 """The kinds of messages that are about contracts."""
 
 Reaction = Callable[[Any, str], Awaitable[bool]]
@@ -54,7 +56,7 @@ class ContractSteps(Consumer):
 
     name = "contract_steps"
     version = 1
-    events: frozenset[type[Struct]] = frozenset({ContractRequested, ContractRendered, NotificationSent})
+    events: frozenset[type[Struct]] = frozenset({ContractRequested, ContractRendered, ContractSigned, NotificationSent})
 
     def __init__(
         self,
@@ -62,6 +64,7 @@ class ContractSteps(Consumer):
         render: Callable[[], Renderer],
         store: DocumentStore | None,
         *,
+        seal: Callable[[], Sealer] | None = None,
         days_to_sign: int = 14,
         at_once: int = 8,
         delays: Delays = backoff,
@@ -70,6 +73,7 @@ class ContractSteps(Consumer):
         self._commands = commands
         self._renderer = render
         self._store = store
+        self._sealer = seal
         self._time_to_sign = timedelta(days=days_to_sign)
         self._at_once = at_once
         self._delays = delays
@@ -77,6 +81,7 @@ class ContractSteps(Consumer):
         self._reactions: Mapping[type[Struct], tuple[str, Reaction]] = {
             ContractRequested: ("render", self._render),
             ContractRendered: ("request_signature", self._request_signature),
+            ContractSigned: ("seal", self._seal),
             NotificationSent: ("record_notice", self._record_notice),
         }
 
@@ -137,6 +142,23 @@ class ContractSteps(Consumer):
         passed = frozenset({"no-time-to-sign"})
         return await record(self._commands, event.order_id, "request-signature", body, cause=cause, passed=passed)
 
+    async def _seal(self, event: ContractSigned, cause: str) -> bool:
+        """A digital signature is never twice the same. Where a crash came before its event, it is made anew, and the
+        one that no event speaks of stays behind in the store."""
+        assert self._store is not None, "without a store nothing is handled"
+        if self._sealer is None:
+            return False
+        name = "" if event.name == REDACTED else f", under the name {event.name}"
+        reason = f"The customer has signed this contract on {event.signed_at:%Y-%m-%d %H:%M:%S} UTC{name}"
+        sealed = await self._sealer().seal(await self._store.get(event.document_sha256), reason)
+        body = {
+            "document_sha256": event.document_sha256,
+            "sealed_sha256": await self._store.put(sealed.content),
+            "size": len(sealed.content),
+            "certificate_sha256": sealed.certificate_sha256,
+        }
+        return await record(self._commands, event.order_id, "record-seal", body, cause=cause, passed=frozenset())
+
     async def _record_notice(self, event: NotificationSent, cause: str) -> bool:
         body = {"kind": event.kind, "reference": event.reference}
         passed = frozenset({"customer-notified"})
@@ -151,6 +173,7 @@ def contract_steps(_store: ReadStore) -> ContractSteps:
         commands,
         renderer(settings),
         document_store(settings),
+        seal=sealer(settings),
         days_to_sign=settings.documents.days_to_sign,
         closers=(commands.close,),
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from domain.documents.events import ContractWithdrawn, SignatureRequested
+from domain.documents.events import ContractSealed, ContractWithdrawn, SignatureRequested
 from domain.ordering.events import OrderCancelled, OrderConfirmed, OrderDelivered, OrderShipped
 from domain.payments.events import PaymentRefunded
 from infrastructure.outside.mail.template import MailTemplate
@@ -132,6 +132,19 @@ MESSAGES: dict[type[Struct], Message] = {
         ),
         lambda event: event.requested_at,
         _to_sign,
+    ),
+    ContractSealed: Message(
+        "contract-signed",
+        MailTemplate(
+            "contract-signed",
+            "You have signed the contract of your order $order_id",
+            (
+                _GREETING,
+                "thank you: the contract of your order $order_id is signed, and has a digital signature now.",
+            ),
+        ),
+        lambda event: event.sealed_at,
+        _order,
     ),
     ContractWithdrawn: Message(
         "contract-withdrawn",

@@ -22,6 +22,7 @@ from domain.notifications.events import NotificationSent
 from domain.ordering.events import Line, OrderCancelled, OrderConfirmed, OrderCreated
 from infrastructure.document_store import digest_of
 from infrastructure.outside.pdf import RenderFailed
+from infrastructure.outside.signing import Sealed
 from infrastructure.resilience import DependencyUnavailable
 from tests.subscriptions.memory_read_store import MemoryReadStore
 from tests.subscriptions.running import at_once, consume_all
@@ -177,3 +178,26 @@ async def test_whatever_fails_between_two_steps_each_step_is_there_once(at: int,
     assert world.names == ["ContractRequested", "ContractRendered", "SignatureRequested"]
     assert [type(one) for one in world.events] == [ContractRequested, ContractRendered, SignatureRequested]
     assert set(world.documents.documents) == {world.events[1].document_sha256}
+
+
+async def test_what_is_signed_is_sealed_and_what_the_customer_has_read_stays_as_it_is() -> None:
+    class Sealing:
+        async def seal(self, document: bytes, reason: str) -> Sealed:
+            return Sealed(document + reason.encode(), "c" * 64)
+
+    world = World()
+    await world.ordered(CREATED, CONFIRMED)
+    await world.followed()
+    digest = world.events[1].document_sha256
+    body = {"document_sha256": digest, "name": "Ada Lovelace", "consent": True}
+    assert (await world.commands.send("contracts", "o-1", "sign", body, key="k")).accepted
+    await world.followed()
+    assert world.names[-1] == "ContractSigned", "without a key nothing is sealed"
+    consumer = ContractSteps(
+        world.commands, lambda: world.renderer, world.documents, seal=lambda: Sealing(), delays=at_once
+    )
+    await consume_all(log_of(*world.events), MemoryReadStore(), consumer, codec=CODEC)
+    sealed = world.events[-1]
+    assert (sealed.document_sha256, sealed.certificate_sha256) == (digest, "c" * 64)
+    assert b"under the name Ada Lovelace" in await world.documents.get(sealed.sealed_sha256)
+    assert digest in world.documents.documents
