@@ -21,7 +21,10 @@ async def record(
 
     Raises StepRefused, and DependencyUnavailable where no definite answer is known.
     """
-    answer = await commands.send(PLURAL, order_id, action, body, key=f"{cause}-{action}")
+    # One correlation id for all steps of a contract, so that its chain can be read from the events alone.
+    answer = await commands.send(
+        PLURAL, order_id, action, body, key=f"{cause}-{action}", correlation_id=f"contract-{order_id}"
+    )
     if answer.accepted:
         return True
     if answer.code in passed or answer.code == _KEY_REUSED or answer.code.startswith("contract-is-"):
