@@ -24,6 +24,7 @@ from infrastructure.dependency_settings import (
     Queue,
     Seconds,
 )
+from infrastructure.document_settings import DocumentSettings
 from infrastructure.kubernetes import could_be_service_variable, service_variables
 from infrastructure.secrets import FILE_SUFFIX, Secret, UnreadableSecret, WithSecrets, is_secret, with_files_read
 
@@ -293,6 +294,7 @@ class Settings(Struct, frozen=True):
     client_limits: ClientLimitSettings = ClientLimitSettings()
     cross_origin: CrossOriginSettings = CrossOriginSettings()
     personal_data: PersonalDataSettings = PersonalDataSettings()
+    documents: DocumentSettings = DocumentSettings()
 
     @classmethod
     def of(cls, **values: Any) -> Self:

@@ -15,6 +15,7 @@ from ops.consumers import commands as consumers
 from ops.dead_letters import commands as dead_letters
 from ops.demo import command as demo
 from ops.doctor import command as doctor
+from ops.documents import commands as documents
 from ops.errors import EXIT_FAILED, EXIT_INTERRUPTED, CommandFailed
 from ops.payments import commands as payments
 from ops.privacy import commands as privacy
@@ -39,6 +40,7 @@ Eventfold on one machine: commands in over HTTP, events in the event store, view
   eventfold sagas          processes under way, and those that wait for an operator
   eventfold log-level      how much the services log, while they run
   eventfold token          a token for somebody, which requests need
+  eventfold documents      an authority for development; verify the signatures of a contract
   eventfold privacy        forget a customer, export what is held of one, change the master key
   eventfold relay          what is published to whom: list, pause, resume, publish again
   eventfold catalogue      every event, who writes and who follows it, and whether a change breaks somebody
@@ -60,7 +62,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eventfold {installed_version()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    looking = (status, doctor, views, dead_letters, payments, sagas, audit, privacy, catalogue, relay, log_level)
+    keeping = (audit, documents, privacy, catalogue, relay)
+    looking = (status, doctor, views, dead_letters, payments, sagas, *keeping, log_level)
     for module in (up, demo, load, *looking, tokens, services, consumers, version):
         module.add_parser(commands)
     return parser

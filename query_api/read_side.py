@@ -1,6 +1,7 @@
 """Where answers come from: the views' documents, how far the views are, and the log itself."""
 
 from infrastructure.application import Application
+from infrastructure.document_store import DocumentStore
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
 from infrastructure.personal_data import PersonalKeys
@@ -25,7 +26,9 @@ class ReadSide:
         event_store: EventStore,
         settings: Settings,
         keys: PersonalKeys | None = None,
+        documents: DocumentStore | None = None,
     ) -> None:
+        self.documents = documents
         self.read_store = read_store
         self.events = event_store
         self.codec = EventCodec(application.aggregates, keys=keys)

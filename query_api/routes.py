@@ -9,13 +9,14 @@ from query_api.http.public_schema import PublicSchema
 from query_api.http.route import Route
 from query_api.queries.by_key import key_route
 from query_api.queries.custom import custom_route
+from query_api.queries.files import file_route
 from query_api.queries.lists import list_route
 from query_api.queries.ranges import range_route
 from query_api.read_side import ReadSide
 from query_api.streams.history import history_route
 from query_api.streams.naming import aggregate_path
 from query_api.streams.state import state_route
-from read_models.model.query import CustomQuery, KeyQuery, ListQuery, Query, RangeQuery
+from read_models.model.query import CustomQuery, FileQuery, KeyQuery, ListQuery, Query, RangeQuery
 from read_models.model.query_checks import check_queries
 from read_models.model.view import View
 
@@ -52,6 +53,8 @@ def _route(read_side: ReadSide, view: View, query: Query, schema: PublicSchema, 
             return range_route(read_side, view, query, schema)
         case CustomQuery():
             return custom_route(read_side, view, query)
+        case FileQuery():
+            return file_route(read_side, view, query)
 
 
 class _Aggregates:

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from domain.documents.events import ContractSealed, ContractWithdrawn, SignatureRequested
 from domain.ordering.events import OrderCancelled, OrderConfirmed, OrderDelivered, OrderShipped
 from domain.payments.events import PaymentRefunded
 from infrastructure.outside.mail.template import MailTemplate
@@ -31,12 +32,20 @@ def _shipped(event: OrderShipped) -> dict[str, str]:
     return {**_order(event), "carrier": event.carrier, "tracking_number": event.tracking_number}
 
 
-def _cancelled(event: OrderCancelled) -> dict[str, str]:
+def _cancelled(event: OrderCancelled | ContractWithdrawn) -> dict[str, str]:
     return {**_order(event), "reason": event.reason}
 
 
 def _refunded(event: PaymentRefunded) -> dict[str, str]:
     return {**_order(event), "amount": amount(event.amount, event.currency)}
+
+
+def _to_sign(event: SignatureRequested) -> dict[str, str]:
+    return {
+        **_order(event),
+        "until": f"{event.expires_at:%Y-%m-%d %H:%M} UTC",
+        "document_sha256": event.document_sha256,
+    }
 
 
 def amount(minor_units: int, currency: str) -> str:
@@ -109,5 +118,42 @@ MESSAGES: dict[type[Struct], Message] = {
         ),
         lambda event: event.refunded_at,
         _refunded,
+    ),
+    SignatureRequested: Message(
+        "contract-to-sign",
+        MailTemplate(
+            "contract-to-sign",
+            "The contract of your order $order_id is ready to be signed",
+            (
+                _GREETING,
+                "the contract of your order $order_id is ready. You can read and sign it until $until.",
+                "The document has the SHA-256 $document_sha256.",
+            ),
+        ),
+        lambda event: event.requested_at,
+        _to_sign,
+    ),
+    ContractSealed: Message(
+        "contract-signed",
+        MailTemplate(
+            "contract-signed",
+            "You have signed the contract of your order $order_id",
+            (
+                _GREETING,
+                "thank you: the contract of your order $order_id is signed, and has a digital signature now.",
+            ),
+        ),
+        lambda event: event.sealed_at,
+        _order,
+    ),
+    ContractWithdrawn: Message(
+        "contract-withdrawn",
+        MailTemplate(
+            "contract-withdrawn",
+            "The contract of your order $order_id is void",
+            (_GREETING, "there is nothing to sign for your order $order_id any more, for this reason: $reason."),
+        ),
+        lambda event: event.withdrawn_at,
+        _cancelled,
     ),
 }

@@ -15,6 +15,7 @@ _CUSTOMER = frozenset(
         *("orders:place", "orders:cancel", "orders:read"),
         *("customers:register", "customers:change", "profiles:read"),
         *("customers:read", "payments:read", "notifications:read", "stock:read"),
+        *("contracts:read", "contracts:history", "contracts:sign", "contracts:decline"),
     }
 )
 
@@ -30,6 +31,7 @@ _STAFF = frozenset(
         *("customers:register", "customers:change", "profiles:read"),
         "integration-events:read",
         *("customers:read", "daily-sales:read", "fulfilments:read", "notifications:read"),
+        *("contracts:request", "contracts:withdraw", "contracts:expire", "contracts:read", "contracts:history"),
     }
 )
 
@@ -59,6 +61,8 @@ _SERVICE = frozenset(
         *("provider-results:record-mismatch", "provider-results:offer-again"),
         *("notifications:request", "notifications:record-sent", "notifications:record-failure"),
         "customers:record-erased",
+        *("contracts:request", "contracts:record-rendering", "contracts:request-signature", "contracts:withdraw"),
+        *("contracts:expire", "contracts:record-seal", "contracts:record-notice"),
     }
 )
 

@@ -28,6 +28,7 @@ from infrastructure.security.own_tokens import NoToken, OwnMadeToken, TokenSourc
 from infrastructure.security.signing_key import read_signing_key
 from infrastructure.settings import PREFIX, Settings
 from ops.credentials import ROLES
+from ops.demo.contracts import read_contracts
 from ops.demo.crashes import Crashes
 from ops.demo.lag import LagMeter
 from ops.demo.report import Report, print_report
@@ -88,6 +89,7 @@ async def demo(console: Console, options: DemoOptions) -> bool:
             outcome = await _load(console, clients[COMMAND_API], baskets, options.in_flight, crashes, lag)
             settled = await _settle(console, clients, outcome, crashes)
             problems = await _problems_after(lag, outcome, crashes)
+        await _read_contracts(console, clients[QUERY_API], settled, problems)
         report = await _reconcile(clients, baskets, supply, outcome, settled, crashes, lag, problems)
         print_report(console, report)
         if options.keep:
@@ -152,6 +154,22 @@ async def _problems_after(lag: LagMeter, outcome: Outcome, crashes: Crashes) -> 
     problems += lag.failures
     problems += [f"refused, but for its lines: {refusal}" for refusal in outcome.refusals if refusal.status != 400]
     return problems
+
+
+async def _read_contracts(console: Console, query_api: ServiceClient, settled: Settled, problems: list[str]) -> None:
+    confirmed: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await query_api.get("/orders", status="confirmed", limit="200", **cursor)).json()
+        confirmed += [order["order_id"] for order in page["items"]]
+        if not page.get("next"):
+            break
+        cursor = {"cursor": page["next"]}
+    found = await read_contracts(query_api, confirmed, settled.position)
+    problems += found.problems
+    console.print(f"{found.right:,} contracts are served as PDF, each with the SHA-256 that its events say")
+    if found.example is not None:
+        console.print(f"One of them: {found.example}", soft_wrap=True)
 
 
 async def _reconcile(

@@ -14,6 +14,7 @@ _UNDER_WAY = {
     "/orders": ("pending",),
     "/fulfilments": ("reserving", "charging", "confirming", "undoing"),
     "/payments": ("requested", "settling", "refunding"),
+    "/contracts": ("requested", "rendered"),
     "/notifications": ("requested",),
 }
 
@@ -29,9 +30,8 @@ class Settled:
 async def until_settled(
     query_api: ServiceClient, projector: ServiceClient, position: int, *, seconds: float, meanwhile: Callable[[], None]
 ) -> Settled:
-    """Waits until no order, fulfilment, payment or notification is under way, and the log has stopped growing.
-    `position` is one that the views must have reached first; `meanwhile` is called again and
-    again.
+    """Waits until nothing of _UNDER_WAY is left, and the log has stopped growing. `position` is one that the views must
+    have reached first; `meanwhile` is called again and again.
 
     Raises:
         CommandFailed: something is still under way after `seconds`.

@@ -13,6 +13,7 @@ from embedded.read_store_node import ReadStoreNode, ReadStoreNodeFailed
 from embedded.supervisor.ports import free_ports
 from embedded.supervisor.readiness import grpc_ready, http_ready
 from embedded.supervisor.service import ServiceSpec
+from infrastructure.outside.signing.development_ca import DevelopmentCa
 from infrastructure.personal_data import make_master_key
 from infrastructure.secrets import FILE_SUFFIX
 from infrastructure.security.development_keys import DevelopmentKeys
@@ -50,6 +51,9 @@ TOKEN = f"{PREFIX}TOKEN"
 _CHECKED_WITH = (JWKS_FILE, f"{PREFIX}AUTH_JWKS_URL", f"{PREFIX}AUTH_SECRET")
 KEY_STORE = f"{PREFIX}KEY_STORE"
 MASTER_KEY_FILE = f"{PREFIX}MASTER_KEY_FILE"
+DOCUMENT_STORE = f"{PREFIX}DOCUMENT_STORE"
+SIGNING_KEY_FILE = f"{PREFIX}DOCUMENT_SIGNING_KEY_FILE"
+SIGNING_CERTIFICATE_FILE = f"{PREFIX}DOCUMENT_SIGNING_CERTIFICATE_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,7 @@ def stages(
     }
     own_environment.setdefault(f"{PREFIX}COMMANDS_URL", f"http://{_authority(host, ports.command_api)}")
     _set_own_keys(data_dir, own_environment)
+    _set_own_documents(data_dir, own_environment)
     senders = _authenticated(data_dir, host, own_environment)
     configured = load_settings(own_environment)
     services = [
@@ -193,6 +198,18 @@ def _set_own_keys(data_dir: Path, environment: dict[str, str]) -> None:
     if not environment.get(KEY_STORE):
         environment[KEY_STORE] = f"file:{own_key_store(data_dir)}"
         own_key_store(data_dir).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _set_own_documents(data_dir: Path, environment: dict[str, str]) -> None:
+    """Documents in the data directory, and a signer that is made there at the first time, where the environment names
+    no others."""
+    if not environment.get(DOCUMENT_STORE):
+        environment[DOCUMENT_STORE] = f"file:{data_dir.resolve() / 'documents'}"
+    if not environment.get(SIGNING_KEY_FILE) and not environment.get(SIGNING_CERTIFICATE_FILE):
+        authority = DevelopmentCa(data_dir.resolve() / "keys" / "documents")
+        authority.make()
+        environment[SIGNING_KEY_FILE] = str(authority.signing_key)
+        environment[SIGNING_CERTIFICATE_FILE] = str(authority.signing_certificates)
 
 
 def _loopback(host: str) -> str:

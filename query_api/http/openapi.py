@@ -7,7 +7,7 @@ from litestar.openapi.spec import Parameter
 
 from infrastructure.http.openapi import RawSchema, documented, header
 from query_api.http.parameters import AT_LEAST, RouteParameter
-from query_api.http.route import Route
+from query_api.http.route import FileAnswer, Route
 
 _UNCHANGED = "The client has it already: its `If-None-Match` names the ETag"
 _REFUSALS = {
@@ -36,23 +36,45 @@ _IF_NONE_MATCH = Parameter(
     schema=RawSchema({"type": "string"}),
 )
 
+_RANGES = {"Accept-Ranges": header("That ranges can be asked for", required=True, type="string", enum=["bytes"])}
+_CONTENT_RANGE = {"Content-Range": header("Which range it is, and of how many bytes", required=True, type="string")}
+_OF_RANGES = tuple(
+    Parameter(name=name, param_in="header", required=False, description=text, schema=RawSchema({"type": "string"}))
+    for name, text in (
+        ("Range", "One range of bytes, such as bytes=0-1023; what is not understood is not looked at"),
+        ("If-Range", "The ETag that the range is meant for; with another one, the whole file is answered"),
+    )
+)
+
 
 def operation(route: Route) -> dict[str, Any]:
     """What the decorator of the route's handler is to be given."""
     refusals = {**_REFUSALS, **route.refusals}
     if AT_LEAST in route.parameters:
         refusals[409] = _UNKNOWN_POSITION
-    answered = {
-        200: ResponseSpec(route.answer, description=route.summary, generate_examples=False),
-        304: ResponseSpec(None, description=_UNCHANGED, generate_examples=False),
-    }
+    answered = _answered(route)
     parameters = [
         *(_described(parameter, "path") for parameter in route.in_path),
         *(_described(parameter, "query") for parameter in route.parameters),
         _IF_NONE_MATCH,
+        *(_OF_RANGES if 206 in answered else ()),
     ]
     headers = dict.fromkeys(answered, _VALIDATORS)
+    if 206 in answered:
+        headers |= {200: {**_VALIDATORS, **_RANGES}, 206: {**_VALIDATORS, **_RANGES, **_CONTENT_RANGE}}
     return documented(refusals, responses=answered, headers=headers, parameters=parameters, access=route.access)
+
+
+def _answered(route: Route) -> dict[int, ResponseSpec]:
+    unchanged = ResponseSpec(None, description=_UNCHANGED, generate_examples=False)
+    if not isinstance(route.answer, FileAnswer):
+        return {200: ResponseSpec(route.answer, description=route.summary, generate_examples=False), 304: unchanged}
+    media_type = route.answer.media_type
+    return {
+        200: ResponseSpec(bytes, description=route.summary, generate_examples=False, media_type=media_type),
+        206: ResponseSpec(bytes, description="The range of it", generate_examples=False, media_type=media_type),
+        304: unchanged,
+    }
 
 
 def _described(parameter: RouteParameter, place: Any) -> Parameter:

@@ -7,6 +7,7 @@ import msgspec
 from litestar.types import Receive, Scope, Send
 
 from infrastructure.http.problems import MEDIA_TYPE, Problem
+from query_api.http.ranges import Unsatisfiable, wanted_range
 
 _encode = msgspec.json.Encoder().encode
 
@@ -53,6 +54,29 @@ def weak(scope: Scope, content: Any, position: int | None = None) -> Response:
     if _known_to_client(scope, etag):
         return Response(304, headers, b"")
     return _whole(headers, body)
+
+
+def of_file(scope: Scope, content: bytes, digest: str, about: Headers) -> Response:
+    """A file by its SHA-256, which is its ETag: whole, or the range of it that the request asks for. `about` says what
+    it is."""
+    etag = b'"%s"' % digest.encode()
+    headers: Headers = [(b"etag", etag), _REVALIDATE, (b"accept-ranges", b"bytes")]
+    if _known_to_client(scope, etag):
+        return Response(304, headers, b"")
+    size = len(content)
+    try:
+        wanted = wanted_range(scope, etag, size)
+    except Unsatisfiable:
+        detail = f"the file has {size} bytes"
+        raise Problem(
+            416, "no-such-range", "There is no such range", detail, headers={"Content-Range": f"bytes */{size}"}
+        ) from None
+    headers += about
+    if wanted is None:
+        return Response(200, [*headers, (b"content-length", b"%d" % size)], content)
+    part = content[wanted.first : wanted.last + 1]
+    span = b"bytes %d-%d/%d" % (wanted.first, wanted.last, size)
+    return Response(206, [*headers, (b"content-range", span), (b"content-length", b"%d" % len(part))], part)
 
 
 def refusal(problem: Problem) -> Response:

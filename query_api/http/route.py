@@ -15,8 +15,15 @@ Respond = Callable[[Scope, Mapping[str, str]], Awaitable[Response]]
 """respond(scope, query parameters) -> response; raises Problem, or the errors of the stores."""
 
 
+class FileAnswer(Struct, frozen=True):
+    """Stands for the body of a route that answers a file, whole or in ranges."""
+
+    media_type: str
+
+
 class Route(Struct, frozen=True):
-    """One GET route. `path` has its parameters in braces; `answer` is the type of its body, for OpenAPI.
+    """One GET route. `path` has its parameters in braces; `answer` is, for OpenAPI, the type of its body or a
+    FileAnswer.
 
     `parameters` are all that the query string may hold, `in_path` those of the path. `refusals` are the statuses, and
     what they mean, beyond those that every route has. `access` is the rule; without one no service serves it.

@@ -102,7 +102,26 @@ class CustomQuery(Struct, frozen=True, kw_only=True):
     access: Access | None = None
 
 
-Query = KeyQuery | ListQuery | RangeQuery | CustomQuery
+class FileQuery(Struct, frozen=True, kw_only=True):
+    """The file that belongs to a document, which names it by its SHA-256: bytes from the document store, whole or in
+    ranges.
+
+    `key` is the document's, and the only path parameter; `digest` names the field with the SHA-256, which a document
+    may be without for as long as it has no file. `noun` says what there is none of in a 404. The ETag is the SHA-256.
+    """
+
+    path: str
+    operation: str
+    summary: str
+    key: Parameter
+    digest: str
+    media_type: str
+    noun: str
+    description: str = ""
+    access: Access | None = None
+
+
+Query = KeyQuery | ListQuery | RangeQuery | CustomQuery | FileQuery
 
 
 class InvalidParameters(Exception):

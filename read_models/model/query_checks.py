@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from read_models.model.parameter import Date, Identifier, OneOf, Parameter, Text, Time, WholeNumber
-from read_models.model.query import CustomQuery, KeyQuery, ListQuery, Query, RangeQuery
+from read_models.model.query import CustomQuery, FileQuery, KeyQuery, ListQuery, Query, RangeQuery
 from read_models.model.reads import MOST_ROWS
 from read_models.model.view import View
 
@@ -36,7 +36,7 @@ def path_parameters(path: str) -> tuple[str, ...]:
 def declared_parameters(query: Query) -> tuple[Parameter, ...]:
     """Every parameter that a query declares, those in its path too."""
     match query:
-        case KeyQuery():
+        case KeyQuery() | FileQuery():
             return (query.key,)
         case ListQuery():
             return query.filters
@@ -67,6 +67,8 @@ def _check(view: View, query: Query) -> None:
     match query:
         case KeyQuery():
             _check_key_query(view, query)
+        case FileQuery():
+            _check_file_query(view, query)
         case ListQuery():
             _check_filters(view, query.filters, query.sort)
             _check_integer(view, query.sort, "sorted by")
@@ -98,7 +100,7 @@ def _check_path(query: Query) -> None:
     for name in in_path:
         _require(name in declared, f"path parameter {name} is not declared")
     _require(len(set(in_path)) == len(in_path), f"{query.path} holds a parameter twice")
-    if isinstance(query, KeyQuery):
+    if isinstance(query, KeyQuery | FileQuery):
         _require(in_path == (query.key.name,), f"{query.path} must hold the key {query.key.name} and nothing else")
     if isinstance(query, RangeQuery):
         _require(not {query.first.name, query.last.name} & set(in_path), "the ends of a range don't stand in the path")
@@ -111,6 +113,14 @@ def _check_key_query(view: View, query: KeyQuery) -> None:
         _check_integer(view, query.version_field, "the version is")
     if query.aggregate:
         _require(view.per_stream, f"as_of {query.aggregate} needs a view that is per_stream")
+
+
+def _check_file_query(view: View, query: FileQuery) -> None:
+    spelt_once = (Identifier, OneOf, Text, Date)
+    _require(isinstance(query.key.kind, spelt_once), f"{query.key.name} is of a kind that has several spellings")
+    field = _fields(view).get(query.digest)
+    is_text = field is not None and field.type in (str, str | None)
+    _require(is_text, f"the SHA-256 is {query.digest}, which is no text of {view.document.__name__}")
 
 
 def _check_filters(view: View, filters: tuple[Parameter, ...], ordered_by: str) -> None:

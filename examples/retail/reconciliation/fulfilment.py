@@ -98,6 +98,8 @@ def _of_order(
     if ending not in (CONFIRMED, CANCELLED):
         yield Difference("order", order_id, "confirmed or cancelled", ending)
     mails = Counter({f"order-{ending}": 1})
+    if ending == CONFIRMED:
+        mails["contract-to-sign"] = 1
     if charge.refunded:
         mails["payment-refunded"] = 1
     if got.mails.get(order_id, Counter()) != mails:

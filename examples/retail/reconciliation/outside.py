@@ -13,6 +13,7 @@ from infrastructure.http.client import ServiceClient, ServiceResponse
 _SUBJECTS = {
     "order-confirmed": re.compile(r"Your order (\S+) is confirmed"),
     "order-cancelled": re.compile(r"Your order (\S+) was cancelled"),
+    "contract-to-sign": re.compile(r"The contract of your order (\S+) is ready to be signed"),
     "payment-refunded": re.compile(r"Your payment for order (\S+) was given back"),
 }
 

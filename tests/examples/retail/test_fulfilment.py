@@ -29,7 +29,7 @@ def right() -> FulfilmentFigures:
         stock={"60": StockFigures(2, 2, 0), "7": StockFigures(4, 3, 1)},
         charges={"basket-1": Charge("succeeded", 450, 0), "basket-3": Charge("declined", 100, 0)},
         mails={
-            "basket-1": Counter({"order-confirmed": 1}),
+            "basket-1": Counter({"order-confirmed": 1, "contract-to-sign": 1}),
             "basket-2": Counter({"order-cancelled": 1}),
             "basket-3": Counter({"order-cancelled": 1}),
         },

@@ -35,6 +35,10 @@ OPERATIONS = {
     "/customers/{customer_id}/profile": ("GetCustomerProfile", ["customer_id", "at_least", "as_of"]),
     "/customers/{customer_id}/history": ("GetCustomerHistory", ["customer_id", "from", "limit"]),
     "/customer-profiles": ("ListCustomerProfiles", ["status", "limit", "cursor", "at_least"]),
+    "/contracts/{contract_id}": ("GetContract", ["contract_id", "at_least", "as_of"]),
+    "/contracts/{contract_id}/history": ("GetContractHistory", ["contract_id", "from", "limit"]),
+    "/documents/{document_id}": ("GetDocument", ["document_id", "at_least"]),
+    "/contracts": ("ListContracts", ["status", "customer_id", "limit", "cursor", "at_least"]),
     "/notifications": ("ListNotifications", ["status", "customer_id", "limit", "cursor", "at_least"]),
 }
 

@@ -1,0 +1,179 @@
+"""The consumer `contract_steps`: what follows from each step of a contract, one reaction an event.
+
+A reaction knows its own event alone, so there is nothing that knows the whole way: request -> document -> to be signed;
+signed -> sealed; and a mail that went out -> the customer was told. A crash between any two changes nothing: the event
+comes again, the document has the same bytes, and the command the same key.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec import Struct
+from prometheus_client import Counter
+
+from application.contracts.records import record
+from application.contracts.wording import TEMPLATE, values
+from domain.documents.events import ContractRendered, ContractRequested, ContractSigned
+from domain.model.personal import REDACTED
+from domain.model.recorded_event import RecordedEvent
+from domain.notifications.events import NotificationSent
+from infrastructure.document_store import DocumentStore, DocumentStoreUnavailable, document_store
+from infrastructure.outside.commands import CommandClient, CommandSender
+from infrastructure.outside.pdf import Renderer
+from infrastructure.outside.pdf.configured import renderer
+from infrastructure.outside.signing import Sealer
+from infrastructure.outside.signing.configured import sealer
+from infrastructure.read_store import ReadStore
+from infrastructure.resilience import DependencyUnavailable, Policy, backoff
+from infrastructure.settings import load_settings
+from infrastructure.telemetry.spans import note
+from subscriptions.consumer import Batch, Consumer
+from subscriptions.each_event import take_side_by_side
+from subscriptions.store.retrying_store import Delays
+
+log = structlog.get_logger(__name__)
+
+_STEPS = Counter(
+    "eventfold_contract_steps", "Steps of contracts, by what came of them: recorded, passed", ["step", "outcome"]
+)
+for _step in ("render", "request_signature", "seal", "record_notice"):
+    for _outcome in ("recorded", "passed"):
+        _STEPS.labels(_step, _outcome)
+
+NOTICES = frozenset({"contract-to-sign", "contract-signed", "contract-withdrawn"})
+"""The kinds of messages that are about contracts."""
+
+Reaction = Callable[[Any, str], Awaitable[bool]]
+"""reaction(event, name of the event) -> whether a step was recorded; False: there was nothing to do any more."""
+
+
+class ContractSteps(Consumer):
+    """Each order's events in order, `at_once` orders side by side. Without a `store`, nothing is done."""
+
+    name = "contract_steps"
+    version = 1
+    events: frozenset[type[Struct]] = frozenset({ContractRequested, ContractRendered, ContractSigned, NotificationSent})
+
+    def __init__(
+        self,
+        commands: CommandSender,
+        render: Callable[[], Renderer],
+        store: DocumentStore | None,
+        *,
+        seal: Callable[[], Sealer] | None = None,
+        days_to_sign: int = 14,
+        at_once: int = 8,
+        delays: Delays = backoff,
+        closers: Sequence[Callable[[], Awaitable[None]]] = (),
+    ) -> None:
+        self._commands = commands
+        self._renderer = render
+        self._store = store
+        self._sealer = seal
+        self._time_to_sign = timedelta(days=days_to_sign)
+        self._at_once = at_once
+        self._delays = delays
+        self._closers = closers
+        self._reactions: Mapping[type[Struct], tuple[str, Reaction]] = {
+            ContractRequested: ("render", self._render),
+            ContractRendered: ("request_signature", self._request_signature),
+            ContractSigned: ("seal", self._seal),
+            NotificationSent: ("record_notice", self._record_notice),
+        }
+
+    def keys(self, event: Any) -> tuple[str, ...]:
+        """The order."""
+        return (event.order_id,)
+
+    async def prepare(self) -> None:
+        """Nothing: all that it needs to remember is in the contracts."""
+
+    async def take(self, batch: Batch) -> None:
+        """Does what follows from each event."""
+        if self._store is not None:
+            await take_side_by_side(batch, self._handle, at_once=self._at_once, delays=self._delays)
+
+    def outside(self) -> Sequence[Policy]:
+        """Of the command API."""
+        return [self._commands.policy] if isinstance(self._commands, CommandClient) else []
+
+    async def close(self) -> None:
+        for close in self._closers:
+            await close()
+
+    async def _handle(self, recorded: RecordedEvent[Any], order_id: str) -> None:
+        event = recorded.event
+        if isinstance(event, NotificationSent) and event.kind not in NOTICES:
+            return
+        step, reaction = self._reactions[type(event)]
+        try:
+            outcome = "recorded" if await reaction(event, f"{order_id}-{recorded.revision}") else "passed"
+        except DocumentStoreUnavailable as error:
+            raise DependencyUnavailable("document store", str(error)) from error
+        _STEPS.labels(step, outcome).inc()
+        note({"eventfold.contract.step": step, "eventfold.contract.outcome": outcome})
+
+    async def _render(self, event: ContractRequested, cause: str) -> bool:
+        """The document stands in the store before its event says so: what is recorded can be served."""
+        assert self._store is not None, "without a store nothing is handled"
+        if event.customer_name == REDACTED:
+            return False  # the customer was forgotten meanwhile
+        made_by = self._renderer()
+        document = await made_by.render(TEMPLATE, values(event), event.confirmed_at)
+        body = {
+            "document_sha256": await self._store.put(document),
+            "size": len(document),
+            "template": TEMPLATE.name,
+            "template_version": TEMPLATE.version,
+            "renderer": made_by.name,
+        }
+        return await record(self._commands, event.order_id, "record-rendering", body, cause=cause, passed=frozenset())
+
+    async def _request_signature(self, event: ContractRendered, cause: str) -> bool:
+        body = {
+            "document_sha256": event.document_sha256,
+            "expires_at": msgspec.to_builtins(event.rendered_at + self._time_to_sign),
+        }
+        # In a log that is followed anew after years, what was never put up can't be signed in time any more.
+        passed = frozenset({"no-time-to-sign"})
+        return await record(self._commands, event.order_id, "request-signature", body, cause=cause, passed=passed)
+
+    async def _seal(self, event: ContractSigned, cause: str) -> bool:
+        """A digital signature is never twice the same. Where a crash came before its event, it is made anew, and the
+        one that no event speaks of stays behind in the store."""
+        assert self._store is not None, "without a store nothing is handled"
+        if self._sealer is None:
+            return False
+        name = "" if event.name == REDACTED else f", under the name {event.name}"
+        reason = f"The customer has signed this contract on {event.signed_at:%Y-%m-%d %H:%M:%S} UTC{name}"
+        sealed = await self._sealer().seal(await self._store.get(event.document_sha256), reason)
+        body = {
+            "document_sha256": event.document_sha256,
+            "sealed_sha256": await self._store.put(sealed.content),
+            "size": len(sealed.content),
+            "certificate_sha256": sealed.certificate_sha256,
+        }
+        return await record(self._commands, event.order_id, "record-seal", body, cause=cause, passed=frozenset())
+
+    async def _record_notice(self, event: NotificationSent, cause: str) -> bool:
+        body = {"kind": event.kind, "reference": event.reference}
+        passed = frozenset({"customer-notified"})
+        return await record(self._commands, event.order_id, "record-notice", body, cause=cause, passed=passed)
+
+
+def contract_steps(_store: ReadStore) -> ContractSteps:
+    """The consumer over the command API and the document store that the settings name."""
+    settings = load_settings(os.environ)
+    commands = CommandClient.from_settings(settings, ContractSteps.name)
+    return ContractSteps(
+        commands,
+        renderer(settings),
+        document_store(settings),
+        seal=sealer(settings),
+        days_to_sign=settings.documents.days_to_sign,
+        closers=(commands.close,),
+    )

@@ -1,0 +1,96 @@
+"""The contract of an order as the other layers see it: its commands, its events and their versions."""
+
+from domain.documents.commands import (
+    DeclineContract,
+    ExpireContract,
+    RecordNotice,
+    RecordRendering,
+    RecordSeal,
+    RequestContract,
+    RequestSignature,
+    SignContract,
+    WithdrawContract,
+)
+from domain.documents.contract import Contract, decide, evolve
+from domain.documents.events import (
+    ContractCustomerNotified,
+    ContractDeclined,
+    ContractExpired,
+    ContractRendered,
+    ContractRequested,
+    ContractSealed,
+    ContractSigned,
+    ContractWithdrawn,
+    SignatureRequested,
+)
+from domain.model.access import Access
+from domain.model.aggregate import Aggregate, CommandType
+from domain.model.event_types import EventType
+
+CONTRACT = Aggregate(
+    category="contract",
+    plural="contracts",
+    state=Contract,
+    commands=(
+        CommandType(
+            RequestContract,
+            "request",
+            summary="Ask for the contract of an order",
+            access=Access("contracts:request"),
+        ),
+        CommandType(
+            RecordRendering,
+            "record-rendering",
+            summary="Record that the document was made",
+            access=Access("contracts:record-rendering"),
+        ),
+        CommandType(
+            RequestSignature,
+            "request-signature",
+            summary="Ask the customer to sign",
+            access=Access("contracts:request-signature"),
+        ),
+        CommandType(SignContract, "sign", summary="Sign the document", access=Access("contracts:sign")),
+        CommandType(DeclineContract, "decline", summary="Refuse to sign it", access=Access("contracts:decline")),
+        CommandType(
+            ExpireContract,
+            "expire",
+            summary="Record that the time to sign is over",
+            access=Access("contracts:expire"),
+        ),
+        CommandType(
+            WithdrawContract,
+            "withdraw",
+            summary="Take it back before it is signed",
+            access=Access("contracts:withdraw"),
+        ),
+        CommandType(
+            RecordSeal,
+            "record-seal",
+            summary="Record that the document has its digital signature",
+            access=Access("contracts:record-seal"),
+        ),
+        CommandType(
+            RecordNotice,
+            "record-notice",
+            summary="Record that the customer was told",
+            access=Access("contracts:record-notice"),
+        ),
+    ),
+    events=(
+        EventType("ContractRequested", 1, ContractRequested),
+        EventType("ContractRendered", 1, ContractRendered),
+        EventType("SignatureRequested", 1, SignatureRequested),
+        EventType("ContractSigned", 1, ContractSigned),
+        EventType("ContractDeclined", 1, ContractDeclined),
+        EventType("ContractExpired", 1, ContractExpired),
+        EventType("ContractWithdrawn", 1, ContractWithdrawn),
+        EventType("ContractSealed", 1, ContractSealed),
+        EventType("ContractCustomerNotified", 1, ContractCustomerNotified),
+    ),
+    decide=decide,
+    evolve=evolve,
+    begins_with=frozenset({ContractRequested}),
+    owner="customer_id",
+    read_access=Access("contracts:history"),
+)

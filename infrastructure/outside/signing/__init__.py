@@ -1,0 +1,5 @@
+"""Digital signatures upon PDF documents: one port, and its adapter over pyHanko."""
+
+from infrastructure.outside.signing.port import Sealed, Sealer, SealFailed
+
+__all__ = ["SealFailed", "Sealed", "Sealer"]

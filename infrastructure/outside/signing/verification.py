@@ -1,0 +1,50 @@
+"""Whether the signatures upon a PDF hold, by pyHanko's own validator."""
+
+from io import BytesIO
+from pathlib import Path
+
+from msgspec import Struct
+
+
+class SignatureVerdict(Struct, frozen=True):
+    """What is found of one signature. `holds`: it is of these bytes, all of them, and made under a certificate that
+    leads to a trusted authority. `timestamped`: a trusted authority says when it was made."""
+
+    signer: str
+    holds: bool
+    timestamped: bool
+    detail: str
+
+
+async def verify_signatures(document: bytes, authorities: Path) -> list[SignatureVerdict]:
+    """Of every signature, in the order in which they were made; `authorities` is a PEM file with the trusted
+    certificates.
+
+    Raises ValueError for what is no PDF, and for a file without certificates.
+    """
+    from pyhanko.keys import load_certs_from_pemder
+    from pyhanko.pdf_utils.misc import PdfError
+    from pyhanko.pdf_utils.reader import PdfFileReader
+    from pyhanko.sign.validation import async_validate_pdf_signature
+    from pyhanko.sign.validation.errors import SignatureValidationError
+    from pyhanko.sign.validation.status import SignatureCoverageLevel
+    from pyhanko_certvalidator import ValidationContext
+
+    try:
+        roots = list(load_certs_from_pemder([str(authorities)]))
+        signatures = PdfFileReader(BytesIO(document)).embedded_signatures
+    except (OSError, PdfError) as error:
+        raise ValueError(f"the document or {authorities} can't be read: {error}") from error
+    verdicts = []
+    for signature in signatures:
+        name = str(signature.signer_cert.subject.human_friendly) if signature.signer_cert is not None else "nobody"
+        try:
+            status = await async_validate_pdf_signature(signature, ValidationContext(trust_roots=roots))
+        except (SignatureValidationError, PdfError, ValueError) as error:
+            verdicts.append(SignatureVerdict(name, False, False, str(error)))
+            continue
+        whole = status.coverage is SignatureCoverageLevel.ENTIRE_FILE
+        time = status.timestamp_validity
+        timestamped = time is not None and time.intact and time.valid and time.trusted
+        verdicts.append(SignatureVerdict(name, bool(status.bottom_line and whole), bool(timestamped), status.summary()))
+    return verdicts

@@ -1,0 +1,61 @@
+"""The sub-commands of `eventfold documents`."""
+
+import argparse
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from infrastructure.outside.signing.development_ca import DevelopmentCa
+from ops.errors import CommandFailed
+
+DESCRIPTION = """\
+Contracts as PDF: a certificate authority for development, and whether the signatures upon a document hold.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add `documents` with its sub-commands."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "documents",
+        help="a certificate authority for development; verify a document's signatures",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
+    ca = actions.add_parser("ca", help="make an authority for development, which nobody else trusts")
+    ca.add_argument("folder", type=Path, help="where its keys and certificates go")
+    ca.set_defaults(run=_make)
+    verify = actions.add_parser("verify", help="say whether each signature upon a PDF holds")
+    verify.add_argument("file", type=Path, help="the document")
+    verify.add_argument("--ca", type=Path, required=True, help="PEM file with the certificates that are trusted")
+    verify.set_defaults(run=_verify)
+
+
+def _make(arguments: argparse.Namespace) -> int:
+    console = Console(highlight=False)
+    made = DevelopmentCa(arguments.folder)
+    made.make()
+    console.print(f"EVENTFOLD_DOCUMENT_SIGNING_KEY_FILE={made.signing_key}", soft_wrap=True)
+    console.print(f"EVENTFOLD_DOCUMENT_SIGNING_CERTIFICATE_FILE={made.signing_certificates}", soft_wrap=True)
+    console.print(f"Trusted by who is given {made.authority}", soft_wrap=True)
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        from infrastructure.outside.signing.verification import verify_signatures
+
+        verdicts = asyncio.run(verify_signatures(arguments.file.read_bytes(), arguments.ca))
+    except ImportError as error:
+        raise CommandFailed("pyHanko is not installed here", "pip install 'eventfold[documents]'") from error
+    except (OSError, ValueError) as error:
+        raise CommandFailed(str(error)) from error
+    if not verdicts:
+        raise CommandFailed(f"{arguments.file} has no signature")
+    for one in verdicts:
+        time = "with the time of an authority" if one.timestamped else "without an authority's time"
+        console.print(f"{'holds' if one.holds else 'DOES NOT HOLD'}: {one.signer}, {time} ({one.detail})", markup=False)
+    return 0 if all(one.holds for one in verdicts) else 1
