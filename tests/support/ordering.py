@@ -16,7 +16,9 @@ from read_models.ordering.order_details import ORDER_DETAILS
 from read_models.ordering.order_list import ORDER_LIST
 
 VIEWS = (ORDER_DETAILS, ORDER_LIST, CUSTOMER_SUMMARY, DAILY_SALES)
-ORDERING = replace(application.APPLICATION, aggregates=(ORDER,), views=VIEWS, consumers=(), processes=())
+ORDERING = replace(
+    application.APPLICATION, aggregates=(ORDER,), views=VIEWS, consumers=(), processes=(), publications=()
+)
 
 
 if __name__ == "__main__":
