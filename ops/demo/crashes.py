@@ -60,10 +60,12 @@ class Crashes:
         while self.supervisor is not None and self._todo and self._baskets >= self._todo[0][1]:
             self._kill(self.supervisor, self._todo.pop(0)[0])
 
-    def next_after(self) -> None:
-        """Orders are being fulfilled: kill the next of those that are killed then, if all are back."""
+    def next_after(self) -> bool:
+        """Orders are being fulfilled: kill the next of those that are killed then, if all are back. Whether there are
+        more to be killed, also where the orders were faster."""
         if self.supervisor is not None and self._todo_after and (not self.done or self._all_back.is_set()):
             self._kill(self.supervisor, self._todo_after.pop(0))
+        return bool(self._todo_after)
 
     def _kill(self, supervisor: Supervisor, name: str) -> None:
         self._all_back.clear()

@@ -28,24 +28,25 @@ class Settled:
 
 
 async def until_settled(
-    query_api: ServiceClient, projector: ServiceClient, position: int, *, seconds: float, meanwhile: Callable[[], None]
+    query_api: ServiceClient, projector: ServiceClient, position: int, *, seconds: float, meanwhile: Callable[[], bool]
 ) -> Settled:
     """Waits until nothing of _UNDER_WAY is left, and the log has stopped growing. `position` is one that the views must
-    have reached first; `meanwhile` is called again and again.
+    have reached first; `meanwhile` is called again and again, and says whether it is to be called once more.
 
     Raises:
         CommandFailed: something is still under way after `seconds`.
     """
     started, last = time.monotonic(), -1
     while True:
-        meanwhile()
+        goes_on = meanwhile()
         end, behind = await _progress(projector)
         left = behind or await _under_way(query_api, max(position, end))
-        if left is None and end == last:
+        if left is None and end == last and not goes_on:
             return Settled(end, time.monotonic() - started)
         last = end
         if time.monotonic() > started + seconds:
-            raise CommandFailed(f"after {seconds:.0f} s there are still {left or 'new events'}", "see the logs")
+            what = left or ("services to be killed" if goes_on else "new events")
+            raise CommandFailed(f"after {seconds:.0f} s there are still {what}", "see the logs")
         await asyncio.sleep(_PAUSE)
 
 

@@ -16,8 +16,8 @@ from tests.end_to_end.conftest import System, running_system
 from tests.support.mail_sink import MailSink, mail_sink
 from tests.support.services import ROOT, Service, key_settings, node_uri, service, until
 
-NAME, EMAIL, CITY = "Canary-Name-8817", "canary.8817@home.example", "Canary-City-8817"
-CANARIES = (NAME, EMAIL, CITY, "8817")
+NAME, EMAIL, CITY = "Canary-Name-881700423917", "canary.881700423917@home.example", "Canary-City-881700423917"
+CANARIES = (NAME, EMAIL, CITY, "881700423917")
 VERIFY = ("views", "verify", "customer_profiles", "notifications")
 REGISTER = {
     "name": NAME,

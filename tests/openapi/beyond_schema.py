@@ -50,6 +50,12 @@ def years_of_an_order(_case: Any, problem: Any) -> bool:
     return [fault["pointer"] for fault in problem.get("errors", [])] == ["/ordered_at"]
 
 
+def no_moment(_case: Any, problem: Any) -> bool:
+    """A `format` says what a text is to be and rules nothing out: the empty text is a `date-time` to JSON Schema."""
+    faults = problem.get("errors", [])
+    return bool(faults) and all("Invalid RFC3339 encoded datetime" in fault["detail"] for fault in faults)
+
+
 def whole_number_as_fraction(_case: Any, problem: Any) -> bool:
     """To JSON Schema 1.0 is an `integer`; the services take whole numbers only where they are written as such."""
     faults = problem.get("errors", [])
@@ -87,6 +93,7 @@ RULES: tuple[Rule, ...] = (
     key_of_another_command,
     sums_of_an_order,
     years_of_an_order,
+    no_moment,
     whole_number_as_fraction,
     hidden_beyond_the_first_plane,
     made_up_cursor,

@@ -13,6 +13,7 @@ from application.notifying.consumer import at_domain
 from application.notifying.messages import MESSAGES, amount
 from application.notifying.recipients import COLLECTION, Recipients
 from domain.customers.events import CustomerEmailChanged, CustomerErased, CustomerForgotten, CustomerRegistered
+from domain.documents.events import ContractSealed, ContractWithdrawn, SignatureRequested
 from domain.model.personal import REDACTED
 from domain.notifications.aggregate import NOTIFICATION
 from domain.notifications.events import NotificationFailed, NotificationRequested, NotificationSent
@@ -134,9 +135,8 @@ def test_every_text_has_all_its_values(event: Any) -> None:
 
 def test_every_message_has_a_name_of_its_own() -> None:
     assert len({one.kind for one in MESSAGES.values()}) == len(MESSAGES)
-    assert {type(one) for one in (confirmed("o"), shipped("o"), delivered("o"), cancelled("o"), refunded("o"))} == set(
-        MESSAGES
-    )
+    orders = {type(one) for one in (confirmed("o"), shipped("o"), delivered("o"), cancelled("o"), refunded("o"))}
+    assert orders | {SignatureRequested, ContractSealed, ContractWithdrawn} == set(MESSAGES)
 
 
 def test_amounts_as_people_read_them() -> None:
