@@ -91,7 +91,9 @@ async def watched(folder: Path) -> AsyncIterator[Watched]:
         specs = [[_observed(spec) for spec in stage] for stage in stages(folder, "127.0.0.1", ports, environment)]
         supervisor = Supervisor(folder, specs, timings=Timings(stop_grace=2.0))
         await stack.enter_async_context(supervisor.running())
-        http = await stack.enter_async_context(aiohttp.ClientSession())
+        # A connection of its own each time: the services close idle ones, maybe just when it is used again.
+        connector = aiohttp.TCPConnector(force_close=True)
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         watched = Watched(ports, http, folder / "logs")
         watched.alertmanager = await stack.enter_async_context(_alertmanager(folder, http))
         watched.prometheus = await stack.enter_async_context(_prometheus(folder, watched))
