@@ -59,11 +59,11 @@ class _Log:
 
     async def read_slice(self, stream: str, from_revision: int = 0, limit: int = 1) -> StreamSlice:
         """Not asked, for nothing is wrong."""
-        raise NotImplementedError
+        raise AssertionError(f"{stream} was looked at once more, so something is wrong with it")
 
     async def read_newest(self, stream: str, limit: int) -> list[StoredEvent]:
         """Not asked, for nothing is gone."""
-        raise NotImplementedError
+        raise AssertionError(f"{stream} was looked at once more, so something of it is gone")
 
 
 async def run() -> None:
