@@ -4,13 +4,13 @@ import os
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # What is not about authentication asks for no tokens; what is, turns it on. Every service that a test starts sees it.
 os.environ["EVENTFOLD_AUTH"] = "off"
 
-# How long an example takes is for benchmarks to say.
-settings.register_profile("eventfold", deadline=None)
+# How long an example takes, or the making of one, is for benchmarks to say.
+settings.register_profile("eventfold", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("eventfold")
 
 

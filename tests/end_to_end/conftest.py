@@ -87,7 +87,7 @@ async def running_system(tmp_path: Path, **own_settings: str) -> AsyncIterator[S
         system = System(node, read_store, http)
         stack.push_async_callback(system.store.close)
         settings = {"eventstore_uri": node_uri(node.port), "mongo_uri": read_store.uri}
-        settings |= {"eventstore_retry_timeout": "0.3", "readstore_timeout": "0.5"}
+        settings |= {"eventstore_retry_timeout": "0.3", "readstore_timeout": "3"}
         settings |= own_settings
         names = ("command_api", "projector", "query_api")
         services = [await stack.enter_async_context(running(name, tmp_path, **settings)) for name in names]

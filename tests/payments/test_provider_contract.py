@@ -172,16 +172,17 @@ async def test_no_definite_answer_is_unavailable(process: Service):
         {"down": True},
         {"hang_share": 1, "hang_for": 3},
     ):
-        adapter = sandbox(process.url, timeout=0.5, retries=0)
+        adapter, patient = sandbox(process.url, timeout=0.5, retries=0), sandbox(process.url)
         await put(process, "faults", **faults)
         key = f"unknown-{faults}".replace(" ", "")[:60]
         with pytest.raises(DependencyUnavailable) as raised:
             await adapter.charge(key, 1900, "USD", reference="o", customer="ada")
         assert raised.value.retry_after >= faults.get("retry_after", 0)  # type: ignore[operator]
         await put(process, "faults")
-        charge = await adapter.charge(key, 1900, "USD", reference="o", customer="ada")
-        assert (await adapter.find(key)) == charge
+        charge = await patient.charge(key, 1900, "USD", reference="o", customer="ada")
+        assert (await patient.find(key)) == charge
         await adapter.close()
+        await patient.close()
     for adapter in (sandbox(process.url, "wrong key"), sandbox(f"http://127.0.0.1:{free_port()}", retries=0)):
         with pytest.raises(DependencyUnavailable):
             await adapter.charge("wrong", 1900, "USD", reference="o", customer="ada")

@@ -217,7 +217,7 @@ async def test_each_store_is_killed_and_comes_back(tmp_path):
     server = ReadStoreServer(tmp_path)
     await asyncio.to_thread(server.start)
     database = ReadStoreDatabase(server.uri, "eventfold")
-    store = ReadStore(server.uri, "eventfold", timeout=1)
+    store = ReadStore(server.uri, "eventfold")
     async with running(
         "projector", tmp_path, domain=ORDERING, **settings(node, database, readstore_timeout="1")
     ) as projector:

@@ -24,7 +24,7 @@ def routes_in_memory(application: Application, store: MemoryReadStore | None = N
     """The application's routes. Raises ValueError when a declaration can't work."""
     read_store: Any = store or MemoryReadStore()
     events: Any = MemoryEventStore()
-    read_side = ReadSide(application, read_store, events, Settings.of(at_least_timeout=0.05, readstore_timeout=1.0))
+    read_side = ReadSide(application, read_store, events, Settings.of(at_least_timeout=0.05, readstore_timeout=10.0))
     return all_routes(application, read_side)
 
 

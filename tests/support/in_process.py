@@ -89,7 +89,7 @@ class InProcess:
         self.shelf = Shelf(MemoryReadStore(), application.views)
         self.commands = self.command_api()
         events: Any = self.events
-        settings = open_settings(at_least_timeout=0.01, readstore_timeout=1.0)
+        settings = open_settings(at_least_timeout=0.01, readstore_timeout=10.0)
         self.read_side = ReadSide(application, self.shelf.store, events, settings, keys)
         routes = [handler(route) for route in all_routes(application, self.read_side)]
         self.queries = create_app("queries", routes, {}, open_settings())

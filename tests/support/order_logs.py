@@ -89,4 +89,11 @@ def random_log(choose: random.Random, length: int, *, poison: bool = True) -> li
     return log.events
 
 
-logs = st.builds(lambda seed, length: random_log(random.Random(seed), length), st.integers(0), st.integers(0, 60))
+def logs_of(least: int, most: int) -> st.SearchStrategy[list[StoredEvent]]:
+    """Random logs of so many events."""
+    return st.builds(
+        lambda seed, length: random_log(random.Random(seed), length), st.integers(0), st.integers(least, most)
+    )
+
+
+logs = logs_of(0, 60)
