@@ -107,6 +107,7 @@ class Checkpoints:
             raise self._too_far_behind(view, position) from None
         finally:
             self._waiting.pop(answer, None)
+            _noticed(answer)
             metrics.waiting.dec()
             metrics.waited(outcome, perf_counter() - started)
         return at
@@ -179,3 +180,9 @@ class Checkpoints:
             f"{view.name} {reached}, not yet at {position}; waited {self._timeout:g} s",
             headers={"Retry-After": "1"},
         )
+
+
+def _noticed(answer: asyncio.Future[Reached]) -> None:
+    """Its failure counts as told, where another one was met first."""
+    if answer.done() and not answer.cancelled():
+        answer.exception()

@@ -1,10 +1,12 @@
 """The read store killed, restarted, and hanging: 503 while it is away, and answers again by itself."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +85,8 @@ async def test_a_read_store_that_is_killed_and_comes_back(server: ReadStoreServe
 
 
 async def test_a_read_store_that_hangs_and_goes_on(server: ReadStoreServer, client: Client) -> None:
+    forgotten: list[dict[str, Any]] = []  # failures that nobody was told of
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: forgotten.append(context))
     await until(lambda: _all_answer(client), "every query is answered")
     assert server.pid is not None
     os.kill(server.pid, signal.SIGSTOP)
@@ -92,6 +96,8 @@ async def test_a_read_store_that_hangs_and_goes_on(server: ReadStoreServer, clie
     finally:
         os.kill(server.pid, signal.SIGCONT)
     await until(lambda: _all_answer(client), "every query is answered again")
+    gc.collect()
+    assert forgotten == []
 
 
 async def test_requests_under_way_when_it_is_killed_get_an_answer(server: ReadStoreServer, client: Client) -> None:
