@@ -2,7 +2,8 @@
 
 `python -m benchmarks.beside ../other-checkout [catch-up | queries | commands | lag ...]`; the other one has a .venv
 of its own. Each ratio is this checkout's figure divided by the other's, taken round by round; for rates more is better,
-for the lag less.
+for the lag less, and for the processor's time that a command takes in the command API and the node together: on a busy
+machine that one says more than the rate.
 """
 
 import asyncio
@@ -118,7 +119,7 @@ async def run(other: Path, parts: Sequence[str]) -> None:
         comparisons = {
             "catch-up": lambda: _catch_up(checkouts, folder, stores, events),
             "queries": lambda: _queries(checkouts, folder, stores),
-            "commands": lambda: _commands(checkouts, folder, stores),
+            "commands": lambda: _commands(checkouts, folder, stores, node),
             "lag": lambda: _lags(checkouts, folder, stores),
         }
         for part in parts or comparisons:
@@ -165,7 +166,7 @@ async def _queries(checkouts: list[Checkout], folder: Path, stores: dict[str, st
         await in_turns(measure, checkouts)
 
 
-async def _commands(checkouts: list[Checkout], folder: Path, stores: dict[str, str]) -> None:
+async def _commands(checkouts: list[Checkout], folder: Path, stores: dict[str, str], node: Service) -> None:
     async with AsyncExitStack() as stack:
         services = {
             checkout.name: await stack.enter_async_context(checkout.running("command-api", folder, **stores))
@@ -173,31 +174,31 @@ async def _commands(checkouts: list[Checkout], folder: Path, stores: dict[str, s
         }
 
         async def measure(checkout: Checkout) -> dict[str, float]:
-            port, figures = services[checkout.name].port, dict[str, float]()
+            api, figures = services[checkout.name], dict[str, float]()
             for in_flight in IN_FLIGHT:
                 wanted = 600 * min(in_flight, 4)
-                figures[f"commands, {in_flight} in flight, 1/s"] = await _place_orders(port, in_flight, wanted)
-                figures[f"next steps, {in_flight} in flight, 1/s"] = await _confirm_orders(port, in_flight, wanted)
+                for name, send in (("commands", _place_orders), ("next steps", _confirm_orders)):
+                    rate, cpu = await send(api, node, in_flight, wanted)
+                    figures[f"{name}, {in_flight} in flight, 1/s"] = rate
+                    figures[f"{name}, {in_flight} in flight, CPU us"] = cpu
             return figures
 
         await in_turns(measure, checkouts)
 
 
-async def _place_orders(port: int, in_flight: int, wanted: int) -> float:
-    body, host = msgspec.json.encode(COMMAND), f"127.0.0.1:{port}"
+async def _place_orders(api: Service, node: Service, in_flight: int, wanted: int) -> tuple[float, float]:
+    """Orders a second, and microseconds of the processor for each."""
+    body, host = msgspec.json.encode(COMMAND), f"127.0.0.1:{api.port}"
 
     def message(_number: int) -> bytes:
         return request("PUT", f"/orders/{uuid.uuid4()}", host, body=body)
 
-    result = await load("127.0.0.1", port, message, connections=in_flight, requests=wanted)
-    if set(result.statuses) != {201}:
-        raise RuntimeError(f"answers other than 201: {result.statuses}")
-    return result.per_second
+    return await _sent(api, node, message, in_flight, wanted, 201)
 
 
-async def _confirm_orders(port: int, in_flight: int, wanted: int) -> float:
+async def _confirm_orders(api: Service, node: Service, in_flight: int, wanted: int) -> tuple[float, float]:
     """The second command of as many orders, which the command API has in its cache."""
-    name, body, host = uuid.uuid4(), msgspec.json.encode(COMMAND), f"127.0.0.1:{port}"
+    name, body, host = uuid.uuid4(), msgspec.json.encode(COMMAND), f"127.0.0.1:{api.port}"
 
     def place(number: int) -> bytes:
         return request("PUT", f"/orders/{name}-{number}", host, body=body)
@@ -205,11 +206,26 @@ async def _confirm_orders(port: int, in_flight: int, wanted: int) -> float:
     def confirm(number: int) -> bytes:
         return request("POST", f"/orders/{name}-{number}/confirm", host)
 
-    await load("127.0.0.1", port, place, connections=64, requests=wanted)
-    result = await load("127.0.0.1", port, confirm, connections=in_flight, requests=wanted)
-    if set(result.statuses) != {200}:
-        raise RuntimeError(f"answers other than 200: {result.statuses}")
-    return result.per_second
+    await load("127.0.0.1", api.port, place, connections=64, requests=wanted)
+    return await _sent(api, node, confirm, in_flight, wanted, 200)
+
+
+async def _sent(
+    api: Service, node: Service, message: Callable[[int], bytes], in_flight: int, wanted: int, status: int
+) -> tuple[float, float]:
+    before = _cpu_seconds(api) + _cpu_seconds(node)
+    result = await load("127.0.0.1", api.port, message, connections=in_flight, requests=wanted)
+    if set(result.statuses) != {status}:
+        raise RuntimeError(f"answers other than {status}: {result.statuses}")
+    used = _cpu_seconds(api) + _cpu_seconds(node) - before
+    return result.per_second, used / wanted * 1e6
+
+
+def _cpu_seconds(service: Service) -> float:
+    """That its process has used, in user and kernel mode; as Linux counts it, in hundredths of a second."""
+    assert service.pid is not None
+    fields = Path(f"/proc/{service.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _lags(checkouts: list[Checkout], folder: Path, stores: dict[str, str]) -> None:
@@ -231,7 +247,7 @@ async def _lags(checkouts: list[Checkout], folder: Path, stores: dict[str, str])
                 for name in ("command-api", "projector", "query-api")
             ]
             if not rates:
-                rates.append(await _place_orders(api.port, 64, 4_000) / 2)
+                rates.append((await _place_orders(api, node, 64, 4_000))[0] / 2)
             await _drained(projector)
             lags = await _lags_at(rates[0], api, queries)
         return {
