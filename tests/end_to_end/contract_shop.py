@@ -80,7 +80,7 @@ class ContractShop:
 
     async def answers(self, one: Service) -> None:
         """Waits until it can be used again."""
-        await until(one.answers, f"{one.name} answers", 120)
+        await until(one.answers, f"{one.name} answers", 400)
 
     async def command(self, method: str, path: str, body: Any, key: str) -> int:
         """The status; sent until there is a definite answer."""

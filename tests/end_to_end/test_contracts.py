@@ -34,6 +34,7 @@ async def people_at_work(shop: ContractShop) -> AsyncIterator[None]:
     assert isinstance(outcome, asyncio.CancelledError), outcome
 
 
+@pytest.mark.timeout(1800)
 async def test_each_contract_is_made_signed_and_sealed_once_while_everybody_is_killed(tmp_path: Path) -> None:
     async with running_contract_shop(tmp_path) as shop:
         kills = [
@@ -50,10 +51,10 @@ async def test_each_contract_is_made_signed_and_sealed_once_while_everybody_is_k
                 async def is_there(step: type = step) -> bool:
                     return shop.contracts.has(step)
 
-                await until(is_there, f"there is a {step.__name__}", 120)
+                await until(is_there, f"there is a {step.__name__}", 400)
                 await shop.kill(victim)
                 await shop.answers(victim)
-            await shop.settle(120)
+            await shop.settle(400)
         assert await check(shop) == {"contract-signed": 4, "contract-withdrawn": 1}
 
 
