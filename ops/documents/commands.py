@@ -41,8 +41,8 @@ def add_parser(commands: Any) -> None:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from ops.documents.chain import chain_of_order
-    from ops.documents.chain_display import print_chain
+    from ops.chains.client import chain_of_order
+    from ops.chains.display import print_chain
     from ops.output import output
 
     chain, told = chain_of_order(process_manager_address(arguments), arguments.order)

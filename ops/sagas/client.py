@@ -8,7 +8,7 @@ from urllib.parse import quote
 import aiohttp
 
 from infrastructure.http.client import ServiceClient
-from ops.documents.chain import ChainDetails, chain_if_any
+from ops.chains.client import ChainDetails, chain_if_any
 from ops.errors import CommandFailed
 from ops.locations import Address
 from ops.projector_client import RETRY_TIMEOUT, ProjectorClient

@@ -69,8 +69,8 @@ def list_newest(args: argparse.Namespace) -> int:
 
 def show_one(args: argparse.Namespace) -> int:
     """Print all of an instance, and the chain of the contract that its order has."""
-    from ops.documents.chain import ChainDetails
-    from ops.documents.chain_display import print_chain
+    from ops.chains.client import ChainDetails
+    from ops.chains.display import print_chain
     from ops.output import output
     from ops.sagas.client import SagasClient, with_sagas
     from ops.sagas.display import print_details

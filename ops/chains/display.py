@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from ops.documents.chain import AwaitedStep, ChainDetails, ChainEvent
+from ops.chains.client import AwaitedStep, ChainDetails, ChainEvent
 from ops.output import moment, print_error
 
 
