@@ -1,7 +1,6 @@
 """A chain as a tree: below each event what followed from it."""
 
 from datetime import datetime
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -48,5 +47,5 @@ def _awaited(step: AwaitedStep) -> Text:
     return Text(f"awaited: {step.what}, by {step.by}{until}", style="yellow")
 
 
-def _when(time: datetime) -> Any:
+def _when(time: datetime) -> str:
     return moment(round(time.timestamp() * 1000))
