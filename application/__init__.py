@@ -20,6 +20,7 @@ from domain.ordering.integration import PUBLISHED_BY_ORDERING
 from domain.payments.aggregate import PAYMENT
 from domain.payments.integration import PUBLISHED_BY_PAYMENTS
 from domain.payments.provider_results.aggregate import PROVIDER_RESULTS
+from domain.processes.order_contract.choreography import ORDER_CONTRACT
 from domain.processes.order_fulfilment.process import ORDER_FULFILMENT
 from infrastructure.application import Application
 from read_models.customers.profiles import CUSTOMER_PROFILES
@@ -62,4 +63,5 @@ APPLICATION = Application(
         PUBLISHED_BY_CUSTOMERS,
         PUBLISHED_BY_NOTIFICATIONS,
     ),
+    choreographies=(ORDER_CONTRACT,),
 )

@@ -4,7 +4,8 @@ import msgspec
 from litestar import Response
 
 from command_api.aggregates import CommandResult
-from command_api.pipeline import Contended, StaleVersion
+from command_api.deciding import StaleVersion
+from command_api.pipeline import Contended
 from command_api.repetitions import KeyReused
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.errors import InvalidCommand, NoSuchAggregate, RuleViolation

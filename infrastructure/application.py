@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from domain.model.aggregate import Aggregate
+from domain.model.choreography import Choreography
 from domain.model.process import Process
 from domain.model.publication import Publication
 from read_models.model.view import View
@@ -20,10 +21,12 @@ ConsumerFactory = Callable[["ReadStore"], Any]
 
 class Application(Struct, frozen=True):
     """The aggregates that take commands, the views that are folded from their events, the processes that answer events
-    with commands, what else follows the log, and what is published of it to others.
+    with commands, what else follows the log, what is published of it to others, and the choreographies by which people
+    follow what consumers have done.
 
     Raises ValueError when two of them have the same name, which would share streams, routes or documents, and when a
-    view follows the deletions of an aggregate, or a context publishes of an event, that is not there.
+    view follows the deletions of an aggregate, a context publishes of an event, or a choreography is about an
+    aggregate, that is not there.
     """
 
     aggregates: tuple[Aggregate, ...]
@@ -31,6 +34,7 @@ class Application(Struct, frozen=True):
     consumers: tuple[ConsumerFactory, ...] = ()
     processes: tuple[Process, ...] = ()
     publications: tuple[Publication, ...] = ()
+    choreographies: tuple[Choreography, ...] = ()
 
     def __post_init__(self) -> None:
         _unique("aggregates have the category", (aggregate.category for aggregate in self.aggregates))
@@ -52,6 +56,10 @@ class Application(Struct, frozen=True):
         for publication in self.publications:
             for event in publication.mapping.keys() - written:
                 raise ValueError(f"publication {publication.context}: no aggregate has the event {event.__name__}")
+        _unique("choreographies are named", (one.name for one in self.choreographies))
+        for choreography in self.choreographies:
+            for category in set(choreography.categories) - categories:
+                raise ValueError(f"choreography {choreography.name}: the application has no aggregate {category}")
 
 
 def _unique(what: str, names: Iterable[str]) -> None:

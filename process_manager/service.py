@@ -15,6 +15,8 @@ from infrastructure.personal_data import personal_keys
 from infrastructure.personal_data.service import key_store_checked, key_store_dependency
 from infrastructure.read_store import ReadStore
 from infrastructure.settings import Settings
+from process_manager.choreographies.chains import ChainReader
+from process_manager.http.choreographies import choreography_routes
 from process_manager.http.instances import instance_routes
 from process_manager.instances.gauges import InstanceGauges
 from process_manager.instances.index import InstanceIndex
@@ -63,6 +65,7 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
     operations = DeadLetterOperations(read_store, catalogue, coordinator.changed, timeout=REPLAY_TIMEOUT)
     routes = [
         *instance_routes(InstanceOperations(event_store, codec, application.processes), index),
+        *choreography_routes(ChainReader(event_store, codec, application.choreographies)),
         *consumer_routes(
             StatusReader(coordinator, read_store, event_store),
             catalogue,

@@ -19,6 +19,7 @@ from prometheus_client import Counter
 
 from application.notifying.messages import MESSAGES, Message
 from application.notifying.recipients import REMEMBERED, Recipients
+from domain.documents.events import ContractEvent
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.clock import now_millis
 from infrastructure.outside.commands import CommandAnswer, CommandClient, CommandSender
@@ -153,7 +154,8 @@ class Notifying(Consumer):
         recipient = self._address_of(customer_id) if known is None else known.email
         if recipient is None:
             return "forgotten"
-        if not await self._is_due(order_id, message, customer_id, recipient):
+        chain = _chain(event)
+        if not await self._is_due(order_id, message, customer_id, recipient, chain):
             return "sent_before"
         try:
             await self._mailer.send(_mail(event, message, order_id, recipient))
@@ -161,13 +163,15 @@ class Notifying(Consumer):
             why = without_address(recipient, str(error))
             log.warning("a mail was refused", order_id=order_id, notification=message.kind, error=why)
             body = {"kind": message.kind, "reason": _printable(why) or "refused without a reason"}
-            await self._record(order_id, "record-failure", body)
+            await self._record(order_id, "record-failure", body, chain)
             return "refused"
         reference = message_id(_key(order_id, message), self._sender)
-        await self._record(order_id, "record-sent", {"kind": message.kind, "reference": reference})
+        await self._record(order_id, "record-sent", {"kind": message.kind, "reference": reference}, chain)
         return "sent"
 
-    async def _is_due(self, order_id: str, message: Message, customer_id: str, recipient: str) -> bool:
+    async def _is_due(
+        self, order_id: str, message: Message, customer_id: str, recipient: str, chain: str | None
+    ) -> bool:
         """Asks for the notification: False when it was sent already."""
         body = {
             "kind": message.kind,
@@ -176,24 +180,30 @@ class Notifying(Consumer):
             "recipient": recipient,
             "template": message.template.name,
         }
-        answer = await self._send(order_id, "request", body)
+        answer = await self._send(order_id, "request", body, chain)
         if answer.accepted or answer.code == "notification-is-requested":
             return True  # in the second case it is not known whether an earlier attempt went out
         if answer.code == "notification-is-sent":
             return False
         raise NotificationRefused(f"request of {message.kind} for order {order_id}: {answer.code}: {answer.detail}")
 
-    async def _record(self, order_id: str, action: str, body: dict[str, str]) -> None:
-        answer = await self._send(order_id, action, body)
+    async def _record(self, order_id: str, action: str, body: dict[str, str], chain: str | None) -> None:
+        answer = await self._send(order_id, action, body, chain)
         # Somebody else who handled the same event may have been quicker.
         if not answer.accepted and answer.code not in ("notification-is-sent", "notification-is-failed"):
             raise NotificationRefused(
                 f"{action} of {body['kind']} for order {order_id}: {answer.code}: {answer.detail}"
             )
 
-    async def _send(self, order_id: str, action: str, body: dict[str, str]) -> CommandAnswer:
+    async def _send(self, order_id: str, action: str, body: dict[str, str], chain: str | None) -> CommandAnswer:
         # A key of its own each time: the state of the notification decides, and its answer must be the present one.
-        return await self._commands.send(PLURAL, order_id, action, body, key=str(uuid.uuid4()))
+        key = str(uuid.uuid4())
+        return await self._commands.send(PLURAL, order_id, action, body, key=key, correlation_id=chain)
+
+
+def _chain(event: Any) -> str | None:
+    """The correlation id of the contract's steps, of which a mail about it is one; of other mails none is known."""
+    return f"contract-{event.order_id}" if isinstance(event, ContractEvent) else None
 
 
 def _key(order_id: str, message: Message) -> str:

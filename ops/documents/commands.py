@@ -9,9 +9,11 @@ from rich.console import Console
 
 from infrastructure.outside.signing.development_ca import DevelopmentCa
 from ops.errors import CommandFailed
+from ops.locations import add_process_manager, process_manager_address
 
 DESCRIPTION = """\
-Contracts as PDF: a certificate authority for development, and whether the signatures upon a document hold.
+Contracts as PDF: how far one has come and what it waits for, a certificate authority for development, and whether the
+signatures upon a document hold.
 """
 
 
@@ -19,11 +21,16 @@ def add_parser(commands: Any) -> None:
     """Add `documents` with its sub-commands."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "documents",
-        help="a certificate authority for development; verify a document's signatures",
+        help="the chain of an order's contract; an authority for development; verify a document's signatures",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
+    show = actions.add_parser("show", help="every step of an order's contract, and what is awaited now")
+    show.add_argument("order", metavar="ORDER", help="the order")
+    show.add_argument("--json", action="store_true", help="print JSON")
+    add_process_manager(show)
+    show.set_defaults(run=_show)
     ca = actions.add_parser("ca", help="make an authority for development, which nobody else trusts")
     ca.add_argument("folder", type=Path, help="where its keys and certificates go")
     ca.set_defaults(run=_make)
@@ -31,6 +38,20 @@ def add_parser(commands: Any) -> None:
     verify.add_argument("file", type=Path, help="the document")
     verify.add_argument("--ca", type=Path, required=True, help="PEM file with the certificates that are trusted")
     verify.set_defaults(run=_verify)
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from ops.chains.client import chain_of_order
+    from ops.chains.display import print_chain
+    from ops.output import output
+
+    chain, told = chain_of_order(process_manager_address(arguments), arguments.order)
+    console = output()
+    if arguments.json:
+        console.print_json(told.decode())
+    else:
+        print_chain(console, chain)
+    return 0
 
 
 def _make(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import aiohttp
 
 from infrastructure.http.client import ServiceClient
+from ops.chains.client import ChainDetails, chain_if_any
 from ops.errors import CommandFailed
 from ops.locations import Address
 from ops.projector_client import RETRY_TIMEOUT, ProjectorClient
@@ -56,6 +57,10 @@ class SagasClient:
     async def one(self, process: str, instance: str) -> tuple[Details, bytes]:
         """One of them; decoded, and the JSON as it came."""
         return await self._service.get(_path(process, instance), Details, _HINTS)
+
+    async def contract(self, order: str) -> ChainDetails | None:
+        """The chain of the order's contract; None where there is none."""
+        return await chain_if_any(self._service, order)
 
     async def retry(self, process: str, instance: str, step: str | None) -> Changed:
         """Has its failed steps tried again."""

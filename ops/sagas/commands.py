@@ -68,21 +68,27 @@ def list_newest(args: argparse.Namespace) -> int:
 
 
 def show_one(args: argparse.Namespace) -> int:
-    """Print all of an instance."""
+    """Print all of an instance, and the chain of the contract that its order has."""
+    from ops.chains.client import ChainDetails
+    from ops.chains.display import print_chain
     from ops.output import output
     from ops.sagas.client import SagasClient, with_sagas
     from ops.sagas.display import print_details
     from ops.sagas.responses import Details
 
-    async def ask(client: SagasClient) -> tuple[Details, bytes]:
-        return await client.one(await client.process(args.process), args.instance)
+    async def ask(client: SagasClient) -> tuple[Details, bytes, ChainDetails | None]:
+        details, told = await client.one(await client.process(args.process), args.instance)
+        return details, told, None if args.json else await client.contract(args.instance)
 
-    details, told = with_sagas(process_manager_address(args), ask)
+    details, told, contract = with_sagas(process_manager_address(args), ask)
     console = output()
     if args.json:
         console.print_json(told.decode())
     else:
         print_details(console, details)
+        if contract is not None:
+            console.print()
+            print_chain(console, contract)
     return 0
 
 

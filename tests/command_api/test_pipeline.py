@@ -7,8 +7,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from command_api.aggregates import Aggregates
+from command_api.deciding import StaleVersion
 from command_api.headers import command_headers
-from command_api.pipeline import Contended, Pipeline, StaleVersion
+from command_api.pipeline import Contended, Pipeline
 from command_api.repetitions import KeyReused
 from command_api.requests import command_request
 from domain.model.errors import NoSuchAggregate, RuleViolation

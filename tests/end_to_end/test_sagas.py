@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from domain.ordering.order import Status
+from tests.end_to_end.killer import Killer
 from tests.end_to_end.saga_invariants import check
 from tests.end_to_end.saga_shop import FAULTS, SagaShop, running_saga_shop
 from tests.support.services import Service
@@ -100,37 +101,6 @@ async def test_orders_come_to_their_end_while_everybody_is_killed(shop: SagaShop
         await shop.settle(120)
     ends = await check(shop)
     assert {ends[order] for order in orders} >= {Status.SHIPPED, Status.CONFIRMED, Status.CANCELLED}
-
-
-class Killer:
-    """Kills one of the victims every second, whether or not the one before is back; not one that is still starting."""
-
-    def __init__(self, shop: SagaShop, victims: Sequence[Service]) -> None:
-        self.kills: Counter[str] = Counter()
-        self.overlapping = 0
-        self._shop = shop
-        self._victims = cycle(victims)
-        self._starting: dict[Service, asyncio.Task[None]] = {}
-
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        clock = asyncio.get_running_loop()
-        due = clock.time()
-        while True:
-            due += 1
-            await asyncio.sleep(due - clock.time())
-            victim = next(one for one in self._victims if one not in self._starting)
-            self.overlapping += bool(self._starting)
-            self.kills[victim.name] += 1
-            await self._shop.kill(victim)
-            self._starting[victim] = asyncio.create_task(self._back(victim))
-
-    async def _back(self, victim: Service) -> None:
-        await self._shop.answers(victim)
-        del self._starting[victim]
-
-    async def all_back(self) -> None:
-        await asyncio.gather(*self._starting.values())
 
 
 @pytest.mark.slow

@@ -145,7 +145,9 @@ def test_the_authority_is_made_once_and_its_key_is_nowhere(tmp_path: Path) -> No
     assert len([one for one in before.values() if b"PRIVATE KEY" in one]) == 2
 
 
-async def test_the_command_line(ca: DevelopmentCa, document: bytes, tmp_path: Path) -> None:
+async def test_the_command_line(
+    ca: DevelopmentCa, document: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "contract.pdf"
     file.write_bytes(await sealed(ca, document))
 
@@ -154,6 +156,13 @@ async def test_the_command_line(ca: DevelopmentCa, document: bytes, tmp_path: Pa
 
     assert await run("documents", "ca", str(tmp_path / "own")) == 0
     assert await run("documents", "verify", str(file), "--ca", str(ca.authority)) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("holds: Common Name: Eventfold development signer")
     assert await run("documents", "verify", str(file), "--ca", str(tmp_path / "own" / "ca.pem")) == 1
+    altered = bytearray(file.read_bytes())
+    altered[len(document) // 2] ^= 1
+    file.write_bytes(altered)
+    capsys.readouterr()
+    assert await run("documents", "verify", str(file), "--ca", str(ca.authority)) == 1
+    assert "DOES NOT HOLD" in capsys.readouterr().out
     file.write_bytes(document)
     assert await run("documents", "verify", str(file), "--ca", str(ca.authority)) == 1

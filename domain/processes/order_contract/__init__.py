@@ -1,0 +1,1 @@
+"""The contract of an order, over the contexts: what follows from what."""

@@ -1,0 +1,1 @@
+"""Chains of events that nobody coordinates, read from the log."""
