@@ -29,7 +29,7 @@ from subscriptions.following.follower import Follower
 from subscriptions.http.consumers import consumer_routes
 from subscriptions.http.dead_letters import dead_letter_routes
 from subscriptions.http.drain import drain_route
-from subscriptions.operating.dead_letters import DeadLetterOperations
+from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
 from subscriptions.operating.lag_watch import COUNTED, LagWatch
@@ -60,7 +60,7 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
     workload = ProcessWorkload(read_store, consumers, settings.consumers.partitions, quiet=3 * settings.consumers.lease)
     coordinator = create_coordinator(SERVICE, workload, event_store, codec, read_store, settings, stop)
     catalogue = PlainCatalogue(ConsumerRecords(read_store), workload.names)
-    operations = DeadLetterOperations(read_store, catalogue, coordinator.changed, timeout=REPLAY_TIMEOUT)
+    desk = DeadLetterDesk(read_store, catalogue, coordinator.changed, event_store, timeout=REPLAY_TIMEOUT)
     routes = [
         *instance_routes(InstanceOperations(event_store, codec, application.processes), index),
         *consumer_routes(
@@ -69,7 +69,7 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
             Resetting(read_store, event_store, coordinator.changed),
             paths=("/status", "/consumers"),
         ),
-        *dead_letter_routes(operations),
+        *dead_letter_routes(desk),
         drain_route(Draining(coordinator, catalogue, read_store, event_store)),
     ]
     probes = {

@@ -24,14 +24,14 @@ from subscriptions.coordination.plain_workload import ConsumerRecords
 from subscriptions.http.consumers import consumer_routes
 from subscriptions.http.dead_letters import dead_letter_routes
 from subscriptions.http.drain import drain_route
-from subscriptions.operating.dead_letters import DeadLetterOperations
+from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
 from subscriptions.operating.lag_watch import COUNTED, LagWatch
 from subscriptions.operating.plain_catalogue import PlainCatalogue
 from subscriptions.operating.resetting import Resetting
 from subscriptions.operating.status import StatusReader
-from subscriptions.ports import DocumentStore, EventLog
+from subscriptions.ports import DocumentStore
 from subscriptions.process import REPLAY_TIMEOUT, STUCK_AFTER, consumers_run, running
 
 
@@ -74,18 +74,23 @@ def create_projector(application: Application, settings: Settings) -> Litestar:
 
 
 def projector_routes(
-    process: ProjectorProcess, event_log: EventLog, store: DocumentStore, settings: Settings, *, replay_timeout: float
+    process: ProjectorProcess,
+    event_store: EventStore,
+    store: DocumentStore,
+    settings: Settings,
+    *,
+    replay_timeout: float,
 ) -> list[Any]:
     """Every route of the projector over a running process. `replay_timeout` is in seconds: how long a retry of dead
     letters waits for other processes."""
     workload, coordinator = process.workload, process.coordinator
     others = PlainCatalogue(ConsumerRecords(store))
     catalogue = ViewCatalogue(workload.registry, workload.names, others)
-    reader = StatusReader(coordinator, store, event_log)
+    reader = StatusReader(coordinator, store, event_store)
     grace = int(settings.projector.view_grace * 1000)
     return [
         *view_routes(coordinator, workload, ViewStatusReader(workload, reader, others), store, grace),
-        *consumer_routes(reader, others, Resetting(store, event_log, coordinator.changed)),
-        *dead_letter_routes(DeadLetterOperations(store, catalogue, coordinator.changed, timeout=replay_timeout)),
-        drain_route(Draining(coordinator, catalogue, store, event_log)),
+        *consumer_routes(reader, others, Resetting(store, event_store, coordinator.changed)),
+        *dead_letter_routes(DeadLetterDesk(store, catalogue, coordinator.changed, event_store, timeout=replay_timeout)),
+        drain_route(Draining(coordinator, catalogue, store, event_store)),
     ]

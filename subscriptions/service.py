@@ -20,7 +20,7 @@ from subscriptions.following.follower import Follower
 from subscriptions.http.consumers import consumer_routes
 from subscriptions.http.dead_letters import dead_letter_routes
 from subscriptions.http.drain import drain_route
-from subscriptions.operating.dead_letters import DeadLetterOperations
+from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
 from subscriptions.operating.lag_watch import COUNTED, LagWatch
@@ -42,7 +42,7 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
     codec = EventCodec(application.aggregates, application.processes, keys)
     coordinator = create_coordinator(SERVICE, workload, event_store, codec, read_store, settings, stop)
     catalogue = PlainCatalogue(ConsumerRecords(read_store), workload.names)
-    operations = DeadLetterOperations(read_store, catalogue, coordinator.changed, timeout=REPLAY_TIMEOUT)
+    desk = DeadLetterDesk(read_store, catalogue, coordinator.changed, event_store, timeout=REPLAY_TIMEOUT)
     routes = [
         *consumer_routes(
             StatusReader(coordinator, read_store, event_store),
@@ -50,7 +50,7 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
             Resetting(read_store, event_store, coordinator.changed),
             paths=("/status", "/consumers"),
         ),
-        *dead_letter_routes(operations),
+        *dead_letter_routes(desk),
         drain_route(Draining(coordinator, catalogue, read_store, event_store)),
     ]
     probes = {
