@@ -32,6 +32,7 @@ from subscriptions.http.drain import drain_route
 from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
+from subscriptions.operating.group_watch import GroupWatch
 from subscriptions.operating.lag_watch import COUNTED, LagWatch
 from subscriptions.operating.plain_catalogue import PlainCatalogue
 from subscriptions.operating.resetting import Resetting
@@ -87,6 +88,7 @@ def create_event_relay(application: Application, settings: Settings) -> Litestar
             key_store_checked(keys),
             running(coordinator, stop, settings.http.shutdown_grace, *closers),
             repeating(watch.look, settings.telemetry.metrics_interval),
+            repeating(GroupWatch(workload.names, desk.groups).look, settings.telemetry.metrics_interval),
         ],
         on_stop=[stream.stop],
     )
