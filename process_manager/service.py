@@ -32,6 +32,7 @@ from subscriptions.http.drain import drain_route
 from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
+from subscriptions.operating.group_watch import GroupWatch
 from subscriptions.operating.lag_watch import COUNTED, LagWatch
 from subscriptions.operating.plain_catalogue import PlainCatalogue
 from subscriptions.operating.resetting import Resetting
@@ -84,6 +85,7 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
         return next((one for one in coordinator.followers.running if one.consumer.name == consumer), None)
 
     watch = LagWatch(workload.names, catalogue, StatusReader(coordinator, read_store, event_store, counted=COUNTED))
+    groups = GroupWatch(workload.names, desk.groups)
     show_gauges(workload.names, served, watch.seen)
     instances = InstanceGauges(application.processes, index)
     closers = (workload.close, sender.close, event_store.close, read_store.close, keys.close)
@@ -95,6 +97,6 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
         lifespan=[
             key_store_checked(keys),
             running(coordinator, stop, settings.http.shutdown_grace, *closers),
-            *(repeating(look, settings.telemetry.metrics_interval) for look in (watch.look, instances.look)),
+            *(repeating(one.look, settings.telemetry.metrics_interval) for one in (watch, instances, groups)),
         ],
     )

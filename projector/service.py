@@ -92,6 +92,6 @@ def projector_routes(
     return [
         *view_routes(coordinator, workload, ViewStatusReader(workload, reader, others), store, grace),
         *consumer_routes(reader, others, Resetting(store, event_store, coordinator.changed)),
-        *dead_letter_routes(DeadLetterDesk(store, catalogue, coordinator.changed, event_store, timeout=replay_timeout)),
+        *dead_letter_routes(desk),
         drain_route(Draining(coordinator, catalogue, store, event_store)),
     ]

@@ -25,7 +25,7 @@ LOG_POSITION = Gauge(
 PARKED = Gauge(f"{_PREFIX}_parked_events", "Events set aside for the consumer", _CONSUMER)
 PARKED_IN_GROUP = Gauge(
     f"{_PREFIX}_parked_group_events",
-    "Of the events set aside for the consumer, those of one group, by its fingerprint: its five largest, and all others",
+    "Of the events set aside for the consumer, those of a group, by its fingerprint: the five largest, and all others",
     (*_CONSUMER, "group"),
 )
 STOPPED = Gauge(f"{_PREFIX}_stopped", "1 when the consumer was stopped, by its own fault or on another log", _CONSUMER)

@@ -67,6 +67,7 @@ async def _one(
                 print_portions(console, group, consumer, (replayed, discarded, remaining), errors)
                 console.print("What is done is done; give the command again for the rest.")
             if isinstance(error, CommandFailed) and not portions and _is_gone(error):
+                console.print(f"nothing of {consumer} is left in group {group}", markup=False, soft_wrap=True)
                 return True
             raise
     print_portions(console, group, consumer, (replayed, discarded, remaining), errors)

@@ -9,8 +9,10 @@ from infrastructure.dead_letters.audit import stream_of
 from infrastructure.dead_letters.failure import failure_told
 from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.read_store import ReadStoreUnavailable, Write
+from subscriptions.metrics import PARKED_IN_GROUP
 from subscriptions.operating.audited import Asked
 from subscriptions.operating.dead_letter_groups import GroupOperations, Portion, PortionDone
+from subscriptions.operating.group_watch import GroupWatch
 from subscriptions.operating.replays import NoSuchConsumer, NoSuchDeadLetter
 from tests.subscriptions.counting import Counter, lamps, nothing, parked
 from tests.subscriptions.memory_read_store import MemoryReadStore
@@ -289,6 +291,37 @@ async def test_nothing_is_done_without_a_trace() -> None:
         (entry,) = await desk.history("counter", 5)
         assert (entry.requested.by, entry.ended) == ("bob", None)
     assert {one.stream for one in engine.audit_log.log} == {stream_of("counter")}
+
+
+async def test_the_largest_groups_are_shown_to_prometheus_and_gone_ones_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("subscriptions.operating.group_watch.SHOWN", 2)
+
+    def shown() -> dict[str, float]:
+        (metric,) = PARKED_IN_GROUP.collect()
+        return {one.labels["group"]: one.value for one in metric.samples if one.labels["consumer"] == "counter"}
+
+    log, store = many(5), MemoryReadStore()
+    log.add_raw("lamp-broken1", "LampExploded", b"{}")
+    log.add_raw("lamp-broken2", "LampImploded", b"{}")
+    scripted, counter = ScriptedLog(log.events), Faulty(store)
+    async with consuming(scripted, store, counter) as engine:
+        await all_done(scripted, engine, 1)
+        watch = GroupWatch(["counter", "unborn"], engine.desk().groups)
+        await watch.look()
+        found = await groups_of(engine)
+        even, odd = by_message(found, "even"), by_message(found, "odd")
+        assert shown() == {even: 6, odd: 4, "other": 2}
+        counter.mended = frozenset({"even"})
+        await all_of(engine.desk().groups, even, limit=5)
+        await watch.look()
+        assert even not in shown()
+        assert shown()[odd] == 4
+        counter.mended = frozenset({"odd"})
+        await all_of(engine.desk().groups, odd, limit=5)
+        await watch.look()
+        assert sorted(shown().values()) == [1, 1]
 
 
 async def test_bad_inputs() -> None:
