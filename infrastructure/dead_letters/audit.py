@@ -101,10 +101,10 @@ class DeadLetterAudit:
             "dead letters requested",
             consumer=consumer,
             action=action,
-            by=by,
+            subject=by,
             request=request.request,
             fingerprint=request.group,
-            count=request.count,
+            events=request.count,
         )
         return request.request
 
