@@ -94,7 +94,10 @@ class GroupOperations:
     async def retry(self, consumer: str, fingerprint: str, portion: Portion, asked: Asked) -> PortionDone:
         """Replays a portion of a group: all that is parked for its keys. Raises NoSuchConsumer, NoSuchDeadLetter (where
         the group has nothing at all), ReplayTimeout."""
+        begins = portion.after < 0
         portion, firsts, after = await self._portion(consumer, fingerprint, portion)
+        if not firsts and begins:
+            firsts, after = await self._left_behind(consumer, fault_number(fingerprint), portion)
         if not firsts:
             return PortionDone(Outcome(0, 0, []), 0, None, portion.asked_at)
         async with audited(self._audit, consumer, "retry", asked, firsts, group=fingerprint) as told:
@@ -145,6 +148,20 @@ class GroupOperations:
             record = parked_record(document)
             if record.target in targets and record.cause.fault == fault:
                 yield record
+
+    async def _left_behind(self, consumer: str, fault: int, portion: Portion) -> tuple[list[ParkedEvent], int | None]:
+        """What is in a group although what it stands behind is in another: a process ended before it could say so of
+        all of them. A retry of their keys puts it right."""
+        where: dict[str, Any] = {"consumer": consumer, "fault": fault}
+        targets = await self._targets(consumer)
+        found: list[ParkedEvent] = []
+        async for document in scan_pages(self._store, PARKED_EVENTS, where, by="position"):
+            record = parked_record(document)
+            if len(found) >= portion.limit and record.position > found[-1].position:
+                return found, None
+            if record.target in targets:
+                found.append(record)
+        return found, None
 
     async def _with_later(self, firsts: Sequence[ParkedEvent]) -> list[ParkedEvent]:
         """All that is parked for the same keys."""

@@ -7,6 +7,7 @@ replayed are removed after it: after a crash in between, a repeated replay finds
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+import msgspec
 import structlog
 from msgspec import Struct
 
@@ -31,6 +32,7 @@ log = structlog.get_logger(__name__)
 _EVENTS_TOGETHER = 10_000
 """Streams are replayed together up to about so many events, which are in memory meanwhile."""
 _KEYS_TOGETHER = 50
+_LONGEST_TOLD = 2_000
 _STREAMS_A_QUERY = 100
 _READS_AT_ONCE = 16
 _GONE = "the event is no longer in its stream; it can only be discarded"
@@ -123,7 +125,7 @@ class Replay:
             if failure is not None:
                 parking.note_cause("key", key, failure)
         await resolve(self._follower.store, part.records, parking.discards, first, failure)
-        return ReplayedKey("key", key, _before(first, part.records), first, failure.error if failure else None, failure)
+        return ReplayedKey("key", key, _before(first, part.records), first, *_told(failure))
 
     async def streams(self, streams: Sequence[str]) -> AsyncIterator[ReplayedKey]:
         """Replays what is parked for some streams, for those keys that are of the follower's assignment; many streams
@@ -159,7 +161,7 @@ class Replay:
             if failure is not None:
                 first = incoming.stored.position
                 self._parking.note_cause("stream", stream, failure)
-                outcome = ReplayedKey("stream", stream, _before(first, records), first, failure.error, failure)
+                outcome = ReplayedKey("stream", stream, _before(first, records), first, *_told(failure))
                 return _StreamPart(readable, outcome)
             # What the follower has not come to yet will come by itself, after what stands before it.
             if incoming.stored.position <= self._follower.handled:
@@ -234,6 +236,14 @@ class Replay:
             if record.kind == kind:
                 found[record.key].append(record)
         return found
+
+
+def _told(failure: Failure | None) -> tuple[str | None, Failure | None]:
+    """As it goes into a response, which is one document for all keys of a request."""
+    if failure is None:
+        return None, None
+    cut = msgspec.structs.replace(failure, error=failure.error[:_LONGEST_TOLD])
+    return cut.error, cut
 
 
 def _before(first: int | None, records: Sequence[ParkedEvent]) -> int:

@@ -168,6 +168,30 @@ async def test_what_fails_otherwise_moves_to_the_other_group_with_all_behind_it(
     assert {one["fingerprint"] for one in parked(store)} == {record["fingerprint"]}, "also after a restart"
 
 
+async def test_what_a_crash_left_in_the_old_group_is_put_right_by_a_retry() -> None:
+    log, store = many(2), MemoryReadStore()
+    scripted, counter = ScriptedLog(log.events), Faulty(store)
+    async with consuming(scripted, store, counter) as engine:
+        await all_done(scripted, engine, 1)
+        even = by_message(await groups_of(engine), "even")
+        old = failure_told("ValueError: of before the crash", "LampInstalled")
+        (key, behind) = next(
+            (key, one)
+            for key, one in store.documents("parked_events").items()
+            if one["key"] == "l0" and not one["first"]
+        )
+        fields = {name: value for name, value in behind.items() if name not in ("_id", "_position")}
+        fields |= {"fingerprint": old.fingerprint, "fault": old.fault, "message": old.message}
+        assert await store.replace_exactly("parked_events", Write(key, behind["position"], fields), behind["position"])
+        assert (await groups_of(engine))[old.fingerprint] == ("ValueError: of before the crash", 1, 0)
+        with_discard = await all_of(engine.desk().groups, old.fingerprint, limit=5, action="discard")
+        assert [one.discarded for one in with_discard] == [0], "what has not failed is not left out"
+        await all_of(engine.desk().groups, old.fingerprint, limit=5)
+        found = await groups_of(engine)
+        assert old.fingerprint not in found
+        assert found[even][1:] == (2, 1)
+
+
 async def test_a_group_is_discarded_and_what_stood_behind_is_replayed() -> None:
     log, store = many(6), MemoryReadStore()
     scripted, counter = ScriptedLog(log.events), Counter(store)
