@@ -29,9 +29,10 @@ from subscriptions.coordination.plain_workload import ConsumerRecords
 from subscriptions.following.follower import Follower
 from subscriptions.http.dead_letters import dead_letter_routes
 from subscriptions.http.drain import drain_route
-from subscriptions.operating.dead_letters import DeadLetterOperations
+from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
+from subscriptions.operating.group_watch import GroupWatch
 from subscriptions.operating.lag_watch import COUNTED, LagWatch
 from subscriptions.operating.plain_catalogue import PlainCatalogue
 from subscriptions.operating.resetting import Resetting
@@ -57,10 +58,11 @@ def create_event_relay(application: Application, settings: Settings) -> Litestar
     reader = StatusReader(coordinator, read_store, event_store)
     resetting = Resetting(read_store, event_store, coordinator.changed)
     stream = EventStream(event_store, codec, publisher)
+    desk = DeadLetterDesk(read_store, catalogue, coordinator.changed, event_store, timeout=REPLAY_TIMEOUT)
     routes = [
         *event_routes(stream, publisher, event_store),
         *destination_routes(destinations, reader, catalogue, Pauses(read_store), resetting, coordinator.changed),
-        *dead_letter_routes(DeadLetterOperations(read_store, catalogue, coordinator.changed, timeout=REPLAY_TIMEOUT)),
+        *dead_letter_routes(desk),
         drain_route(Draining(coordinator, catalogue, read_store, event_store)),
     ]
     probes = {
@@ -86,6 +88,7 @@ def create_event_relay(application: Application, settings: Settings) -> Litestar
             key_store_checked(keys),
             running(coordinator, stop, settings.http.shutdown_grace, *closers),
             repeating(watch.look, settings.telemetry.metrics_interval),
+            repeating(GroupWatch(workload.names, desk.groups).look, settings.telemetry.metrics_interval),
         ],
         on_stop=[stream.stop],
     )

@@ -31,9 +31,10 @@ from subscriptions.following.follower import Follower
 from subscriptions.http.consumers import consumer_routes
 from subscriptions.http.dead_letters import dead_letter_routes
 from subscriptions.http.drain import drain_route
-from subscriptions.operating.dead_letters import DeadLetterOperations
+from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
+from subscriptions.operating.group_watch import GroupWatch
 from subscriptions.operating.lag_watch import COUNTED, LagWatch
 from subscriptions.operating.plain_catalogue import PlainCatalogue
 from subscriptions.operating.resetting import Resetting
@@ -62,7 +63,7 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
     workload = ProcessWorkload(read_store, consumers, settings.consumers.partitions, quiet=3 * settings.consumers.lease)
     coordinator = create_coordinator(SERVICE, workload, event_store, codec, read_store, settings, stop)
     catalogue = PlainCatalogue(ConsumerRecords(read_store), workload.names)
-    operations = DeadLetterOperations(read_store, catalogue, coordinator.changed, timeout=REPLAY_TIMEOUT)
+    desk = DeadLetterDesk(read_store, catalogue, coordinator.changed, event_store, timeout=REPLAY_TIMEOUT)
     routes = [
         *instance_routes(InstanceOperations(event_store, codec, application.processes), index),
         *choreography_routes(ChainReader(event_store, codec, application.choreographies)),
@@ -72,7 +73,7 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
             Resetting(read_store, event_store, coordinator.changed),
             paths=("/status", "/consumers"),
         ),
-        *dead_letter_routes(operations),
+        *dead_letter_routes(desk),
         drain_route(Draining(coordinator, catalogue, read_store, event_store)),
     ]
     probes = {
@@ -87,6 +88,7 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
         return next((one for one in coordinator.followers.running if one.consumer.name == consumer), None)
 
     watch = LagWatch(workload.names, catalogue, StatusReader(coordinator, read_store, event_store, counted=COUNTED))
+    groups = GroupWatch(workload.names, desk.groups)
     show_gauges(workload.names, served, watch.seen)
     instances = InstanceGauges(application.processes, index)
     closers = (workload.close, sender.close, event_store.close, read_store.close, keys.close)
@@ -98,6 +100,6 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
         lifespan=[
             key_store_checked(keys),
             running(coordinator, stop, settings.http.shutdown_grace, *closers),
-            *(repeating(look, settings.telemetry.metrics_interval) for look in (watch.look, instances.look)),
+            *(repeating(one.look, settings.telemetry.metrics_interval) for one in (watch, instances, groups)),
         ],
     )

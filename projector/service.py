@@ -24,14 +24,15 @@ from subscriptions.coordination.plain_workload import ConsumerRecords
 from subscriptions.http.consumers import consumer_routes
 from subscriptions.http.dead_letters import dead_letter_routes
 from subscriptions.http.drain import drain_route
-from subscriptions.operating.dead_letters import DeadLetterOperations
+from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
+from subscriptions.operating.group_watch import GroupWatch
 from subscriptions.operating.lag_watch import COUNTED, LagWatch
 from subscriptions.operating.plain_catalogue import PlainCatalogue
 from subscriptions.operating.resetting import Resetting
 from subscriptions.operating.status import StatusReader
-from subscriptions.ports import DocumentStore, EventLog
+from subscriptions.ports import DocumentStore
 from subscriptions.process import REPLAY_TIMEOUT, STUCK_AFTER, consumers_run, running
 
 
@@ -46,10 +47,11 @@ def create_projector(application: Application, settings: Settings) -> Litestar:
     watch = LagWatch(names, catalogue, StatusReader(process.coordinator, read_store, event_store, counted=COUNTED))
     show_gauges(names, process.live, watch.seen)
     counts = DocumentCounts(names, catalogue, read_store)
+    desk = DeadLetterDesk(read_store, catalogue, process.coordinator.changed, event_store, timeout=REPLAY_TIMEOUT)
     interval = settings.telemetry.metrics_interval
     return create_app(
         "Eventfold projector",
-        projector_routes(process, event_store, read_store, settings, replay_timeout=REPLAY_TIMEOUT),
+        projector_routes(process, event_store, read_store, settings, desk),
         {
             "event_store": Dependency(event_store.ping, lambda: event_store.circuit),
             "read_store": Dependency(read_store.ping, lambda: read_store.circuit),
@@ -68,24 +70,28 @@ def create_projector(application: Application, settings: Settings) -> Litestar:
                 keys.close,
             ),
             repeating(watch.look, interval),
+            repeating(GroupWatch(names, desk.groups).look, interval),
             repeating(counts.look, COUNTED_EVERY * interval),
         ],
     )
 
 
 def projector_routes(
-    process: ProjectorProcess, event_log: EventLog, store: DocumentStore, settings: Settings, *, replay_timeout: float
+    process: ProjectorProcess,
+    event_store: EventStore,
+    store: DocumentStore,
+    settings: Settings,
+    desk: DeadLetterDesk,
 ) -> list[Any]:
-    """Every route of the projector over a running process. `replay_timeout` is in seconds: how long a retry of dead
-    letters waits for other processes."""
+    """Every route of the projector over a running process."""
     workload, coordinator = process.workload, process.coordinator
     others = PlainCatalogue(ConsumerRecords(store))
     catalogue = ViewCatalogue(workload.registry, workload.names, others)
-    reader = StatusReader(coordinator, store, event_log)
+    reader = StatusReader(coordinator, store, event_store)
     grace = int(settings.projector.view_grace * 1000)
     return [
         *view_routes(coordinator, workload, ViewStatusReader(workload, reader, others), store, grace),
-        *consumer_routes(reader, others, Resetting(store, event_log, coordinator.changed)),
-        *dead_letter_routes(DeadLetterOperations(store, catalogue, coordinator.changed, timeout=replay_timeout)),
-        drain_route(Draining(coordinator, catalogue, store, event_log)),
+        *consumer_routes(reader, others, Resetting(store, event_store, coordinator.changed)),
+        *dead_letter_routes(desk),
+        drain_route(Draining(coordinator, catalogue, store, event_store)),
     ]

@@ -5,15 +5,12 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from domain.model.personal import without_personal
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.event_store import StoredEvent
 from infrastructure.resilience import Policy
-from subscriptions.parking.parked_events import describe
+from subscriptions.failures import event_failure
 from subscriptions.parking.parking import Parking
 from subscriptions.parking.set_aside import SetAside
-
-BEHIND = "stands behind an event that is parked"
 
 
 class Step(Struct, frozen=True, gc=False):
@@ -64,12 +61,12 @@ class Batch:
 
         Raises ConsumerBroken when too many keys have failed one after another with no success between them.
         """
-        self.set_aside.key(step.stored, key, without_personal(describe(error), step.recorded.event))
+        self.set_aside.key(step.stored, key, event_failure(error, step.stored, step.recorded.event, key))
         self._parking.unhandled.failed(key, error, step.recorded.event)
 
     def park_behind(self, step: Step, key: str) -> None:
         """Sets the event aside because the key is parked."""
-        self.set_aside.key(step.stored, key, BEHIND)
+        self.set_aside.key_behind(step.stored, key)
 
     def by_key(self) -> "dict[str, Batch]":
         """The same batch, key by key, in the order in which the keys come."""

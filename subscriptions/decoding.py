@@ -5,16 +5,18 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from domain.model.recorded_event import RecordedEvent
+from infrastructure.dead_letters.failure import Failure
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import StoredEvent
+from subscriptions.failures import event_failure
 
 
 class Incoming(Struct, frozen=True, gc=False):
-    """An event of one of our aggregates: decoded, or with the reason why it can't be."""
+    """An event of one of our aggregates: decoded, or (None) with the reason why it can't be."""
 
     stored: StoredEvent
     recorded: RecordedEvent[Struct] | None
-    fault: str = ""
+    fault: Failure | None = None
 
 
 class DecodedBatch(Struct, frozen=True):
@@ -42,4 +44,4 @@ def _decoded(decode: Callable[[StoredEvent], RecordedEvent[Struct]], stored: Sto
     try:
         return Incoming(stored, decode(stored))
     except Exception as error:  # an upcaster may fail in any way on data that was never valid
-        return Incoming(stored, None, f"{type(error).__name__}: {error}")
+        return Incoming(stored, None, event_failure(error, stored, None))

@@ -23,6 +23,11 @@ LOG_POSITION = Gauge(
     "eventfold_event_log_position", "Commit position of the log's newest event, which is its size in bytes; -1 if empty"
 )
 PARKED = Gauge(f"{_PREFIX}_parked_events", "Events set aside for the consumer", _CONSUMER)
+PARKED_IN_GROUP = Gauge(
+    f"{_PREFIX}_parked_group_events",
+    "Of the events set aside for the consumer, those of a group, by its fingerprint: the five largest, and all others",
+    (*_CONSUMER, "group"),
+)
 STOPPED = Gauge(f"{_PREFIX}_stopped", "1 when the consumer was stopped, by its own fault or on another log", _CONSUMER)
 OTHER_LOG = Gauge(
     f"{_PREFIX}_other_log",

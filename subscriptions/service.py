@@ -20,9 +20,10 @@ from subscriptions.following.follower import Follower
 from subscriptions.http.consumers import consumer_routes
 from subscriptions.http.dead_letters import dead_letter_routes
 from subscriptions.http.drain import drain_route
-from subscriptions.operating.dead_letters import DeadLetterOperations
+from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
+from subscriptions.operating.group_watch import GroupWatch
 from subscriptions.operating.lag_watch import COUNTED, LagWatch
 from subscriptions.operating.plain_catalogue import PlainCatalogue
 from subscriptions.operating.resetting import Resetting
@@ -42,7 +43,7 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
     codec = EventCodec(application.aggregates, application.processes, keys)
     coordinator = create_coordinator(SERVICE, workload, event_store, codec, read_store, settings, stop)
     catalogue = PlainCatalogue(ConsumerRecords(read_store), workload.names)
-    operations = DeadLetterOperations(read_store, catalogue, coordinator.changed, timeout=REPLAY_TIMEOUT)
+    desk = DeadLetterDesk(read_store, catalogue, coordinator.changed, event_store, timeout=REPLAY_TIMEOUT)
     routes = [
         *consumer_routes(
             StatusReader(coordinator, read_store, event_store),
@@ -50,7 +51,7 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
             Resetting(read_store, event_store, coordinator.changed),
             paths=("/status", "/consumers"),
         ),
-        *dead_letter_routes(operations),
+        *dead_letter_routes(desk),
         drain_route(Draining(coordinator, catalogue, read_store, event_store)),
     ]
     probes = {
@@ -76,5 +77,6 @@ def create_consumers(application: Application, settings: Settings) -> Litestar:
             key_store_checked(keys),
             running(coordinator, stop, settings.http.shutdown_grace, *closers),
             repeating(watch.look, settings.telemetry.metrics_interval),
+            repeating(GroupWatch(workload.names, desk.groups).look, settings.telemetry.metrics_interval),
         ],
     )

@@ -45,6 +45,9 @@ def print_dead_letter(console: Console, dead_letter: DeadLetter) -> None:
         ("recorded at", moment(one.recorded_at)),
         ("parked at", moment(one.parked_at)),
         ("error", one.error),
+        ("group", one.group or UNKNOWN),
+        ("raised in", one.place or UNKNOWN),
+        ("retries", _retries(one)),
     ):
         table.add_row(name, escape(value))
     console.print(table)
@@ -65,6 +68,10 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     console.print(f"{outcome.consumer}: {', '.join(parts)}", markup=False, soft_wrap=True)
     for error in outcome.errors:
         print_error(console, f"  {error}")
+
+
+def _retries(one: Summary) -> str:
+    return f"{one.retries}, last {moment(one.retried_at)}" if one.retries else text_of(one.retries)
 
 
 def _keys(one: Summary) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from domain.model.personal import without_personal
 from infrastructure.read_store import UnsafeForReadStore, Write
 from projector import metrics
 from projector.folding.document_cache import ABSENT, CachedDocument, DocumentCache
@@ -15,6 +14,7 @@ from projector.folding.undo import UndoLog, Undone
 from read_models.model.view import View
 from subscriptions.consumer import Batch, Consumer, EventGone, EventRef, LateBatch, Step
 from subscriptions.errors import ConsumerBroken
+from subscriptions.failures import text_failure
 from subscriptions.spans import batch_span
 from subscriptions.store.retrying_store import RetryingStore
 
@@ -211,4 +211,5 @@ def _park_keys(batch: Batch, documents: Mapping[str, CachedDocument], errors: Ma
     for step in batch.steps:
         for key in step.keys:
             if key in errors and step.stored.position > documents[key].position:
-                batch.set_aside.key(step.stored, key, without_personal(errors[key], step.recorded.event))
+                failure = text_failure(errors[key], step.stored, step.recorded.event, key)
+                batch.set_aside.key(step.stored, key, failure)

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from domain.model.personal import without_personal
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.event_store import StoredEvent
 from subscriptions.assignment import Assignment
-from subscriptions.consumer import BEHIND, Consumer, Step
+from subscriptions.consumer import Consumer, Step
 from subscriptions.decoding import Incoming
-from subscriptions.parking.parked_events import describe
+from subscriptions.failures import event_failure
 from subscriptions.parking.parking import Parking
 from subscriptions.parking.set_aside import SetAside
 
@@ -35,13 +34,13 @@ class Selection:
                 continue
             compare(stored)
             if recorded is None:
-                if not is_discarded(stored.position):
+                if incoming.fault is not None and not is_discarded(stored.position):
                     set_aside.stream(stored, incoming.fault)
             elif type(recorded.event) in event_types:
                 if is_discarded(stored.position):
                     continue
                 if is_stream_parked(stored.stream, stored.position):
-                    set_aside.stream(stored, BEHIND)
+                    set_aside.stream_behind(stored)
                 else:
                     self._add(stored, recorded, steps, set_aside)
         return steps
@@ -50,7 +49,7 @@ class Selection:
         try:
             keys = self._consumer.keys(recorded.event)
         except Exception as error:
-            set_aside.stream(stored, without_personal(describe(error), recorded.event))
+            set_aside.stream(stored, event_failure(error, stored, recorded.event))
             self._parking.unkeyed.failed(stored.stream, error, recorded.event)
         else:
             self._parking.unkeyed.succeeded()

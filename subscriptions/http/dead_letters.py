@@ -6,25 +6,34 @@ from litestar import get, post
 from litestar.params import Parameter
 from msgspec import Meta, Struct
 
-from domain.model.access import Access
+from infrastructure.dead_letters.failure import fault_number
 from infrastructure.http.openapi import BODY, MALFORMED, MAX_POSITION, documented, json_body, whole_number
+from subscriptions.http.dead_letter_groups import group_routes
+from subscriptions.http.dead_letter_history import history_route
+from subscriptions.http.dead_letter_requests import (
+    AWAY,
+    GROUP,
+    OPERATE,
+    READ,
+    TAGS,
+    UNKNOWN,
+    HttpRequest,
+    Reason,
+    sender,
+)
 from subscriptions.http.problems import as_problems
 from subscriptions.http.responses import DeadLetter, DeadLetters, DeadLetterSummary, RetryOutcome
-from subscriptions.operating.dead_letters import DeadLetterOperations
+from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 from subscriptions.parking.parked_events import ParkedEvent
-
-_TAGS = ["dead letters"]
-_READ = Access("dead-letters:read", shared=True)
-_OPERATE = Access("dead-letters:operate", shared=True)
-_UNKNOWN = {404: "There is no such consumer, or no such dead letter"}
-_AWAY = {503: "A store can't be reached, or not every process has answered"}
 
 
 class RetryRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """`key` is a key's or a stream's; without it all of the consumer's dead letters are retried."""
+    """`key` is a key's or a stream's; without it all of the consumer's dead letters are retried. `reason` is kept
+    in the history."""
 
     consumer: Annotated[str, Meta(min_length=1)]
     key: Annotated[str, Meta(min_length=1)] | None = None
+    reason: Annotated[str, Meta(max_length=1000)] = ""
 
 
 class DiscardRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,40 +41,43 @@ class DiscardRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     consumer: Annotated[str, Meta(min_length=1)]
     position: Annotated[int, Meta(ge=0, le=MAX_POSITION)]
-    reason: Annotated[str, Meta(min_length=1, max_length=1000)]
+    reason: Reason
 
 
-def dead_letter_routes(operations: DeadLetterOperations) -> list[Any]:
-    """The routes over one process's operations."""
+def dead_letter_routes(desk: DeadLetterDesk) -> list[Any]:
+    """The routes over one process's desk."""
+    operations = desk.letters
 
     @get(
         "/dead-letters",
         summary="Events set aside because a consumer could not handle them",
-        tags=_TAGS,
+        tags=TAGS,
         **documented(
-            MALFORMED | _UNKNOWN | _AWAY,
+            MALFORMED | UNKNOWN | AWAY,
             parameters=[whole_number("after", "query", "only those after this position", -1, MAX_POSITION)],
-            access=_READ,
+            access=READ,
         ),
     )
     async def dead_letters(
         consumer: Annotated[str | None, Parameter(description="only this consumer's; a view is one")] = None,
         key: Annotated[str | None, Parameter(description="only this key's (document's) or stream's")] = None,
+        group: Annotated[str | None, Parameter(description="only this group's: a fingerprint", pattern=GROUP)] = None,
         limit: Annotated[int, Parameter(ge=1, le=500, description="how many at most")] = 50,
         after: Annotated[int, Parameter(ge=-1, le=MAX_POSITION)] = -1,
     ) -> DeadLetters:
         with as_problems():
-            page, more = await operations.page(consumer, key, after=after, limit=limit)
+            fault = None if group is None else fault_number(group)
+            page, more = await operations.page(consumer, key, after=after, limit=limit, fault=fault)
         return DeadLetters([_summary(one) for one in page], page[-1].position if more else None)
 
     @get(
         "/dead-letters/{consumer:str}/{position:int}",
         summary="One dead letter with its data",
-        tags=_TAGS,
+        tags=TAGS,
         **documented(
-            MALFORMED | _UNKNOWN | _AWAY,
+            MALFORMED | UNKNOWN | AWAY,
             parameters=[whole_number("position", "path", "the event's commit position", 0, MAX_POSITION)],
-            access=_READ,
+            access=READ,
         ),
     )
     async def dead_letter(consumer: str, position: Annotated[int, Parameter(ge=0, le=MAX_POSITION)]) -> DeadLetter:
@@ -76,29 +88,29 @@ def dead_letter_routes(operations: DeadLetterOperations) -> list[Any]:
     @post(
         "/dead-letters/retry",
         summary="Replay dead letters in order",
-        tags=_TAGS,
+        tags=TAGS,
         status_code=200,
-        **documented(BODY | _UNKNOWN | _AWAY, body=json_body(RetryRequest), access=_OPERATE),
+        **documented(BODY | UNKNOWN | AWAY, body=json_body(RetryRequest), access=OPERATE),
     )
-    async def retry(data: RetryRequest) -> RetryOutcome:
+    async def retry(request: HttpRequest, data: RetryRequest) -> RetryOutcome:
         with as_problems():
-            outcome = await operations.retry(data.consumer, data.key)
+            outcome = await operations.retry(data.consumer, data.key, by=sender(request), reason=data.reason)
         return RetryOutcome(data.consumer, outcome.replayed, 0, outcome.remaining, outcome.errors)
 
     @post(
         "/dead-letters/discard",
         summary="Leave an event out of a consumer for good",
-        tags=_TAGS,
+        tags=TAGS,
         status_code=200,
-        **documented(BODY | _UNKNOWN | _AWAY, body=json_body(DiscardRequest), access=_OPERATE),
+        **documented(BODY | UNKNOWN | AWAY, body=json_body(DiscardRequest), access=OPERATE),
     )
-    async def discard(data: DiscardRequest) -> RetryOutcome:
+    async def discard(request: HttpRequest, data: DiscardRequest) -> RetryOutcome:
         with as_problems():
-            outcome = await operations.discard(data.consumer, data.position, data.reason)
+            outcome = await operations.discard(data.consumer, data.position, data.reason, by=sender(request))
         replayed = max(0, outcome.replayed - 1)
         return RetryOutcome(data.consumer, replayed, 1, outcome.remaining, outcome.errors)
 
-    return [dead_letters, dead_letter, retry, discard]
+    return [dead_letters, dead_letter, retry, discard, *group_routes(desk.groups), history_route(desk)]
 
 
 def _summary(one: ParkedEvent) -> DeadLetterSummary:
@@ -115,4 +127,8 @@ def _summary(one: ParkedEvent) -> DeadLetterSummary:
         error=one.error,
         recorded_at=one.recorded_at,
         parked_at=one.parked_at,
+        group=one.cause.fingerprint,
+        place=one.place,
+        retries=one.retries,
+        retried_at=one.retried_at,
     )

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from infrastructure.event_store import EventStoreUnavailable
+from infrastructure.event_store import AppendRefused, EventStoreUnavailable, StreamDeleted
 from infrastructure.http.problems import Problem, unavailable
 from infrastructure.personal_data import KeyStoreUnavailable
 from infrastructure.read_store import ReadStoreRefused, ReadStoreUnavailable
-from subscriptions.operating.dead_letters import NoSuchConsumer, NoSuchDeadLetter, ReplayTimeout
 from subscriptions.operating.draining import OnOtherLog
+from subscriptions.operating.replays import NoSuchConsumer, NoSuchDeadLetter, ReplayTimeout
 
 
 @contextmanager
@@ -23,6 +23,9 @@ def as_problems() -> Iterator[None]:
     except ReplayTimeout as error:
         title = "Not every process has answered"
         raise Problem(503, "not-answered", title, str(error), headers={"Retry-After": "5"}) from error
+    except (AppendRefused, StreamDeleted) as error:
+        # What is done with dead letters is not done without a trace.
+        raise Problem(503, "no-audit", "It can't be recorded who asks", str(error)) from error
     except (ReadStoreUnavailable, ReadStoreRefused) as error:
         raise unavailable("read store", error) from error
     except EventStoreUnavailable as error:

@@ -41,7 +41,18 @@ class Consumers(Struct, frozen=True):
     consumers: list[ConsumerStatus]
 
 
-class DeadLetterSummary(Struct, frozen=True):
+class Failed(Struct, frozen=True, kw_only=True):
+    """`group` is the fingerprint of the failure (of the one before it, where it stands behind), `place` the function
+    that raised, as far as it is known. It has failed again `retries` times, last at `retried_at` (0: never), which gave
+    its `error`."""
+
+    group: str = ""
+    place: str = ""
+    retries: int = 0
+    retried_at: int = 0
+
+
+class DeadLetterSummary(Failed, frozen=True):
     """An event set aside for a consumer. `kind` says whether `keys` are a stream (the event can't be read, so its keys
     are not known) or keys of the consumer (for a view: documents); `first` whether it is the one that failed (true) or
     stands behind one that did (false). `target` is what it is set aside for, such as a view's build."""
@@ -58,6 +69,80 @@ class DeadLetterSummary(Struct, frozen=True):
     error: str
     recorded_at: int
     parked_at: int
+
+
+class DeadLetterGroup(Struct, frozen=True):
+    """The dead letters of a consumer that have failed alike, for one target. `count` is their number, `failed` how many
+    of them failed themselves: the others stand behind them. `message` is the error with a # in the place of what
+    differs, `place` the function that raised; `sample` is the position of the oldest that failed, of the type
+    `event_type`. `first_at` and `last_at` are when the first and the last of them was parked."""
+
+    consumer: str
+    target: str
+    group: str
+    count: int
+    failed: int
+    event_type: str
+    message: str
+    place: str
+    first_at: int
+    last_at: int
+    sample: int
+
+
+class DeadLetterGroups(Struct, frozen=True):
+    """In the order of their fingerprints. `next` is what to pass as `after` for more; None on the last page."""
+
+    groups: list[DeadLetterGroup]
+    next: str | None
+
+
+class EntryOutcome(Struct, frozen=True):
+    """How a request ended. `failures` are the fingerprints of what failed again, with their messages; `fault` is why it
+    was not carried out to its end, empty where it was."""
+
+    ended_at: int
+    replayed: int
+    discarded: int
+    remaining: int
+    failures: list[str]
+    fault: str
+
+
+class DeadLetterEntry(Struct, frozen=True):
+    """What was asked for, by whom and why, and what came of it: `outcome` is None while it is under way, and where it
+    was cut off. `count` dead letters were meant, at `positions` (the first thousand)."""
+
+    request: str
+    consumer: str
+    action: str
+    by: str
+    reason: str
+    group: str
+    key: str
+    count: int
+    positions: list[int]
+    requested_at: int
+    outcome: EntryOutcome | None
+
+
+class DeadLetterHistory(Struct, frozen=True):
+    """The newest first."""
+
+    entries: list[DeadLetterEntry]
+
+
+class PortionOutcome(Struct, frozen=True):
+    """The outcome of a portion of a group. `next` and `asked_at` are to be passed as `after` and `asked_at` for the
+    next portion; without `next` there is none."""
+
+    consumer: str
+    replayed: int
+    discarded: int
+    remaining: int
+    errors: list[str]
+    next: int | None
+    asked_at: int
 
 
 class DeadLetters(Struct, frozen=True):

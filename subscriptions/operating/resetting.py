@@ -7,7 +7,7 @@ from infrastructure.checkpoints import CHECKPOINTS, NO_TRAIL, Target, Trail
 from infrastructure.checkpoints.anchors import last_event
 from infrastructure.checkpoints.log_check import marks_of, shared_part, trail_at
 from subscriptions.coordination.plain_workload import ConsumerRecords
-from subscriptions.operating.dead_letters import NoSuchConsumer
+from subscriptions.operating.replays import NoSuchConsumer
 from subscriptions.ports import DocumentStore, EventLog
 
 Beginning = Literal["start", "common", "end"]

@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from msgspec import Struct
-
 from infrastructure.clock import now_millis
+from infrastructure.dead_letters.failure import Failure, failure_told
+from infrastructure.dead_letters.marks import Marks
+from infrastructure.dead_letters.masking import texts_in_json
 from infrastructure.event_store import StoredEvent
 from infrastructure.read_store import Write
 
@@ -14,7 +15,7 @@ _MAX_TEXT = 65_536
 Kind = Literal["stream", "key"]
 
 
-class ParkedEvent(Struct, frozen=True):
+class ParkedEvent(Marks, frozen=True):
     """An event set aside for one consumer, because it fails or because it follows one that does.
 
     `target` is what it is set aside for, such as a view's build. `kind` says what is parked with all its later events:
@@ -22,6 +23,9 @@ class ParkedEvent(Struct, frozen=True):
     names it. `first` is 1 for the event that parked the key, 0 for those behind it. Times are epoch milliseconds.
     `data` and `metadata` are for people: at most 64 Ki characters; the event itself stays in its stream at `revision`.
     `event` is its id; empty in a record of a release that kept none.
+
+    What stands behind another has the fingerprint of that one, because it will be handled with it. `error` is the last
+    failure's text.
     """
 
     consumer: str
@@ -40,6 +44,14 @@ class ParkedEvent(Struct, frozen=True):
     metadata: str
     event: str = ""
 
+    @property
+    def cause(self) -> Failure:
+        """Why the key is parked; found by the text where an older release has recorded nothing else."""
+        if self.fingerprint:
+            return Failure(self.error, self.place, self.message, self.fingerprint)
+        named = (self.key, self.stream, self.stream.partition("-")[2], self.event)
+        return failure_told(self.error, self.event_type, (*named, *texts_in_json(self.data)))
+
 
 INDEXES = (
     ("position",),
@@ -47,13 +59,15 @@ INDEXES = (
     ("target", "position"),
     ("target", "first", "position"),
     ("target", "key", "position"),
+    ("target", "fault", "parked_at"),
+    ("target", "fault", "first", "position"),
 )
 
 
 def parked_event(
-    consumer: str, target: str, kind: Kind, key: str, stored: StoredEvent, error: str, *, first: bool
+    consumer: str, target: str, kind: Kind, key: str, stored: StoredEvent, error: str, cause: Failure, *, first: bool
 ) -> ParkedEvent:
-    """The record of one event set aside."""
+    """The record of one event set aside. `cause` is why its key is parked."""
     return ParkedEvent(
         consumer=consumer,
         target=target,
@@ -70,6 +84,10 @@ def parked_event(
         data=readable(stored.data),
         metadata=readable(stored.metadata),
         event=stored.id,
+        fingerprint=cause.fingerprint,
+        fault=cause.fault,
+        place=readable(cause.place),
+        message=readable(cause.message),
     )
 
 

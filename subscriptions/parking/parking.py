@@ -1,6 +1,9 @@
 """Which streams and keys of a target are parked, and since which event."""
 
+import msgspec
+
 from infrastructure.checkpoints import Target
+from infrastructure.dead_letters.failure import Failure
 from subscriptions.parking.discarded_events import Discards, discards_of
 from subscriptions.parking.failure_run import FailureRun
 from subscriptions.parking.parked_events import COLLECTION, INDEXES, ParkedEvent
@@ -17,17 +20,20 @@ class Parking:
 
     def __init__(self, target: Target, failure_limit: int) -> None:
         self.target = target
+        self.failure_limit = failure_limit
         self.discards = Discards()
         self.unkeyed = FailureRun(target.consumer, failure_limit)
         self.unhandled = FailureRun(target.consumer, failure_limit)
         self._streams: dict[str, int] = {}
         self._keys: dict[str, int] = {}
+        self._causes: dict[tuple[str, str], Failure] = {}
         self.count = 0
 
     async def load(self, store: DocumentStore) -> None:
         """Loads what earlier runs have parked."""
         self._streams.clear()
         self._keys.clear()
+        self._causes.clear()
         self.discards = await discards_of(store, self.target.consumer)
         await store.prepare(COLLECTION, ParkedEvent, INDEXES)
         await self.recount(store)
@@ -35,6 +41,8 @@ class Parking:
         async for document in firsts:
             since = self._streams if document["kind"] == "stream" else self._keys
             since.setdefault(document["key"], document["position"])
+            record = msgspec.convert(document, ParkedEvent)
+            self.note_cause(record.kind, record.key, record.cause)
 
     async def recount(self, store: DocumentStore) -> None:
         """Counts the dead letters again, after some were replayed or discarded."""
@@ -43,8 +51,21 @@ class Parking:
     async def refresh_discards(self, store: DocumentStore) -> None:
         """Loads again what has been discarded, and starts the count of failures again."""
         self.discards = await discards_of(store, self.target.consumer)
+        self.forgive()
+
+    def forgive(self) -> None:
+        """Starts the count of failures again: what has failed before may fail again, with no new fault."""
         self.unkeyed.succeeded()
         self.unhandled.succeeded()
+
+    def note_cause(self, kind: str, key: str, failure: Failure) -> None:
+        """Why the stream or the key is parked; what is parked behind it is recorded with the same cause."""
+        # Without the text, which may be long, and is the first event's own.
+        self._causes[kind, key] = msgspec.structs.replace(failure, error="")
+
+    def cause(self, kind: str, key: str) -> Failure | None:
+        """Why it is parked; None where it is not, or nobody has recorded it."""
+        return self._causes.get((kind, key))
 
     @property
     def has_streams(self) -> bool:

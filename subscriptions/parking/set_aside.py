@@ -6,9 +6,11 @@ import msgspec
 import structlog
 from msgspec import Struct, field
 
+from infrastructure.dead_letters.failure import Failure
 from infrastructure.event_store import StoredEvent
 from infrastructure.read_store import Write
-from subscriptions.parking.parked_events import COLLECTION, ParkedEvent, parked_event, parked_write
+from subscriptions.failures import BEHIND
+from subscriptions.parking.parked_events import COLLECTION, Kind, ParkedEvent, parked_event, parked_write
 from subscriptions.parking.parking import Parking
 from subscriptions.ports import DocumentStore
 
@@ -22,22 +24,34 @@ class SetAside:
         self._parking = parking
         self._events: dict[tuple[int, str], ParkedEvent] = {}
 
-    def stream(self, stored: StoredEvent, error: str) -> None:
+    def stream(self, stored: StoredEvent, failure: Failure) -> None:
         """Sets the event aside, and its stream from here on."""
         first = not self._parking.is_stream_parked(stored.stream, stored.position)
         self._parking.add_stream(stored.stream, stored.position)
-        target = self._parking.target
-        self._add(parked_event(target.consumer, target.name, "stream", stored.stream, stored, error, first=first))
+        self._add(stored, "stream", stored.stream, failure, first=first)
 
-    def key(self, stored: StoredEvent, key: str, error: str) -> None:
+    def key(self, stored: StoredEvent, key: str, failure: Failure) -> None:
         """Sets the event aside for one of its keys, and that key from here on."""
         first = not self._parking.is_key_parked(key, stored.position)
         self._parking.add_key(key, stored.position)
-        target = self._parking.target
-        self._add(parked_event(target.consumer, target.name, "key", key, stored, error, first=first))
+        self._add(stored, "key", key, failure, first=first)
 
-    def _add(self, parked: ParkedEvent) -> None:
-        self._events.setdefault((parked.position, parked.key), parked)
+    def stream_behind(self, stored: StoredEvent) -> None:
+        """Sets the event aside because its stream is parked."""
+        self.stream(stored, BEHIND)
+
+    def key_behind(self, stored: StoredEvent, key: str) -> None:
+        """Sets the event aside because the key is parked."""
+        self.key(stored, key, BEHIND)
+
+    def _add(self, stored: StoredEvent, kind: Kind, key: str, failure: Failure, *, first: bool) -> None:
+        if first:
+            self._parking.note_cause(kind, key, failure)
+        if (stored.position, key) not in self._events:
+            target, cause = self._parking.target, self._parking.cause(kind, key) or failure
+            self._events[stored.position, key] = parked_event(
+                target.consumer, target.name, kind, key, stored, failure.error, cause, first=first
+            )
 
     def events(self) -> Sequence[ParkedEvent]:
         """The records in commit order."""
@@ -65,6 +79,7 @@ class SetAside:
                     event_type=event.event_type,
                     correlation_id=_correlation_id(event.metadata),
                     error=event.error,
+                    fingerprint=event.fingerprint,
                 )
 
 

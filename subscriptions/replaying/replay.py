@@ -4,22 +4,26 @@ It runs in the process that has the partition, between two batches. The work is 
 replayed are removed after it: after a crash in between, a repeated replay finds the work done.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 
+import msgspec
 import structlog
 from msgspec import Struct
 
-from domain.model.personal import without_personal
+from infrastructure.dead_letters.failure import Failure
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import METADATA_TYPE, TOMBSTONE_TYPE, EventStoreUnavailable, StoredEvent, StreamDeleted
-from subscriptions.consumer import Batch, LateBatch, Step
+from subscriptions.consumer import Batch, LateBatch
 from subscriptions.decoding import Incoming, decode_batch
 from subscriptions.errors import Stopping
+from subscriptions.failures import event_failure, text_failure
 from subscriptions.following.follower import Follower
 from subscriptions.parking.parked_events import ParkedEvent, describe
-from subscriptions.parking.resolving import parked_records, resolve
+from subscriptions.parking.resolving import records_of_keys, resolve
 from subscriptions.parking.set_aside import SetAside
 from subscriptions.ports import EventLog
+from subscriptions.replaying.key_part import KeyPart, together
 from subscriptions.replaying.past_events import FollowersPast
 from subscriptions.replaying.requests import ReplayedKey, ReplayRequest
 
@@ -27,6 +31,11 @@ log = structlog.get_logger(__name__)
 
 _EVENTS_TOGETHER = 10_000
 """Streams are replayed together up to about so many events, which are in memory meanwhile."""
+_KEYS_TOGETHER = 50
+_LONGEST_TOLD = 2_000
+_STREAMS_A_QUERY = 100
+_READS_AT_ONCE = 16
+_GONE = "the event is no longer in its stream; it can only be discarded"
 
 
 class _StreamPart(Struct, frozen=True):
@@ -55,8 +64,8 @@ async def replay_part(
             return [], str(follower.place.missing)
         replay = Replay(follower, event_log, codec)
         try:
-            for key in follower.assignment.of(tuple(request.keys)):
-                replayed.append(await replay.key(key))
+            async for outcome in replay.keys(follower.assignment.of(tuple(request.keys))):
+                replayed.append(outcome)
             async for outcome in replay.streams(request.streams):
                 replayed.append(outcome)
         except Stopping:
@@ -77,31 +86,46 @@ class Replay:
         self._log = event_log
         self._codec = codec
 
-    async def key(self, key: str) -> ReplayedKey:
-        """Replays what is parked for one key, which must be of the follower's assignment; removes the records."""
+    async def keys(self, keys: Sequence[str]) -> AsyncIterator[ReplayedKey]:
+        """Replays what is parked for some keys, which must be of the follower's assignment, many together; removes the
+        records."""
+        # So few that their failures never count as the consumer's own: they have failed before.
+        few = max(1, min(_KEYS_TOGETHER, self._parking.failure_limit - 1))
+        for start in range(0, len(keys), few):
+            for outcome in await self._keys_together(keys[start : start + few]):
+                yield outcome
+
+    async def _keys_together(self, keys: Sequence[str]) -> list[ReplayedKey]:
         follower, parking = self._follower, self._parking
-        records = await self._prepare("key", key)
-        events = [await self._event(record) for record in records]
-        steps = [Step(one.stored, one.recorded, (key,)) for one in events if one.recorded is not None]
-        unreadable = next((one for one in events if one.recorded is None and not self._left_out(one, key)), None)
-        if unreadable is not None:
-            steps = [step for step in steps if step.stored.position < unreadable.stored.position]
-        since = parking.free_key(key)
+        await parking.refresh_discards(follower.store)
+        records = await self._records("key", keys)
+        events = await self._events([one for some in records.values() for one in some])
+        parts = [KeyPart(key, records[key], events, parking.discards) for key in keys]
+        since = {key: parking.free_key(key) for key in keys}
         set_aside = SetAside(parking)
         try:
-            await follower.consumer.take(Batch(steps, parking, set_aside))
+            await follower.consumer.take(Batch(together(parts), parking, set_aside))
         except BaseException:
-            if since is not None:
-                parking.add_key(key, since)
+            for key, position in since.items():
+                if position is not None:
+                    parking.free_key(key)
+                    parking.add_key(key, position)
             raise
-        first = min((event.position for event in set_aside.events()), default=None)
-        error = next((event.error for event in set_aside.events()), None)
-        if first is None and unreadable is not None:
-            first, error = unreadable.stored.position, unreadable.fault
-            parking.add_key(key, first)
-        await resolve(follower.store, records, parking.discards, first, error)
+        outcomes = [await self._resolved(part, set_aside) for part in parts]
         await parking.recount(follower.store)
-        return ReplayedKey("key", key, _before(first, records), first, error)
+        return outcomes
+
+    async def _resolved(self, part: KeyPart, set_aside: SetAside) -> ReplayedKey:
+        parking, key = self._parking, part.key
+        failed = [event for event in set_aside.events() if (event.kind, event.key) == ("key", key)]
+        first, failure = (failed[0].position, failed[0].cause) if failed else (None, None)
+        if first is None and part.unreadable is not None:
+            first, failure = part.unreadable.stored.position, part.unreadable.fault
+            parking.add_key(key, first)
+            if failure is not None:
+                parking.note_cause("key", key, failure)
+        await resolve(self._follower.store, part.records, parking.discards, first, failure)
+        return ReplayedKey("key", key, _before(first, part.records), first, *_told(failure))
 
     async def streams(self, streams: Sequence[str]) -> AsyncIterator[ReplayedKey]:
         """Replays what is parked for some streams, for those keys that are of the follower's assignment; many streams
@@ -110,8 +134,8 @@ class Replay:
         Other processes may have other keys of them, so the process that asked for the replay removes the records.
         """
         parts: list[_StreamPart] = []
-        for stream in streams:
-            parts.append(await self._part(stream))
+        for start in range(0, len(streams), _STREAMS_A_QUERY):
+            parts += await self._parts(streams[start : start + _STREAMS_A_QUERY])
             if sum(len(part.events) for part in parts) >= _EVENTS_TOGETHER:
                 await self._replay_parts(parts)
                 for part in parts:
@@ -121,17 +145,23 @@ class Replay:
         for part in parts:
             yield part.outcome
 
-    async def _part(self, stream: str) -> "_StreamPart":
-        records = await self._prepare("stream", stream)
+    async def _parts(self, streams: Sequence[str]) -> list["_StreamPart"]:
+        await self._parking.refresh_discards(self._follower.store)
+        records = await self._records("stream", streams)
+        events = await self._events([one for some in records.values() for one in some])
+        return [self._part(stream, records[stream], events) for stream in streams]
+
+    def _part(self, stream: str, records: Sequence[ParkedEvent], events: Mapping[int, Incoming]) -> "_StreamPart":
         readable: list[StoredEvent] = []
         for record in records:
-            incoming = await self._event(record)
+            incoming = events[record.position]
             if self._parking.discards.whole(incoming.stored.position):
                 continue
-            error = self._why_unusable(incoming)
-            if error is not None:
+            failure = self._why_unusable(incoming)
+            if failure is not None:
                 first = incoming.stored.position
-                outcome = ReplayedKey("stream", stream, _before(first, records), first, error)
+                self._parking.note_cause("stream", stream, failure)
+                outcome = ReplayedKey("stream", stream, _before(first, records), first, *_told(failure))
                 return _StreamPart(readable, outcome)
             # What the follower has not come to yet will come by itself, after what stands before it.
             if incoming.stored.position <= self._follower.handled:
@@ -163,7 +193,7 @@ class Replay:
             await self._follower.consumer.take_late(batch)
         await set_aside.record(self._follower.store)
 
-    def _why_unusable(self, incoming: Incoming) -> str | None:
+    def _why_unusable(self, incoming: Incoming) -> Failure | None:
         """Why the keys of an event can't be found; None when they can."""
         if incoming.recorded is None:
             return incoming.fault
@@ -172,8 +202,17 @@ class Replay:
             if type(event) in consumer.events:
                 consumer.keys(event)
         except Exception as error:
-            return without_personal(describe(error), event)
+            return event_failure(error, incoming.stored, event)
         return None
+
+    async def _events(self, records: Sequence[ParkedEvent]) -> dict[int, Incoming]:
+        """The events of the records, by position."""
+        at = list({record.position: record for record in records}.values())
+        found: dict[int, Incoming] = {}
+        for start in range(0, len(at), _READS_AT_ONCE):
+            for incoming in await asyncio.gather(*map(self._event, at[start : start + _READS_AT_ONCE])):
+                found[incoming.stored.position] = incoming
+        return found
 
     async def _event(self, record: ParkedEvent) -> Incoming:
         if record.event_type in (METADATA_TYPE, TOMBSTONE_TYPE):
@@ -187,17 +226,24 @@ class Replay:
             found = []
         if not found or found[0].position != record.position or record.event not in ("", found[0].id):
             gone = StoredEvent("", record.event_type, record.stream, record.revision, record.position, 0, b"", b"")
-            return Incoming(gone, None, "the event is no longer in its stream; it can only be discarded")
+            return Incoming(gone, None, text_failure(_GONE, gone))
         return (await decode_batch(self._codec, found, record.position, caught_up=False)).events[0]
 
-    def _left_out(self, incoming: Incoming, key: str) -> bool:
-        return self._parking.discards.of_key(incoming.stored.position, key)
+    async def _records(self, kind: str, keys: Sequence[str]) -> dict[str, list[ParkedEvent]]:
+        """What is parked for each of the keys or streams, in commit order."""
+        found: dict[str, list[ParkedEvent]] = {key: [] for key in keys}
+        async for record in records_of_keys(self._follower.store, self._follower.target, keys):
+            if record.kind == kind:
+                found[record.key].append(record)
+        return found
 
-    async def _prepare(self, kind: str, key: str) -> list[ParkedEvent]:
-        """What is parked for the key; also loads what has been discarded since."""
-        follower = self._follower
-        await self._parking.refresh_discards(follower.store)
-        return await parked_records(follower.store, follower.target, kind, key)
+
+def _told(failure: Failure | None) -> tuple[str | None, Failure | None]:
+    """As it goes into a response, which is one document for all keys of a request."""
+    if failure is None:
+        return None, None
+    cut = msgspec.structs.replace(failure, error=failure.error[:_LONGEST_TOLD])
+    return cut.error, cut
 
 
 def _before(first: int | None, records: Sequence[ParkedEvent]) -> int:

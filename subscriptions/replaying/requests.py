@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from infrastructure.clock import now_millis
+from infrastructure.dead_letters.failure import Failure
 from infrastructure.read_store import Page, Write
 from subscriptions.ports import DocumentStore
 
@@ -32,13 +33,15 @@ class ReplayRequest(Struct, frozen=True):
 
 class ReplayedKey(Struct, frozen=True, omit_defaults=True):
     """The outcome of one key's (or stream's) replay in one process. `upto` is the position of the first event that is
-    still parked (None: none is), for the reason `error`; `events` counts those replayed."""
+    still parked (None: none is), for the reason `failure`, of which `error` is the text; `events` counts those
+    replayed."""
 
     kind: str
     key: str
     events: int
     upto: int | None = None
     error: str | None = None
+    failure: Failure | None = None
 
 
 class ReplayResponse(Struct, frozen=True, omit_defaults=True):

@@ -16,6 +16,7 @@ LABELS = {
     "route": "templates of routes",
     "step": "steps of a process, without what they concern",
     "view": "views",
+    "group": "fingerprints of failures: the five largest groups of a consumer, and `other`",
     # Of the code: words that stand in it.
     "call": "calls to the payment provider",
     "change": "of a lease",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from infrastructure.read_store import (
     Comparison,
@@ -45,6 +46,34 @@ async def test_a_document_comes_back_as_it_was_written(store: ReadStore) -> None
     assert await store.load(DOCUMENTS, ["a", "b"]) == {"a": StoredDocument(7, fields)}
     assert await store.page(DOCUMENTS, Page({}, by="number", limit=9)) == [("a", StoredDocument(7, fields))]
     assert await store.load(DOCUMENTS, []) == {}
+
+
+class Numbered(Struct, frozen=True):
+    """A document that an older release wrote without its number."""
+
+    owner: str
+    at: int
+    number: int = -1
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+async def test_a_document_without_a_field_meets_no_range_of_it(store: ReadStore, indexed: bool) -> None:
+    """What is added to a record must not be asked for in vain, nor find those that are without it."""
+    await store.prepare(DOCUMENTS, Numbered, (("owner", "number", "at"), ("number",)) if indexed else ())
+    numbers = [2**47 + 5, None, 0, None, 7, 2**47 + 5]
+    for index, number in enumerate(numbers):
+        fields = {"owner": "x", "at": index} | ({} if number is None else {"number": number})
+        await store.write(DOCUMENTS, [Write(f"d{index}", index + 1, fields)])
+    every: dict[str, Any] = {"owner": "x", "number": Comparison(at_least=0)}
+    assert await store.count(DOCUMENTS, {"owner": "x"}) == 6
+    assert await store.count(DOCUMENTS, every) == 4
+    assert await store.count(DOCUMENTS, {"owner": "x", "number": 2**47 + 5}) == 2
+    found = []
+    while page := await store.page(
+        DOCUMENTS, Page({**every, "number": Comparison(above=(found or [-1])[-1])}, "number", 1)
+    ):
+        found.append((page[0][1].fields or {})["number"])
+    assert found == [0, 7, 2**47 + 5]
 
 
 async def test_a_write_needs_a_higher_position_than_what_is_stored(store: ReadStore) -> None:

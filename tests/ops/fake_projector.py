@@ -19,9 +19,14 @@ from projector.http.responses import PreviousBuild, RebuildStatus, Status, ViewS
 from subscriptions.http.responses import (
     ConsumerStatus,
     DeadLetter,
+    DeadLetterEntry,
+    DeadLetterGroup,
+    DeadLetterGroups,
+    DeadLetterHistory,
     DeadLetters,
     DeadLetterSummary,
     EventStoreStatus,
+    PortionOutcome,
     RetryOutcome,
 )
 from subscriptions.operating.status import InstanceStatus, PartitionStatus
@@ -94,6 +99,9 @@ class FakeProjector:
         self.consumers: list[ConsumerStatus] = []
         self.dead_letters: list[DeadLetterSummary] = []
         self.outcome = RetryOutcome("customer_summary", 2, 0, 0, [])
+        self.groups: list[DeadLetterGroup] = []
+        self.entries: list[DeadLetterEntry] = []
+        self.portions: list[PortionOutcome] = []
         self.refusals: dict[tuple[str, str], tuple[int, str]] = {}
         self.away = 0
         self.asked: list[tuple[str, str]] = []
@@ -126,6 +134,10 @@ class FakeProjector:
         app.router.add_delete("/views/{name}/previous", self._accepted)
         app.router.add_put("/views/{name}/partitions", self._accepted)
         app.router.add_get("/dead-letters", self._dead_letters)
+        app.router.add_get("/dead-letters/groups", self._groups)
+        app.router.add_get("/dead-letters/history", self._history)
+        app.router.add_post("/dead-letters/groups/retry", self._portion)
+        app.router.add_post("/dead-letters/groups/discard", self._portion)
         app.router.add_get("/dead-letters/{consumer}/{position}", self._dead_letter)
         app.router.add_post("/dead-letters/retry", self._outcome)
         app.router.add_post("/dead-letters/discard", self._outcome)
@@ -163,6 +175,7 @@ class FakeProjector:
             if one.position > after
             and query.get("consumer", one.consumer) == one.consumer
             and ("key" not in query or query["key"] in one.keys)
+            and query.get("group", one.group) == one.group
         ]
         page = found[:limit]
         return _json(DeadLetters(page, page[-1].position if len(found) > limit else None))
@@ -173,6 +186,27 @@ class FakeProjector:
             if (one.consumer, one.position) == (consumer, position):
                 return _json(DeadLetter(one, '{"order_id":"o-1","reason":"[bold]late[/]"}', "no json"))
         return _problem(404, f"{consumer} has no dead letter at {position}")
+
+    async def _groups(self, request: web.Request) -> web.Response:
+        query = request.query
+        found = [
+            one
+            for one in sorted(self.groups, key=lambda one: one.group)
+            if query.get("consumer", one.consumer) == one.consumer
+            and query.get("group", one.group) == one.group
+            and one.group > query.get("after", "")
+        ]
+        more = len(found) > 2 and "group" not in query
+        return _json(DeadLetterGroups(found[:2] if more else found, found[1].group if more else None))
+
+    async def _history(self, request: web.Request) -> web.Response:
+        wanted = request.query.get("consumer")
+        return _json(DeadLetterHistory([one for one in self.entries if wanted in (None, one.consumer)]))
+
+    async def _portion(self, _request: web.Request) -> web.Response:
+        if not self.portions:
+            return _problem(404, "nothing of customer_summary is parked in a group 0123456789ab")
+        return _json(self.portions.pop(0))
 
     async def _outcome(self, _request: web.Request) -> web.Response:
         return _json(self.outcome)

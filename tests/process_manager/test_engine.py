@@ -13,6 +13,7 @@ from infrastructure.event_codec import decode_metadata
 from infrastructure.evidence.chain import link_of
 from process_manager.instances.operating import NoSuchInstance, NotStuck
 from subscriptions.coordination.plain_workload import ConsumerRecords
+from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 from subscriptions.operating.dead_letters import DeadLetterOperations
 from subscriptions.operating.plain_catalogue import PlainCatalogue
 from tests.infrastructure.evidence.auditable_log import AuditableLog, report_of
@@ -184,7 +185,7 @@ async def test_a_compensation_without_an_answer_is_given_up_and_resolved_by_hand
 
 def dead_letters(world: World, manager: Manager) -> DeadLetterOperations:
     catalogue = PlainCatalogue(ConsumerRecords(world.documents), ["porch_light"])
-    return DeadLetterOperations(world.documents, catalogue, manager.coordinator.changed, timeout=30)
+    return DeadLetterDesk(world.documents, catalogue, manager.coordinator.changed, world, timeout=30).letters
 
 
 async def parked(operations: DeadLetterOperations) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from projector.process import ProjectorProcess, create_projector_process
 from read_models.model.view import View
 from subscriptions.coordination.plain_workload import ConsumerRecords
 from subscriptions.following.follower import Follower
+from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 from subscriptions.operating.dead_letters import DeadLetterOperations
 from subscriptions.operating.plain_catalogue import PlainCatalogue
 from subscriptions.operating.status import StatusReader
@@ -23,6 +24,7 @@ from tests.projector.lamp_rooms import LAMP_ROOMS
 from tests.subscriptions.memory_read_store import MemoryReadStore
 from tests.subscriptions.running import all_done, at_once
 from tests.subscriptions.scripted_log import ScriptedLog
+from tests.support.memory_event_store import MemoryEventStore
 from tests.support.tiny import TINY, TINY_CODEC
 from tests.support.tiny.logs import fold_of
 
@@ -69,7 +71,8 @@ class RunningProjector:
     def dead_letters(self, *, timeout: float = 10, asked: asyncio.Event | None = None) -> DeadLetterOperations:
         """The operators' operations on what is parked."""
         catalogue = ViewCatalogue(self.registry, self.view_names, self._others)
-        return DeadLetterOperations(self.store, catalogue, asked or self.changed, timeout=timeout)
+        changed = asked or self.changed
+        return DeadLetterDesk(self.store, catalogue, changed, MemoryEventStore(), timeout=timeout).letters
 
     @property
     def _others(self) -> PlainCatalogue:

@@ -16,7 +16,7 @@ from infrastructure.event_store import StoredEvent
 from projector.folding import undo, view_consumer
 from projector.folding.undo import COLLECTION as UNDO
 from read_models.model.view import View
-from subscriptions.operating.dead_letters import NoSuchDeadLetter
+from subscriptions.operating.replays import NoSuchDeadLetter
 from tests.projector.lamp_rooms import LAMP_ROOMS
 from tests.projector.running import assert_folded, engine_over, folded_up_to, project_all
 from tests.projector.test_replay import log_event, operating, parked, refusing

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from infrastructure.view_registry import transitions
 from read_models.model.view import View
-from subscriptions.operating.dead_letters import DeadLetterOperations, NoSuchDeadLetter, ReplayTimeout
+from subscriptions.operating.dead_letters import DeadLetterOperations
+from subscriptions.operating.replays import NoSuchDeadLetter, ReplayTimeout
 from tests.projector.lamp_rooms import LAMP_ROOMS
 from tests.projector.running import RunningProjector, assert_folded, engine_over, folded_up_to, project_all
 from tests.projector.touchy_view import TOUCHY
@@ -124,7 +125,7 @@ class TestDocuments:
                 await operations._catalogue._registry.change(
                     "lamp_details", lambda one: transitions.with_candidate(one, 1, 0)
                 )
-                operations._asked.set()
+                operations._replays._asked.set()
                 while store.documents("view_records")["lamp_details"]["live"]["number"] != number:
                     await asyncio.sleep(0.001)
             assert len({one["target"] for one in store.documents("parked_events").values()}) > 1

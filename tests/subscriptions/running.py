@@ -14,6 +14,7 @@ from subscriptions.coordination.plain_workload import ConsumerRecords, PlainWork
 from subscriptions.following.follower import Follower
 from subscriptions.http.consumers import consumer_status
 from subscriptions.http.responses import ConsumerStatus
+from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 from subscriptions.operating.dead_letters import DeadLetterOperations
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.plain_catalogue import PlainCatalogue
@@ -21,6 +22,7 @@ from subscriptions.operating.status import StatusReader, StatusSnapshot
 from subscriptions.process import create_coordinator
 from tests.subscriptions.memory_read_store import MemoryReadStore
 from tests.subscriptions.scripted_log import ScriptedLog
+from tests.support.memory_event_store import MemoryEventStore
 from tests.support.tiny import TINY_CODEC
 
 
@@ -65,6 +67,7 @@ class RunningConsumers:
         self.heartbeat = coordinator.heartbeat
         self.log = log
         self.store = store
+        self.audit_log = MemoryEventStore()
         self._reader = StatusReader(coordinator, store, log)
 
     @property
@@ -88,7 +91,12 @@ class RunningConsumers:
 
     def dead_letters(self, *, timeout: float = 10, asked: asyncio.Event | None = None) -> DeadLetterOperations:
         """The operators' operations on what is parked."""
-        return DeadLetterOperations(self.store, self.catalogue, asked or self.coordinator.changed, timeout=timeout)
+        return self.desk(timeout=timeout, asked=asked).letters
+
+    def desk(self, *, timeout: float = 10, asked: asyncio.Event | None = None) -> DeadLetterDesk:
+        """All that operators can do with what is parked."""
+        changed = asked or self.coordinator.changed
+        return DeadLetterDesk(self.store, self.catalogue, changed, self.audit_log, timeout=timeout)
 
     async def drained(self, *consumers: str, timeout: float = 10) -> int | None:
         """Waits as operators do."""

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from infrastructure.event_store import DELETED, StoredEvent
-from subscriptions.operating.dead_letters import NoSuchConsumer
 from subscriptions.operating.draining import OnOtherLog
+from subscriptions.operating.replays import NoSuchConsumer
 from subscriptions.operating.resetting import Beginning, Resetting
 from tests.subscriptions.counting import Counter, assert_counted, lamps, parked, plain_count
 from tests.subscriptions.memory_read_store import MemoryReadStore

@@ -8,6 +8,7 @@ import pytest
 from infrastructure.checkpoints import Target
 from infrastructure.event_store import StoredEvent
 from subscriptions.coordination.followers import FAILURE_LIMIT
+from subscriptions.failures import text_failure
 from subscriptions.parking.parked_events import readable
 from subscriptions.parking.parking import Parking
 from subscriptions.parking.set_aside import SetAside
@@ -62,7 +63,10 @@ class TestStreams:
         await consume_all(ScriptedLog(log.events), store, *everybody)
         assert {one["target"] for one in store.documents("parked_events").values()} == {"counter", "other"}
         first, second = parked(store)
-        assert first | {"parked_at": 0, "error": ""} == {
+        assert first["fault"] == int(first["fingerprint"], 16)
+        assert second["fingerprint"] == first["fingerprint"], "it stands behind the first, so it is of the same group"
+        told = {"parked_at": 0, "error": "", "fingerprint": "", "fault": 0, "place": "", "message": ""}
+        assert first | told == {
             "_id": f"counter:{bad.position:020}",
             "_position": bad.position,
             "consumer": "counter",
@@ -80,6 +84,12 @@ class TestStreams:
             "parked_at": 0,
             "data": readable(data),
             "metadata": "",
+            "fingerprint": "",
+            "fault": 0,
+            "place": "",
+            "message": "",
+            "retries": 0,
+            "retried_at": 0,
         }
         assert first["error"].startswith(error)
         assert (second["position"], second["first"]) == (after.position, 0)
@@ -191,9 +201,9 @@ class TestKeys:
         parking = Parking(TARGET, 100)
         batch = SetAside(parking)
         first, second = log_with().events
-        batch.key(first, "a", "no")
-        batch.key(second, "a", "behind")
-        batch.key(second, "b", "no")
+        batch.key(first, "a", text_failure("no", first))
+        batch.key_behind(second, "a")
+        batch.key(second, "b", text_failure("no", second))
         told = [(one.key, one.position, one.first) for one in batch.events()]
         assert told == [("a", first.position, 1), ("a", second.position, 0), ("b", second.position, 1)]
         store = MemoryReadStore()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infrastructure.read_store import ReadStoreUnavailable
-from subscriptions.operating.dead_letters import NoSuchConsumer, NoSuchDeadLetter, ReplayTimeout
+from subscriptions.operating.replays import NoSuchConsumer, NoSuchDeadLetter, ReplayTimeout
 from tests.subscriptions.counting import Counter, Refuses, assert_counted, by_many, lamps, nothing, parked, plain_count
 from tests.subscriptions.memory_read_store import MemoryReadStore
 from tests.subscriptions.mishaps import seeds
@@ -56,7 +56,10 @@ class TestRetry:
         assert (outcome.replayed, outcome.remaining) == (0, 2)
         position = events.events[1].position
         assert outcome.errors == [f"key l2 at {position}: ZeroDivisionError: no sums today for l2"]
-        assert parked(store) == before
+        after = parked(store)
+        assert [one["retries"] for one in after] == [1, 0], "what stands behind it was not tried"
+        assert after[0]["retried_at"] >= after[0]["parked_at"]
+        assert [one | {"retries": 0, "retried_at": 0} for one in after] == before
         assert_counted(store, log.events, counter)
 
     async def test_one_that_fails_further_on_leads_the_key_from_there(self):

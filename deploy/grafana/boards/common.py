@@ -26,6 +26,12 @@ LAG_SECONDS = Panel(
     [Query("consumer:eventfold_consumer_lag_seconds:max", "{{consumer}}")],
     "s",
 )
+PARKED_GROUPS = Panel(
+    "Parked events by fault",
+    "The largest groups of dead letters that failed alike, by fingerprint: `eventfold dead-letters show --group ...`.",
+    [Query("max by (consumer, group) (eventfold_consumer_parked_group_events)", "{{consumer}} {{group}}")],
+    "short",
+)
 PARKED = Panel(
     "Parked events",
     "Events that a consumer could not process, and those of the same key behind them. `eventfold dead-letters list`.",

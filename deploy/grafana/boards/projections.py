@@ -1,6 +1,6 @@
 """From the event in the log to the document, and to who asks for it."""
 
-from deploy.grafana.boards.common import LAG_SECONDS, PARKED, QUERIES, REQUEST_SECONDS, quantile, rate_by
+from deploy.grafana.boards.common import LAG_SECONDS, PARKED, PARKED_GROUPS, QUERIES, REQUEST_SECONDS, quantile, rate_by
 from deploy.grafana.panels import Dashboard, Panel, Query
 
 PROJECTIONS = Dashboard(
@@ -71,6 +71,7 @@ PROJECTIONS = Dashboard(
             PARKED,
         ],
         [
+            PARKED_GROUPS,
             Panel(
                 "Stopped",
                 "1: stopped by its own fault, or because the log is another one.",
