@@ -6,6 +6,7 @@ from pathlib import Path
 from litestar import Litestar
 
 from event_relay.destinations import Destination, read_destinations
+from event_relay.former import FormerDestinations
 from event_relay.http.destinations import destination_routes
 from event_relay.http.events import event_routes
 from event_relay.pauses import Pauses
@@ -56,10 +57,13 @@ def create_event_relay(application: Application, settings: Settings) -> Litestar
     catalogue = PlainCatalogue(ConsumerRecords(read_store), workload.names)
     reader = StatusReader(coordinator, read_store, event_store)
     resetting = Resetting(read_store, event_store, coordinator.changed)
+    former = FormerDestinations(read_store, workload.names, coordinator.heartbeat, coordinator.changed)
     stream = EventStream(event_store, codec, publisher)
     routes = [
         *event_routes(stream, publisher, event_store),
-        *destination_routes(destinations, reader, catalogue, Pauses(read_store), resetting, coordinator.changed),
+        *destination_routes(
+            destinations, reader, catalogue, former, Pauses(read_store), resetting, coordinator.changed
+        ),
         *dead_letter_routes(DeadLetterOperations(read_store, catalogue, coordinator.changed, timeout=REPLAY_TIMEOUT)),
         drain_route(Draining(coordinator, catalogue, read_store, event_store)),
     ]
@@ -92,8 +96,9 @@ def create_event_relay(application: Application, settings: Settings) -> Litestar
 
 
 def _deliveries(settings: Settings, publisher: Publisher) -> list[tuple[Destination, Delivery]]:
+    """None without a file: server-sent events need no destination."""
     if not settings.relay.destinations:
-        raise InvalidSettings("there is nowhere to publish to: EVENTFOLD_RELAY_DESTINATIONS names no file")
+        return []
     path = Path(settings.relay.destinations)
     return [(one, _delivery(one, path.parent)) for one in read_destinations(path, publisher.types)]
 
