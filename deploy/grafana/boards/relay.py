@@ -29,11 +29,7 @@ RELAY = Dashboard(
             Panel(
                 "Deliveries",
                 "Events a second: acknowledged, refused (they become dead letters), unavailable (they are repeated).",
-                [
-                    Query(
-                        rate_by("eventfold_relay_deliveries_total", "consumer, outcome"), "{{consumer}} {{outcome}}"
-                    )
-                ],
+                [Query(rate_by("eventfold_relay_deliveries_total", "consumer, outcome"), "{{consumer}} {{outcome}}")],
                 "ops",
             ),
             Panel(
