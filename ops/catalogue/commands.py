@@ -23,8 +23,8 @@ Every event there is: domain events, which are in the log, and integration event
 """
 
 CHECK = """\
-Compare the schemas of all events with the last release: what breaks consumers of published events, or makes what the log
-has unreadable, is refused, each in a line. The same as `eventfold catalogue check`.
+Compare the schemas of all events with the last release: what breaks consumers of published events, or makes what the
+log has unreadable, is refused, each in a line. The same as `eventfold catalogue check`.
 """
 
 

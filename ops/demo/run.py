@@ -55,7 +55,8 @@ SETTLING_TIMEOUT = 300.0
 # Of 100 customers, so many are declined, charged a second later, and declined a second later.
 SANDBOX = ("--declined", "4", "--later", "20", "--declined-later", "4")
 # Only the demo uses this stack, so there is no request to wait for when Ctrl-C ends it.
-STOP_GRACE = 2.0
+# On a busy machine everything may take a while to start.
+TIMINGS = Timings(start_timeout=300.0, stop_grace=2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ async def demo(console: Console, options: DemoOptions) -> bool:
     console.print(f"Starting the stack on {options.data_dir}", soft_wrap=True)
     async with (
         subscribers.listening(),
-        supervised(options.data_dir, own_stages, crashes.changed, Timings(stop_grace=STOP_GRACE)) as supervisor,
+        supervised(options.data_dir, own_stages, crashes.changed, TIMINGS) as supervisor,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
         _print_urls(console, supervisor)

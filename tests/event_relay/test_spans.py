@@ -1,4 +1,4 @@
-"""Spans of what goes out: in the trace of the event, one for each published event and destination; off they are none."""
+"""Spans of what goes out: in the trace of the event, one for each published event and destination; none when off."""
 
 import msgspec
 from opentelemetry.trace import SpanKind, StatusCode

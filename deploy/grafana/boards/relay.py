@@ -13,8 +13,8 @@ RELAY = Dashboard(
         [
             Panel(
                 "Lag",
-                "Age of the oldest event that a destination has not acknowledged. Rises by a second a second while it is "
-                "away or paused.",
+                "Age of the oldest event that a destination has not acknowledged. Rises by a second a second while it "
+                "is away or paused.",
                 [Query(f"max by (consumer) (eventfold_consumer_lag_seconds{{{_RELAY}}})", "{{consumer}}")],
                 "s",
             ),
