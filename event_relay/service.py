@@ -58,7 +58,7 @@ def create_event_relay(application: Application, settings: Settings) -> Litestar
     reader = StatusReader(coordinator, read_store, event_store)
     resetting = Resetting(read_store, event_store, coordinator.changed)
     former = FormerDestinations(read_store, workload.names, coordinator.heartbeat, coordinator.changed)
-    stream = EventStream(event_store, codec, publisher)
+    stream = EventStream(event_store, codec, publisher, lasts=settings.relay.stream_lasts)
     routes = [
         *event_routes(stream, publisher, event_store),
         *destination_routes(
@@ -100,13 +100,14 @@ def _deliveries(settings: Settings, publisher: Publisher) -> list[tuple[Destinat
     if not settings.relay.destinations:
         return []
     path = Path(settings.relay.destinations)
-    return [(one, _delivery(one, path.parent)) for one in read_destinations(path, publisher.types)]
+    public_only = settings.relay.public_only == "on"
+    return [(one, _delivery(one, path.parent, public_only)) for one in read_destinations(path, publisher.types)]
 
 
-def _delivery(one: Destination, folder: Path) -> Delivery:
+def _delivery(one: Destination, folder: Path, public_only: bool) -> Delivery:
     policy = Policy(one.consumer, one.limits)
     if one.kind == "webhook":
-        return Webhook(one.url, one.secret(folder), policy)
+        return Webhook(one.url, one.secret(folder), policy, public_only=public_only)
     try:
         from infrastructure.outside.kafka import KafkaTopic
     except ImportError as error:

@@ -32,7 +32,7 @@ class EventStream:
         heartbeat: float = 15.0,
         lasts: float = 3_600.0,
         most: int = 64,
-        buffer: int = 256,
+        buffer: int = 32,
     ) -> None:
         self._log = log
         self._codec = codec
