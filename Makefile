@@ -41,11 +41,12 @@ test-turn: venv ## a part of the slow tests, another one each day, in three minu
 test-slow: venv ## the crash and property tests at their full number of rounds
 	$(BIN)/pytest $(IN_PARALLEL) -m "slow or not slow"
 
-check: venv ## lint, format, types, import rules
+check: venv ## lint, format, types, import rules, events that others rely on
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/eventfold check
 
 format: venv ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from domain.model.recorded_event import RecordedEvent
 from event_relay.destinations import Destination
 from event_relay.metrics import DELIVERIES
+from event_relay.spans import publish_span
 from infrastructure.event_store import StoredEvent
 from infrastructure.integration.cloud_event import CloudEvent
 from infrastructure.integration.publisher import Publisher
@@ -81,7 +82,8 @@ class Relay(Consumer):
             if not self._destination.wants(event.type) or self._attempts.is_done(name):
                 continue
             try:
-                await self._delivery.deliver(event)
+                with publish_span(self._destination, event):
+                    await self._delivery.deliver(event)
             except EventRefused:
                 DELIVERIES.labels(self.name, "refused").inc()
                 raise

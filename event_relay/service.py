@@ -6,6 +6,7 @@ from pathlib import Path
 from litestar import Litestar
 
 from event_relay.destinations import Destination, read_destinations
+from event_relay.former import FormerDestinations
 from event_relay.http.destinations import destination_routes
 from event_relay.http.events import event_routes
 from event_relay.pauses import Pauses
@@ -57,11 +58,14 @@ def create_event_relay(application: Application, settings: Settings) -> Litestar
     catalogue = PlainCatalogue(ConsumerRecords(read_store), workload.names)
     reader = StatusReader(coordinator, read_store, event_store)
     resetting = Resetting(read_store, event_store, coordinator.changed)
-    stream = EventStream(event_store, codec, publisher)
+    former = FormerDestinations(read_store, workload.names, coordinator.heartbeat, coordinator.changed)
+    stream = EventStream(event_store, codec, publisher, lasts=settings.relay.stream_lasts)
     desk = DeadLetterDesk(read_store, catalogue, coordinator.changed, event_store, timeout=REPLAY_TIMEOUT)
     routes = [
         *event_routes(stream, publisher, event_store),
-        *destination_routes(destinations, reader, catalogue, Pauses(read_store), resetting, coordinator.changed),
+        *destination_routes(
+            destinations, reader, catalogue, former, Pauses(read_store), resetting, coordinator.changed
+        ),
         *dead_letter_routes(desk),
         drain_route(Draining(coordinator, catalogue, read_store, event_store)),
     ]
@@ -95,16 +99,18 @@ def create_event_relay(application: Application, settings: Settings) -> Litestar
 
 
 def _deliveries(settings: Settings, publisher: Publisher) -> list[tuple[Destination, Delivery]]:
+    """None without a file: server-sent events need no destination."""
     if not settings.relay.destinations:
-        raise InvalidSettings("there is nowhere to publish to: EVENTFOLD_RELAY_DESTINATIONS names no file")
+        return []
     path = Path(settings.relay.destinations)
-    return [(one, _delivery(one, path.parent)) for one in read_destinations(path, publisher.types)]
+    public_only = settings.relay.public_only == "on"
+    return [(one, _delivery(one, path.parent, public_only)) for one in read_destinations(path, publisher.types)]
 
 
-def _delivery(one: Destination, folder: Path) -> Delivery:
+def _delivery(one: Destination, folder: Path, public_only: bool) -> Delivery:
     policy = Policy(one.consumer, one.limits)
     if one.kind == "webhook":
-        return Webhook(one.url, one.secret(folder), policy)
+        return Webhook(one.url, one.secret(folder), policy, public_only=public_only)
     try:
         from infrastructure.outside.kafka import KafkaTopic
     except ImportError as error:

@@ -6,6 +6,7 @@ from time import monotonic
 
 import msgspec
 
+from event_relay.metrics import STREAM_CONNECTIONS, STREAM_EVENTS
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import StoredEvent
 from infrastructure.integration.cloud_event import structured
@@ -31,7 +32,7 @@ class EventStream:
         heartbeat: float = 15.0,
         lasts: float = 3_600.0,
         most: int = 64,
-        buffer: int = 256,
+        buffer: int = 32,
     ) -> None:
         self._log = log
         self._codec = codec
@@ -56,6 +57,7 @@ class EventStream:
         """What is published as one of the types wanted of the events after a position, from the log's first event where
         it is None; then what is yet to come."""
         self.readers += 1
+        STREAM_CONNECTIONS.inc()
         stopped = asyncio.create_task(self._stopped.wait())
         try:
             async with self._log.subscribe(after, buffer=self._buffer) as batches:
@@ -64,6 +66,7 @@ class EventStream:
         finally:
             stopped.cancel()
             self.readers -= 1
+            STREAM_CONNECTIONS.dec()
 
     async def _parts(
         self, batches: Batches, wants: Callable[[str], bool], stopped: "asyncio.Task[bool]"
@@ -96,6 +99,7 @@ class EventStream:
         if incoming.recorded is None:
             return [] if incoming.stored.is_of_the_store else [_unreadable(incoming.stored)]
         events = [one for one in self._publisher.publish(incoming.stored, incoming.recorded) if wants(one.type)]
+        STREAM_EVENTS.inc(len(events))
         parts = [f"event: {one.type}\ndata: ".encode() + structured(one) + b"\n" for one in events]
         if parts:
             parts[-1] += f"id: {incoming.stored.position}\n".encode()

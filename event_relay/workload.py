@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from event_relay.destinations import Destination
+from event_relay.metrics import PAUSE_STATE, show_destination
 from event_relay.pauses import Pauses
 from event_relay.relay import Delivery, Relay
 from infrastructure.checkpoints import Target
@@ -32,6 +33,8 @@ class RelayWorkload(PlainWorkload):
         self._destinations = {one.consumer: (one, delivery) for one, delivery in destinations}
         relays = [Relay(one, publisher, delivery) for one, delivery in destinations]
         super().__init__(store, relays, partitions, quiet=quiet)
+        for name in self.names:
+            show_destination(name)
         self._pauses = Pauses(store)
         self._paused: frozenset[str] = frozenset()
         self._relays: dict[str, tuple[str, Relay]] = {}
@@ -42,6 +45,8 @@ class RelayWorkload(PlainWorkload):
 
     async def refresh(self, alive: Mapping[str, Member]) -> Sequence[Target]:
         self._paused = await self._pauses.of(self.names)
+        for name in self.names:
+            PAUSE_STATE.labels(name).set(name in self._paused)
         return await super().refresh(alive)
 
     def consumer(self, assignment: Assignment, store: RetryingStore) -> Consumer:

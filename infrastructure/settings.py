@@ -231,6 +231,16 @@ class RelaySettings(Struct, frozen=True):
     destinations: Annotated[
         str, Meta(description="file (TOML or JSON) with the destinations of integration events; none without it")
     ] = field(default="", name="relay_destinations")
+    public_only: Annotated[
+        str,
+        Meta(
+            description="on: webhooks go to public addresses alone, never to this machine or an internal network",
+            pattern="^(on|off)$",
+        ),
+    ] = field(default="off", name="relay_public_only")
+    stream_lasts: Annotated[
+        Seconds, Meta(description="after how long a stream of `GET /events` ends, and its reader asks again")
+    ] = field(default=3_600.0, name="relay_stream_lasts")
 
 
 class PersonalDataSettings(Struct, frozen=True):

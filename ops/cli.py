@@ -42,8 +42,9 @@ Eventfold on one machine: commands in over HTTP, events in the event store, view
   eventfold token          a token for somebody, which requests need
   eventfold documents      an authority for development; verify the signatures of a contract
   eventfold privacy        forget a customer, export what is held of one, change the master key
-  eventfold relay          what is published to whom: list, pause, resume, publish again
-  eventfold catalogue      every event, who writes and who follows it, and whether a change breaks somebody
+  eventfold relay          what is published to whom: list, pause, resume, publish again, remove
+  eventfold catalogue      every event, who writes and who follows it
+  eventfold check          whether a change of the events breaks somebody who relies on them
 """
 
 EPILOG = """\

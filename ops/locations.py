@@ -62,7 +62,7 @@ def service_urls(data_dir: Path, settings: Settings) -> dict[str, str]:
     others = {
         CONSUMERS: (settings.http.consumers_port, APPLICATION.consumers),
         PROCESS_MANAGER: (settings.http.process_manager_port, APPLICATION.processes),
-        EVENT_RELAY: (settings.http.event_relay_port, settings.relay.destinations),
+        EVENT_RELAY: (settings.http.event_relay_port, APPLICATION.publications),
         PAYMENT_WEBHOOKS: (settings.http.payment_webhooks_port, settings.payments.webhook_secret),
     }
     for name, (port, is_used) in others.items():

@@ -101,7 +101,7 @@ def consumers_run(coordinator: Coordinator, *, stuck_after: float = math.inf) ->
     """
 
     async def probe() -> None:
-        if coordinator.trouble is None and not coordinator.targets:
+        if coordinator.trouble is None and coordinator.workload.names and not coordinator.targets:
             raise NotReady("the process has yet to find out what it is to do")
         stopped = [
             f"{one.consumer.name} is stopped: {one.broken}" for one in coordinator.followers.running if one.broken

@@ -1,15 +1,16 @@
-"""The destinations: how far each is, pause, resume, replay."""
+"""The destinations: how far each is, pause, resume, replay; and those that are no longer configured."""
 
 import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import structlog
-from litestar import get, post
+from litestar import delete, get, post
 from msgspec import Meta, Struct
 
 from domain.model.access import Access
-from event_relay.destinations import Destination
+from event_relay.destinations import CONSUMER_PREFIX, Destination
+from event_relay.former import FormerDestinations, StillPublishedTo
 from event_relay.pauses import Pauses
 from infrastructure.http.openapi import BODY, documented, json_body
 from infrastructure.http.problems import Problem
@@ -26,6 +27,7 @@ _TAGS = ["destinations"]
 _READ = Access("consumers:read", shared=True)
 _OPERATE = Access("consumers:operate", shared=True)
 _UNKNOWN = {404: "There is no such destination"}
+_IN_USE = {409: "A process that is alive publishes to it"}
 _AWAY = {503: "A store can't be reached"}
 
 
@@ -36,17 +38,19 @@ class Replay(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DestinationStatus(Struct, frozen=True):
-    """A destination; `consumer` is null until it has begun."""
+    """A destination; `consumer` is null until it has begun. One that is not `configured` was in the file before: its
+    kind and types are not known any more."""
 
     name: str
-    kind: str
+    kind: str | None
     types: list[str]
     paused: bool
     consumer: ConsumerStatus | None
+    configured: bool = True
 
 
 class Destinations(Struct, frozen=True):
-    """Every destination of this process."""
+    """Every destination of this process, and those of which something is kept though they are no longer configured."""
 
     destinations: list[DestinationStatus]
 
@@ -55,6 +59,7 @@ def destination_routes(
     destinations: Sequence[Destination],
     reader: StatusReader,
     catalogue: PlainCatalogue,
+    former: FormerDestinations,
     pauses: Pauses,
     resetting: Resetting,
     changed: asyncio.Event,
@@ -64,19 +69,24 @@ def destination_routes(
 
     async def statuses() -> list[DestinationStatus]:
         with as_problems():
-            paused = await pauses.of([one.consumer for one in destinations])
+            left = await former.load()
+            consumers = [*(one.consumer for one in destinations), *left]
+            paused = await pauses.of(consumers)
         targets = {one.consumer: one for one in await plain_targets(catalogue)}
-        ours = [targets[one.consumer] for one in destinations if one.consumer in targets]
+        ours = [targets[one] for one in consumers if one in targets]
         snapshot = await reader.snapshot(ours, ours)
+        found = {one.consumer: consumer_status(snapshot, one) for one in ours}
         return [
-            DestinationStatus(
-                one.name,
-                one.kind,
-                list(one.types),
-                one.consumer in paused,
-                consumer_status(snapshot, targets[one.consumer]) if one.consumer in targets else None,
-            )
-            for one in destinations
+            *(
+                DestinationStatus(one.name, one.kind, list(one.types), one.consumer in paused, found.get(one.consumer))
+                for one in destinations
+            ),
+            *(
+                DestinationStatus(
+                    one.removeprefix(CONSUMER_PREFIX), None, [], one in paused, found.get(one), configured=False
+                )
+                for one in left
+            ),
         ]
 
     def found(name: str) -> Destination:
@@ -142,4 +152,23 @@ def destination_routes(
         log.info("a destination is published to again", consumer=destination.consumer, beginning=data.beginning)
         return await one_of(name)
 
-    return [list_destinations, pause, resume, replay]
+    @delete(
+        "/destinations/{name:str}",
+        summary="Forget a destination that is no longer configured: its place in the log, its dead letters",
+        tags=_TAGS,
+        status_code=204,
+        **documented(_UNKNOWN | _IN_USE | _AWAY, access=_OPERATE),
+    )
+    async def remove(name: str) -> None:
+        consumer = f"{CONSUMER_PREFIX}{name}"
+        try:
+            with as_problems():
+                removed = await former.remove(consumer)
+        except StillPublishedTo as error:
+            raise Problem(409, "destination-in-use", "The destination is in use", str(error)) from error
+        if not removed:
+            detail = f"nothing is kept of a destination {name[:100]!r}"
+            raise Problem(404, "not-found", "Not found", detail)
+        log.info("a destination that is no longer configured is forgotten", consumer=consumer)
+
+    return [list_destinations, pause, resume, replay, remove]

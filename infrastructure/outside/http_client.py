@@ -6,6 +6,7 @@ answer.
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from socket import socket
 from typing import Any
 
 import aiohttp
@@ -41,7 +42,7 @@ class HttpClient:
     Without `only_json`, a success with a body that is no JSON is taken as one without a body.
 
     Connections are opened at the first request, at most as many as the policy lets run. `headers` go with every
-    request.
+    request. `socket_factory` makes the socket for an address that was found, or raises OSError.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         max_body: int = 1_048_576,
         only_json: bool = True,
+        socket_factory: Callable[[Any], socket] | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.policy = policy
         self._headers = dict(headers or {})
         self._max_body = max_body
         self._only_json = only_json
+        self._socket_factory = socket_factory
         self._session: aiohttp.ClientSession | None = None
 
     async def request(
@@ -132,7 +135,9 @@ class HttpClient:
         if self._session is None:
             # The policy's timeout bounds each attempt. Cookies would make one request depend on another.
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self.policy.limits.concurrency),
+                connector=aiohttp.TCPConnector(
+                    limit=self.policy.limits.concurrency, socket_factory=self._socket_factory
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.policy.limits.timeout),
                 auto_decompress=False,

@@ -17,6 +17,7 @@ from yarl import URL
 from infrastructure.integration.cloud_event import STRUCTURED, CloudEvent, structured
 from infrastructure.outside.deliveries import EventRefused
 from infrastructure.outside.http_client import HttpClient, UnusableResponse
+from infrastructure.outside.public_addresses import public_socket
 from infrastructure.resilience import DependencyUnavailable, Policy
 
 # It says nothing of the event: the address is wrong, or our signature is not taken, or nobody is there any more.
@@ -26,13 +27,28 @@ _EXCERPT = 200
 
 
 class Webhook:
-    """One subscriber at `url`, called under `policy`. Closes its connections with itself."""
+    """One subscriber at `url`, called under `policy`; with `public_only`, only where its address is a public one.
+    Closes its connections with itself."""
 
-    def __init__(self, url: str, secret: bytes, policy: Policy, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        url: str,
+        secret: bytes,
+        policy: Policy,
+        *,
+        public_only: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         where = URL(url)
         self.policy = policy
         self._path = where.raw_path_qs
-        self._http = HttpClient(str(where.origin()), policy, max_body=_MOST_OF_AN_ANSWER, only_json=False)
+        self._http = HttpClient(
+            str(where.origin()),
+            policy,
+            max_body=_MOST_OF_AN_ANSWER,
+            only_json=False,
+            socket_factory=public_socket if public_only else None,
+        )
         self._secret = secret
         self._clock = clock
 

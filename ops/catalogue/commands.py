@@ -22,9 +22,17 @@ Every event there is: domain events, which are in the log, and integration event
   release    take the schemas of now into the release, after such a check
 """
 
+CHECK = """\
+Compare the schemas of all events with the last release: what breaks consumers of published events, or makes what the
+log has unreadable, is refused, each in a line. The same as `eventfold catalogue check`.
+"""
+
 
 def add_parser(commands: Any) -> None:
-    """Add `catalogue`."""
+    """Add `catalogue`, and `check`, which is its `catalogue check` in short."""
+    short = commands.add_parser("check", help="compare the events' schemas with the last release", description=CHECK)
+    _add_against(short)
+    short.set_defaults(run=check)
     parser: argparse.ArgumentParser = commands.add_parser(
         "catalogue",
         help="every event, who writes and who follows it; its schemas",
@@ -48,8 +56,12 @@ def add_parser(commands: Any) -> None:
         ("release", "release the schemas of now", release),
     ):
         action = actions.add_parser(name, help=what)
-        action.add_argument("--against", type=Path, metavar="FILE", help="the release (default: the application's own)")
+        _add_against(action)
         action.set_defaults(run=run)
+
+
+def _add_against(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--against", type=Path, metavar="FILE", help="the release (default: the application's own)")
 
 
 def show_list(args: argparse.Namespace) -> int:

@@ -28,7 +28,10 @@ def described(entry: CatalogueEntry) -> str:
 
 def page(entries: Sequence[CatalogueEntry]) -> str:
     """All events, what is published first."""
-    parts = ["# Events\n"]
+    parts = [
+        "# Events\n",
+        "Written by `eventfold catalogue page`; what it means: [integration events](integration-events.md).\n",
+    ]
     for kind, title in (("integration", "Published to others"), ("domain", "In the log")):
         ours = [entry for entry in entries if entry.kind == kind]
         parts += [f"## {title}\n", *(described(entry) for entry in ours)]

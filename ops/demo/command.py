@@ -15,9 +15,11 @@ BASKETS = 200
 DESCRIPTION = """\
 On a fresh temporary data directory and free ports: start every service, receive stock (of some articles too little),
 place retail baskets as orders over HTTP, and let them be fulfilled: stock reserved, payments charged at a sandbox
-provider (some are declined, some settle later), orders confirmed or cancelled, mails sent to a sink. Six services are
-killed with kill -9 on the way. Then compare every order, customer and day in the views with the input file, stock to
-the unit, the provider's money to the cent, and the mails.
+provider (some are declined, some settle later), orders confirmed or cancelled, mails sent to a sink, contracts drawn
+up and some of them signed by their customers. Seven services are killed with kill -9 on the way. Then compare every
+order, customer and day in the views with the input file, stock to the unit, the provider's money to the cent, the
+mails, and what subscribers (a webhook, a reader of server-sent events, with --broker a broker) have of what is
+published.
 
 Exit status 0 only when everything agrees. After a failure the data directory, with the logs, is left in place.
 """
@@ -37,6 +39,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--in-flight", type=count, default=32, metavar="N", help="commands at a time (default: 32)")
     parser.add_argument("--no-crashes", action="store_true", help="kill nothing")
     parser.add_argument("--no-auth", action="store_true", help="let the services ask for no tokens")
+    parser.add_argument(
+        "--broker", metavar="URL", help="publish there as well, and read it back: kafka://server:port/topic"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the stack running until Ctrl-C, and keep its data")
     parser.set_defaults(run=run)
 
@@ -55,7 +60,13 @@ def run(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
     data_dir = Path(tempfile.mkdtemp(prefix="eventfold-demo-"))
     options = DemoOptions(
-        data_dir, args.baskets, args.in_flight, crash=not args.no_crashes, keep=args.keep, auth=not args.no_auth
+        data_dir,
+        args.baskets,
+        args.in_flight,
+        crash=not args.no_crashes,
+        keep=args.keep,
+        auth=not args.no_auth,
+        broker=args.broker,
     )
     remove = not args.keep
     try:

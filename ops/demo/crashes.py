@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from embedded.supervisor.service import State, SupervisedService
 from embedded.supervisor.supervisor import Supervisor
 from ops.demo.lag import LagSample
-from ops.locations import COMMAND_API, CONSUMERS, NODE, PAYMENT_PROVIDER, PROCESS_MANAGER, PROJECTOR
+from ops.locations import COMMAND_API, CONSUMERS, EVENT_RELAY, NODE, PAYMENT_PROVIDER, PROCESS_MANAGER, PROJECTOR
 
 # Which service is killed, and after which part of the baskets.
-PLAN = ((NODE, 0.2), (COMMAND_API, 0.45), (PROJECTOR, 0.7))
+PLAN = ((NODE, 0.2), (EVENT_RELAY, 0.35), (COMMAND_API, 0.45), (PROJECTOR, 0.7))
 # Which are killed after that, each when the one before is back, while there are orders that are not at their end.
-PLAN_AFTER = (PROCESS_MANAGER, PAYMENT_PROVIDER, CONSUMERS)
+PLAN_AFTER = (PROCESS_MANAGER, PAYMENT_PROVIDER, CONSUMERS, EVENT_RELAY)
 
 
 @dataclass(slots=True)

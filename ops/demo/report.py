@@ -54,7 +54,8 @@ def print_report(console: Console, report: Report) -> None:
     console.print()
     if report.exact:
         console.print(
-            "Exact: every order, customer and day is as the file says, to the cent; so are stock, money and mails.",
+            "Exact: every order, customer and day is as the file says, to the cent; so are stock, money and mails, and "
+            "subscribers have what the log says.",
             style="green",
         )
     else:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -23,36 +23,46 @@ from examples.retail.reconciliation.observed import UnexpectedAnswer, observed_f
 from examples.retail.reconciliation.outside import fulfilment_figures
 from examples.retail.stock import demand_of, supply_for
 from infrastructure.http.client import ServiceClient
-from infrastructure.security.development_keys import DevelopmentKeys
-from infrastructure.security.own_tokens import NoToken, OwnMadeToken, TokenSource
-from infrastructure.security.signing_key import read_signing_key
-from infrastructure.settings import PREFIX, Settings
-from ops.credentials import ROLES
+from infrastructure.outside.signing.development_ca import DevelopmentCa
+from infrastructure.settings import PREFIX, load_settings
 from ops.demo.contracts import read_contracts
 from ops.demo.crashes import Crashes
 from ops.demo.lag import LagMeter
+from ops.demo.published import published_in
 from ops.demo.report import Report, print_report
 from ops.demo.settling import Settled, until_settled
+from ops.demo.signing import sign_contracts
+from ops.demo.subscribers import Subscribers
+from ops.demo.tokens import customer_tokens, service_tokens
 from ops.errors import CommandFailed
-from ops.locations import COMMAND_API, MAIL_SINK, PAYMENT_PROVIDER, PROJECTOR, QUERY_API, SANDBOX_KEY, short_url
+from ops.locations import (
+    COMMAND_API,
+    EVENT_RELAY,
+    MAIL_SINK,
+    PAYMENT_PROVIDER,
+    PROJECTOR,
+    QUERY_API,
+    SANDBOX_KEY,
+    short_url,
+)
 from ops.output import progress_bar
-from ops.stack.specs import AUTH, Ports, stages
+from ops.stack.specs import AUTH, DESTINATIONS, Ports, stages
 from ops.stack.supervision import supervised
 
 HOST = "127.0.0.1"
 BACK_TIMEOUT = 60.0
 SETTLING_TIMEOUT = 300.0
 # Of 100 customers, so many are declined, charged a second later, and declined a second later.
-OURS = (COMMAND_API, QUERY_API, PROJECTOR)
 SANDBOX = ("--declined", "4", "--later", "20", "--declined-later", "4")
 # Only the demo uses this stack, so there is no request to wait for when Ctrl-C ends it.
-STOP_GRACE = 2.0
+# On a busy machine everything may take a while to start.
+TIMINGS = Timings(start_timeout=300.0, stop_grace=2.0)
 
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
     """What the command line chose; `keep` leaves the stack running after the report, until Ctrl-C; without `auth` the
-    services ask for no tokens."""
+    services ask for no tokens. `broker` is the URL of one that the events go to as well."""
 
     data_dir: Path
     baskets: int
@@ -60,6 +70,7 @@ class DemoOptions:
     crash: bool
     keep: bool
     auth: bool = True
+    broker: str | None = None
 
 
 async def demo(console: Console, options: DemoOptions) -> bool:
@@ -72,25 +83,31 @@ async def demo(console: Console, options: DemoOptions) -> bool:
     baskets = list(islice(read_sample(), options.baskets))
     supply = supply_for(demand_of(baskets))
     crashes = Crashes(len(baskets) if options.crash else 0, announce=console.print)
-    own_stages = stages(options.data_dir, HOST, Ports.free(HOST), _environment(options.auth), sandbox=SANDBOX)
+    subscribers = Subscribers(options.data_dir, options.broker)
+    environment = {**_environment(options.auth), DESTINATIONS: str(subscribers.destinations)}
+    own_stages = stages(options.data_dir, HOST, Ports.free(HOST), environment, sandbox=SANDBOX)
     console.print(f"Starting the stack on {options.data_dir}", soft_wrap=True)
     async with (
-        supervised(options.data_dir, own_stages, crashes.changed, Timings(stop_grace=STOP_GRACE)) as supervisor,
+        subscribers.listening(),
+        supervised(options.data_dir, own_stages, crashes.changed, TIMINGS) as supervisor,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
         _print_urls(console, supervisor)
         crashes.supervisor = supervisor
         clients = {
-            name: ServiceClient(one.spec.url, session, tokens=_tokens(name, options.data_dir))
+            name: ServiceClient(one.spec.url, session, tokens=service_tokens(name, options.data_dir))
             for name, one in supervisor.services.items()
         }
         await _receive(console, clients[COMMAND_API], supply, options.in_flight)
-        async with LagMeter(clients[QUERY_API]) as lag:
+        async with LagMeter(clients[QUERY_API]) as lag, subscribers.reading(clients[EVENT_RELAY]):
             outcome = await _load(console, clients[COMMAND_API], baskets, options.in_flight, crashes, lag)
             settled = await _settle(console, clients, outcome, crashes)
             problems = await _problems_after(lag, outcome, crashes)
-        await _read_contracts(console, clients[QUERY_API], settled, problems)
-        report = await _reconcile(clients, baskets, supply, outcome, settled, crashes, lag, problems)
+            position, signed = await _sign(console, clients, settled, options.data_dir)
+            await _compare_published(console, supervisor, subscribers, clients[EVENT_RELAY], problems)
+        settled = replace(settled, position=position)
+        await _read_contracts(console, clients[QUERY_API], signed, settled, options.data_dir, problems)
+        report = await _reconcile(clients, baskets, supply, outcome, settled, crashes, lag, problems, signed)
         print_report(console, report)
         if options.keep:
             await _keep(console, supervisor, options.data_dir)
@@ -156,7 +173,41 @@ async def _problems_after(lag: LagMeter, outcome: Outcome, crashes: Crashes) -> 
     return problems
 
 
-async def _read_contracts(console: Console, query_api: ServiceClient, settled: Settled, problems: list[str]) -> None:
+async def _sign(
+    console: Console, clients: Mapping[str, ServiceClient], settled: Settled, data_dir: Path
+) -> tuple[int, list[str]]:
+    """Customers sign; the log's last position when all that follows from it is done, and the orders."""
+    command_api, query_api = clients[COMMAND_API], clients[QUERY_API]
+    signed = await sign_contracts(
+        command_api, query_api, settled.position, lambda customer_id: customer_tokens(customer_id, data_dir)
+    )
+    again = await until_settled(
+        query_api, clients[PROJECTOR], settled.position, seconds=SETTLING_TIMEOUT, meanwhile=lambda: False
+    )
+    console.print(f"{len(signed)} customers have signed their contracts, each with a token of its own")
+    return again.position, signed
+
+
+async def _compare_published(
+    console: Console, supervisor: Supervisor, subscribers: Subscribers, relay: ServiceClient, problems: list[str]
+) -> None:
+    """What the subscribers have, beside the pure mapping of the log."""
+    settings = load_settings(supervisor.services[EVENT_RELAY].spec.environment)
+    expected = await published_in(settings)
+    console.print("What is published, as subscribers have it:")
+    for one in await subscribers.compared(relay, expected):
+        console.print(f"  {one}", markup=False, soft_wrap=True)
+        problems += one.problems
+
+
+async def _read_contracts(
+    console: Console,
+    query_api: ServiceClient,
+    signed: Sequence[str],
+    settled: Settled,
+    data_dir: Path,
+    problems: list[str],
+) -> None:
     confirmed: list[str] = []
     cursor: dict[str, str] = {}
     while True:
@@ -165,11 +216,16 @@ async def _read_contracts(console: Console, query_api: ServiceClient, settled: S
         if not page.get("next"):
             break
         cursor = {"cursor": page["next"]}
-    found = await read_contracts(query_api, confirmed, settled.position)
+    authority = DevelopmentCa(data_dir / "keys" / "documents").authority
+    found = await read_contracts(query_api, confirmed, signed, settled.position, authority)
     problems += found.problems
     console.print(f"{found.right:,} contracts are served as PDF, each with the SHA-256 that its events say")
+    if found.sealed:
+        console.print(f"{found.sealed} of them are signed, and sealed with a digital signature that holds")
     if found.example is not None:
         console.print(f"One of them: {found.example}", soft_wrap=True)
+        check = f"eventfold documents verify {found.example} --ca {found.authority}"
+        console.print(f"  its signature is checked by: {check}" if found.sealed else "", soft_wrap=True)
 
 
 async def _reconcile(
@@ -181,6 +237,7 @@ async def _reconcile(
     crashes: Crashes,
     lag: LagMeter,
     problems: list[str],
+    signed: Sequence[str],
 ) -> Report:
     try:
         got = await observed_figures(
@@ -205,7 +262,7 @@ async def _reconcile(
         lag.samples,
         problems,
         fulfilled,
-        fulfilment_differences(baskets, supply, endings, fulfilled),
+        fulfilment_differences(baskets, supply, endings, fulfilled, signed),
         settled,
     )
 
@@ -225,15 +282,6 @@ async def _keep(console: Console, supervisor: Supervisor, data_dir: Path) -> Non
 def _print_urls(console: Console, supervisor: Supervisor) -> None:
     for name, service in supervisor.services.items():
         console.print(f"  {name:<16} {short_url(service.spec.url)}", markup=False, soft_wrap=True)
-
-
-def _tokens(service: str, data_dir: Path) -> TokenSource:
-    """What our services are told of who asks; the stand-ins for the outside must not see it."""
-    keys = DevelopmentKeys(data_dir)
-    if service not in OURS or not keys.exist:
-        return NoToken()
-    key = read_signing_key(keys.signing_key, "the stack's key", Settings().authentication)
-    return OwnMadeToken(key, "demo", ROLES, Settings().own_token.ttl)
 
 
 def _environment(auth: bool) -> dict[str, str]:

@@ -14,7 +14,7 @@ _UNDER_WAY = {
     "/orders": ("pending",),
     "/fulfilments": ("reserving", "charging", "confirming", "undoing"),
     "/payments": ("requested", "settling", "refunding"),
-    "/contracts": ("requested", "rendered"),
+    "/contracts": ("requested", "rendered", "signed"),
     "/notifications": ("requested",),
 }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from event_relay.destinations import CONSUMER_PREFIX
 from ops.doctor.facts import Facts, TargetFacts
 from ops.doctor.findings import Cancel, Finding, Forget, Kind, Rebuild, RemoveRequest, RemoveTarget, Retry
 
@@ -46,7 +47,7 @@ def _target(facts: Facts, target: TargetFacts) -> Iterator[Finding]:
         yield Finding(
             "stuck", _subject(target), "a partition of it belongs to nobody", f"start a process more: {_runs(target)}"
         )
-    elif _stands_still(target):
+    elif _stands_still(target) and not _is_paused(target):
         yield _behind(target)
     if target.parked and target.role != "previous":
         yield _parked(target)
@@ -97,6 +98,11 @@ def _stands_still(target: TargetFacts) -> bool:
     return bool(target.lag.events) and not target.advanced and target.lag.seconds > STUCK_AFTER
 
 
+def _is_paused(target: TargetFacts) -> bool:
+    """By an operator, who knows."""
+    return any(report.state == "paused_by_operator" for report in target.reports)
+
+
 def _behind(target: TargetFacts) -> Finding:
     trouble = next((one.trouble for one in target.reports if one.trouble), "no reason is told")
     detail = f"it is {_lag(target)}, and did not move while it was watched: {trouble}"
@@ -129,7 +135,7 @@ def _unbuilt(facts: Facts) -> Iterator[Finding]:
             "behind",
             f"consumer {name}",
             "it has never run",
-            "start it: eventfold up, or: eventfold consumers, eventfold process-manager",
+            f"start it: {_runs_consumer(name)}",
         )
 
 
@@ -147,7 +153,14 @@ def _unknown(facts: Facts) -> Iterator[Finding]:
         detail = (
             f"neither this code nor a living process knows the {kind}; what is stored for it is not brought up to date"
         )
-        yield Finding("orphaned", f"{kind} {name}", detail, f"{APPLY} --forget {name}", Forget(name))
+        mend = f"{APPLY} --forget {name}"
+        if kind == "consumer" and name.startswith(CONSUMER_PREFIX):
+            mend = f"put it back into the file of destinations, or: eventfold relay remove {_destination(name)}"
+        yield Finding("orphaned", f"{kind} {name}", detail, mend, Forget(name))
+
+
+def _destination(consumer: str) -> str:
+    return consumer.removeprefix(CONSUMER_PREFIX)
 
 
 def _requests(facts: Facts) -> Iterator[Finding]:
@@ -178,8 +191,14 @@ def _subject(target: TargetFacts) -> str:
 
 def _runs(target: TargetFacts) -> str:
     if target.role == "consumer":
-        return "eventfold up, or: eventfold consumers, eventfold process-manager"
+        return _runs_consumer(target.target.consumer)
     return "eventfold up, or: eventfold projector"
+
+
+def _runs_consumer(name: str) -> str:
+    if name.startswith(CONSUMER_PREFIX):
+        return "eventfold up, or: eventfold event-relay"
+    return "eventfold up, or: eventfold consumers, eventfold process-manager"
 
 
 def _lag(target: TargetFacts) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from infrastructure.read_store import ReadStore
+    from infrastructure.settings import Settings
     from ops.doctor.facts import Facts, Known
     from ops.doctor.findings import Finding
     from ops.doctor.remedies import Treated
@@ -82,7 +83,7 @@ async def _examine(
     log, store = EventStore.from_settings(chosen), ReadStore.from_settings(chosen)
     treated: list[Treated] = []
     try:
-        examination = Examination(log, store, _known(store), lease=chosen.consumers.lease)
+        examination = Examination(log, store, _known(store, chosen), lease=chosen.consumers.lease)
         facts = await examination.run()
         findings = diagnose(facts)
         _require_forgettable(args.forget, findings)
@@ -103,16 +104,33 @@ async def _examine(
         await store.close()
 
 
-def _known(store: "ReadStore") -> "Known":
+def _known(store: "ReadStore", chosen: "Settings") -> "Known":
     from application import APPLICATION
     from ops.doctor.facts import Known
 
     return Known(
         frozenset(view.name for view in APPLICATION.views),
         frozenset(create(store).name for create in APPLICATION.consumers)
-        | {process.name for process in APPLICATION.processes},
+        | {process.name for process in APPLICATION.processes}
+        | _destinations(chosen),
         frozenset(process.name for process in APPLICATION.processes),
     )
+
+
+def _destinations(chosen: "Settings") -> set[str]:
+    """The consumers of the destinations in the file that the settings name."""
+    from application import APPLICATION
+    from event_relay.destinations import read_destinations
+    from infrastructure.integration.publisher import Publisher
+    from infrastructure.settings import InvalidSettings
+
+    if not chosen.relay.destinations:
+        return set()
+    types = Publisher(APPLICATION.publications).types
+    try:
+        return {one.consumer for one in read_destinations(Path(chosen.relay.destinations), types)}
+    except InvalidSettings as error:
+        raise CommandFailed(str(error)) from error
 
 
 def _require_forgettable(names: list[str], findings: "list[Finding]") -> None:

@@ -14,7 +14,7 @@ from ops.projector_client import RETRY_TIMEOUT, ProjectorClient
 
 T = TypeVar("T")
 
-_AWAY = "`eventfold up` starts it where EVENTFOLD_RELAY_DESTINATIONS is set; --event-relay URL names another one"
+_AWAY = "`eventfold up` starts it; --event-relay URL names another one"
 _HINTS = {404: "`eventfold relay list` names the destinations"}
 _ATTEMPT_TIMEOUT = 15.0
 
@@ -33,10 +33,11 @@ class DestinationStatus(Struct):
     """A destination, as the relay tells of it."""
 
     name: str
-    kind: str
+    kind: str | None
     types: list[str]
     paused: bool
     consumer: ConsumerStatus | None
+    configured: bool = True
 
 
 class _Destinations(Struct):
@@ -53,6 +54,12 @@ def change_destination(address: Address, name: str, action: str, body: dict[str,
     """Asks for `pause`, `resume` or `replay`. Raises CommandFailed."""
     path = f"/destinations/{quote(name, safe='')}/{action}"
     _asked(address, lambda relay: relay.send("POST", path, _HINTS, json=body))
+
+
+def remove_destination(address: Address, name: str) -> None:
+    """Has all that is kept of a destination removed. Raises CommandFailed."""
+    hints = _HINTS | {409: "take it out of the file of destinations, and start the relay anew"}
+    _asked(address, lambda relay: relay.send("DELETE", f"/destinations/{quote(name, safe='')}", hints))
 
 
 def _asked(address: Address, request: Callable[[ProjectorClient], Awaitable[T]]) -> T:

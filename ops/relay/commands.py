@@ -1,12 +1,11 @@
-"""`eventfold relay`: the destinations of integration events: list, pause, resume, replay."""
+"""`eventfold relay`: the destinations of integration events: list, pause, resume, replay, remove."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import Any
 
+from ops.errors import CommandFailed
 from ops.locations import add_event_relay, event_relay_address
-
-if TYPE_CHECKING:
-    from ops.relay.client import DestinationStatus
 
 DESCRIPTION = """\
 Where integration events go. Each destination is a consumer of the log of its own: it lags, has dead letters (eventfold
@@ -17,7 +16,7 @@ dead-letters --consumer relay_NAME), is paused and published to again without th
 def add_parser(commands: Any) -> None:
     """Add `relay` with its sub-commands."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        "relay", help="what is published to whom: list, pause, resume, replay", description=DESCRIPTION
+        "relay", help="what is published to whom: list, pause, resume, replay, remove", description=DESCRIPTION
     )
     actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
     listing = _action(actions, "list", "every destination and how far it is", list_all)
@@ -38,6 +37,11 @@ def add_parser(commands: Any) -> None:
                 metavar="WHERE",
                 help="start: everything in the log; a position: what stands after it. The dead letters go",
             )
+    removing = _action(
+        actions, "remove", "forget a destination that is no longer in the file: its place, its dead letters", remove
+    )
+    removing.add_argument("name", metavar="NAME", help="the destination")
+    removing.add_argument("--yes", action="store_true", help="do not ask; needed where there is no terminal")
 
 
 def _action(actions: Any, name: str, what: str, run: Any) -> argparse.ArgumentParser:
@@ -57,13 +61,13 @@ def list_all(args: argparse.Namespace) -> int:
     """Print the destinations."""
     from ops.output import output
     from ops.relay.client import list_destinations
+    from ops.relay.display import print_destinations
 
     found, told = list_destinations(event_relay_address(args))
-    console = output()
     if args.json:
-        console.print_json(told.decode())
+        output().print_json(told.decode())
     else:
-        _print_table(found)
+        print_destinations(found)
     return 0
 
 
@@ -79,18 +83,26 @@ def change(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print_table(found: "list[DestinationStatus]") -> None:
-    from ops.output import number, output, plain_table, text_of
+def remove(args: argparse.Namespace) -> int:
+    """Forget a destination, once that is confirmed."""
+    from ops.output import output
+    from ops.relay.client import list_destinations, remove_destination
 
-    table = plain_table("DESTINATION", "KIND", "STATE", "POSITION", "LAG", "PARKED", "TYPES")
-    for one in found:
-        consumer = one.consumer
-        state = "paused" if one.paused else "starting" if consumer is None else consumer.state
-        position, lag, parked = (
-            (None, None, None) if consumer is None else (consumer.position, consumer.lag_events, consumer.parked)
-        )
-        table.add_row(one.name, one.kind, state, text_of(position), number(lag), number(parked), ", ".join(one.types))
-    output().print(table)
-    for one in found:
-        if one.consumer is not None and one.consumer.trouble and not one.paused:
-            output().print(f"{one.name}: {one.consumer.trouble}", markup=False, soft_wrap=True)
+    address, console = event_relay_address(args), output()
+    found, _ = list_destinations(address)
+    known = next((one for one in found if one.name == args.name), None)
+    if known is None:
+        raise CommandFailed(f"nothing is kept of a destination {args.name}", "`eventfold relay list` names them")
+    if not args.yes:
+        parked = 0 if known.consumer is None else known.consumer.parked
+        if not sys.stdin.isatty():
+            raise CommandFailed(
+                f"{args.name}, its place in the log and its {parked} dead letters would be forgotten; say --yes"
+            )
+        answer = console.input(f"Forget {args.name}, its place in the log and its {parked} dead letters? [y/N] ")
+        if answer.strip().lower() not in ("y", "yes"):
+            console.print("Nothing is changed.")
+            return 1
+    remove_destination(address, args.name)
+    console.print(f"{args.name}: is forgotten", markup=False)
+    return 0

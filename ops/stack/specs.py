@@ -51,6 +51,7 @@ TOKEN = f"{PREFIX}TOKEN"
 _CHECKED_WITH = (JWKS_FILE, f"{PREFIX}AUTH_JWKS_URL", f"{PREFIX}AUTH_SECRET")
 KEY_STORE = f"{PREFIX}KEY_STORE"
 MASTER_KEY_FILE = f"{PREFIX}MASTER_KEY_FILE"
+DESTINATIONS = f"{PREFIX}RELAY_DESTINATIONS"
 DOCUMENT_STORE = f"{PREFIX}DOCUMENT_STORE"
 SIGNING_KEY_FILE = f"{PREFIX}DOCUMENT_SIGNING_KEY_FILE"
 SIGNING_CERTIFICATE_FILE = f"{PREFIX}DOCUMENT_SIGNING_CERTIFICATE_FILE"
@@ -149,7 +150,7 @@ def stages(
     _set_own_keys(data_dir, own_environment)
     _set_own_documents(data_dir, own_environment)
     senders = _authenticated(data_dir, host, own_environment)
-    configured = load_settings(own_environment)
+    load_settings(own_environment)  # what is wrong is told before anything starts
     services = [
         _http_service(COMMAND_API, host, ports.command_api, own_environment),
         _http_service(PROJECTOR, host, ports.projector, own_environment),
@@ -159,7 +160,7 @@ def stages(
         services.append(_http_service(CONSUMERS, host, ports.consumers, senders))
     if APPLICATION.processes:
         services.append(_http_service(PROCESS_MANAGER, host, ports.process_manager, senders))
-    if configured.relay.destinations:
+    if APPLICATION.publications:
         services.append(_http_service(EVENT_RELAY, host, ports.event_relay, own_environment))
     if _given(own_environment, WEBHOOK_SECRET):
         services.append(_http_service(PAYMENT_WEBHOOKS, host, ports.payment_webhooks, senders))

@@ -33,6 +33,8 @@ class ViewWorkload:
     `records` are the views' records as they were read last.
     """
 
+    paused_as = "paused"
+
     def __init__(
         self,
         registry: ViewRegistry,

@@ -66,8 +66,9 @@ class Coordinator:
         self._last_count = 0.0
 
     def reports(self) -> list[PartitionReport]:
-        """The state of each partition of this process; those that wait for a switch are paused."""
-        paused = [PartitionReport(ref.key, "paused") for ref in self._mine if self.workload.is_paused(ref.target)]
+        """The state of each partition of this process; those that wait for a switch, or for a person, are paused."""
+        state, is_paused = self.workload.paused_as, self.workload.is_paused
+        paused = [PartitionReport(ref.key, state) for ref in self._mine if is_paused(ref.target)]
         return [*self.followers.reports(), *paused]
 
     async def run(self) -> None:

@@ -100,6 +100,7 @@ class PlainWorkload:
     processes may still write what a record no longer names. Implements Workload."""
 
     low_latency = False
+    paused_as = "paused_by_operator"
 
     def __init__(
         self, store: DocumentStore, consumers: Sequence[Consumer], partitions: int, *, quiet: float = 10.0

@@ -29,6 +29,10 @@ class Workload(Protocol):
     def low_latency(self) -> bool:
         """Whether others wait for what this process does next, so that it should refresh more often."""
 
+    @property
+    def paused_as(self) -> str:
+        """The state of a partition whose target is paused, as PartitionReport has it."""
+
     async def prepare(self) -> None:
         """Checks that its records can be stored."""
 

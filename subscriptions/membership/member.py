@@ -13,8 +13,8 @@ class PauseAck(Struct, frozen=True):
 
 
 class PartitionReport(Struct, frozen=True, omit_defaults=True):
-    """The state of one of its partitions (by key). `state` is starting, catching_up, live, waiting, stopped, other_log
-    or paused."""
+    """The state of one of its partitions (by key). `state` is starting, catching_up, live, waiting, stopped, other_log,
+    paused (until a switch) or paused_by_operator."""
 
     partition: str
     state: str

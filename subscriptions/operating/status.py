@@ -17,7 +17,9 @@ from subscriptions.ports import DocumentStore, EventLog
 
 _TIMEOUT = 1.5
 # The worst of a target's partitions gives it its state.
-_WORST_FIRST = ("other_log", "stopped", "waiting", "switching", "starting", "catching_up", "live")
+_WORST_FIRST = ("other_log", "stopped", "waiting", "switching", "paused", "starting", "catching_up", "live")
+
+_AS_TOLD = {"paused": "switching", "paused_by_operator": "paused"}
 
 
 class InstanceStatus(Struct, frozen=True):
@@ -107,11 +109,11 @@ class StatusSnapshot:
         return partitions
 
     def state(self, target: Target) -> tuple[str, str | None]:
-        """starting, catching_up, live, switching (it waits for a switch), waiting (a store is away), stopped (by its
-        own fault), other_log (the log is not the one of its checkpoint) or unowned (no process runs it, because none
-        has its version); and the reason, if there is trouble."""
+        """starting, catching_up, live, switching (it waits for a switch), paused (by an operator), waiting (a store is
+        away), stopped (by its own fault), other_log (the log is not the one of its checkpoint) or unowned (no process
+        runs it, because none has its version); and the reason, if there is trouble."""
         reports = [self.reports[key] for key in target.keys if key in self.reports]
-        states = {"switching" if report.state == "paused" else report.state for report in reports}
+        states = {_AS_TOLD.get(report.state, report.state) for report in reports}
         if len(reports) < target.partitions:
             able = any(target.ability in member.abilities for member in self.alive.values())
             states.add("starting" if able else "unowned")

@@ -61,7 +61,10 @@ FIRING: dict[str, tuple[dict[str, str], dict[str, str]]] = {
             'eventfold_consumer_lag_seconds{consumer="c",instance="a"}': "61x20",
             'eventfold_consumer_lag_seconds{consumer="c",instance="b"}': "0x20",
         },
-        {'eventfold_consumer_lag_seconds{consumer="c"}': "300x4 0x16"},
+        {
+            'eventfold_consumer_lag_seconds{consumer="c"}': "300x4 0x16",
+            'eventfold_consumer_lag_seconds{consumer="relay_bus"}': "300x20",
+        },
     ),
     "EventfoldSubscriptionLost": (
         {
@@ -78,7 +81,35 @@ FIRING: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     ),
     "EventfoldEventsParked": (
         {'eventfold_consumer_parked_events{consumer="c"}': "1x20"},
-        {'eventfold_consumer_parked_events{consumer="c"}': "0x20"},
+        {
+            'eventfold_consumer_parked_events{consumer="c"}': "0x20",
+            'eventfold_consumer_parked_events{consumer="relay_bus"}': "1x20",
+        },
+    ),
+    "EventfoldDestinationLags": (
+        {
+            'eventfold_consumer_lag_seconds{consumer="relay_bus",instance="a"}': "61x20",
+            'eventfold_relay_pause_state{consumer="relay_bus",instance="a"}': "0x20",
+        },
+        {
+            'eventfold_consumer_lag_seconds{consumer="relay_bus",instance="a"}': "61x20",
+            'eventfold_relay_pause_state{consumer="relay_bus",instance="a"}': "1x20",
+            'eventfold_consumer_lag_seconds{consumer="a_view",instance="b"}': "61x20",
+        },
+    ),
+    "EventfoldDestinationPaused": (
+        {
+            'eventfold_relay_pause_state{consumer="relay_bus",instance="a"}': "1x80",
+            'eventfold_relay_pause_state{consumer="relay_bus",instance="b"}': "0x80",
+        },
+        {'eventfold_relay_pause_state{consumer="relay_bus"}': "1x30 0x50"},
+    ),
+    "EventfoldDestinationDeadLetters": (
+        {'eventfold_consumer_parked_events{consumer="relay_bus"}': "1x20"},
+        {
+            'eventfold_consumer_parked_events{consumer="relay_bus"}': "0x20",
+            'eventfold_consumer_parked_events{consumer="a_view"}': "1x20",
+        },
     ),
     "EventfoldCommandConflicts": (
         {"eventfold_command_conflicts_total": "0+30x20", _COMMANDS: "0+100x20"},

@@ -28,6 +28,7 @@ _FUNCTIONS = frozenset(
         "le",
         "and",
         "on",
+        "unless",
     }
 )
 

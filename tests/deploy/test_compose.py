@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ import jsonschema
 import pytest
 import yaml
 
+from application import APPLICATION
+from event_relay.destinations import read_destinations
+from infrastructure.integration.publisher import Publisher
 from infrastructure.settings import PREFIX, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +27,14 @@ OURS = {
     "projector": "8003",
     "consumers": "8004",
     "process-manager": "8005",
+    "event-relay": "8006",
     "payment-webhooks": "8022",
+}
+ONCE = {"keys", "signer"}
+BESIDES_KEYS = {
+    "consumers": ["documents:/documents"],
+    "query-api": ["documents:/documents:ro"],
+    "event-relay": ["./relay:/relay:ro"],
 }
 NO_READ_STORE = {"command-api", "payment-webhooks"}
 
@@ -33,8 +45,8 @@ def compose() -> Any:
 
 
 def lasting(compose: Any) -> dict[str, Any]:
-    """The services that run on; that which makes the keys ends at once."""
-    return {name: service for name, service in compose["services"].items() if name != "keys"}
+    """The services that run on; those that make keys end at once."""
+    return {name: service for name, service in compose["services"].items() if name not in ONCE}
 
 
 def test_it_is_valid_by_the_compose_specification(compose: Any) -> None:
@@ -102,11 +114,11 @@ def test_each_service_waits_for_the_health_of_what_it_needs(compose: Any) -> Non
     healthy, ended = {"condition": "service_healthy"}, {"keys": {"condition": "service_completed_successfully"}}
     # MongoDB has the keys of personal data.
     assert services["command-api"]["depends_on"] == {"eventstore": healthy, "mongodb": healthy} | ended
-    for name in ("projector", "query-api"):
+    for name in ("projector", "query-api", "event-relay"):
         assert services[name]["depends_on"] == {"eventstore": healthy, "mongodb": healthy} | ended
-    for name in ("consumers", "process-manager"):
-        needed = {"eventstore": healthy, "mongodb": healthy, "command-api": healthy}
-        assert services[name]["depends_on"] == needed | ended
+    needed = {"eventstore": healthy, "mongodb": healthy, "command-api": healthy}
+    assert services["process-manager"]["depends_on"] == needed | ended
+    assert services["consumers"]["depends_on"] == needed | ended | {"signer": ended["keys"]}
     assert all("test" in service["healthcheck"] for service in lasting(compose).values())
 
 
@@ -119,12 +131,34 @@ def test_the_services_check_tokens_with_the_keys_that_are_made(compose: Any, tmp
     for name in OURS:
         service = compose["services"][name]
         settings = load_settings(service["environment"])
-        assert service["volumes"] == ["keys:/data:ro"]
+        assert service["volumes"] == ["keys:/data:ro", *BESIDES_KEYS.get(name, [])]
         assert "/data" in settings.authentication.jwks_file
         named = [settings.authentication.jwks_file, settings.own_token.key_file]
         assert all(Path(path.replace("/data", str(tmp_path))).is_file() for path in named if path)
         sends = name in ("consumers", "process-manager", "payment-webhooks")
         assert bool(settings.own_token.key_file) is sends, "the private key is for those that send commands"
+
+
+def test_contracts_are_kept_served_and_sealed_with_the_signer_that_is_made(compose: Any, tmp_path: Path) -> None:
+    services = compose["services"]
+    command = [part.replace("/data", str(tmp_path)) for part in services["signer"]["command"]]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-m", "ops.cli", *command], env=environment, check=True, timeout=60)
+    makes, serves = (load_settings(services[name]["environment"]).documents for name in ("consumers", "query-api"))
+    assert makes.store == serves.store == "file:/documents"
+    for path in (makes.signing_key_file, makes.signing_certificate_file):
+        assert Path(path.replace("/data", str(tmp_path))).is_file()
+    assert serves.signing_key_file == ""
+
+
+def test_the_relay_reads_the_destinations_beside_it(compose: Any) -> None:
+    service = compose["services"]["event-relay"]
+    path = Path(load_settings(service["environment"]).relay.destinations)
+    here = COMPOSE.parent / path.relative_to("/")
+    assert read_destinations(here, Publisher(APPLICATION.publications).types) == ()
+    commented = here.read_text().partition("destinations = []")[2]
+    (one,) = tomllib.loads(re.sub("(?m)^# ?", "", commented))["destinations"]
+    assert one["kind"] == "webhook"
 
 
 def test_what_watches_is_a_profile_of_its_own_over_the_files_beside_it(compose: Any) -> None:

@@ -104,7 +104,7 @@ def test_every_alert_is_among_them():
 def test_each_alert_fires_on_what_it_is_for_and_not_on_less(tmp_path: Path):
     cases = []
     for alert, (bad, good) in FIRING.items():
-        minutes = "70m" if alert == "EventfoldSeveralVersions" else "18m"
+        minutes = "70m" if alert in ("EventfoldSeveralVersions", "EventfoldDestinationPaused") else "18m"
         for series, count in ((bad, 1), (good, 0)):
             cases.append(_case(alert, series, minutes, count))
     tests = {"rule_files": [str(PROMETHEUS / name) for name in ("recording.yml", "alerts.yml")], "tests": cases}

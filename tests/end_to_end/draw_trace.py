@@ -8,9 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from examples.subscriber.webhook import WebhookSubscriber
 from read_models.ordering.order_list import ORDER_LIST
 from tests.end_to_end.saga_shop import running_saga_shop
-from tests.end_to_end.test_one_trace import AT_ONCE, CUSTOMERS, missing, place
+from tests.end_to_end.test_one_trace import AT_ONCE, CUSTOMERS, SECRET, destinations_file, missing, place
 from tests.support.otlp_receiver import OtlpReceiver, ReceivedSpan, otlp_receiver
 from tests.support.services import until
 from tests.support.trace_picture import picture
@@ -33,7 +34,17 @@ async def draw(file: Path) -> None:
     """Writes the picture of an order that was placed after another one, so that every process was awake."""
     async with otlp_receiver() as receiver:
         with tempfile.TemporaryDirectory() as folder:
-            async with running_saga_shop(Path(folder), 60, receiver.environ) as shop:
+            async with (
+                WebhookSubscriber(SECRET.encode()).listening() as warehouse,
+                running_saga_shop(
+                    Path(folder),
+                    60,
+                    {
+                        **receiver.environ,
+                        "EVENTFOLD_RELAY_DESTINATIONS": destinations_file(Path(folder), warehouse.url),
+                    },
+                ) as shop,
+            ):
                 await shop.receive("apple", 100)
                 await place(shop, "first", FIRST)
                 await until(lambda: _is_whole(receiver, FIRST), "the first order is told", 120)

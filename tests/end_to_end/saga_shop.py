@@ -86,6 +86,8 @@ class SagaShop:
         self.projector = self._service("projector")
         self.queries = self._service("query-api")
         self.others = [self.commands, self.webhooks, self.consumers, *self.managers, self.projector, self.queries]
+        if "EVENTFOLD_RELAY_DESTINATIONS" in environ:
+            self.others.append(self._service("event-relay"))
         self.log = EventStore(node_uri(node.port), retry_timeout=60)
         self.http = aiohttp.ClientSession()
         self.orders: list[str] = []

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from msgspec import Struct
 
+from examples.subscriber.webhook import WebhookSubscriber
 from read_models.ordering.order_list import ORDER_LIST
 from tests.end_to_end.saga_shop import SagaShop, running_saga_shop
 from tests.support.jaeger import MISSING, Jaeger, jaeger_binary, running_jaeger
@@ -16,6 +18,7 @@ from tests.support.services import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+SECRET = "a secret of the warehouse"
 CLIENT = "00f067aa0ba902b7"
 AT_ONCE, LATER = "4bf92f3577b34da6a3ce929d0e0e4736", "5bf92f3577b34da6a3ce929d0e0e4736"
 CUSTOMERS = {AT_ONCE: "ada", LATER: "settles-later-ada"}
@@ -36,6 +39,9 @@ PARTS = {
     ("eventfold-consumers", "process payment_charging"): "the charge",
     ("eventfold-consumers", "POST payments"): "asked of the provider",
     ("eventfold-process-manager", "step confirm"): "the last step",
+    ("eventfold-event-relay", "process relay_warehouse"): "the relay",
+    ("eventfold-event-relay", "publish warehouse"): "tells others",
+    ("eventfold-event-relay", "POST relay_warehouse"): "by a webhook",
     ("eventfold-consumers", "process notifying"): "the customer is told",
     ("eventfold-consumers", "send mail"): "by mail",
 }
@@ -47,6 +53,7 @@ class Traced(Struct):
     shop: SagaShop
     receiver: OtlpReceiver
     jaeger: Jaeger | None
+    warehouse: WebhookSubscriber
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -55,7 +62,9 @@ async def traced(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Trac
     async with AsyncExitStack() as stack:
         jaeger = None if binary is None else await stack.enter_async_context(running_jaeger(binary, folder))
         receiver = await stack.enter_async_context(otlp_receiver(None if jaeger is None else jaeger.otlp_url))
-        shop = await stack.enter_async_context(running_saga_shop(folder, 60, receiver.environ))
+        warehouse = await stack.enter_async_context(WebhookSubscriber(SECRET.encode()).listening())
+        destinations = {"EVENTFOLD_RELAY_DESTINATIONS": destinations_file(folder, warehouse.url)}
+        shop = await stack.enter_async_context(running_saga_shop(folder, 60, {**receiver.environ, **destinations}))
         await shop.receive("apple", 100)
         for trace, customer in CUSTOMERS.items():
             await place(shop, customer, trace)
@@ -73,7 +82,17 @@ async def traced(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Trac
         except AssertionError as error:
             left = {trace: (missing(receiver.spans, trace), strays(receiver.spans, trace)) for trace in CUSTOMERS}
             raise AssertionError(left) from error
-        yield Traced(shop, receiver, jaeger)
+        yield Traced(shop, receiver, jaeger, warehouse)
+
+
+def destinations_file(folder: Path, url: str) -> str:
+    (folder / "warehouse.secret").write_text(SECRET)
+    file, types = folder / "destinations.toml", '["ordering.*"]'
+    file.write_text(
+        f'[[destinations]]\nname = "warehouse"\nkind = "webhook"\nurl = "{url}"\ntypes = {types}\n'
+        'secret_file = "warehouse.secret"\ntimeout = 60\n'
+    )
+    return str(file)
 
 
 async def place(shop: SagaShop, customer: str, trace: str) -> None:
@@ -127,6 +146,15 @@ async def test_what_the_provider_tells_later_is_linked_to_the_order(traced: Trac
     assert {one.attributes["eventfold.webhook.kind"] for one in kept} == {"charge.succeeded"}
     reactions = traced.receiver.named("react order_fulfilment", LATER)
     assert {one.trace for one in kept} & {linked for one in reactions for linked, _ in one.links}
+
+
+async def test_who_takes_an_event_can_go_on_with_its_trace(traced: Traced) -> None:
+    placed = [one for one in traced.warehouse.taken if one.type == "ordering.order-placed.v1"]
+    assert {str(one.traceparent).split("-")[1] for one in placed} == set(CUSTOMERS), "the trace of the event"
+    sent = {header.split("-")[2] for header in traced.warehouse.traces if header}
+    calls = {one.id for one in traced.receiver.named("POST relay_warehouse")}
+    assert sent, "the header is of the call that brings it"
+    assert sent <= calls
 
 
 async def test_spans_have_the_names_of_the_conventions(traced: Traced) -> None:

@@ -29,8 +29,8 @@ CANARY = "canary4711"
 """What the clients of this test put wherever they may put something."""
 _SKUS = 110  # so many different keys fail one after another that a view is stopped
 
-# Of what need not happen here: nothing fails, no relay exists.
-_NOT_HERE = re.compile(r'status=~"5\.\."|relay|outcome=~"unsigned')
+# Of what need not happen here: nothing fails.
+_NOT_HERE = re.compile(r'status=~"5\.\."|outcome=~"unsigned')
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -95,6 +95,7 @@ async def test_every_expression_is_understood(stack: Watched):
     [
         ("EventfoldProcessStuck", {"process": "order_fulfilment"}),
         ("EventfoldConsumerLags", {"consumer": "notifying"}),
+        ("EventfoldDestinationLags", {"consumer": "relay_nobody"}),
         ("EventfoldConsumerStopped", {"consumer": "broken"}),
         ("EventfoldCircuitOpen", {"service": "consumers", "dependency": "mail"}),
     ],
@@ -118,7 +119,7 @@ async def test_no_alert_fires_of_what_is_well(stack: Watched):
 
     await until(all_is_well, "nothing fires of what is well", 60)
     up = await stack.value("up")
-    assert len(up) == 7
+    assert len(up) == 8
     assert {one["value"][1] for one in up} == {"1"}
 
 
@@ -132,7 +133,7 @@ async def test_no_label_has_a_value_that_a_client_sent(stack: Watched):
                 assert response.status in (400, 404, 405)
     for port in (
         *(ports.command_api, ports.query_api, ports.projector, ports.consumers),
-        *(ports.process_manager, ports.payment_webhooks, ports.node_metrics),
+        *(ports.process_manager, ports.payment_webhooks, ports.event_relay, ports.node_metrics),
     ):
         shown = await stack.metrics(port)
         assert "process_resident_memory_bytes" in shown

@@ -88,6 +88,7 @@ async def watched(folder: Path) -> AsyncIterator[Watched]:
     async with AsyncExitStack() as stack:
         ports = Ports(*(free_port() for _ in Ports.__dataclass_fields__))
         environment = {**os.environ, **_FAST, **TRACING, "EVENTFOLD_MAIL_URL": NOBODY_THERE}
+        environment["EVENTFOLD_RELAY_DESTINATIONS"] = _destinations(folder)
         specs = [[_observed(spec) for spec in stage] for stage in stages(folder, "127.0.0.1", ports, environment)]
         supervisor = Supervisor(folder, specs, timings=Timings(stop_grace=2.0))
         await stack.enter_async_context(supervisor.running())
@@ -98,6 +99,17 @@ async def watched(folder: Path) -> AsyncIterator[Watched]:
         watched.alertmanager = await stack.enter_async_context(_alertmanager(folder, http))
         watched.prometheus = await stack.enter_async_context(_prometheus(folder, watched))
         yield watched
+
+
+def _destinations(folder: Path) -> str:
+    """One, where nobody takes anything: what is published lags."""
+    (folder / "nobody.secret").write_text("a secret of the tests alone")
+    file = folder / "destinations.toml"
+    file.write_text(
+        '[[destinations]]\nname = "nobody"\nkind = "webhook"\nurl = "http://127.0.0.1:9/"\n'
+        'secret_file = "nobody.secret"\ntimeout = 1\nretries = 0\n'
+    )
+    return str(file)
 
 
 def _observed(spec: ServiceSpec) -> ServiceSpec:
@@ -150,7 +162,7 @@ def at_once(rules: Any) -> Any:
     for group in rules["groups"]:
         for rule in group["rules"]:
             rule.pop("for", None)
-            if rule.get("alert") == "EventfoldConsumerLags":
+            if rule.get("alert") in ("EventfoldConsumerLags", "EventfoldDestinationLags"):
                 rule["expr"] = rule["expr"].replace("> 60", f"> {_SECONDS_OF_LAG}")
     return rules
 

@@ -24,6 +24,7 @@ from tests.support.services import ROOT, Service, free_port, key_settings, node_
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+DESTINATIONS = ROOT / "tests/support/destinations/destinations.toml"
 ORDER = {"customer_id": "ada", "currency": "USD", "lines": [LINE], "ordered_at": "2026-03-14T12:00:00Z"}
 ALL_PHASES = "examples,coverage,fuzzing,stateful"
 # Tokens are asked for, and Schemathesis tries without.
@@ -52,12 +53,12 @@ PATIENT = {
     "http_idle_timeout": "600",
     "at_least_timeout": "0.05",
 }
-SERVICES = ("command_api", "query_api", "projector", "consumers", "process_manager")
+SERVICES = ("command_api", "query_api", "projector", "consumers", "process_manager", "event_relay")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, Service]]:
-    """All five, over one node and one read store, with an order that every view shows."""
+    """All of them, over one node and one read store, with an order that every view shows."""
     folder = tmp_path_factory.mktemp("openapi")
     async with AsyncExitStack() as stack:
         node = await start_node(folder)
@@ -68,6 +69,9 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[di
         settings = {"eventstore_uri": node_uri(node.port), "mongo_uri": read_store.uri, **PATIENT}
         names = ("command_api", "projector", "query_api")
         found = {name: await stack.enter_async_context(running(name, folder, **settings)) for name in names}
+        # Its destination is away, and so keeps what comes; a stream of events ends at once, where it lasts for an hour.
+        relay = {"relay_destinations": str(DESTINATIONS), "relay_stream_lasts": "0.05"}
+        found["event_relay"] = await stack.enter_async_context(running("event_relay", folder, **settings, **relay))
         commands = {"commands_url": found["command_api"].url}
         found["consumers"] = _service(folder, "consumers", ["tests.subscriptions.event_counts"], settings)
         module = ["tests.process_manager.bundled", "process-manager"]

@@ -42,6 +42,13 @@ def test_the_page_has_every_event(capsys: pytest.CaptureFixture[str]) -> None:
     assert page.index("## Published to others") < page.index("## In the log")
 
 
+def test_the_page_in_the_documents_is_of_this_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["catalogue", "page"]) == 0
+    assert (ROOT / "docs/catalogue.md").read_text() == capsys.readouterr().out, (
+        "eventfold catalogue page >docs/catalogue.md"
+    )
+
+
 def test_schemas_and_asyncapi_are_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["catalogue", "schemas", str(tmp_path / "schemas")]) == 0
     capsys.readouterr()
@@ -52,8 +59,9 @@ def test_schemas_and_asyncapi_are_json(tmp_path: Path, capsys: pytest.CaptureFix
     assert json.loads(capsys.readouterr().out)["asyncapi"] == "3.0.0"
 
 
-def test_the_check_says_that_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["catalogue", "check"]) == 0
+@pytest.mark.parametrize("command", [["check"], ["catalogue", "check"]])
+def test_the_check_says_that_all_is_well(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command) == 0
     assert "released events are as they were" in capsys.readouterr().out
 
 

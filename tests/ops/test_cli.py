@@ -113,14 +113,14 @@ def test_a_second_up_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_status_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("COMMAND_API", "QUERY_API", "PROJECTOR", "CONSUMERS", "PROCESS_MANAGER"):
+    for name in ("COMMAND_API", "QUERY_API", "PROJECTOR", "CONSUMERS", "PROCESS_MANAGER", "EVENT_RELAY"):
         monkeypatch.setenv(f"EVENTFOLD_{name}_PORT_NUMBER", "9")
     assert main(["status", "--data-dir", str(tmp_path)]) == 1
     text = capsys.readouterr().out
-    assert text.count("not ready") == 5
+    assert text.count("not ready") == 6
     assert "nothing listens there" in text
     assert main(["status", "--data-dir", str(tmp_path), "--json"]) == 1
-    assert [service["ready"] for service in json.loads(capsys.readouterr().out)["services"]] == [False] * 5
+    assert [service["ready"] for service in json.loads(capsys.readouterr().out)["services"]] == [False] * 6
 
 
 def test_a_demo_of_more_baskets_than_there_are_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

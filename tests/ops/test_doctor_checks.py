@@ -154,6 +154,13 @@ OTHER_LOG: dict[str, Any] = {"other_log": "the log has no event e-1 at 900"}
             "eventfold doctor --apply --forget gone",
             Forget("gone"),
         ),
+        (
+            facts(consumers={"relay": 1, "relay_warehouse": 1}),
+            "orphaned",
+            "consumer relay_warehouse",
+            "eventfold relay remove warehouse",
+            Forget("relay_warehouse"),
+        ),
         (facts(target("consumer"), views={}), "behind", "view sums", PROJECTOR, None),
         (facts(target(), consumers={}), "behind", "consumer relay", CONSUMERS, None),
         (
@@ -169,6 +176,11 @@ def test_what_is_wrong_and_what_mends_it(wrong: Facts, kind: str, subject: str, 
     finding = one(wrong)
     assert (finding.kind, finding.subject, finding.remedy) == (kind, subject, remedy)
     assert finding.mend.endswith(mend), finding.mend
+
+
+def test_what_an_operator_has_paused_is_well() -> None:
+    paused = [PartitionReport("relay:1:0", "paused_by_operator")]
+    assert diagnose(facts(target("consumer", lag=BEHIND, reports=paused))) == []
 
 
 def test_instances_that_are_stuck_or_late() -> None:

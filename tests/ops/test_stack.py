@@ -23,7 +23,7 @@ def test_stores_first_then_what_needs_them(tmp_path: Path) -> None:
     names = [[spec.name for spec in stage] for stage in stages(tmp_path, "127.0.0.1", PORTS, {})]
     assert names == [
         ["node", "read-store", "payment-provider", "mail-sink"],
-        ["command-api", "projector", "query-api", "consumers", "process-manager", "payment-webhooks"],
+        ["command-api", "projector", "query-api", "consumers", "process-manager", "event-relay", "payment-webhooks"],
     ]
 
 
@@ -51,7 +51,7 @@ def test_a_store_that_runs_elsewhere_gets_no_stand_in(tmp_path: Path) -> None:
         MAIL_URL: "smtps://mail.example",
     }
     services = by_name(tmp_path, elsewhere)
-    assert set(services) == {"command-api", "projector", "query-api", "consumers", "process-manager"}
+    assert set(services) == {"command-api", "projector", "query-api", "consumers", "process-manager", "event-relay"}
     settings = load_settings(services["projector"].environment)
     assert settings.read_store.uri == "mongodb://replica-set"
     assert (settings.payments.url, settings.mail.url) == ("https://payments.example", "smtps://mail.example")
@@ -116,9 +116,11 @@ def test_the_node_without_passwords_stays_on_this_machine(tmp_path: Path, host: 
     assert specs[0].url.startswith(f"esdb://{own}:")
 
 
-def test_the_event_relay_runs_where_there_are_destinations(tmp_path: Path) -> None:
-    services = by_name(tmp_path, {"EVENTFOLD_RELAY_DESTINATIONS": "/etc/eventfold/destinations.toml"})
-    relay = services["event-relay"]
+@pytest.mark.parametrize("given", [{}, {"EVENTFOLD_RELAY_DESTINATIONS": "/etc/eventfold/destinations.toml"}])
+def test_the_event_relay_runs_with_destinations_and_without(tmp_path: Path, given: dict[str, str]) -> None:
+    relay = by_name(tmp_path, given)["event-relay"]
+    settings = load_settings(relay.environment)
+    assert settings.relay.destinations == given.get("EVENTFOLD_RELAY_DESTINATIONS", "")
     assert relay.url == "http://127.0.0.1:9012"
-    assert load_settings(relay.environment).http.event_relay_port == 9012
+    assert settings.http.event_relay_port == 9012
     assert "EVENTFOLD_SERVICE_KEY_FILE" not in relay.environment, "it sends no commands"

@@ -30,7 +30,7 @@ from tests.support.services import ROOT
 
 PORTS = [
     f"EVENTFOLD_{name}_PORT_NUMBER"
-    for name in ("COMMAND_API", "QUERY_API", "PROJECTOR", "CONSUMERS", "PROCESS_MANAGER")
+    for name in ("COMMAND_API", "QUERY_API", "PROJECTOR", "CONSUMERS", "PROCESS_MANAGER", "EVENT_RELAY")
 ]
 
 

@@ -100,7 +100,15 @@ def specs(tmp_path: Path, **environment: str) -> dict[str, Any]:
 def test_the_services_of_a_stack_get_its_keys_and_those_that_send_the_private_one(tmp_path: Path) -> None:
     services, keys = specs(tmp_path, token="of whoever starts it"), DevelopmentKeys(tmp_path)
     assert keys.exist
-    for name in ("command-api", "query-api", "projector", "consumers", "process-manager", "payment-webhooks"):
+    for name in (
+        "command-api",
+        "query-api",
+        "projector",
+        "event-relay",
+        "consumers",
+        "process-manager",
+        "payment-webhooks",
+    ):
         settings = load_settings(services[name].environment)
         assert settings.authentication.mode == "on"
         assert settings.authentication.jwks_file == str(keys.jwks)

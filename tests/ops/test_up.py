@@ -86,6 +86,8 @@ async def nobody_gets_in_without_a_token(data_dir: Path, services: Mapping[str, 
         for name in ("projector", "consumers", "process-manager"):
             async with http.get(f"{services[name].url}/status") as refused:
                 assert refused.status == 401, name
+        async with http.get(f"{services['event-relay'].url}/events") as refused:
+            assert refused.status == 401
     assert (await eventfold("views", "list", "--data-dir", str(data_dir)))[0] == 0
     return token
 
@@ -132,6 +134,7 @@ async def test_up_runs_restarts_and_stops_every_service(tmp_path: Path) -> None:
             "query-api",
             "consumers",
             "process-manager",
+            "event-relay",
             "payment-webhooks",
         }
         assert await status(tmp_path) == 0

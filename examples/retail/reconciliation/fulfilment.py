@@ -5,7 +5,7 @@ is taken from the views, and everything else must follow from it, from the input
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from examples.retail.baskets.basket import Basket
@@ -59,13 +59,18 @@ class FulfilmentFigures:
 
 
 def fulfilment_differences(
-    baskets: Iterable[Basket], supply: Mapping[str, int], endings: Mapping[str, str], got: FulfilmentFigures
+    baskets: Iterable[Basket],
+    supply: Mapping[str, int],
+    endings: Mapping[str, str],
+    got: FulfilmentFigures,
+    signed: Collection[str] = (),
 ) -> list[Difference]:
-    """What does not follow from the endings of the orders; `endings` has the status of each order that was placed."""
+    """What does not follow from the endings of the orders; `endings` has the status of each order that was placed,
+    `signed` are the orders whose contracts were signed."""
     placed = [basket for basket in baskets if basket.order_id in endings]
     scarce = {sku for sku, wanted in demand_of(placed).items() if supply.get(sku, 0) < wanted}
     return [
-        *(difference for basket in placed for difference in _of_order(basket, scarce, endings, got)),
+        *(difference for basket in placed for difference in _of_order(basket, scarce, endings, got, signed)),
         *_of_stock(expected_stock(placed, supply, endings), got.stock),
         *(Difference("charge", one, None, got.charges[one]) for one in sorted(got.charges.keys() - endings.keys())),
         *(Difference("mail", one, None, dict(got.mails[one])) for one in sorted(got.mails.keys() - endings.keys())),
@@ -83,7 +88,11 @@ def expected_stock(
 
 
 def _of_order(
-    basket: Basket, scarce: set[str], endings: Mapping[str, str], got: FulfilmentFigures
+    basket: Basket,
+    scarce: set[str],
+    endings: Mapping[str, str],
+    got: FulfilmentFigures,
+    signed: Collection[str],
 ) -> Iterable[Difference]:
     order_id, ending = basket.order_id, endings[basket.order_id]
     total = sum(item.cents for item in basket.items)
@@ -100,6 +109,8 @@ def _of_order(
     mails = Counter({f"order-{ending}": 1})
     if ending == CONFIRMED:
         mails["contract-to-sign"] = 1
+    if order_id in signed:
+        mails["contract-signed"] = 1
     if charge.refunded:
         mails["payment-refunded"] = 1
     if got.mails.get(order_id, Counter()) != mails:

@@ -1,0 +1,32 @@
+"""Spans of what goes out, by OpenTelemetry's conventions for messaging: one for each published event and destination,
+in the trace of the event that it is made of (docs/decisions/0036)."""
+
+from contextlib import AbstractContextManager
+
+from msgspec import UNSET
+from opentelemetry.trace import Span, SpanKind
+
+from event_relay.destinations import Destination
+from infrastructure.integration.cloud_event import CloudEvent
+from infrastructure.telemetry.spans import NOTHING, child_span, is_recording
+
+
+def publish_span(destination: Destination, event: CloudEvent) -> AbstractContextManager[Span]:
+    """The attempts to hand an event to a destination, until it is acknowledged or that is given up. Its parent is the
+    span of the consumer's work on the event in the log."""
+    if not is_recording():
+        return NOTHING
+    attributes = {
+        "messaging.system": destination.kind,
+        "messaging.operation.name": "publish",
+        "messaging.operation.type": "send",
+        "messaging.destination.name": destination.name,
+        "messaging.message.id": event.id,
+        "cloudevents.event_id": event.id,
+        "cloudevents.event_source": event.source,
+        "cloudevents.event_type": event.type,
+        "cloudevents.event_subject": event.subject,
+    }
+    if event.correlationid is not UNSET:
+        attributes["messaging.message.conversation_id"] = event.correlationid
+    return child_span(f"publish {destination.name}", SpanKind.PRODUCER, attributes)
