@@ -15,9 +15,11 @@ from domain.documents.commands import (
     RecordSeal,
     RequestContract,
     RequestSignature,
+    SignByLink,
     SignContract,
     WithdrawContract,
 )
+from domain.documents.consent import CONSENT_VERSION
 from domain.documents.events import (
     ContractCustomerNotified,
     ContractDeclined,
@@ -82,11 +84,11 @@ def decide(command: ContractCommand, contract: Contract | None, context: Command
                 raise RuleViolation("no-time-to-sign", f"{command.expires_at.isoformat()} is over already")
             expires_at = command.expires_at.astimezone(UTC)
             return [SignatureRequested(order_id, customer_id, document, expires_at, at)]
-        case SignContract():
+        case SignContract() | SignByLink():
             _require(contract, "signed", Status.TO_SIGN)
             _require_document(contract, command.document_sha256)
             _require_time(contract, at)
-            return [ContractSigned(order_id, customer_id, document, command.name, at)]
+            return [_signed(command, contract, at)]
         case DeclineContract(reason):
             _require(contract, "declined", Status.TO_SIGN)
             _require_time(contract, at)
@@ -140,6 +142,22 @@ def _rendered(command: RecordRendering, contract: Contract, at: datetime) -> Con
         template_version=command.template_version,
         renderer=command.renderer,
         rendered_at=at,
+    )
+
+
+def _signed(command: SignContract | SignByLink, contract: Contract, at: datetime) -> ContractSigned:
+    """By a token it is known who signs; by a link, where the request came from is kept beside the name."""
+    by_link = command if isinstance(command, SignByLink) else None
+    return ContractSigned(
+        order_id=contract.order_id,
+        customer_id=contract.customer_id,
+        document_sha256=contract.document_sha256,
+        name=command.name,
+        signed_at=at,
+        channel="link" if by_link else "api",
+        consent_version=by_link.consent_version if by_link else CONSENT_VERSION,
+        address=by_link.address if by_link else "",
+        user_agent=by_link.user_agent if by_link else "",
     )
 
 

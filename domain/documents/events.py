@@ -62,13 +62,22 @@ class SignatureRequested(Struct, frozen=True, gc=False):
 
 
 class ContractSigned(Struct, frozen=True, gc=False):
-    """The customer has typed a name and consented that it stands for a signature."""
+    """The customer has typed a name and consented that it stands for a signature.
+
+    `channel` is "api" for who proved to be the customer by a token, "link" for who came by the link of the mail.
+    `consent_version` names the words of the consent, see domain.documents.consent. `address` and `user_agent` are of
+    who came by the link, as far as they are known; empty otherwise.
+    """
 
     order_id: str
     customer_id: str
     document_sha256: str
     name: Annotated[str, _PERSONAL]
     signed_at: datetime
+    channel: str
+    consent_version: str
+    address: Annotated[str, _PERSONAL]
+    user_agent: Annotated[str, _PERSONAL]
 
 
 class ContractDeclined(Struct, frozen=True, gc=False):

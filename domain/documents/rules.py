@@ -5,10 +5,12 @@ from datetime import datetime
 
 from domain.documents.commands import (
     DIGEST_PATTERN,
+    MAX_ADDRESS_LENGTH,
     MAX_LINES,
     MAX_NAME_LENGTH,
     MAX_SIZE,
     MAX_TEXT_LENGTH,
+    MAX_USER_AGENT_LENGTH,
     ContractCommand,
     ContractItem,
     DeclineContract,
@@ -18,9 +20,11 @@ from domain.documents.commands import (
     RecordSeal,
     RequestContract,
     RequestSignature,
+    SignByLink,
     SignContract,
     WithdrawContract,
 )
+from domain.documents.consent import CONSENTS
 from domain.model.command_context import CommandContext
 from domain.model.currencies import CURRENCIES
 from domain.model.errors import Fault, InvalidCommand
@@ -47,10 +51,10 @@ def check(command: ContractCommand, context: CommandContext) -> None:
             faults += _digest_faults(command.document_sha256, "/document_sha256")
             faults += _time_faults(command.expires_at, "/expires_at")
         case SignContract():
-            faults += _digest_faults(command.document_sha256, "/document_sha256")
-            faults += text_faults(command.name, "/name", MAX_NAME_LENGTH)
-            if not command.consent:
-                faults.append(Fault("/consent", "must be true: without consent nothing is signed"))
+            faults += _signing_faults(command)
+        case SignByLink():
+            faults += _signing_faults(command)
+            faults += _origin_faults(command)
         case DeclineContract() | WithdrawContract():
             faults += text_faults(command.reason, "/reason", MAX_TEXT_LENGTH)
         case RecordSeal():
@@ -65,6 +69,25 @@ def check(command: ContractCommand, context: CommandContext) -> None:
             pass
     if faults:
         raise InvalidCommand(faults)
+
+
+def _signing_faults(command: SignContract | SignByLink) -> list[Fault]:
+    faults = _digest_faults(command.document_sha256, "/document_sha256")
+    faults += text_faults(command.name, "/name", MAX_NAME_LENGTH)
+    if not command.consent:
+        faults.append(Fault("/consent", "must be true: without consent nothing is signed"))
+    return faults
+
+
+def _origin_faults(command: SignByLink) -> list[Fault]:
+    faults = []
+    if command.consent_version not in CONSENTS:
+        faults.append(Fault("/consent_version", f"must be one of {', '.join(sorted(CONSENTS))}"))
+    if command.address:
+        faults += text_faults(command.address, "/address", MAX_ADDRESS_LENGTH)
+    if command.user_agent:
+        faults += text_faults(command.user_agent, "/user_agent", MAX_USER_AGENT_LENGTH)
+    return faults
 
 
 def _request_faults(command: RequestContract) -> list[Fault]:

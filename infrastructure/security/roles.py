@@ -63,6 +63,7 @@ _SERVICE = frozenset(
         "customers:record-erased",
         *("contracts:request", "contracts:record-rendering", "contracts:request-signature", "contracts:withdraw"),
         *("contracts:expire", "contracts:record-seal", "contracts:record-notice"),
+        *("contracts:sign-by-link", "contracts:decline"),
     }
 )
 
