@@ -90,6 +90,27 @@ class SignByLink(Struct, frozen=True, forbid_unknown_fields=True):
     ]
 
 
+class SendToProvider(Struct, frozen=True, forbid_unknown_fields=True):
+    """Have the customer sign at a signing provider, and no more here."""
+
+    document_sha256: _Digest
+    provider: _Identifier
+
+
+class RecordSignature(Struct, frozen=True, forbid_unknown_fields=True):
+    """Record that the customer has signed at the provider: the document with the signature, and the provider's record
+    of how it came about, are kept already."""
+
+    document_sha256: _Digest
+    request_id: Annotated[str, documented_text("The provider's id of the request", MAX_NAME_LENGTH)]
+    name: _Name
+    signed_at: datetime
+    signed_sha256: Annotated[str, documented("SHA-256 of the document with the signature", pattern=DIGEST_PATTERN)]
+    size: Annotated[int, documented("Of the document with the signature, in bytes", minimum=1, maximum=MAX_SIZE)]
+    certificate_sha256: Annotated[str, documented("SHA-256 of the signer's certificate", pattern=DIGEST_PATTERN)]
+    audit_sha256: Annotated[str, documented("SHA-256 of the provider's audit trail", pattern=DIGEST_PATTERN)]
+
+
 class DeclineContract(Struct, frozen=True, forbid_unknown_fields=True):
     """Refuse to sign."""
 
@@ -128,6 +149,8 @@ ContractCommand = (
     | RequestSignature
     | SignContract
     | SignByLink
+    | SendToProvider
+    | RecordSignature
     | DeclineContract
     | ExpireContract
     | WithdrawContract

@@ -18,8 +18,10 @@ from domain.documents.commands import (
     RecordNotice,
     RecordRendering,
     RecordSeal,
+    RecordSignature,
     RequestContract,
     RequestSignature,
+    SendToProvider,
     SignByLink,
     SignContract,
     WithdrawContract,
@@ -55,6 +57,11 @@ def check(command: ContractCommand, context: CommandContext) -> None:
         case SignByLink():
             faults += _signing_faults(command)
             faults += _origin_faults(command)
+        case SendToProvider():
+            faults += _digest_faults(command.document_sha256, "/document_sha256")
+            faults += identifier_faults(command.provider, "/provider")
+        case RecordSignature():
+            faults += _signature_faults(command)
         case DeclineContract() | WithdrawContract():
             faults += text_faults(command.reason, "/reason", MAX_TEXT_LENGTH)
         case RecordSeal():
@@ -76,6 +83,16 @@ def _signing_faults(command: SignContract | SignByLink) -> list[Fault]:
     faults += text_faults(command.name, "/name", MAX_NAME_LENGTH)
     if not command.consent:
         faults.append(Fault("/consent", "must be true: without consent nothing is signed"))
+    return faults
+
+
+def _signature_faults(command: RecordSignature) -> list[Fault]:
+    faults = text_faults(command.request_id, "/request_id", MAX_NAME_LENGTH)
+    faults += text_faults(command.name, "/name", MAX_NAME_LENGTH)
+    faults += _time_faults(command.signed_at, "/signed_at")
+    faults += _size_faults(command.size)
+    for name in ("document_sha256", "signed_sha256", "certificate_sha256", "audit_sha256"):
+        faults += _digest_faults(getattr(command, name), f"/{name}")
     return faults
 
 

@@ -8,10 +8,12 @@ from typing import Any
 from rich.console import Console
 
 from infrastructure.outside.signing.development_ca import DevelopmentCa
+from ops.documents.reconcile import add_reconcile
 from ops.errors import CommandFailed
 
 DESCRIPTION = """\
-Contracts as PDF: a certificate authority for development, and whether the signatures upon a document hold.
+Contracts as PDF: a certificate authority for development, and whether the signatures upon a document hold;
+our contracts beside the list of the signing provider.
 """
 
 
@@ -19,7 +21,7 @@ def add_parser(commands: Any) -> None:
     """Add `documents` with its sub-commands."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "documents",
-        help="a certificate authority for development; verify a document's signatures",
+        help="an authority for development; verify a document's signatures; compare with the signing provider",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -31,6 +33,7 @@ def add_parser(commands: Any) -> None:
     verify.add_argument("file", type=Path, help="the document")
     verify.add_argument("--ca", type=Path, required=True, help="PEM file with the certificates that are trusted")
     verify.set_defaults(run=_verify)
+    add_reconcile(actions)
 
 
 def _make(arguments: argparse.Namespace) -> int:

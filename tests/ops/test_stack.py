@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 import ops
-from embedded.payment_provider.secrets import from_environment
+from embedded.sandbox.secrets import from_environment
 from embedded.supervisor.service import ServiceSpec, State, SupervisedService, Timings
 from infrastructure.settings import load_settings
 from ops.locations import SANDBOX_KEY, SANDBOX_SECRET
