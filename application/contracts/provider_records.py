@@ -2,7 +2,7 @@
 fact, so that whoever learns it first records it, and all others get the same answer."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -16,8 +16,11 @@ from infrastructure.clock import utc_now
 from infrastructure.document_store import DocumentStore, NoSuchDocument, digest_of
 from infrastructure.outside.commands import CommandAnswer, CommandSender
 from infrastructure.outside.signatures import RefusedBySignatureProvider, Signature, SignatureProvider
-from infrastructure.outside.signatures.received import DocumentRefused, check_received
+from infrastructure.outside.signatures.received import DocumentRefused, ReceivedDocument, check_received
 from infrastructure.resilience import DependencyUnavailable
+
+Check = Callable[[bytes, bytes, str, Path], Awaitable[ReceivedDocument]]
+"""check(original, signed, its SHA-256 as it was told, authorities): see check_received."""
 
 
 class Taken(StrEnum):
@@ -46,12 +49,14 @@ class ProviderRecords:
         store: DocumentStore,
         authorities: Path,
         *,
+        check: Check = check_received,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._commands = commands
         self._provider = provider
         self._store = store
         self._authorities = authorities
+        self._check = check
         self._clock = clock
 
     async def take(self, order_id: str, signature: Signature) -> Verdict:
@@ -90,7 +95,7 @@ class ProviderRecords:
             raise DocumentRefused(f"the provider does not give it out: {refused}") from refused
         if signature.audit_sha256 != digest_of(trail):
             raise DocumentRefused("the audit trail is not the one of the SHA-256 that the provider says")
-        document = await check_received(original, content, signature.signed_sha256, self._authorities)
+        document = await self._check(original, content, signature.signed_sha256, self._authorities)
         body = {
             "document_sha256": signature.document_sha256,
             "request_id": signature.request_id,

@@ -68,19 +68,17 @@ async def test_that_the_authorities_can_not_be_read_is_no_fault_of_the_document(
 async def test_something_laid_upon_a_page_is_refused(tmp_path: Path):
     from io import BytesIO
 
-    from pyhanko.pdf_utils.content import RawContent
-    from pyhanko.pdf_utils.generic import DictionaryObject, pdf_name
+    from pyhanko.pdf_utils.generic import DictionaryObject, StreamObject, pdf_name
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
     def added(change: str) -> bytes:
         writer = IncrementalPdfFileWriter(BytesIO(pdf()))
         if change == "note":
-            note = DictionaryObject(
-                {pdf_name("/Type"): pdf_name("/Annot"), pdf_name("/Subtype"): pdf_name("/FreeText")}
-            )
+            kinds = {"/Type": "/Annot", "/Subtype": "/FreeText"}
+            note = DictionaryObject({pdf_name(key): pdf_name(value) for key, value in kinds.items()})
             writer.register_annotation(writer.find_page_for_modification(0)[0], writer.add_object(note))
         elif change == "stream":
-            writer.add_stream_to_page(0, writer.add_object(RawContent(b"0 0 100 100 re f").as_form_xobject()))
+            writer.add_stream_to_page(0, writer.add_object(StreamObject(stream_data=b"0 0 100 100 re f")))
         made = BytesIO()
         writer.write(made)
         return made.getvalue()
