@@ -53,7 +53,7 @@ class World:
         self.consumer = ContractSigning(
             self.commands, signers, self.provider, self.documents, records, now=lambda: self.at
         )
-        self.place = 0
+        self.place = self.told_of = 0
 
     async def command(self, action: str, **body: Any) -> None:
         answer = await self.commands.send("contracts", "o-1", action, body, key=action)
@@ -72,7 +72,8 @@ class World:
         return self
 
     async def customer(self, event: Any) -> None:
-        await self.consumer._handle(RecordedEvent(event, "customer-ada", 0, 0, 0), "ada")
+        self.told_of += 1
+        await self.consumer._handle(RecordedEvent(event, "customer-ada", self.told_of, self.told_of, 0), "ada")
 
     async def follow(self) -> "World":
         """Handles whatever is new in the log."""
