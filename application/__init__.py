@@ -4,13 +4,14 @@ The services get this value from the `eventfold` command; none of them imports i
 """
 
 from application.charging import payment_charging
-from application.contracts import contract_requests, contract_steps
+from application.contracts import contract_requests, contract_signing, contract_steps
 from application.erasing import erasing
 from application.matching import payment_matching
 from application.notifying import notifying
 from domain.customers.aggregate import CUSTOMER
 from domain.customers.integration import PUBLISHED_BY_CUSTOMERS
 from domain.documents.aggregate import CONTRACT
+from domain.documents.signature_results.aggregate import SIGNATURE_RESULTS
 from domain.inventory.aggregate import STOCK
 from domain.inventory.integration import PUBLISHED_BY_INVENTORY
 from domain.notifications.aggregate import NOTIFICATION
@@ -25,6 +26,7 @@ from domain.processes.order_fulfilment.process import ORDER_FULFILMENT
 from infrastructure.application import Application
 from read_models.customers.profiles import CUSTOMER_PROFILES
 from read_models.documents.contracts import CONTRACTS
+from read_models.documents.signature_results import SIGNATURE_RESULTS_TOLD
 from read_models.fulfilment.fulfilments import FULFILMENTS
 from read_models.inventory.reservations import RESERVATIONS
 from read_models.inventory.stock_levels import STOCK_LEVELS
@@ -38,7 +40,7 @@ from read_models.payments.payments import PAYMENTS
 from read_models.payments.provider_results import PROVIDER_RESULTS_TOLD
 
 APPLICATION = Application(
-    aggregates=(ORDER, STOCK, PAYMENT, PROVIDER_RESULTS, NOTIFICATION, CUSTOMER, CONTRACT),
+    aggregates=(ORDER, STOCK, PAYMENT, PROVIDER_RESULTS, NOTIFICATION, CUSTOMER, CONTRACT, SIGNATURE_RESULTS),
     views=(
         ORDER_DETAILS,
         ORDER_LIST,
@@ -53,8 +55,17 @@ APPLICATION = Application(
         NOTIFICATIONS,
         CUSTOMER_PROFILES,
         CONTRACTS,
+        SIGNATURE_RESULTS_TOLD,
     ),
-    consumers=(payment_charging, payment_matching, notifying, erasing, contract_requests, contract_steps),
+    consumers=(
+        payment_charging,
+        payment_matching,
+        notifying,
+        erasing,
+        contract_requests,
+        contract_steps,
+        contract_signing,
+    ),
     processes=(ORDER_FULFILMENT,),
     publications=(
         PUBLISHED_BY_ORDERING,

@@ -4,7 +4,7 @@ Each is `EVENTFOLD_<DEPENDENCY>_<NAME>`. Times are in seconds.
 """
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -67,6 +67,33 @@ class PaymentSettings(_Dependency, frozen=True, rename=_named("payments")):
     timeout: _Timeout = 10.0
     concurrency: Concurrency = 32
     queue: Queue = 512
+    retries: _Retries = 3
+    failure_threshold: _FailureThreshold = 5
+    recovery_timeout: _RecoveryTimeout = 5.0
+    success_threshold: _SuccessThreshold = 2
+
+
+class SignatureSettings(_Dependency, frozen=True, rename=_named("signature")):
+    """Who has customers sign, and how the signing provider is reached."""
+
+    provider: Annotated[
+        Literal["none", "sandbox"],
+        Meta(description="who has customers sign: none (our own page and API), or a signing provider: sandbox"),
+    ] = "none"
+    url: Annotated[str, Meta(description="HTTP API of the signing provider")] = "http://127.0.0.1:8023"
+    key: Annotated[Secret, Meta(description="API key of the signing provider; never logged")] = ""
+    webhook_secret: Annotated[
+        Secret, Meta(description="secret that the signing provider signs webhooks with; never logged")
+    ] = ""
+    webhook_max_age: Annotated[
+        Seconds, Meta(description="how old the signature of a webhook may be, or how far ahead of our clock")
+    ] = 300.0
+    ca_file: Annotated[
+        str, Meta(description="PEM file with the authorities that signatures of the provider must lead up to")
+    ] = ""
+    timeout: _Timeout = 20.0
+    concurrency: Concurrency = 16
+    queue: Queue = 256
     retries: _Retries = 3
     failure_threshold: _FailureThreshold = 5
     recovery_timeout: _RecoveryTimeout = 5.0

@@ -23,6 +23,7 @@ from infrastructure.dependency_settings import (
     PaymentSettings,
     Queue,
     Seconds,
+    SignatureSettings,
 )
 from infrastructure.document_settings import DocumentSettings
 from infrastructure.kubernetes import could_be_service_variable, service_variables
@@ -118,7 +119,7 @@ class HttpSettings(Struct, frozen=True):
     process_manager_port: Annotated[Port, Meta(description="port of the process manager")] = field(
         default=8005, name="process_manager_port_number"
     )
-    payment_webhooks_port: Annotated[Port, Meta(description="port of the payment provider's webhooks")] = field(
+    payment_webhooks_port: Annotated[Port, Meta(description="port of the webhooks of the outside providers")] = field(
         default=8022, name="payment_webhooks_port_number"
     )
     event_relay_port: Annotated[Port, Meta(description="port of the event relay")] = field(
@@ -298,6 +299,7 @@ class Settings(Struct, frozen=True):
     telemetry: TelemetrySettings = TelemetrySettings()
     command_calls: CommandCallSettings = CommandCallSettings()
     payments: PaymentSettings = PaymentSettings()
+    signatures: SignatureSettings = SignatureSettings()
     mail: MailSettings = MailSettings()
     authentication: AuthenticationSettings = AuthenticationSettings()
     own_token: OwnTokenSettings = OwnTokenSettings()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from embedded.payment_provider.secrets import DEFAULT_KEY, DEFAULT_SECRET
+from embedded.sandbox.secrets import DEFAULT_KEY, DEFAULT_SECRET
 from embedded.supervisor.run_directory import RunDirectory, ServiceEntry
 from infrastructure.settings import Settings
 from ops.errors import CommandFailed
@@ -26,9 +26,10 @@ PROCESS_MANAGER = "process-manager"
 EVENT_RELAY = "event-relay"
 PAYMENT_WEBHOOKS = "payment-webhooks"
 PAYMENT_PROVIDER = "payment-provider"
+SIGNATURE_PROVIDER = "signature-provider"
 MAIL_SINK = "mail-sink"
 
-# What the sandbox provider asks of its merchants on this machine, when nothing else is set.
+# What a sandbox provider asks of its merchants on this machine, when nothing else is set.
 SANDBOX_KEY = DEFAULT_KEY
 SANDBOX_SECRET = DEFAULT_SECRET
 
@@ -63,7 +64,10 @@ def service_urls(data_dir: Path, settings: Settings) -> dict[str, str]:
         CONSUMERS: (settings.http.consumers_port, APPLICATION.consumers),
         PROCESS_MANAGER: (settings.http.process_manager_port, APPLICATION.processes),
         EVENT_RELAY: (settings.http.event_relay_port, APPLICATION.publications),
-        PAYMENT_WEBHOOKS: (settings.http.payment_webhooks_port, settings.payments.webhook_secret),
+        PAYMENT_WEBHOOKS: (
+            settings.http.payment_webhooks_port,
+            settings.payments.webhook_secret or settings.signatures.webhook_secret,
+        ),
     }
     for name, (port, is_used) in others.items():
         if is_used or name in running:
@@ -108,6 +112,33 @@ def with_own_provider(data_dir: Path, settings: Settings) -> Settings:
     return settings.changed(
         payments_url=running[PAYMENT_PROVIDER].url, payments_key=settings.payments.key or SANDBOX_KEY
     )
+
+
+def with_own_signature_provider(data_dir: Path, settings: Settings) -> Settings:
+    """The settings with the sandbox signing provider of the running stack, where it has one, and the documents of the
+    data directory, where the settings name no others."""
+    running = running_stack(data_dir)
+    changed: dict[str, str] = {}
+    if not settings.documents.store:
+        changed["document_store"] = f"file:{own_documents(data_dir)}"
+    if SIGNATURE_PROVIDER in running:
+        changed |= {
+            "signature_provider": "sandbox",
+            "signature_url": running[SIGNATURE_PROVIDER].url,
+            "signature_key": settings.signatures.key or SANDBOX_KEY,
+            "signature_ca_file": settings.signatures.ca_file or str(own_signature_authority(data_dir)),
+        }
+    return settings.changed(**changed)
+
+
+def own_documents(data_dir: Path) -> Path:
+    """Where `eventfold up` keeps documents, when no other place is set."""
+    return data_dir.resolve() / "documents"
+
+
+def own_signature_authority(data_dir: Path) -> Path:
+    """The authority of the sandbox signing provider that `eventfold up` runs."""
+    return data_dir.resolve() / SIGNATURE_PROVIDER / "ca.pem"
 
 
 def short_url(url: str) -> str:

@@ -1,31 +1,30 @@
-"""The payment webhooks as an application."""
+"""The webhooks of outside providers as an application."""
 
 from litestar import Litestar
 
 from infrastructure.http.health import outside
 from infrastructure.http.service import closing, create_app
 from infrastructure.outside.commands import CommandClient
-from infrastructure.outside.payments.sandbox_webhooks import KINDS, SandboxWebhooks
 from infrastructure.settings import InvalidSettings, Settings
-from payment_webhooks.endpoint import PATH, webhook_route
+from payment_webhooks.endpoint import webhook_route
+from payment_webhooks.payments import payment_route
+from payment_webhooks.signatures import signature_route
 
 
 def payment_webhooks(settings: Settings) -> Litestar:
-    """Raises InvalidSettings when there is no webhook secret: anybody could sign what it takes."""
-    payments = settings.payments
-    if not payments.webhook_secret:
+    """Takes the webhooks of each provider that a secret is set for. Raises InvalidSettings when there is none, and
+    when there is a signing provider without a secret."""
+    routes = [one for one in (payment_route(settings), signature_route(settings)) if one is not None]
+    if settings.signatures.provider != "none" and not settings.signatures.webhook_secret:
+        raise InvalidSettings("EVENTFOLD_SIGNATURE_WEBHOOK_SECRET is not set: the secret that webhooks are signed with")
+    if not routes:
         raise InvalidSettings("EVENTFOLD_PAYMENTS_WEBHOOK_SECRET is not set: the secret that webhooks are signed with")
-    reader = SandboxWebhooks(payments.webhook_secret, payments.webhook_max_age)
     commands = CommandClient.from_settings(settings, "payment-webhooks")
     return create_app(
-        "Eventfold payment webhooks",
-        [webhook_route(reader, commands, _known)],
+        "Eventfold webhooks",
+        [webhook_route(one, commands) for one in routes],
         outside([commands.policy], required=True),
         settings,
         lifespan=[closing(commands.close)],
-        open_paths=[PATH],  # the provider proves himself by his signature
+        open_paths=[one.path for one in routes],  # a provider proves itself by its signature
     )
-
-
-def _known(kind: str) -> bool:
-    return kind in KINDS

@@ -1,7 +1,7 @@
 """The route: is it the provider's, is it whole, is it new? Kept before it is acknowledged."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -15,26 +15,40 @@ from domain.model.identifiers import is_identifier
 from infrastructure.http.problems import Problem, ProblemDetails, unavailable
 from infrastructure.http.rules import ACCESS
 from infrastructure.outside.commands import CommandAnswer, CommandSender
-from infrastructure.outside.payments import ProviderEvent, WebhookReader, WebhookRefused
+from infrastructure.outside.sandbox_signature import WebhookRefused
 from infrastructure.resilience import DependencyUnavailable
 from infrastructure.telemetry.spans import note
 
 log = structlog.get_logger(__name__)
 
-PATH = "/payment-webhooks"
 MAX_BODY_BYTES = 65_536
-
-_WEBHOOKS = Counter(
-    "eventfold_payment_webhooks",
-    "Webhooks of the payment provider, by what became of them: kept, repeated, ignored (of an unknown type, kept too), "
-    "unsigned, malformed, unavailable (not acknowledged)",
-    ["outcome"],
-)
-for _outcome in ("kept", "repeated", "ignored", "unsigned", "malformed", "unavailable"):
-    _WEBHOOKS.labels(_outcome)
+OUTCOMES = ("kept", "repeated", "ignored", "unsigned", "malformed", "unavailable")
 _SEEN = ("result-kept", "idempotency-key-reused")
 
-KindIsKnown = Callable[[str], bool]
+
+class Told(Struct, frozen=True):
+    """What a webhook tells. `id` is the same when it is delivered again; `reference` is our own name of what it is
+    about; `known` says whether its kind concerns us. `fields` go into the command that keeps it, with its id, its kind
+    and its body."""
+
+    id: str
+    kind: str
+    reference: str
+    known: bool
+    fields: Mapping[str, object]
+
+
+class WebhookRoute(Struct, frozen=True):
+    """The webhooks of one provider. `read(headers, body, now)` gives what one tells, or raises WebhookRefused; `plural`
+    is the kind of aggregate that keeps it; `counter` counts by outcome."""
+
+    provider: str
+    path: str
+    operation: str
+    tag: str
+    plural: str
+    counter: Counter
+    read: Callable[[Mapping[str, str], bytes, float], Told]
 
 
 class Acknowledgement(Struct, frozen=True):
@@ -43,16 +57,16 @@ class Acknowledgement(Struct, frozen=True):
     outcome: str
 
 
-def webhook_route(reader: WebhookReader, commands: CommandSender, known: KindIsKnown) -> Any:
-    """POST /payment-webhooks."""
+def webhook_route(route: WebhookRoute, commands: CommandSender) -> Any:
+    """POST to the path of the provider."""
 
     @post(
-        PATH,
-        operation_id="TakePaymentWebhook",
-        summary="Take what the payment provider tells",
+        route.path,
+        operation_id=route.operation,
+        summary=f"Take what the {route.provider} provider tells",
         description="The body as the provider signed it, with its signature header. What is of an unknown type is kept "
         "and ignored; what was told before changes nothing.",
-        tags=["payments"],
+        tags=[route.tag],
         status_code=200,
         request_max_body_size=MAX_BODY_BYTES,
         responses={
@@ -68,59 +82,46 @@ def webhook_route(reader: WebhookReader, commands: CommandSender, known: KindIsK
         body = await request.body()
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
-            event = reader.read(headers, body, time.time())
+            told = route.read(headers, body, time.time())
         except WebhookRefused as refused:
-            _WEBHOOKS.labels("unsigned" if refused.unsigned else "malformed").inc()
-            log.warning("a payment webhook was refused", error=str(refused), bytes=len(body))
+            route.counter.labels("unsigned" if refused.unsigned else "malformed").inc()
+            log.warning("a webhook was refused", provider=route.provider, error=str(refused), bytes=len(body))
             raise _refusal(refused) from refused
         try:
-            answer = await _keep(commands, event, body)
+            answer = await _keep(route, commands, told, body)
         except DependencyUnavailable as error:
-            _WEBHOOKS.labels("unavailable").inc()
+            route.counter.labels("unavailable").inc()
             raise unavailable("command API", error) from error
-        outcome = _outcome_of(event, answer, known)
-        note({"eventfold.webhook.kind": event.kind[:100], "eventfold.webhook.outcome": outcome})
+        outcome = _outcome_of(route, told, answer)
+        note({"eventfold.webhook.kind": told.kind[:100], "eventfold.webhook.outcome": outcome})
         return Response(Acknowledgement(outcome), status_code=200)
 
     return take
 
 
-async def _keep(commands: CommandSender, event: ProviderEvent, body: bytes) -> CommandAnswer:
+async def _keep(route: WebhookRoute, commands: CommandSender, told: Told, body: bytes) -> CommandAnswer:
     # What is about no order of ours is kept under its own id.
-    about = event.reference if is_identifier(event.reference) else event.id
-    told = {
-        "result_id": event.id,
-        "kind": event.kind,
-        "charge_id": event.charge_id,
-        "refund_id": event.refund_id,
-        "currency": event.currency,
-        "amount": event.amount,
-        "charged": event.charged,
-        "reason": event.reason,
-        "body": body.decode(),
-    }
-    return await commands.send("provider-results", about, "keep", told, key=f"webhook-{event.id}")
+    about = told.reference if is_identifier(told.reference) else told.id
+    kept = {"result_id": told.id, "kind": told.kind, **told.fields, "body": body.decode()}
+    return await commands.send(route.plural, about, "keep", kept, key=f"webhook-{told.id}")
 
 
-def _outcome_of(event: ProviderEvent, answer: CommandAnswer, known: KindIsKnown) -> str:
+def _outcome_of(route: WebhookRoute, told: Told, answer: CommandAnswer) -> str:
     """Raises Problem when it was not kept, so that it is not acknowledged."""
+    about = {"provider": route.provider, "result_id": told.id}
     if answer.accepted:
-        outcome = "kept" if known(event.kind) else "ignored"
+        outcome = "kept" if told.known else "ignored"
         if outcome == "ignored":
-            log.warning(
-                "a payment webhook of an unknown type was kept and ignored",
-                result_id=event.id,
-                result_kind=event.kind[:100],
-            )
+            log.warning("a webhook of an unknown type was kept and ignored", result_kind=told.kind[:100], **about)
     elif answer.code in _SEEN:
         # The same id with another body: the provider contradicts itself, and what came first stands.
         outcome = "repeated"
-        log.warning("a payment webhook came again", result_id=event.id, code=answer.code)
+        log.warning("a webhook came again", code=answer.code, **about)
     else:
-        _WEBHOOKS.labels("malformed").inc()
-        log.error("a payment webhook could not be kept", result_id=event.id, code=answer.code, detail=answer.detail)
+        route.counter.labels("malformed").inc()
+        log.error("a webhook could not be kept", code=answer.code, detail=answer.detail, **about)
         raise Problem(400, "malformed-webhook", "The webhook can't be kept", answer.detail)
-    _WEBHOOKS.labels(outcome).inc()
+    route.counter.labels(outcome).inc()
     return outcome
 
 

@@ -1,4 +1,4 @@
-"""Starts the payment webhooks: `eventfold payment-webhooks`."""
+"""Starts the webhooks of outside providers: `eventfold payment-webhooks`."""
 
 from infrastructure.application import Application
 from infrastructure.http.server import run_service

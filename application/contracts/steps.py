@@ -146,8 +146,8 @@ class ContractSteps(Consumer):
         """A digital signature is never twice the same. Where a crash came before its event, it is made anew, and the
         one that no event speaks of stays behind in the store."""
         assert self._store is not None, "without a store nothing is handled"
-        if self._sealer is None:
-            return False
+        if self._sealer is None or event.channel == "provider":
+            return False  # the provider's signature stands in the place of the shop's
         name = "" if event.name == REDACTED else f", under the name {event.name}"
         reason = f"The customer has signed this contract on {event.signed_at:%Y-%m-%d %H:%M:%S} UTC{name}"
         sealed = await self._sealer().seal(await self._store.get(event.document_sha256), reason)

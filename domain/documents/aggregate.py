@@ -6,8 +6,11 @@ from domain.documents.commands import (
     RecordNotice,
     RecordRendering,
     RecordSeal,
+    RecordSignature,
     RequestContract,
     RequestSignature,
+    SendToProvider,
+    SignByLink,
     SignContract,
     WithdrawContract,
 )
@@ -19,13 +22,16 @@ from domain.documents.events import (
     ContractRendered,
     ContractRequested,
     ContractSealed,
+    ContractSentToProvider,
     ContractSigned,
     ContractWithdrawn,
     SignatureRequested,
 )
+from domain.documents.upcasters import contract_signed_1_to_2
 from domain.model.access import Access
 from domain.model.aggregate import Aggregate, CommandType
 from domain.model.event_types import EventType
+from domain.model.personal import Personal
 
 CONTRACT = Aggregate(
     category="contract",
@@ -51,6 +57,24 @@ CONTRACT = Aggregate(
             access=Access("contracts:request-signature"),
         ),
         CommandType(SignContract, "sign", summary="Sign the document", access=Access("contracts:sign")),
+        CommandType(
+            SignByLink,
+            "sign-by-link",
+            summary="Sign the document for who came by the customer's link",
+            access=Access("contracts:sign-by-link"),
+        ),
+        CommandType(
+            SendToProvider,
+            "send-to-provider",
+            summary="Have the customer sign at a signing provider",
+            access=Access("contracts:send-to-provider"),
+        ),
+        CommandType(
+            RecordSignature,
+            "record-signature",
+            summary="Record that the customer has signed at the provider",
+            access=Access("contracts:record-signature"),
+        ),
         CommandType(DeclineContract, "decline", summary="Refuse to sign it", access=Access("contracts:decline")),
         CommandType(
             ExpireContract,
@@ -81,7 +105,14 @@ CONTRACT = Aggregate(
         EventType("ContractRequested", 1, ContractRequested),
         EventType("ContractRendered", 1, ContractRendered),
         EventType("SignatureRequested", 1, SignatureRequested),
-        EventType("ContractSigned", 1, ContractSigned),
+        EventType("ContractSentToProvider", 1, ContractSentToProvider),
+        EventType(
+            "ContractSigned",
+            2,
+            ContractSigned,
+            {1: contract_signed_1_to_2},
+            {1: {"name": Personal("customer", "customer_id")}},
+        ),
         EventType("ContractDeclined", 1, ContractDeclined),
         EventType("ContractExpired", 1, ContractExpired),
         EventType("ContractWithdrawn", 1, ContractWithdrawn),

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Struct
 
+from domain.documents.consent import CONSENT_VERSION, CONSENTS
 from domain.model.currencies import CURRENCIES
 from domain.model.documented import documented, documented_text
 from domain.model.identifiers import IDENTIFIER_PATTERN
@@ -16,6 +17,8 @@ from domain.model.personal import PERSONAL_INPUT
 
 MAX_NAME_LENGTH = 200
 MAX_TEXT_LENGTH = 500
+MAX_ADDRESS_LENGTH = 45
+MAX_USER_AGENT_LENGTH = 500
 MAX_LINES = 1_000
 MAX_SIZE = 1 << 30
 DIGEST_PATTERN = "^[0-9a-f]{64}$"
@@ -71,7 +74,41 @@ class SignContract(Struct, frozen=True, forbid_unknown_fields=True):
 
     document_sha256: _Digest
     name: _Name
-    consent: Annotated[bool, documented("That this name is to stand for a signature")]
+    consent: Annotated[bool, documented(f'To "{CONSENTS[CONSENT_VERSION]}"')]
+
+
+class SignByLink(Struct, frozen=True, forbid_unknown_fields=True):
+    """Sign the document for who came by the link that the customer was sent, and keep where the request came from."""
+
+    document_sha256: _Digest
+    name: _Name
+    consent: Annotated[bool, documented("To the words of that version")]
+    consent_version: Annotated[str, documented("Which words the customer has consented to", enum=sorted(CONSENTS))]
+    address: Annotated[str, documented("The IP address, or empty", maxLength=MAX_ADDRESS_LENGTH), PERSONAL_INPUT]
+    user_agent: Annotated[
+        str, documented("What the browser says it is, or empty", maxLength=MAX_USER_AGENT_LENGTH), PERSONAL_INPUT
+    ]
+
+
+class SendToProvider(Struct, frozen=True, forbid_unknown_fields=True):
+    """Have the customer sign at a signing provider, and no more here."""
+
+    document_sha256: _Digest
+    provider: _Identifier
+
+
+class RecordSignature(Struct, frozen=True, forbid_unknown_fields=True):
+    """Record that the customer has signed at the provider: the document with the signature, and the provider's record
+    of how it came about, are kept already."""
+
+    document_sha256: _Digest
+    request_id: Annotated[str, documented_text("The provider's id of the request", MAX_NAME_LENGTH)]
+    name: _Name
+    signed_at: datetime
+    signed_sha256: Annotated[str, documented("SHA-256 of the document with the signature", pattern=DIGEST_PATTERN)]
+    size: Annotated[int, documented("Of the document with the signature, in bytes", minimum=1, maximum=MAX_SIZE)]
+    certificate_sha256: Annotated[str, documented("SHA-256 of the signer's certificate", pattern=DIGEST_PATTERN)]
+    audit_sha256: Annotated[str, documented("SHA-256 of the provider's audit trail", pattern=DIGEST_PATTERN)]
 
 
 class DeclineContract(Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,6 +148,9 @@ ContractCommand = (
     | RecordRendering
     | RequestSignature
     | SignContract
+    | SignByLink
+    | SendToProvider
+    | RecordSignature
     | DeclineContract
     | ExpireContract
     | WithdrawContract

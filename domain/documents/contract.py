@@ -13,11 +13,15 @@ from domain.documents.commands import (
     RecordNotice,
     RecordRendering,
     RecordSeal,
+    RecordSignature,
     RequestContract,
     RequestSignature,
+    SendToProvider,
+    SignByLink,
     SignContract,
     WithdrawContract,
 )
+from domain.documents.consent import CONSENT_VERSION
 from domain.documents.events import (
     ContractCustomerNotified,
     ContractDeclined,
@@ -27,6 +31,7 @@ from domain.documents.events import (
     ContractRendered,
     ContractRequested,
     ContractSealed,
+    ContractSentToProvider,
     ContractSigned,
     ContractWithdrawn,
     SignatureRequested,
@@ -48,14 +53,15 @@ class Status(StrEnum):
 
 
 class Contract(Struct, frozen=True):
-    """What the rules need to remember of a contract. `document_sha256` is empty until the document was made; `notices`
-    are the kinds of messages that the customer got."""
+    """What the rules need to remember of a contract. `document_sha256` is empty until the document was made; `provider`
+    names the signing provider that has it, if one has; `notices` are the kinds of messages that the customer got."""
 
     order_id: str
     customer_id: str
     status: Status
     document_sha256: str = ""
     expires_at: datetime | None = None
+    provider: str = ""
     notices: tuple[str, ...] = ()
 
 
@@ -82,11 +88,24 @@ def decide(command: ContractCommand, contract: Contract | None, context: Command
                 raise RuleViolation("no-time-to-sign", f"{command.expires_at.isoformat()} is over already")
             expires_at = command.expires_at.astimezone(UTC)
             return [SignatureRequested(order_id, customer_id, document, expires_at, at)]
-        case SignContract():
+        case SignContract() | SignByLink():
             _require(contract, "signed", Status.TO_SIGN)
+            if contract.provider:
+                detail = f"the contract of order {order_id} is signed at {contract.provider}, and not here"
+                raise RuleViolation("signed-at-provider", detail)
             _require_document(contract, command.document_sha256)
             _require_time(contract, at)
-            return [ContractSigned(order_id, customer_id, document, command.name, at)]
+            return [_signed(command, contract, at)]
+        case SendToProvider():
+            _require(contract, "sent to a signing provider", Status.TO_SIGN)
+            _require_document(contract, command.document_sha256)
+            _require_time(contract, at)
+            if contract.provider:
+                raise RuleViolation("contract-is-sent", f"the contract of order {order_id} is at {contract.provider}")
+            assert contract.expires_at is not None, "what can be signed has an end"
+            return [ContractSentToProvider(order_id, customer_id, document, command.provider, contract.expires_at, at)]
+        case RecordSignature():
+            return _signed_at_provider(command, contract, at)
         case DeclineContract(reason):
             _require(contract, "declined", Status.TO_SIGN)
             _require_time(contract, at)
@@ -143,6 +162,53 @@ def _rendered(command: RecordRendering, contract: Contract, at: datetime) -> Con
     )
 
 
+def _signed(command: SignContract | SignByLink, contract: Contract, at: datetime) -> ContractSigned:
+    """By a token it is known who signs; by a link, where the request came from is kept beside the name."""
+    by_link = command if isinstance(command, SignByLink) else None
+    return ContractSigned(
+        order_id=contract.order_id,
+        customer_id=contract.customer_id,
+        document_sha256=contract.document_sha256,
+        name=command.name,
+        signed_at=at,
+        channel="link" if by_link else "api",
+        consent_version=by_link.consent_version if by_link else CONSENT_VERSION,
+        address=by_link.address if by_link else "",
+        user_agent=by_link.user_agent if by_link else "",
+    )
+
+
+def _signed_at_provider(command: RecordSignature, contract: Contract, at: datetime) -> list[ContractEvent]:
+    """A signature that was given in time holds, also where it is learned of when the time is over. The document with it
+    is the one that is sealed."""
+    _require(contract, "signed", Status.TO_SIGN, Status.EXPIRED)
+    if not contract.provider:
+        raise RuleViolation("not-at-a-provider", f"no provider was asked to have {contract.order_id} signed")
+    _require_document(contract, command.document_sha256)
+    _require_time(contract, command.signed_at)
+    order_id, customer_id, document = contract.order_id, contract.customer_id, contract.document_sha256
+    signed = ContractSigned(
+        order_id=order_id,
+        customer_id=customer_id,
+        document_sha256=document,
+        name=command.name,
+        signed_at=command.signed_at.astimezone(UTC),
+        channel="provider",
+        consent_version="",
+        address="",
+        user_agent="",
+        signed_sha256=command.signed_sha256,
+        audit_sha256=command.audit_sha256,
+        request_id=command.request_id,
+    )
+    return [
+        signed,
+        ContractSealed(
+            order_id, customer_id, document, command.signed_sha256, command.size, command.certificate_sha256, at
+        ),
+    ]
+
+
 def _require(contract: Contract, becoming: str, *allowed: Status) -> None:
     if contract.status not in allowed:
         detail = (
@@ -179,6 +245,8 @@ def evolve(contract: Contract | None, event: ContractEvent) -> Contract:
             return replace(contract, status=Status.RENDERED, document_sha256=event.document_sha256)
         case SignatureRequested():
             return replace(contract, status=Status.TO_SIGN, expires_at=event.expires_at)
+        case ContractSentToProvider():
+            return replace(contract, provider=event.provider)
         case ContractSigned():
             return replace(contract, status=Status.SIGNED)
         case ContractDeclined():

@@ -61,14 +61,39 @@ class SignatureRequested(Struct, frozen=True, gc=False):
     requested_at: datetime
 
 
+class ContractSentToProvider(Struct, frozen=True, gc=False):
+    """The customer is to sign at a signing provider, which is asked after this: `expires_at` is the last moment."""
+
+    order_id: str
+    customer_id: str
+    document_sha256: str
+    provider: str
+    expires_at: datetime
+    sent_at: datetime
+
+
 class ContractSigned(Struct, frozen=True, gc=False):
-    """The customer has typed a name and consented that it stands for a signature."""
+    """The customer has typed a name and consented that it stands for a signature.
+
+    `channel` is "api" for who proved to be the customer by a token, "link" for who came by the link of the mail,
+    "provider" for who has signed at the signing provider: then `signed_sha256` is of the document with the signature,
+    `audit_sha256` of the provider's audit trail, and `request_id` the provider's name of the request; all three are
+    empty otherwise. `consent_version` names the words of the consent, see domain.documents.consent. `address` and
+    `user_agent` are of who came by the link, as far as they are known; empty otherwise.
+    """
 
     order_id: str
     customer_id: str
     document_sha256: str
     name: Annotated[str, _PERSONAL]
     signed_at: datetime
+    channel: str
+    consent_version: str
+    address: Annotated[str, _PERSONAL]
+    user_agent: Annotated[str, _PERSONAL]
+    signed_sha256: str = ""
+    audit_sha256: str = ""
+    request_id: str = ""
 
 
 class ContractDeclined(Struct, frozen=True, gc=False):
@@ -128,6 +153,7 @@ ContractEvent = (
     ContractRequested
     | ContractRendered
     | SignatureRequested
+    | ContractSentToProvider
     | ContractSigned
     | ContractDeclined
     | ContractExpired

@@ -5,10 +5,12 @@ from datetime import datetime
 
 from domain.documents.commands import (
     DIGEST_PATTERN,
+    MAX_ADDRESS_LENGTH,
     MAX_LINES,
     MAX_NAME_LENGTH,
     MAX_SIZE,
     MAX_TEXT_LENGTH,
+    MAX_USER_AGENT_LENGTH,
     ContractCommand,
     ContractItem,
     DeclineContract,
@@ -16,11 +18,15 @@ from domain.documents.commands import (
     RecordNotice,
     RecordRendering,
     RecordSeal,
+    RecordSignature,
     RequestContract,
     RequestSignature,
+    SendToProvider,
+    SignByLink,
     SignContract,
     WithdrawContract,
 )
+from domain.documents.consent import CONSENTS
 from domain.model.command_context import CommandContext
 from domain.model.currencies import CURRENCIES
 from domain.model.errors import Fault, InvalidCommand
@@ -47,10 +53,15 @@ def check(command: ContractCommand, context: CommandContext) -> None:
             faults += _digest_faults(command.document_sha256, "/document_sha256")
             faults += _time_faults(command.expires_at, "/expires_at")
         case SignContract():
+            faults += _signing_faults(command)
+        case SignByLink():
+            faults += _signing_faults(command)
+            faults += _origin_faults(command)
+        case SendToProvider():
             faults += _digest_faults(command.document_sha256, "/document_sha256")
-            faults += text_faults(command.name, "/name", MAX_NAME_LENGTH)
-            if not command.consent:
-                faults.append(Fault("/consent", "must be true: without consent nothing is signed"))
+            faults += identifier_faults(command.provider, "/provider")
+        case RecordSignature():
+            faults += _signature_faults(command)
         case DeclineContract() | WithdrawContract():
             faults += text_faults(command.reason, "/reason", MAX_TEXT_LENGTH)
         case RecordSeal():
@@ -65,6 +76,35 @@ def check(command: ContractCommand, context: CommandContext) -> None:
             pass
     if faults:
         raise InvalidCommand(faults)
+
+
+def _signing_faults(command: SignContract | SignByLink) -> list[Fault]:
+    faults = _digest_faults(command.document_sha256, "/document_sha256")
+    faults += text_faults(command.name, "/name", MAX_NAME_LENGTH)
+    if not command.consent:
+        faults.append(Fault("/consent", "must be true: without consent nothing is signed"))
+    return faults
+
+
+def _signature_faults(command: RecordSignature) -> list[Fault]:
+    faults = text_faults(command.request_id, "/request_id", MAX_NAME_LENGTH)
+    faults += text_faults(command.name, "/name", MAX_NAME_LENGTH)
+    faults += _time_faults(command.signed_at, "/signed_at")
+    faults += _size_faults(command.size)
+    for name in ("document_sha256", "signed_sha256", "certificate_sha256", "audit_sha256"):
+        faults += _digest_faults(getattr(command, name), f"/{name}")
+    return faults
+
+
+def _origin_faults(command: SignByLink) -> list[Fault]:
+    faults = []
+    if command.consent_version not in CONSENTS:
+        faults.append(Fault("/consent_version", f"must be one of {', '.join(sorted(CONSENTS))}"))
+    if command.address:
+        faults += text_faults(command.address, "/address", MAX_ADDRESS_LENGTH)
+    if command.user_agent:
+        faults += text_faults(command.user_agent, "/user_agent", MAX_USER_AGENT_LENGTH)
+    return faults
 
 
 def _request_faults(command: RequestContract) -> list[Fault]:

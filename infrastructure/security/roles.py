@@ -32,6 +32,7 @@ _STAFF = frozenset(
         "integration-events:read",
         *("customers:read", "daily-sales:read", "fulfilments:read", "notifications:read"),
         *("contracts:request", "contracts:withdraw", "contracts:expire", "contracts:read", "contracts:history"),
+        *("signature-results:offer-again", "signature-results:read"),
     }
 )
 
@@ -63,6 +64,9 @@ _SERVICE = frozenset(
         "customers:record-erased",
         *("contracts:request", "contracts:record-rendering", "contracts:request-signature", "contracts:withdraw"),
         *("contracts:expire", "contracts:record-seal", "contracts:record-notice"),
+        *("contracts:sign-by-link", "contracts:decline"),
+        *("contracts:send-to-provider", "contracts:record-signature"),
+        *("signature-results:keep", "signature-results:record-outcome", "signature-results:offer-again"),
     }
 )
 

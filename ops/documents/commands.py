@@ -8,12 +8,13 @@ from typing import Any
 from rich.console import Console
 
 from infrastructure.outside.signing.development_ca import DevelopmentCa
+from ops.documents.reconcile import add_reconcile
 from ops.errors import CommandFailed
 from ops.locations import add_process_manager, process_manager_address
 
 DESCRIPTION = """\
-Contracts as PDF: how far one has come and what it waits for, a certificate authority for development, and whether the
-signatures upon a document hold.
+Contracts as PDF: how far one has come and what it waits for, a certificate authority for development, whether the
+signatures upon a document hold, and our contracts beside the list of the signing provider.
 """
 
 
@@ -21,7 +22,7 @@ def add_parser(commands: Any) -> None:
     """Add `documents` with its sub-commands."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "documents",
-        help="the chain of an order's contract; an authority for development; verify a document's signatures",
+        help="the chain of an order's contract; an authority for development; verify signatures; compare with the provider",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -38,6 +39,7 @@ def add_parser(commands: Any) -> None:
     verify.add_argument("file", type=Path, help="the document")
     verify.add_argument("--ca", type=Path, required=True, help="PEM file with the certificates that are trusted")
     verify.set_defaults(run=_verify)
+    add_reconcile(actions)
 
 
 def _show(arguments: argparse.Namespace) -> int:

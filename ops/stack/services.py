@@ -11,7 +11,7 @@ HTTP_SERVICES = {
     "consumers": "runs the application's own consumers of the log",
     "process-manager": "runs the application's processes: events in, commands out",
     "event-relay": "publishes integration events to its destinations",
-    "payment-webhooks": "takes what the payment provider tells",
+    "payment-webhooks": "takes what the payment and the signing provider tell",
 }
 # The package of a service, where it is not called as the service is.
 _PACKAGES = {"consumers": "subscriptions"}
@@ -24,9 +24,11 @@ def add_parser(commands: Any) -> None:
         "node", help="the embedded event store node; also: node backup, restore, verify, user", add_help=False
     )
     node.set_defaults(run=run_node, passes_arguments_on=True)
-    # So does the provider's.
+    # So do those of the providers.
     provider = commands.add_parser("payment-provider", help="the sandbox payment provider", add_help=False)
     provider.set_defaults(run=run_payment_provider, passes_arguments_on=True)
+    signing = commands.add_parser("signature-provider", help="the sandbox signing provider", add_help=False)
+    signing.set_defaults(run=run_signature_provider, passes_arguments_on=True)
     for name, what in HTTP_SERVICES.items():
         service = commands.add_parser(
             name, help=what, description=f"The service that {what}. Settings come from EVENTFOLD_* variables."
@@ -44,6 +46,13 @@ def run_node(args: argparse.Namespace) -> int:
 def run_payment_provider(args: argparse.Namespace) -> int:
     """Run the sandbox payment provider."""
     from embedded.payment_provider.main import main
+
+    return int(main(args.rest))
+
+
+def run_signature_provider(args: argparse.Namespace) -> int:
+    """Run the sandbox signing provider."""
+    from embedded.signature_provider.main import main
 
     return int(main(args.rest))
 

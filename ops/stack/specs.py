@@ -8,8 +8,8 @@ from pathlib import Path
 
 import embedded
 from application import APPLICATION
-from embedded.payment_provider.secrets import KEY_VARIABLE, SECRET_VARIABLE
 from embedded.read_store_node import ReadStoreNode, ReadStoreNodeFailed
+from embedded.sandbox.secrets import KEY_VARIABLE, SECRET_VARIABLE
 from embedded.supervisor.ports import free_ports
 from embedded.supervisor.readiness import grpc_ready, http_ready
 from embedded.supervisor.service import ServiceSpec
@@ -34,8 +34,11 @@ from ops.locations import (
     READ_STORE,
     SANDBOX_KEY,
     SANDBOX_SECRET,
+    SIGNATURE_PROVIDER,
+    own_documents,
     own_key_store,
     own_master_key,
+    own_signature_authority,
 )
 
 EVENTSTORE_URI = f"{PREFIX}EVENTSTORE_URI"
@@ -43,6 +46,11 @@ MONGO_URI = f"{PREFIX}MONGO_URI"
 PAYMENTS_URL = f"{PREFIX}PAYMENTS_URL"
 PAYMENTS_KEY = f"{PREFIX}PAYMENTS_KEY"
 WEBHOOK_SECRET = f"{PREFIX}PAYMENTS_WEBHOOK_SECRET"
+CHOSEN_SIGNATURE_PROVIDER = f"{PREFIX}SIGNATURE_PROVIDER"
+SIGNATURE_URL = f"{PREFIX}SIGNATURE_URL"
+SIGNATURE_KEY = f"{PREFIX}SIGNATURE_KEY"
+SIGNATURE_WEBHOOK_SECRET = f"{PREFIX}SIGNATURE_WEBHOOK_SECRET"
+SIGNATURE_CA_FILE = f"{PREFIX}SIGNATURE_CA_FILE"
 MAIL_URL = f"{PREFIX}MAIL_URL"
 AUTH = f"{PREFIX}AUTH"
 JWKS_FILE = f"{PREFIX}AUTH_JWKS_FILE"
@@ -74,6 +82,7 @@ class Ports:
     smtp: int = 8025
     node_metrics: int = 2114
     event_relay: int = 8006
+    signature_provider: int = 8023
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Ports":
@@ -113,10 +122,10 @@ def stages(
 ) -> list[list[ServiceSpec]]:
     """The services in two stages: first the stores and what stands for the outside, then what needs them.
 
-    Where the environment names the URI of a store, of a payment provider or of a mail server, that one is used and no
-    stand-in is started for it; where it says how tokens are checked, or that none are, that is so, and otherwise the
-    services get the keys of the data directory, which are made here. `sandbox` are further options of the sandbox
-    payment provider.
+    Where the environment names the URI of a store, of a payment or signing provider or of a mail server, that one is
+    used and no stand-in is started for it; a signing provider is started where one is chosen alone. Where the
+    environment says how tokens are checked, or that none are, that is so, and otherwise the services get the keys of
+    the data directory, which are made here. `sandbox` are further options of the sandbox payment provider.
 
     Raises:
         CommandFailed: the MongoDB stand-in is needed and not installed, or a setting is wrong.
@@ -133,6 +142,9 @@ def stages(
     if not environment.get(PAYMENTS_URL):
         stores.append(_payment_provider(data_dir, _loopback(host), ports, own_environment, outside, sandbox))
         own_environment[PAYMENTS_URL] = stores[-1].url
+    if environment.get(CHOSEN_SIGNATURE_PROVIDER) == "sandbox" and not environment.get(SIGNATURE_URL):
+        stores.append(_signature_provider(data_dir, _loopback(host), ports, own_environment, outside))
+        own_environment[SIGNATURE_URL] = stores[-1].url
     if not _given(environment, MAIL_URL):
         stores.append(_mail_sink(data_dir, ports, outside))
         own_environment[MAIL_URL] = f"smtp://127.0.0.1:{ports.smtp}"
@@ -162,7 +174,7 @@ def stages(
         services.append(_http_service(PROCESS_MANAGER, host, ports.process_manager, senders))
     if APPLICATION.publications:
         services.append(_http_service(EVENT_RELAY, host, ports.event_relay, own_environment))
-    if _given(own_environment, WEBHOOK_SECRET):
+    if _given(own_environment, WEBHOOK_SECRET) or _given(own_environment, SIGNATURE_WEBHOOK_SECRET):
         services.append(_http_service(PAYMENT_WEBHOOKS, host, ports.payment_webhooks, senders))
     return [stores, services]
 
@@ -205,7 +217,7 @@ def _set_own_documents(data_dir: Path, environment: dict[str, str]) -> None:
     """Documents in the data directory, and a signer that is made there at the first time, where the environment names
     no others."""
     if not environment.get(DOCUMENT_STORE):
-        environment[DOCUMENT_STORE] = f"file:{data_dir.resolve() / 'documents'}"
+        environment[DOCUMENT_STORE] = f"file:{own_documents(data_dir)}"
     if not environment.get(SIGNING_KEY_FILE) and not environment.get(SIGNING_CERTIFICATE_FILE):
         authority = DevelopmentCa(data_dir.resolve() / "keys" / "documents")
         authority.make()
@@ -266,26 +278,58 @@ def _payment_provider(
         if not _given(environment, variable):
             environment[variable] = default
     payments = load_settings(environment).payments
-    url = f"http://{_authority(host, ports.payment_provider)}"
+    secrets = payments.key, payments.webhook_secret
+    webhooks = f"http://{_authority(host, ports.payment_webhooks)}/payment-webhooks"
+    return _sandbox(
+        PAYMENT_PROVIDER, data_dir, host, ports.payment_provider, webhooks, secrets, own_environment, options
+    )
+
+
+def _signature_provider(
+    data_dir: Path, host: str, ports: Ports, environment: dict[str, str], own_environment: Mapping[str, str]
+) -> ServiceSpec:
+    """As `_payment_provider`; its authority is the one that is trusted, where the `environment` names no others."""
+    for variable, default in ((SIGNATURE_KEY, SANDBOX_KEY), (SIGNATURE_WEBHOOK_SECRET, SANDBOX_SECRET)):
+        if not _given(environment, variable):
+            environment[variable] = default
+    if not environment.get(SIGNATURE_CA_FILE):
+        environment[SIGNATURE_CA_FILE] = str(own_signature_authority(data_dir))
+    signatures = load_settings(environment).signatures
+    secrets = signatures.key, signatures.webhook_secret
+    webhooks = f"http://{_authority(host, ports.payment_webhooks)}/signature-webhooks"
+    return _sandbox(
+        SIGNATURE_PROVIDER, data_dir, host, ports.signature_provider, webhooks, secrets, own_environment, ()
+    )
+
+
+def _sandbox(
+    name: str,
+    data_dir: Path,
+    host: str,
+    port: int,
+    webhook_url: str,
+    secrets: tuple[str, str],
+    environment: Mapping[str, str],
+    options: Sequence[str],
+) -> ServiceSpec:
+    """A provider that stands for somebody else's; `secrets` are its API key and that of its webhooks."""
+    url = f"http://{_authority(host, port)}"
     arguments = {
         "--host": host,
-        "--port": str(ports.payment_provider),
-        "--data-dir": str(data_dir / "payment-provider"),
-        "--webhook-url": f"http://{_authority(host, ports.payment_webhooks)}/payment-webhooks",
+        "--port": str(port),
+        "--data-dir": str(data_dir / name),
+        "--webhook-url": webhook_url,
     }
     given = [part for pair in arguments.items() for part in pair]
+    key, secret = secrets
     return ServiceSpec(
-        name=PAYMENT_PROVIDER,
-        command=[*_eventfold(), PAYMENT_PROVIDER, *given, *options],
+        name=name,
+        command=[*_eventfold(), name, *given, *options],
         host=host,
-        port=ports.payment_provider,
+        port=port,
         url=url,
         ready=lambda: http_ready(f"{url}/health/ready"),
-        environment={
-            **own_environment,
-            KEY_VARIABLE: payments.key,
-            SECRET_VARIABLE: payments.webhook_secret,
-        },
+        environment={**environment, KEY_VARIABLE: key, SECRET_VARIABLE: secret},
     )
 
 

@@ -19,12 +19,14 @@ SERVICE_PORTS = {
     "projector": "the projector's status and metrics",
     "read_store": "the MongoDB stand-in",
     "consumers": "the application's own consumers, where it has any",
-    "payment_webhooks": "what the payment provider tells",
+    "payment_webhooks": "what the payment and the signing provider tell",
     "payment_provider": "the sandbox payment provider",
     "mail_sink": "the mails that the mail sink has kept",
     "smtp": "the mail sink's SMTP",
     "process_manager": "the process manager, where the application has processes",
     "node_metrics": "the event store node's metrics",
+    "event_relay": "the event relay, where it has destinations",
+    "signature_provider": "the sandbox signing provider, with EVENTFOLD_SIGNATURE_PROVIDER=sandbox",
 }
 
 

@@ -12,6 +12,7 @@ from domain.documents.events import (
     ContractRendered,
     ContractRequested,
     ContractSealed,
+    ContractSentToProvider,
     ContractSigned,
     ContractWithdrawn,
     SignatureRequested,
@@ -26,8 +27,9 @@ from read_models.model.view import View, millis
 class ContractDocument(Struct, frozen=True, omit_defaults=True, gc=False):
     """Times are epoch milliseconds, amounts in minor units, sizes in bytes. `document_sha256` is of what the customer
     signs, `sealed_sha256` of the same with its digital signature, `current_sha256` of the newer of the two. `reason` is
-    why it was declined or withdrawn; `notices` are the messages that the customer got. `version` is the stream's
-    revision; `requested_position` orders the list's pages. Names are personal: the history alone says them.
+    why it was declined or withdrawn; `provider` names the signing provider that has it; `notices` are the messages that
+    the customer got. `version` is the stream's revision; `requested_position` orders the list's pages. Names are
+    personal: the history alone says them.
     """
 
     order_id: str
@@ -49,9 +51,11 @@ class ContractDocument(Struct, frozen=True, omit_defaults=True, gc=False):
     template_version: int | None = None
     renderer: str | None = None
     reason: str | None = None
+    provider: str | None = None
     expires_at: int | None = None
     rendered_at: int | None = None
     signature_requested_at: int | None = None
+    sent_at: int | None = None
     signed_at: int | None = None
     sealed_at: int | None = None
     declined_at: int | None = None
@@ -85,6 +89,9 @@ def fold(contract: ContractDocument | None, recorded: RecordedEvent[ContractEven
                 signature_requested_at=at,
                 updated_at=at,
             )
+        case ContractSentToProvider():
+            at = millis(event.sent_at)
+            return replace(contract, provider=event.provider, sent_at=at, updated_at=at)
         case ContractSigned():
             at = millis(event.signed_at)
             return replace(contract, status=Status.SIGNED, signed_at=at, updated_at=at)
@@ -154,6 +161,7 @@ CONTRACTS = View(
             ContractRequested,
             ContractRendered,
             SignatureRequested,
+            ContractSentToProvider,
             ContractSigned,
             ContractDeclined,
             ContractExpired,

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import hypothesis.strategies as st
+import msgspec
 import pytest
 from hypothesis import given
 from msgspec import Struct
@@ -20,6 +21,7 @@ from domain.documents.commands import (
     RecordSeal,
     RequestContract,
     RequestSignature,
+    SignByLink,
     SignContract,
     WithdrawContract,
 )
@@ -28,6 +30,7 @@ from domain.documents.events import ContractDeclined, ContractExpired, ContractS
 from domain.documents.rules import check
 from domain.model.command_context import CommandContext
 from domain.model.errors import InvalidCommand, NoSuchAggregate, RuleViolation
+from domain.model.event_types import EventTypes
 from tests.support.contracts import (
     CERTIFICATE,
     DECLINED,
@@ -51,6 +54,8 @@ REQUEST = RequestContract("ada", "Ada Lovelace", "USD", ITEMS, 439, NOON, NOON)
 RENDERING = RecordRendering(DIGEST, 9_000, "order-contract", 1, "typst 0.15.2")
 ASK = RequestSignature(DIGEST, LATER)
 SIGN = SignContract(DIGEST, "Ada Lovelace", True)
+BY_LINK = SignByLink(DIGEST, "Ada Lovelace", True, "1", "203.0.113.9", "Mozilla/5.0")
+SIGNED_BY_LINK = replace(SIGNED, channel="link", address="203.0.113.9", user_agent="Mozilla/5.0")
 DECLINE = DeclineContract("too dear")
 WITHDRAW = WithdrawContract("the order was cancelled")
 SEAL = RecordSeal(DIGEST, SEALED_DIGEST, 20_000, CERTIFICATE)
@@ -71,6 +76,7 @@ def contract(*events: Struct) -> Given:
         ("rendered", ASK, TO_SIGN),
         ("rendered", WITHDRAW, WITHDRAWN),
         ("to_sign", SIGN, SIGNED),
+        ("to_sign", BY_LINK, SIGNED_BY_LINK),
         ("to_sign", DECLINE, DECLINED),
         ("to_sign", WITHDRAW, WITHDRAWN),
         ("to_sign", NOTICE, NOTIFIED),
@@ -93,6 +99,7 @@ ALLOWED = {
     RENDERING: {"requested"},
     ASK: {"rendered"},
     SIGN: {"to_sign"},
+    BY_LINK: {"to_sign"},
     DECLINE: {"to_sign"},
     ExpireContract(): {"to_sign"},
     WITHDRAW: {"requested", "rendered", "to_sign"},
@@ -123,6 +130,7 @@ def test_an_event_before_the_request_is_an_error_not_a_guess(event: Struct) -> N
     [
         ("rendered", replace(ASK, document_sha256=OTHER)),
         ("to_sign", replace(SIGN, document_sha256=OTHER)),
+        ("to_sign", replace(BY_LINK, document_sha256=OTHER)),
         ("signed", replace(SEAL, document_sha256=OTHER)),
     ],
 )
@@ -132,7 +140,7 @@ def test_nobody_agrees_to_another_document(status: str, command: Struct) -> None
 
 def test_the_time_to_sign_ends_at_its_moment() -> None:
     over = (REQUESTED, RENDERED, OVER)
-    for command in (SIGN, DECLINE):
+    for command in (SIGN, BY_LINK, DECLINE):
         contract(*over).when(command).then_violation("time-to-sign-over")
     contract(*over).when(ExpireContract()).then(EXPIRED)
     just = replace(TO_SIGN, expires_at=NOON + timedelta(microseconds=1))
@@ -159,6 +167,8 @@ def test_a_message_of_a_kind_is_recorded_once() -> None:
         (RecordRendering("A" * 64, 0, "", 0, "\n"), ["sha256", "size", "template", "version", "renderer"]),
         (replace(ASK, document_sha256="a" * 63, expires_at=NOON.replace(tzinfo=None)), ["sha256", "expires_at"]),
         (SignContract("", " ", False), ["sha256", "name", "consent"]),
+        (SignByLink("", " ", False, "0", "\n", "\u202e"), ["sha", "name", "/consent", "version", "address", "agent"]),
+        (replace(BY_LINK, address="1" * 46, user_agent="a" * 501), ["address", "user_agent"]),
         (DeclineContract("\x00"), ["reason"]),
         (WithdrawContract(""), ["reason"]),
         (RecordSeal("", "", 0, ""), ["document_sha256", "sealed_sha256", "size", "certificate"]),
@@ -179,6 +189,20 @@ def _faults(command: Struct) -> list[Any]:
 
 def test_an_id_that_is_none() -> None:
     Given(CONTRACT, "o 1").when(REQUEST).then_faults("/contract_id")
+
+
+def test_where_a_request_came_from_may_be_unknown() -> None:
+    unknown = replace(BY_LINK, address="", user_agent="")
+    contract(*HISTORIES["to_sign"]).when(unknown).then(replace(SIGNED_BY_LINK, address="", user_agent=""))
+
+
+def test_what_was_signed_before_the_link_is_read_as_signed_by_the_api() -> None:
+    old = {"order_id": "o-1", "customer_id": "ada", "document_sha256": DIGEST, "name": "Ada Lovelace"}
+    data = msgspec.json.encode({**old, "signed_at": NOON})
+    types = EventTypes(CONTRACT.events)
+    assert types.decode("ContractSigned", 1, data) == replace(SIGNED, consent_version="")
+    assert set(types.marks("ContractSigned", 1)) == {"name"}
+    assert set(types.marks("ContractSigned", 2)) == {"name", "address", "user_agent"}
 
 
 ENDS = (ContractSigned, ContractDeclined, ContractExpired, ContractWithdrawn)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from embedded.payment_provider.main import main
-from embedded.payment_provider.secrets import DEFAULT_KEY, DEFAULT_SECRET, from_environment
+from embedded.sandbox.secrets import DEFAULT_KEY, DEFAULT_SECRET, from_environment
 
 
 def test_where_they_come_from(tmp_path: Path) -> None:

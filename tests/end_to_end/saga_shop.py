@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from domain.ordering.events import OrderConfirmed
-from embedded.payment_provider.secrets import KEY_VARIABLE, SECRET_VARIABLE
+from embedded.sandbox.secrets import KEY_VARIABLE, SECRET_VARIABLE
 from infrastructure.event_store import EventStore, EventStoreUnavailable
 from infrastructure.outside.commands import CommandClient
 from infrastructure.outside.payments.sandbox import SandboxProvider

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)
 EVERYBODY = {what: text for number in range(1, 6) for what, text in personal(number).items()}
 FORGOTTEN = personal(2)
 DEAD_LETTERS = {"parked_events", "dead_letter_responses"}
-IN_CLEAR = {"customer_profiles_v1", "notifying_recipients", "contract_customers"}
+IN_CLEAR = {"customer_profiles_v1", "notifying_recipients", "contract_customers", "contract_signers"}
 """The view of customers, and what the consumer that mails remembers: see docs/personal-data.md."""
 
 

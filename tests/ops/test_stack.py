@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 import ops
-from embedded.payment_provider.secrets import from_environment
+from embedded.sandbox.secrets import from_environment
 from embedded.supervisor.service import ServiceSpec, State, SupervisedService, Timings
 from infrastructure.settings import load_settings
 from ops.locations import SANDBOX_KEY, SANDBOX_SECRET
@@ -72,6 +72,28 @@ def test_the_sandbox_and_its_merchants_agree(tmp_path: Path) -> None:
     assert given["--webhook-url"] == services["payment-webhooks"].url + "/payment-webhooks"
     assert settings.command_calls.url == services["command-api"].url
     assert settings.mail.url == f"smtp://127.0.0.1:{PORTS.smtp}"
+
+
+def test_a_signing_provider_runs_where_it_is_chosen(tmp_path: Path) -> None:
+    assert "signature-provider" not in by_name(tmp_path, {})
+    services = by_name(tmp_path, {"EVENTFOLD_SIGNATURE_PROVIDER": "sandbox"})
+    provider, settings = services["signature-provider"], load_settings(services["consumers"].environment)
+    given = dict(zip(provider.command[5::2], provider.command[6::2], strict=True))
+    assert (settings.signatures.provider, settings.signatures.url) == ("sandbox", provider.url)
+    told = from_environment(provider.environment)
+    assert (settings.signatures.key, settings.signatures.webhook_secret) == told == (SANDBOX_KEY, SANDBOX_SECRET)
+    assert given["--webhook-url"] == services["payment-webhooks"].url + "/signature-webhooks"
+    assert settings.signatures.ca_file == given["--data-dir"] + "/ca.pem"
+    elsewhere = {
+        "EVENTFOLD_SIGNATURE_PROVIDER": "sandbox",
+        "EVENTFOLD_SIGNATURE_URL": "https://signing.example",
+        "EVENTFOLD_SIGNATURE_CA_FILE": "/theirs.pem",
+        "EVENTFOLD_SIGNATURE_WEBHOOK_SECRET": "of theirs",
+        PAYMENTS_URL: "https://payments.example",
+    }
+    services = by_name(tmp_path, elsewhere)
+    assert "signature-provider" not in services
+    assert "payment-webhooks" in services
 
 
 def test_ports_chosen_one_by_one() -> None:

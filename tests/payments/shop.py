@@ -16,7 +16,7 @@ from domain.payments.aggregate import PAYMENT
 from domain.payments.payment import Payment, Status
 from domain.payments.provider_results.aggregate import PROVIDER_RESULTS
 from domain.payments.provider_results.results import ProviderResults
-from embedded.payment_provider.secrets import KEY_VARIABLE, SECRET_VARIABLE
+from embedded.sandbox.secrets import KEY_VARIABLE, SECRET_VARIABLE
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
 from tests.support.read_store import ReadStoreDatabase

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from embedded.payment_provider.api import _cut_off
+from embedded.sandbox.http import cut_off
 from tests.support.services import free_port, until
 
 
@@ -20,7 +20,7 @@ async def test_a_client_that_is_gone_before_its_answer_is_cut_off_is_no_error(ca
 
         try:
             await until(gone, "the server has noticed that the client is gone")
-            return await _cut_off(request, web.Response(body=b'{"id":"charge"}'))
+            return await cut_off(request, web.Response(body=b'{"id":"charge"}'))
         finally:
             ended.set()
 

@@ -27,7 +27,13 @@ CREATE: Mapping[str, Callable[[Application, Settings], Litestar]] = {
     "payment webhooks": lambda _application, settings: payment_webhooks(settings),
 }
 DESTINATIONS = Path(__file__).parents[1] / "support/destinations/destinations.toml"
-SETTINGS = open_settings(payments_webhook_secret="a-secret-of-the-tests", relay_destinations=str(DESTINATIONS))
+SETTINGS = open_settings(
+    payments_webhook_secret="a-secret-of-the-tests",
+    signature_provider="sandbox",
+    signature_ca_file="ca.pem",
+    signature_webhook_secret="a-secret-of-the-tests",
+    relay_destinations=str(DESTINATIONS),
+)
 
 
 def every_service() -> dict[str, Litestar]:

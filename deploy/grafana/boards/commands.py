@@ -107,9 +107,12 @@ COMMANDS = Dashboard(
                 "reqps",
             ),
             Panel(
-                "Payment webhooks",
-                "What the payment provider told, by what became of it.",
-                [Query(rate_by("eventfold_payment_webhooks_total", "outcome"), "{{outcome}}")],
+                "Webhooks of providers",
+                "What the payment and the signing provider told, by what became of it.",
+                [
+                    Query(rate_by("eventfold_payment_webhooks_total", "outcome"), "payment {{outcome}}"),
+                    Query(rate_by("eventfold_signature_webhooks_total", "outcome"), "signing {{outcome}}"),
+                ],
                 "reqps",
             ),
         ],

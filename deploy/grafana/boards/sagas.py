@@ -114,6 +114,15 @@ SAGAS = Dashboard(
                 [Query(rate_by("eventfold_payment_provider_answers_total", "call, outcome"), "{{call}} {{outcome}}")],
                 "ops",
             ),
+            Panel(
+                "Signing provider",
+                "Contracts that were sent there, and how contracts took what it told.",
+                [
+                    Query(rate_by("eventfold_signature_requests_total", "outcome"), "request {{outcome}}"),
+                    Query(rate_by("eventfold_signature_results_total", "outcome"), "result {{outcome}}"),
+                ],
+                "ops",
+            ),
         ],
         [
             Panel(

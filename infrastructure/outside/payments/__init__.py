@@ -8,7 +8,6 @@ from infrastructure.outside.payments.port import (
     Refund,
     RefusedByProvider,
     WebhookReader,
-    WebhookRefused,
 )
 
 __all__ = [
@@ -19,5 +18,4 @@ __all__ = [
     "Refund",
     "RefusedByProvider",
     "WebhookReader",
-    "WebhookRefused",
 ]

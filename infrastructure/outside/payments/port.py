@@ -61,15 +61,6 @@ class RefusedByProvider(Exception):
     """The provider will never do what was asked; the text says why."""
 
 
-class WebhookRefused(Exception):
-    """A webhook that must not be taken. `unsigned`: it is not proven to come from the provider (no signature, another
-    key, too old or too new); else it is signed, but can't be read."""
-
-    def __init__(self, message: str, *, unsigned: bool) -> None:
-        super().__init__(message)
-        self.unsigned = unsigned
-
-
 class PaymentProvider(Protocol):
     """Every method raises DependencyUnavailable when there is no definite answer; then it is not known what was done,
     and the same call, with the same key, finds out."""

@@ -1,5 +1,6 @@
 """Whether the signatures upon a PDF hold, by pyHanko's own validator."""
 
+import hashlib
 from io import BytesIO
 from pathlib import Path
 
@@ -7,13 +8,15 @@ from msgspec import Struct
 
 
 class SignatureVerdict(Struct, frozen=True):
-    """What is found of one signature. `holds`: it is of these bytes, all of them, and made under a certificate that
+    """What is found of one signature. `certificate_sha256` is of the signer's certificate, empty where there is none.
+    `holds`: it is of these bytes, all of them, and made under a certificate that
     leads to a trusted authority. `timestamped`: a trusted authority says when it was made."""
 
     signer: str
     holds: bool
     timestamped: bool
     detail: str
+    certificate_sha256: str = ""
 
 
 async def verify_signatures(document: bytes, authorities: Path) -> list[SignatureVerdict]:
@@ -37,14 +40,17 @@ async def verify_signatures(document: bytes, authorities: Path) -> list[Signatur
         raise ValueError(f"the document or {authorities} can't be read: {error}") from error
     verdicts = []
     for signature in signatures:
-        name = str(signature.signer_cert.subject.human_friendly) if signature.signer_cert is not None else "nobody"
+        certificate = signature.signer_cert
+        name = str(certificate.subject.human_friendly) if certificate is not None else "nobody"
+        digest = hashlib.sha256(certificate.dump()).hexdigest() if certificate is not None else ""
         try:
             status = await async_validate_pdf_signature(signature, ValidationContext(trust_roots=roots))
         except (SignatureValidationError, PdfError, ValueError) as error:
-            verdicts.append(SignatureVerdict(name, False, False, str(error)))
+            verdicts.append(SignatureVerdict(name, False, False, str(error), digest))
             continue
         whole = status.coverage is SignatureCoverageLevel.ENTIRE_FILE
         time = status.timestamp_validity
         timestamped = time is not None and time.intact and time.valid and time.trusted
-        verdicts.append(SignatureVerdict(name, bool(status.bottom_line and whole), bool(timestamped), status.summary()))
+        holds = bool(status.bottom_line and whole)
+        verdicts.append(SignatureVerdict(name, holds, bool(timestamped), status.summary(), digest))
     return verdicts

@@ -7,7 +7,7 @@ import pytest
 from domain.model.recorded_event import RecordedEvent
 from read_models.documents.contracts import CONTRACTS
 from tests.read_models.given import Given
-from tests.support.contracts import CERTIFICATE, DIGEST, HISTORIES, NOTIFIED, RENDERED, SEALED_DIGEST
+from tests.support.contracts import CERTIFICATE, DIGEST, HISTORIES, NOTIFIED, RENDERED, SEALED_DIGEST, SENT
 
 NOON_MS = 1_773_489_600_000
 LATER_MS = NOON_MS + 14 * 86_400_000
@@ -81,3 +81,9 @@ async def test_that_the_customer_was_told_changes_no_status() -> None:
 def test_a_step_before_the_request_is_an_error_not_a_guess() -> None:
     with pytest.raises(ValueError, match="before its ContractRequested"):
         CONTRACTS.fold(None, RecordedEvent(RENDERED, "contract-o-1", 1, 7, 0))
+
+
+async def test_where_it_is_signed() -> None:
+    given = Given(CONTRACTS, *HISTORIES["to_sign"], SENT)
+    sent = {"provider": "sandbox", "sent_at": NOON_MS, "version": 3}
+    await given.then(**{"o-1": TO_SIGN | sent | {"requested_position": given.positions[0]}})

@@ -9,8 +9,8 @@ import time
 
 import aiohttp
 
-from embedded.payment_provider.faults import Faults
-from embedded.payment_provider.ledger import Ledger, PendingWebhook
+from embedded.sandbox.faults import Faults
+from embedded.sandbox.memory import Memory, PendingWebhook
 
 SIGNATURE = "Sandbox-Signature"
 
@@ -28,15 +28,15 @@ def signature(secret: str, body: bytes, at: int) -> str:
 
 
 class Webhooks:
-    """Delivers the ledger's webhooks to one address; without one they stay where they are.
+    """Delivers the webhooks of a provider's memory to one address; without one they stay where they are.
 
     An attempt that is not answered by a 2xx is repeated after a pause that doubles, up to a few seconds. Each attempt
     has a signature of its own time.
     """
 
-    def __init__(self, ledger: Ledger, url: str, secret: str, choose: random.Random) -> None:
-        self.faults = Faults()
-        self._ledger = ledger
+    def __init__(self, memory: Memory, url: str, secret: str, choose: random.Random, faults: Faults) -> None:
+        self.faults = faults
+        self._memory = memory
         self._url = url
         self._secret = secret
         self._choose = choose
@@ -71,7 +71,7 @@ class Webhooks:
             await self._deliver(session, webhook, at_once=True)
 
     def _due(self) -> list[PendingWebhook]:
-        found = self._ledger.due_webhooks(time.time() - self.faults.webhook_delay, 4 * _AT_ONCE)
+        found = self._memory.due_webhooks(time.time() - self.faults.webhook_delay, 4 * _AT_ONCE)
         due = [one for one in found if one.id not in self._under_way]
         if self.faults.webhook_shuffled:
             self._choose.shuffle(due)
@@ -86,10 +86,10 @@ class Webhooks:
             for _ in range(0 if lost or not taken else self.faults.webhook_duplicates):
                 await self._attempt(session, webhook.body)
             if taken:
-                self._ledger.delivered(webhook.id)
+                self._memory.delivered(webhook.id)
             else:
                 pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**webhook.attempts)
-                self._ledger.put_off(webhook.id, time.time() + pause)
+                self._memory.put_off(webhook.id, time.time() + pause)
         finally:
             self._under_way.discard(webhook.id)
             self.wake()

@@ -1,4 +1,4 @@
-"""The provider's API key and the secret of its webhooks, from the environment or from files that it names."""
+"""A provider's API key and the secret of its webhooks, from the environment or from files that it names."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 KEY_VARIABLE = "SANDBOX_KEY"
 SECRET_VARIABLE = "SANDBOX_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
 DEFAULT_KEY = "sandbox-key"
-DEFAULT_SECRET = "sandbox-secret"  # noqa: S105 - of the sandbox, which moves no money
+DEFAULT_SECRET = "sandbox-secret"  # noqa: S105 - of a sandbox, which moves no money and binds nobody
 
 
 def from_environment(environment: Mapping[str, str]) -> tuple[str, str]:
