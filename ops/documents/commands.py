@@ -22,7 +22,7 @@ def add_parser(commands: Any) -> None:
     """Add `documents` with its sub-commands."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "documents",
-        help="the chain of an order's contract; an authority for development; verify signatures; compare with the provider",
+        help="an order's contract; a development authority; verify signatures; compare with the provider",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
