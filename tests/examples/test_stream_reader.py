@@ -40,4 +40,4 @@ async def test_what_is_cut_off_is_read_again_and_nothing_twice():
     finally:
         await runner.cleanup()
     assert [event.id for event in reader.taken] == [event.id for event in EVENTS]
-    assert reader.connections == 3
+    assert reader.connections >= 3
