@@ -61,10 +61,12 @@ class TopicReader:
                 raise TopicUnreadable(f"the topic could not be read to its end within {_TIMEOUT:g} s")
             if message is None:
                 continue
-            if message.error() is not None:
-                raise TopicUnreadable(message.error().str())
+            error = message.error()
+            if error is not None:
+                raise TopicUnreadable(error.str())
             give_up = time.monotonic() + _TIMEOUT
-            found.append(from_kafka(dict(message.headers() or []), message.value() or b""))
+            headers = {name: value for name, value in dict(message.headers() or ()).items() if isinstance(value, bytes)}
+            found.append(from_kafka(headers, message.value() or b""))
         return found
 
     def _ends(self, number: int) -> tuple[int, int]:

@@ -10,6 +10,8 @@ from infrastructure.integration.cloud_event import CloudEvent, from_structured
 from infrastructure.security.own_tokens import NoToken, TokenSource
 
 _PAUSE = 0.2
+_LONGEST_LINE = 2**20
+"""An event is one line."""
 
 
 class StreamReader:
@@ -46,7 +48,9 @@ class StreamReader:
             headers["Authorization"] = f"Bearer {token}"
         # The relay tells every 15 seconds that it is there.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
-        async with self._session.get(self._url, params={"from": "start"}, headers=headers, timeout=timeout) as response:
+        async with self._session.get(
+            self._url, params={"from": "start"}, headers=headers, timeout=timeout, read_bufsize=_LONGEST_LINE
+        ) as response:
             if response.status != 200:
                 return
             self.connections += 1

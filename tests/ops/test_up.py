@@ -180,7 +180,9 @@ async def test_the_demo_is_exact() -> None:
         output, _ = await demo.communicate()
     text = output.decode()
     assert demo.returncode == 0, text
-    assert text.count("kill -9") == 12, "six kills, told when they happen and summed up at the end"
+    assert text.count("kill -9") == 16, "eight kills, told when they happen and summed up at the end"
+    assert text.count("the same as the log says, in order by subject") == 2, "by a webhook, and by server-sent events"
+    assert "are signed, and sealed with a digital signature that holds" in text
     assert "Exact: every order, customer and day is as the file says" in text
 
 
