@@ -3,6 +3,7 @@
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 from infrastructure.settings import InvalidSettings, Settings, load_settings
 from ops.errors import CommandFailed
@@ -48,3 +49,30 @@ def settings() -> Settings:
         return load_settings(os.environ)
     except InvalidSettings as error:
         raise CommandFailed(str(error)) from error
+
+
+def add_reconcile(actions: Any, compares: str, applies: str, description: str) -> argparse.ArgumentParser:
+    """Add `reconcile`, which says what differs between our side and a provider's: `compares` and `applies` are the help
+    of the command and of --apply."""
+    parser: argparse.ArgumentParser = actions.add_parser(
+        "reconcile", help=compares, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--apply", action="store_true", help=applies)
+    parser.add_argument(
+        "--wait",
+        type=_waiting_time,
+        default=5.0,
+        metavar="SECONDS",
+        help="after how long what differs is looked at again; 0: not at all (default: 5)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_data_dir(parser, "the data directory of the running `eventfold up`")
+    parser.add_argument("--command-api", metavar="URL", help="where --apply records what was missed")
+    return parser
+
+
+def _waiting_time(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 3600")
+    return value

@@ -108,18 +108,29 @@ async def _keep(route: WebhookRoute, commands: CommandSender, told: Told, body: 
 
 def _outcome_of(route: WebhookRoute, told: Told, answer: CommandAnswer) -> str:
     """Raises Problem when it was not kept, so that it is not acknowledged."""
-    about = {"provider": route.provider, "result_id": told.id}
+    provider = route.provider
     if answer.accepted:
         outcome = "kept" if told.known else "ignored"
         if outcome == "ignored":
-            log.warning("a webhook of an unknown type was kept and ignored", result_kind=told.kind[:100], **about)
+            log.warning(
+                "a webhook of an unknown type was kept and ignored",
+                provider=provider,
+                result_id=told.id,
+                result_kind=told.kind[:100],
+            )
     elif answer.code in _SEEN:
         # The same id with another body: the provider contradicts itself, and what came first stands.
         outcome = "repeated"
-        log.warning("a webhook came again", code=answer.code, **about)
+        log.warning("a webhook came again", provider=provider, result_id=told.id, code=answer.code)
     else:
         route.counter.labels("malformed").inc()
-        log.error("a webhook could not be kept", code=answer.code, detail=answer.detail, **about)
+        log.error(
+            "a webhook could not be kept",
+            provider=provider,
+            result_id=told.id,
+            code=answer.code,
+            detail=answer.detail,
+        )
         raise Problem(400, "malformed-webhook", "The webhook can't be kept", answer.detail)
     route.counter.labels(outcome).inc()
     return outcome

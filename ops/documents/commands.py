@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from infrastructure.outside.signing.development_ca import DevelopmentCa
-from ops.documents.reconcile import add_reconcile
+from ops.documents import reconcile
 from ops.errors import CommandFailed
 from ops.locations import add_process_manager, process_manager_address
 
@@ -39,7 +39,7 @@ def add_parser(commands: Any) -> None:
     verify.add_argument("file", type=Path, help="the document")
     verify.add_argument("--ca", type=Path, required=True, help="PEM file with the certificates that are trusted")
     verify.set_defaults(run=_verify)
-    add_reconcile(actions)
+    reconcile.add_parser(actions)
 
 
 def _show(arguments: argparse.Namespace) -> int:

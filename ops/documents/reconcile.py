@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops.errors import EXIT_FAILED, CommandFailed
 from ops.locations import command_api_address, with_own_signature_provider, with_own_stores
-from ops.options import add_data_dir, settings
+from ops.options import add_reconcile, settings
 
 if TYPE_CHECKING:
     from infrastructure.outside.signatures import SignatureProvider
@@ -25,27 +25,14 @@ Exit status: 0 when both sides agree, if need be after --apply; 1 when something
 """
 
 
-def add_reconcile(actions: Any) -> None:
+def add_parser(actions: Any) -> None:
     """Add `reconcile`."""
-    reconcile: argparse.ArgumentParser = actions.add_parser(
-        "reconcile",
-        help="what differs between our contracts and the signing provider's requests",
-        description=RECONCILE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    reconcile = add_reconcile(
+        actions,
+        "what differs between our contracts and the signing provider's requests",
+        "record and cancel what was missed where that is safe, then compare again",
+        RECONCILE,
     )
-    reconcile.add_argument(
-        "--apply", action="store_true", help="record and cancel what was missed where that is safe, then compare again"
-    )
-    reconcile.add_argument(
-        "--wait",
-        type=_seconds,
-        default=5.0,
-        metavar="SECONDS",
-        help="after how long what differs is looked at again; 0: not at all (default: 5)",
-    )
-    reconcile.add_argument("--json", action="store_true", help="print JSON")
-    add_data_dir(reconcile, "the data directory of the running `eventfold up`")
-    reconcile.add_argument("--command-api", metavar="URL", help="where --apply records what was missed")
     reconcile.set_defaults(run=run)
 
 
@@ -122,10 +109,3 @@ async def _mend(
         )
     finally:
         await commands.close()
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 3600:
-        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 3600")
-    return value

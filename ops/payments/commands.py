@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops.errors import EXIT_FAILED, CommandFailed
 from ops.locations import command_api_address, with_own_provider, with_own_stores
-from ops.options import add_data_dir, settings
+from ops.options import add_reconcile, settings
 
 if TYPE_CHECKING:
     from infrastructure.settings import Settings
@@ -29,28 +29,15 @@ def add_parser(commands: Any) -> None:
         "payments", help="compare payments with the provider's list", description="Payments beside the provider's list."
     )
     actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
-    reconcile: argparse.ArgumentParser = actions.add_parser(
-        "reconcile",
-        help="what differs between our payments and the provider's charges",
-        description=RECONCILE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    reconcile = add_reconcile(
+        actions,
+        "what differs between our payments and the provider's charges",
+        "record what the provider has done where that is safe, then compare again",
+        RECONCILE,
     )
-    reconcile.add_argument(
-        "--apply", action="store_true", help="record what the provider has done where that is safe, then compare again"
-    )
-    reconcile.add_argument(
-        "--wait",
-        type=_seconds,
-        default=5.0,
-        metavar="SECONDS",
-        help="after how long what differs is looked at again; 0: not at all (default: 5)",
-    )
-    reconcile.add_argument("--json", action="store_true", help="print JSON")
-    add_data_dir(reconcile, "the data directory of the running `eventfold up`")
     reconcile.add_argument(
         "--provider", metavar="URL", help="the provider (default: that of --data-dir, else EVENTFOLD_PAYMENTS_URL)"
     )
-    reconcile.add_argument("--command-api", metavar="URL", help="where --apply records what was missed")
     reconcile.set_defaults(run=run)
 
 
@@ -117,10 +104,3 @@ async def _mend(args: argparse.Namespace, chosen: "Settings", found: "Reconciled
         return await mend(found.differences, commands)
     finally:
         await commands.close()
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 3600:
-        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 3600")
-    return value

@@ -1,8 +1,5 @@
 """A shop that only takes payments: every part of it a process, and the sandbox provider beside it."""
 
-import hashlib
-import hmac
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +17,7 @@ from embedded.sandbox.secrets import KEY_VARIABLE, SECRET_VARIABLE
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
 from tests.support.read_store import ReadStoreDatabase
+from tests.support.sandbox_webhooks import signed_by
 from tests.support.services import Service, free_port, node_uri, service, start_node, until
 
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
@@ -44,9 +42,7 @@ async def put(provider: Service, what: str, **values: Any) -> None:
 
 def signed(body: bytes, *, secret: str = SECRET, at: float | None = None) -> dict[str, str]:
     """The headers of a webhook."""
-    seconds = int(time.time() if at is None else at)
-    mac = hmac.new(secret.encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
-    return {"Sandbox-Signature": f"t={seconds},v1={mac}"}
+    return signed_by(secret, body, at)
 
 
 class Shop:

@@ -2,7 +2,6 @@
 the provider has the money that our events say it has, and nobody is charged twice."""
 
 import asyncio
-from collections.abc import Awaitable
 from typing import Any
 
 import hypothesis.strategies as st
@@ -15,50 +14,12 @@ from domain.payments.aggregate import PAYMENT
 from domain.payments.payment import Payment, Status
 from domain.payments.provider_results.aggregate import PROVIDER_RESULTS
 from domain.payments.provider_results.results import Status as Told
-from infrastructure.outside.commands import CommandAnswer
 from ops.payments.comparison import compare
 from tests.payments.memory_commands import MemoryCommands
+from tests.support.crashing import FOREVER, Crash, Fuse, Fused
 from tests.support.memory_provider import MemoryProvider
 
 CUSTOMERS = ("ada", "card-declined", "settles-later", "declined-later", "refund-later", "refund-fails")
-FOREVER = 10_000
-
-
-class Crash(BaseException):
-    """The process has ended here."""
-
-
-class Fuse:
-    """Lets so many calls through, then crashes: before the call, or after it was carried out."""
-
-    def __init__(self) -> None:
-        self.calls, self.before = FOREVER, True
-
-    async def burn(self, call: Awaitable[Any]) -> Any:
-        self.calls -= 1
-        if self.calls >= 0:
-            return await call
-        if self.before:
-            call.close()  # type: ignore[attr-defined]
-        else:
-            await call
-        raise Crash
-
-
-class Fused:
-    """The commands and the provider as a process sees them that may end at any call."""
-
-    def __init__(self, inner: Any, fuse: Fuse) -> None:
-        self._inner, self._fuse = inner, fuse
-
-    async def send(self, *args: Any, **options: Any) -> CommandAnswer:
-        return await self._fuse.burn(self._inner.send(*args, **options))  # type: ignore[no-any-return]
-
-    async def charge(self, *args: Any, **options: Any) -> Any:
-        return await self._fuse.burn(self._inner.charge(*args, **options))
-
-    async def refund(self, *args: Any, **options: Any) -> Any:
-        return await self._fuse.burn(self._inner.refund(*args, **options))
 
 
 class Payments(RuleBasedStateMachine):

@@ -1,8 +1,5 @@
 """A shop that only has contracts signed: every part of it a process, and the sandbox signing provider beside it."""
 
-import hashlib
-import hmac
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +18,7 @@ from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
 from tests.signatures.documents import KEY, SECRET, play, provider_process, sandbox
 from tests.support.read_store import ReadStoreDatabase
+from tests.support.sandbox_webhooks import signed_by
 from tests.support.services import Service, free_port, key_settings, node_uri, service, start_node, until
 
 SERVICES = "tests.signatures.services"
@@ -30,9 +28,7 @@ AT = "2026-03-14T12:00:00Z"
 
 def signed(body: bytes, *, secret: str = SECRET, at: float | None = None) -> dict[str, str]:
     """The headers of a webhook."""
-    seconds = int(time.time() if at is None else at)
-    mac = hmac.new(secret.encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
-    return {"Sandbox-Signature": f"t={seconds},v1={mac}"}
+    return signed_by(secret, body, at)
 
 
 class Shop:

@@ -3,7 +3,6 @@ same: our contracts say what the provider has, one request an order, and nothing
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,49 +24,13 @@ from infrastructure.outside.signatures.received import DocumentRefused, Received
 from ops.documents.comparison import OurContract, compare
 from tests.payments.memory_commands import NOON, MemoryCommands
 from tests.subscriptions.memory_read_store import MemoryReadStore
+from tests.support.crashing import FOREVER, Crash, Fuse, Fused
 from tests.support.memory_documents import MemoryDocumentStore
 from tests.support.memory_signature_provider import MemorySignatureProvider
 
-FOREVER = 10_000
 DOCUMENT = b"%PDF a contract"
 DIGEST = hashlib.sha256(DOCUMENT).hexdigest()
 ITEM = {"sku": "apple", "quantity": 1, "unit_price": 5, "discount": 0, "total": 5}
-
-
-class Crash(BaseException):
-    """The process has ended here."""
-
-
-class Fuse:
-    """Lets so many calls through, then crashes: before the call, or after it was carried out."""
-
-    def __init__(self) -> None:
-        self.calls, self.before = FOREVER, True
-
-    async def burn(self, call: Awaitable[Any]) -> Any:
-        self.calls -= 1
-        if self.calls >= 0:
-            return await call
-        if self.before:
-            call.close()  # type: ignore[attr-defined]
-        else:
-            await call
-        raise Crash
-
-
-class Fused:
-    """The commands and the provider as a process sees them that may end at any call."""
-
-    def __init__(self, inner: Any, fuse: Fuse) -> None:
-        self._inner, self._fuse = inner, fuse
-
-    def __getattr__(self, name: str) -> Any:
-        called = getattr(self._inner, name)
-
-        async def call(*args: Any, **options: Any) -> Any:
-            return await self._fuse.burn(called(*args, **options))
-
-        return call
 
 
 async def check(original: bytes, signed: bytes, expected: str, _authorities: Path) -> ReceivedDocument:
