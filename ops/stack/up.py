@@ -38,7 +38,8 @@ def add_parser(commands: Any) -> None:
         description="Start every service, wait until each is ready, start again the ones that die, and stop all on "
         "Ctrl-C. Logs go to DIR/logs. Where EVENTFOLD_EVENTSTORE_URI, EVENTFOLD_MONGO_URI, EVENTFOLD_PAYMENTS_URL "
         "or EVENTFOLD_MAIL_URL is set, that server is used and no stand-in is started. With "
-        "EVENTFOLD_SIGNATURE_PROVIDER=sandbox a sandbox signing provider runs too, unless EVENTFOLD_SIGNATURE_URL is set.",
+        "EVENTFOLD_SIGNATURE_PROVIDER=sandbox a sandbox signing provider runs too, unless EVENTFOLD_SIGNATURE_URL is "
+        "set.",
     )
     add_data_dir(parser, "where events, views and logs are kept")
     parser.add_argument("--host", help="address to listen on (default: EVENTFOLD_HOST, or 127.0.0.1)")
