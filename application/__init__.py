@@ -4,7 +4,7 @@ The services get this value from the `eventfold` command; none of them imports i
 """
 
 from application.charging import payment_charging
-from application.contracts import contract_requests, contract_steps
+from application.contracts import contract_deadlines, contract_requests, contract_steps
 from application.erasing import erasing
 from application.matching import payment_matching
 from application.notifying import notifying
@@ -53,7 +53,15 @@ APPLICATION = Application(
         CUSTOMER_PROFILES,
         CONTRACTS,
     ),
-    consumers=(payment_charging, payment_matching, notifying, erasing, contract_requests, contract_steps),
+    consumers=(
+        payment_charging,
+        payment_matching,
+        notifying,
+        erasing,
+        contract_requests,
+        contract_steps,
+        contract_deadlines,
+    ),
     processes=(ORDER_FULFILMENT,),
     publications=(
         PUBLISHED_BY_ORDERING,

@@ -6,6 +6,7 @@ from domain.documents.commands import (
     RecordNotice,
     RecordRendering,
     RecordSeal,
+    RemindToSign,
     RequestContract,
     RequestSignature,
     SignByLink,
@@ -22,6 +23,7 @@ from domain.documents.events import (
     ContractSealed,
     ContractSigned,
     ContractWithdrawn,
+    SignatureReminded,
     SignatureRequested,
 )
 from domain.documents.upcasters import contract_signed_1_to_2
@@ -62,6 +64,12 @@ CONTRACT = Aggregate(
         ),
         CommandType(DeclineContract, "decline", summary="Refuse to sign it", access=Access("contracts:decline")),
         CommandType(
+            RemindToSign,
+            "remind",
+            summary="Have the customer reminded to sign",
+            access=Access("contracts:remind"),
+        ),
+        CommandType(
             ExpireContract,
             "expire",
             summary="Record that the time to sign is over",
@@ -97,6 +105,7 @@ CONTRACT = Aggregate(
             {1: contract_signed_1_to_2},
             {1: {"name": Personal("customer", "customer_id")}},
         ),
+        EventType("SignatureReminded", 1, SignatureReminded),
         EventType("ContractDeclined", 1, ContractDeclined),
         EventType("ContractExpired", 1, ContractExpired),
         EventType("ContractWithdrawn", 1, ContractWithdrawn),

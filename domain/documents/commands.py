@@ -96,6 +96,10 @@ class DeclineContract(Struct, frozen=True, forbid_unknown_fields=True):
     reason: _Reason
 
 
+class RemindToSign(Struct, frozen=True, forbid_unknown_fields=True):
+    """Record that the customer is to be reminded, before the time to sign is over."""
+
+
 class ExpireContract(Struct, frozen=True, forbid_unknown_fields=True):
     """Record that the time to sign is over."""
 
@@ -129,6 +133,7 @@ ContractCommand = (
     | SignContract
     | SignByLink
     | DeclineContract
+    | RemindToSign
     | ExpireContract
     | WithdrawContract
     | RecordSeal

@@ -18,6 +18,7 @@ from domain.documents.commands import (
     RecordNotice,
     RecordRendering,
     RecordSeal,
+    RemindToSign,
     RequestContract,
     RequestSignature,
     SignByLink,
@@ -65,7 +66,7 @@ def check(command: ContractCommand, context: CommandContext) -> None:
         case RecordNotice():
             faults += identifier_faults(command.kind, "/kind")
             faults += text_faults(command.reference, "/reference", MAX_TEXT_LENGTH)
-        case ExpireContract():
+        case RemindToSign() | ExpireContract():
             pass
     if faults:
         raise InvalidCommand(faults)

@@ -29,11 +29,13 @@ class UnusableResponse(Exception):
 
 
 class JsonResponse(Struct, frozen=True):
-    """A final response. `body` is the decoded JSON; None where an error (4xx) came without any, or there is no body."""
+    """A final response. `body` is the decoded JSON; None where an error (4xx) came without any, or there is no body.
+    `content` are the bytes as they came."""
 
     status: int
     body: Any
     headers: Mapping[str, str] = {}
+    content: bytes = b""
 
 
 class HttpClient:
@@ -185,10 +187,10 @@ def _judged(response: aiohttp.ClientResponse, content: bytes, what: str, only_js
     if not content:
         return JsonResponse(status, None, response.headers)
     try:
-        return JsonResponse(status, msgspec.json.decode(content), response.headers)
+        return JsonResponse(status, msgspec.json.decode(content), response.headers, content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if status >= 400 or not only_json:
-            return JsonResponse(status, None, response.headers)
+            return JsonResponse(status, None, response.headers, content)
         # It is not known what came of the request. A proxy may have cut it off, or have answered itself.
         kind = response.headers.get("Content-Type", "no content type")[:_EXCERPT]
         message = f"{what}: {status} with {kind} that is no JSON ({error!s:.{_EXCERPT}}): {_excerpt(content)}"

@@ -25,6 +25,8 @@ SERVICE_PORTS = {
     "smtp": "the mail sink's SMTP",
     "process_manager": "the process manager, where the application has processes",
     "node_metrics": "the event store node's metrics",
+    "event_relay": "the event relay, where it has destinations",
+    "signing_page": "the page where customers sign",
 }
 
 

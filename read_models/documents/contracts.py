@@ -14,6 +14,7 @@ from domain.documents.events import (
     ContractSealed,
     ContractSigned,
     ContractWithdrawn,
+    SignatureReminded,
     SignatureRequested,
 )
 from domain.model.access import Access
@@ -52,6 +53,7 @@ class ContractDocument(Struct, frozen=True, omit_defaults=True, gc=False):
     expires_at: int | None = None
     rendered_at: int | None = None
     signature_requested_at: int | None = None
+    reminded_at: int | None = None
     signed_at: int | None = None
     sealed_at: int | None = None
     declined_at: int | None = None
@@ -85,6 +87,9 @@ def fold(contract: ContractDocument | None, recorded: RecordedEvent[ContractEven
                 signature_requested_at=at,
                 updated_at=at,
             )
+        case SignatureReminded():
+            at = millis(event.reminded_at)
+            return replace(contract, reminded_at=at, updated_at=at)
         case ContractSigned():
             at = millis(event.signed_at)
             return replace(contract, status=Status.SIGNED, signed_at=at, updated_at=at)
@@ -154,6 +159,7 @@ CONTRACTS = View(
             ContractRequested,
             ContractRendered,
             SignatureRequested,
+            SignatureReminded,
             ContractSigned,
             ContractDeclined,
             ContractExpired,

@@ -175,7 +175,10 @@ def _meets(document: Mapping[str, Any], where: Where) -> bool:
     for field, wanted in where.items():
         if isinstance(wanted, Comparison):
             bounds = {name: bound for name in _COMPARISONS if (bound := getattr(wanted, name)) is not None}
-            if not all(_COMPARISONS[name](document[field], bound) for name, bound in bounds.items()):
+            # As in MongoDB: what lacks the field, such as a tombstone, meets no bound.
+            if field not in document or not all(
+                _COMPARISONS[name](document[field], bound) for name, bound in bounds.items()
+            ):
                 return False
         elif document.get(field) != wanted:
             return False
