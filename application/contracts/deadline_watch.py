@@ -24,7 +24,7 @@ _DUE = Counter(
     "eventfold_contract_deadlines",
     "Deadlines of contracts that came, by what came of them: recorded, passed (the contract had gone on by itself), "
     "failed (to be tried again)",
-    ["action", "outcome"],
+    ["step", "outcome"],
 )
 for _action in ("remind", "expire"):
     for _outcome in ("recorded", "passed", "failed"):

@@ -13,8 +13,6 @@ from tests.support.services import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
-ENTER = 13
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
@@ -42,12 +40,14 @@ async def test_a_customer_reads_and_signs(shop: Shop, tmp_path: Path) -> None:
         await tab.shows("Not yet signed: Sign the contract of order o-1")
         await tab.type("#name", "עדה לאבלייס")
         await tab.click("#consent")
-        await tab.press("#name", "Enter", ENTER)
+        await tab.press("#name", "Enter", 13, "\r")
         await tab.shows("You have signed")
         assert "<bdi>עדה לאבלייס</bdi>" in await tab.html()
         assert [text for text in tab.complaints if "422" not in text] == []
-        assert {one["url"].partition("?")[0] for one in tab.requests} <= {shop.page, f"{shop.page}/document", "data:,"}
-        assert not any("Referer" in one["headers"] for one in tab.requests)
+        # What is within the browser, such as its viewer of documents, is asked of nobody.
+        asked = [one for one in tab.requests if one["url"].startswith("http")]
+        assert {one["url"].partition("?")[0] for one in asked} == {shop.page, f"{shop.page}/document"}
+        assert not any("Referer" in one["headers"] for one in asked)
     sealed = await shop.is_at("o-1", "sealed")
     (signed,) = [one for one in await shop.history("o-1") if one["type"] == "ContractSigned"]
     assert (signed["name"], signed["address"], signed["channel"]) == ("עדה לאבלייס", "127.0.0.1", "link")

@@ -95,11 +95,12 @@ class Tab:
         await self.call("DOM.focus", nodeId=await self._node(selector))
         await self.call("Input.insertText", text=text)
 
-    async def press(self, selector: str, key: str, code: int) -> None:
-        """One key, with what is there in focus."""
+    async def press(self, selector: str, key: str, code: int, text: str = "") -> None:
+        """One key, with what is there in focus; `text` is what it writes."""
         await self.call("DOM.focus", nodeId=await self._node(selector))
-        for kind in ("keyDown", "keyUp"):
-            await self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+        pressed = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        await self.call("Input.dispatchKeyEvent", type="keyDown", **pressed, **({"text": text} if text else {}))
+        await self.call("Input.dispatchKeyEvent", type="keyUp", **pressed)
 
     async def _node(self, selector: str) -> int:
         root = (await self.call("DOM.getDocument"))["root"]
