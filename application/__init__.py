@@ -4,7 +4,7 @@ The services get this value from the `eventfold` command; none of them imports i
 """
 
 from application.charging import payment_charging
-from application.contracts import contract_requests, contract_signing, contract_steps
+from application.contracts import contract_deadlines, contract_requests, contract_signing, contract_steps
 from application.erasing import erasing
 from application.matching import payment_matching
 from application.notifying import notifying
@@ -65,6 +65,7 @@ APPLICATION = Application(
         contract_requests,
         contract_steps,
         contract_signing,
+        contract_deadlines,
     ),
     processes=(ORDER_FULFILMENT,),
     publications=(

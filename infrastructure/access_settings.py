@@ -98,6 +98,18 @@ class ClientLimitSettings(Struct, frozen=True):
     )
 
 
+class ProxySettings(Struct, frozen=True):
+    """Who stands in front of the services."""
+
+    trusted: Annotated[
+        str,
+        Meta(
+            description="addresses and networks of gateways, with commas between, whose `X-Forwarded-For` says who "
+            "asks; none by default"
+        ),
+    ] = field(default="", name="trusted_proxies")
+
+
 class CrossOriginSettings(Struct, frozen=True):
     """Which web pages of others may call the services from a browser."""
 

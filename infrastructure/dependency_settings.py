@@ -53,6 +53,19 @@ class CommandCallSettings(_Dependency, frozen=True, rename=_named("commands")):
     success_threshold: _SuccessThreshold = 1
 
 
+class QueryCallSettings(_Dependency, frozen=True, rename=_named("queries")):
+    """How the signing page asks the query API."""
+
+    url: Annotated[str, Meta(description="query API that the signing page asks")] = "http://127.0.0.1:8002"
+    timeout: _Timeout = 10.0
+    concurrency: Concurrency = 32
+    queue: Queue = 512
+    retries: _Retries = 2
+    failure_threshold: _FailureThreshold = 5
+    recovery_timeout: _RecoveryTimeout = 1.0
+    success_threshold: _SuccessThreshold = 1
+
+
 class PaymentSettings(_Dependency, frozen=True, rename=_named("payments")):
     """How the payment provider is reached."""
 

@@ -23,6 +23,16 @@ class DocumentSettings(Struct, frozen=True):
     signing_certificate_file: Annotated[
         str, Meta(description="PEM file with that key's certificate, then those that lead up to its authority")
     ] = field(default="", name="document_signing_certificate_file")
+    link_key_file: Annotated[
+        str,
+        Meta(description="file with the keys of the links by which customers sign; without, mails have no such link"),
+    ] = field(default="", name="document_link_key_file")
+    signing_page_url: Annotated[
+        str, Meta(description="address of the signing page as customers reach it, for the links in mails")
+    ] = field(default="http://127.0.0.1:8027/sign", name="signing_page_url")
+    remind_days: Annotated[
+        int, Meta(description="how many days before its end a customer is reminded to sign; 0: never", ge=0, le=3650)
+    ] = field(default=3, name="document_remind_days")
     timestamp_url: Annotated[str, Meta(description="authority that says when a contract was sealed (RFC 3161)")] = (
         field(default="", name="document_timestamp_url")
     )

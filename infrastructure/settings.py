@@ -15,12 +15,14 @@ from infrastructure.access_settings import (
     ClientLimitSettings,
     CrossOriginSettings,
     OwnTokenSettings,
+    ProxySettings,
 )
 from infrastructure.dependency_settings import (
     CommandCallSettings,
     Concurrency,
     MailSettings,
     PaymentSettings,
+    QueryCallSettings,
     Queue,
     Seconds,
     SignatureSettings,
@@ -121,6 +123,9 @@ class HttpSettings(Struct, frozen=True):
     )
     payment_webhooks_port: Annotated[Port, Meta(description="port of the webhooks of the outside providers")] = field(
         default=8022, name="payment_webhooks_port_number"
+    )
+    signing_page_port: Annotated[Port, Meta(description="port of the page where customers sign")] = field(
+        default=8027, name="signing_page_port_number"
     )
     event_relay_port: Annotated[Port, Meta(description="port of the event relay")] = field(
         default=8006, name="event_relay_port_number"
@@ -298,12 +303,14 @@ class Settings(Struct, frozen=True):
     relay: RelaySettings = RelaySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     command_calls: CommandCallSettings = CommandCallSettings()
+    query_calls: QueryCallSettings = QueryCallSettings()
     payments: PaymentSettings = PaymentSettings()
     signatures: SignatureSettings = SignatureSettings()
     mail: MailSettings = MailSettings()
     authentication: AuthenticationSettings = AuthenticationSettings()
     own_token: OwnTokenSettings = OwnTokenSettings()
     client_limits: ClientLimitSettings = ClientLimitSettings()
+    proxies: ProxySettings = ProxySettings()
     cross_origin: CrossOriginSettings = CrossOriginSettings()
     personal_data: PersonalDataSettings = PersonalDataSettings()
     documents: DocumentSettings = DocumentSettings()

@@ -25,6 +25,7 @@ CONSUMERS = "consumers"
 PROCESS_MANAGER = "process-manager"
 EVENT_RELAY = "event-relay"
 PAYMENT_WEBHOOKS = "payment-webhooks"
+SIGNING_PAGE = "signing-page"
 PAYMENT_PROVIDER = "payment-provider"
 SIGNATURE_PROVIDER = "signature-provider"
 MAIL_SINK = "mail-sink"
@@ -68,6 +69,7 @@ def service_urls(data_dir: Path, settings: Settings) -> dict[str, str]:
             settings.http.payment_webhooks_port,
             settings.payments.webhook_secret or settings.signatures.webhook_secret,
         ),
+        SIGNING_PAGE: (settings.http.signing_page_port, settings.documents.link_key_file),
     }
     for name, (port, is_used) in others.items():
         if is_used or name in running:
@@ -97,6 +99,11 @@ def with_own_keys(data_dir: Path, settings: Settings) -> Settings:
 def own_key_store(data_dir: Path) -> Path:
     """Where `eventfold up` keeps the keys of personal data: not with the log, so that a backup of that has none."""
     return data_dir.resolve() / "keys" / "keys.db"
+
+
+def own_link_keys(data_dir: Path) -> Path:
+    """Where `eventfold up` keeps the keys of signing links, when no others are set."""
+    return data_dir.resolve() / "keys" / "signing-links.json"
 
 
 def own_master_key(data_dir: Path) -> Path:

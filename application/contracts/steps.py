@@ -44,7 +44,12 @@ for _step in ("render", "request_signature", "seal", "record_notice"):
     for _outcome in ("recorded", "passed"):
         _STEPS.labels(_step, _outcome)
 
-NOTICES = frozenset({"contract-to-sign", "contract-signed", "contract-withdrawn"})
+NOTICES = frozenset(
+    {
+        *("contract-to-sign", "contract-reminder"),
+        *("contract-signed", "contract-declined", "contract-expired", "contract-withdrawn"),
+    }
+)
 """The kinds of messages that are about contracts."""
 
 Reaction = Callable[[Any, str], Awaitable[bool]]

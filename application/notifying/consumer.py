@@ -17,6 +17,7 @@ import structlog
 from msgspec import Struct
 from prometheus_client import Counter
 
+from application.notifying.links import SigningLinks, signing_links
 from application.notifying.messages import MESSAGES, Message
 from application.notifying.recipients import REMEMBERED, Recipients
 from domain.documents.events import ContractEvent
@@ -26,6 +27,7 @@ from infrastructure.outside.commands import CommandAnswer, CommandClient, Comman
 from infrastructure.outside.mail import Mail, Mailer, MailRefused
 from infrastructure.outside.mail.message import message_id, without_address
 from infrastructure.outside.mail.smtp import SmtpMailer
+from infrastructure.outside.mail.template import MailTemplate
 from infrastructure.read_store import ReadStore
 from infrastructure.resilience import DependencyUnavailable, Policy, backoff
 from infrastructure.settings import load_settings
@@ -70,8 +72,8 @@ class Notifying(Consumer):
     While the mail server or the command API is away, nothing is parked, and the batch comes again. A mail that alone
     gets no answer for `patience` seconds, while others do, is parked with what follows it for its customer. What was
     recorded more than `max_age` seconds ago is told to nobody any more, so that one who follows an old log for the
-    first time, or anew, does not write to everybody about what is long over. Pauses between attempts are in seconds.
-    `closers` are called at the end.
+    first time, or anew, does not write to everybody about what is long over. With `links`, a mail that asks for a
+    signature has one to give it by. Pauses between attempts are in seconds. `closers` are called at the end.
     """
 
     name = "notifying"
@@ -88,6 +90,7 @@ class Notifying(Consumer):
         *,
         at_once: int = 8,
         max_age: float = 604_800.0,
+        links: SigningLinks | None = None,
         patience: float = 30.0,
         delays: Delays = backoff,
         now: Callable[[], int] = now_millis,
@@ -100,6 +103,7 @@ class Notifying(Consumer):
         self._sender = sender
         self._at_once = at_once
         self._max_age = max_age
+        self._links = links
         self._delays = delays
         self._now = now
         self._closers = closers
@@ -158,7 +162,7 @@ class Notifying(Consumer):
         if not await self._is_due(order_id, message, customer_id, recipient, chain):
             return "sent_before"
         try:
-            await self._mailer.send(_mail(event, message, order_id, recipient))
+            await self._mailer.send(_mail(event, message, order_id, recipient, self._links))
         except MailRefused as error:
             why = without_address(recipient, str(error))
             log.warning("a mail was refused", order_id=order_id, notification=message.kind, error=why)
@@ -178,7 +182,7 @@ class Notifying(Consumer):
             "customer_id": customer_id,
             "channel": "mail",
             "recipient": recipient,
-            "template": message.template.name,
+            "template": _template(message, self._links).name,
         }
         answer = await self._send(order_id, "request", body, chain)
         if answer.accepted or answer.code == "notification-is-requested":
@@ -210,8 +214,14 @@ def _key(order_id: str, message: Message) -> str:
     return f"{order_id}/{message.kind}"
 
 
-def _mail(event: Any, message: Message, order_id: str, recipient: str) -> Mail:
-    text = message.template.render(message.values(event))
+def _template(message: Message, links: SigningLinks | None) -> MailTemplate:
+    return message.template if links is None or message.by_link is None else message.by_link
+
+
+def _mail(event: Any, message: Message, order_id: str, recipient: str, links: SigningLinks | None) -> Mail:
+    template = _template(message, links)
+    by_link = {"link": links.of(event)} if links is not None and template is message.by_link else {}
+    text = template.render(message.values(event), by_link)
     return Mail(_key(order_id, message), recipient, text.subject, text.text, text.html, message.at(event))
 
 
@@ -231,5 +241,6 @@ def notifying(store: ReadStore) -> Notifying:
         settings.mail.sender,
         at_once=settings.mail.concurrency,
         max_age=settings.mail.max_age,
+        links=signing_links(settings),
         closers=(mailer.close, commands.close),
     )

@@ -6,7 +6,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from domain.documents.events import ContractSealed, ContractWithdrawn, SignatureRequested
+from domain.documents.events import (
+    ContractDeclined,
+    ContractExpired,
+    ContractSealed,
+    ContractWithdrawn,
+    SignatureReminded,
+    SignatureRequested,
+)
 from domain.ordering.events import OrderCancelled, OrderConfirmed, OrderDelivered, OrderShipped
 from domain.payments.events import PaymentRefunded
 from infrastructure.outside.mail.template import MailTemplate
@@ -16,12 +23,14 @@ Values = Callable[[Any], Mapping[str, str]]
 
 class Message(Struct, frozen=True):
     """What is told of one kind of event. `kind` names it: an order has one message of a kind at most. `values` gives
-    what the template takes, `at` when it happened."""
+    what the template takes, `at` when it happened. `by_link` is the template where the customer can sign by a link, the
+    value `link` beside the others."""
 
     kind: str
     template: MailTemplate
     at: Callable[[Any], datetime]
     values: Values
+    by_link: MailTemplate | None = None
 
 
 def _order(event: Any) -> dict[str, str]:
@@ -32,7 +41,7 @@ def _shipped(event: OrderShipped) -> dict[str, str]:
     return {**_order(event), "carrier": event.carrier, "tracking_number": event.tracking_number}
 
 
-def _cancelled(event: OrderCancelled | ContractWithdrawn) -> dict[str, str]:
+def _cancelled(event: OrderCancelled | ContractWithdrawn | ContractDeclined) -> dict[str, str]:
     return {**_order(event), "reason": event.reason}
 
 
@@ -40,7 +49,7 @@ def _refunded(event: PaymentRefunded) -> dict[str, str]:
     return {**_order(event), "amount": amount(event.amount, event.currency)}
 
 
-def _to_sign(event: SignatureRequested) -> dict[str, str]:
+def _to_sign(event: SignatureRequested | SignatureReminded) -> dict[str, str]:
     return {
         **_order(event),
         "until": f"{event.expires_at:%Y-%m-%d %H:%M} UTC",
@@ -132,6 +141,71 @@ MESSAGES: dict[type[Struct], Message] = {
         ),
         lambda event: event.requested_at,
         _to_sign,
+        MailTemplate(
+            "contract-to-sign-by-link",
+            "The contract of your order $order_id is ready to be signed",
+            (
+                _GREETING,
+                "the contract of your order $order_id is ready. You can read it, and sign or decline, until $until:",
+                "$link",
+                "Whoever has this link can sign for you: pass it on to nobody.",
+                "The document has the SHA-256 $document_sha256.",
+            ),
+        ),
+    ),
+    SignatureReminded: Message(
+        "contract-reminder",
+        MailTemplate(
+            "contract-reminder",
+            "The contract of your order $order_id still waits for you",
+            (
+                _GREETING,
+                "the contract of your order $order_id is not signed yet. You can read and sign it until $until.",
+                "The document has the SHA-256 $document_sha256.",
+            ),
+        ),
+        lambda event: event.reminded_at,
+        _to_sign,
+        MailTemplate(
+            "contract-reminder-by-link",
+            "The contract of your order $order_id still waits for you",
+            (
+                _GREETING,
+                "the contract of your order $order_id is not signed yet. You can read it, and sign or decline, until "
+                "$until:",
+                "$link",
+                "Whoever has this link can sign for you: pass it on to nobody.",
+                "The document has the SHA-256 $document_sha256.",
+            ),
+        ),
+    ),
+    ContractDeclined: Message(
+        "contract-declined",
+        MailTemplate(
+            "contract-declined",
+            "You have declined the contract of your order $order_id",
+            (
+                _GREETING,
+                "you have declined to sign the contract of your order $order_id, for this reason: $reason.",
+                "If that was not you, answer this mail.",
+            ),
+        ),
+        lambda event: event.declined_at,
+        _cancelled,
+    ),
+    ContractExpired: Message(
+        "contract-expired",
+        MailTemplate(
+            "contract-expired",
+            "The contract of your order $order_id was not signed in time",
+            (
+                _GREETING,
+                "the time to sign the contract of your order $order_id is over: it can't be signed any more.",
+                "If you still want it, answer this mail.",
+            ),
+        ),
+        lambda event: event.expired_at,
+        _order,
     ),
     ContractSealed: Message(
         "contract-signed",

@@ -7,6 +7,7 @@ from domain.documents.commands import (
     RecordRendering,
     RecordSeal,
     RecordSignature,
+    RemindToSign,
     RequestContract,
     RequestSignature,
     SendToProvider,
@@ -25,6 +26,7 @@ from domain.documents.events import (
     ContractSentToProvider,
     ContractSigned,
     ContractWithdrawn,
+    SignatureReminded,
     SignatureRequested,
 )
 from domain.documents.upcasters import contract_signed_1_to_2
@@ -77,6 +79,12 @@ CONTRACT = Aggregate(
         ),
         CommandType(DeclineContract, "decline", summary="Refuse to sign it", access=Access("contracts:decline")),
         CommandType(
+            RemindToSign,
+            "remind",
+            summary="Have the customer reminded to sign",
+            access=Access("contracts:remind"),
+        ),
+        CommandType(
             ExpireContract,
             "expire",
             summary="Record that the time to sign is over",
@@ -113,6 +121,7 @@ CONTRACT = Aggregate(
             {1: contract_signed_1_to_2},
             {1: {"name": Personal("customer", "customer_id")}},
         ),
+        EventType("SignatureReminded", 1, SignatureReminded),
         EventType("ContractDeclined", 1, ContractDeclined),
         EventType("ContractExpired", 1, ContractExpired),
         EventType("ContractWithdrawn", 1, ContractWithdrawn),

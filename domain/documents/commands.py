@@ -117,6 +117,10 @@ class DeclineContract(Struct, frozen=True, forbid_unknown_fields=True):
     reason: _Reason
 
 
+class RemindToSign(Struct, frozen=True, forbid_unknown_fields=True):
+    """Record that the customer is to be reminded, before the time to sign is over."""
+
+
 class ExpireContract(Struct, frozen=True, forbid_unknown_fields=True):
     """Record that the time to sign is over."""
 
@@ -152,6 +156,7 @@ ContractCommand = (
     | SendToProvider
     | RecordSignature
     | DeclineContract
+    | RemindToSign
     | ExpireContract
     | WithdrawContract
     | RecordSeal

@@ -14,6 +14,7 @@ from domain.documents.commands import (
     RecordRendering,
     RecordSeal,
     RecordSignature,
+    RemindToSign,
     RequestContract,
     RequestSignature,
     SendToProvider,
@@ -34,6 +35,7 @@ from domain.documents.events import (
     ContractSentToProvider,
     ContractSigned,
     ContractWithdrawn,
+    SignatureReminded,
     SignatureRequested,
 )
 from domain.documents.rules import check
@@ -54,7 +56,8 @@ class Status(StrEnum):
 
 class Contract(Struct, frozen=True):
     """What the rules need to remember of a contract. `document_sha256` is empty until the document was made; `provider`
-    names the signing provider that has it, if one has; `notices` are the kinds of messages that the customer got."""
+    names the signing provider that has it, if one has; `notices` are the kinds of messages that the customer got;
+    `reminded` says that the customer was reminded to sign."""
 
     order_id: str
     customer_id: str
@@ -63,6 +66,7 @@ class Contract(Struct, frozen=True):
     expires_at: datetime | None = None
     provider: str = ""
     notices: tuple[str, ...] = ()
+    reminded: bool = False
 
 
 def decide(command: ContractCommand, contract: Contract | None, context: CommandContext) -> list[ContractEvent]:
@@ -110,6 +114,13 @@ def decide(command: ContractCommand, contract: Contract | None, context: Command
             _require(contract, "declined", Status.TO_SIGN)
             _require_time(contract, at)
             return [ContractDeclined(order_id, customer_id, document, reason, at)]
+        case RemindToSign():
+            _require(contract, "reminded of", Status.TO_SIGN)
+            _require_time(contract, at)
+            if contract.reminded:
+                raise RuleViolation("customer-reminded", f"the customer of order {order_id} was reminded already")
+            assert contract.expires_at is not None, "who is asked to sign is told until when"
+            return [SignatureReminded(order_id, customer_id, document, contract.expires_at, at)]
         case ExpireContract():
             _require(contract, "expired", Status.TO_SIGN)
             if not _is_over(contract, at):
@@ -247,6 +258,8 @@ def evolve(contract: Contract | None, event: ContractEvent) -> Contract:
             return replace(contract, status=Status.TO_SIGN, expires_at=event.expires_at)
         case ContractSentToProvider():
             return replace(contract, provider=event.provider)
+        case SignatureReminded():
+            return replace(contract, reminded=True)
         case ContractSigned():
             return replace(contract, status=Status.SIGNED)
         case ContractDeclined():

@@ -72,6 +72,16 @@ class ContractSentToProvider(Struct, frozen=True, gc=False):
     sent_at: datetime
 
 
+class SignatureReminded(Struct, frozen=True, gc=False):
+    """The time to sign is nearly over, and the customer is to hear of it."""
+
+    order_id: str
+    customer_id: str
+    document_sha256: str
+    expires_at: datetime
+    reminded_at: datetime
+
+
 class ContractSigned(Struct, frozen=True, gc=False):
     """The customer has typed a name and consented that it stands for a signature.
 
@@ -154,6 +164,7 @@ ContractEvent = (
     | ContractRendered
     | SignatureRequested
     | ContractSentToProvider
+    | SignatureReminded
     | ContractSigned
     | ContractDeclined
     | ContractExpired

@@ -19,6 +19,7 @@ from domain.documents.commands import (
     RecordRendering,
     RecordSeal,
     RecordSignature,
+    RemindToSign,
     RequestContract,
     RequestSignature,
     SendToProvider,
@@ -72,7 +73,7 @@ def check(command: ContractCommand, context: CommandContext) -> None:
         case RecordNotice():
             faults += identifier_faults(command.kind, "/kind")
             faults += text_faults(command.reference, "/reference", MAX_TEXT_LENGTH)
-        case ExpireContract():
+        case RemindToSign() | ExpireContract():
             pass
     if faults:
         raise InvalidCommand(faults)

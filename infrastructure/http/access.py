@@ -1,4 +1,5 @@
-"""What stands before every route of every service: security headers, CORS, authentication, limits; in that order."""
+"""What stands before every route of every service: who asks through a gateway, security headers, CORS, authentication,
+limits; in that order."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from infrastructure.http.cross_origin import allowed_origins, with_cross_origin
 from infrastructure.http.limiting import with_client_limits
 from infrastructure.http.open_paths import OpenPaths
 from infrastructure.http.security_headers import with_security_headers
+from infrastructure.http.trusted_proxies import trusting_proxies
 from infrastructure.security.identity import ANYBODY, identify
 from infrastructure.security.jwks_url import JwksUrl
 from infrastructure.security.key_sources import FileKeys, FixedKeys
@@ -45,10 +47,12 @@ def access(settings: Settings, *open_paths: str) -> Access:
     except ValueError as error:
         raise InvalidSettings(f"EVENTFOLD_CORS_ORIGINS: {error}") from None
     limits = ClientLimits(settings.client_limits)
+    through_proxies = trusting_proxies(settings.proxies.trusted)
     authenticate, close = _authentication(settings, limits, OpenPaths(*open_paths))
 
     def guard(app: ASGIApp) -> ASGIApp:
-        return with_security_headers(with_cross_origin(authenticate(with_client_limits(app, limits)), origins))
+        guarded = with_security_headers(with_cross_origin(authenticate(with_client_limits(app, limits)), origins))
+        return through_proxies(guarded)
 
     return Access(guard, close)
 

@@ -49,8 +49,9 @@ _OPERATOR = frozenset(
     }
 )
 
-# The consumers, the process manager and the payment webhooks: the commands of the fulfilment, of charging and matching,
-# and of mails; for everybody's orders, and under their own names. They ask nothing and operate nothing.
+# The consumers, the process manager, the payment webhooks and the signing page: the commands of the fulfilment, of
+# charging and matching, of mails and of contracts; for everybody's orders, and under their own names. They operate
+# nothing, and ask for contracts alone, which the signing page shows.
 _SERVICE = frozenset(
     {
         *(ALL_OWNERS, ACT_FOR_OTHERS, UNLIMITED),
@@ -64,7 +65,7 @@ _SERVICE = frozenset(
         "customers:record-erased",
         *("contracts:request", "contracts:record-rendering", "contracts:request-signature", "contracts:withdraw"),
         *("contracts:expire", "contracts:record-seal", "contracts:record-notice"),
-        *("contracts:sign-by-link", "contracts:decline"),
+        *("contracts:sign-by-link", "contracts:decline", "contracts:remind", "contracts:read"),
         *("contracts:send-to-provider", "contracts:record-signature"),
         *("signature-results:keep", "signature-results:record-outcome", "signature-results:offer-again"),
     }

@@ -8,13 +8,15 @@ from typing import Any
 from rich.console import Console
 
 from infrastructure.outside.signing.development_ca import DevelopmentCa
+from infrastructure.security.link_keys import LinkKeys, UnusableLinkKeys, make_link_keys, rotate_link_keys
 from ops.documents import reconcile
 from ops.errors import CommandFailed
 from ops.locations import add_process_manager, process_manager_address
 
 DESCRIPTION = """\
 Contracts as PDF: how far one has come and what it waits for, a certificate authority for development, whether the
-signatures upon a document hold, and our contracts beside the list of the signing provider.
+signatures upon a document hold, our contracts beside the list of the signing provider, and the keys of the links by
+which customers sign.
 """
 
 
@@ -22,7 +24,7 @@ def add_parser(commands: Any) -> None:
     """Add `documents` with its sub-commands."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "documents",
-        help="an order's contract; a development authority; verify signatures; compare with the provider",
+        help="an order's contract; a development authority; verify signatures; compare with the provider; link keys",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -40,6 +42,22 @@ def add_parser(commands: Any) -> None:
     verify.add_argument("--ca", type=Path, required=True, help="PEM file with the certificates that are trusted")
     verify.set_defaults(run=_verify)
     reconcile.add_parser(actions)
+    rotate = actions.add_parser(
+        "rotate-link-key",
+        help="make signing links with a new key from now on",
+        description="Puts a new key before those in FILE (EVENTFOLD_DOCUMENT_LINK_KEY_FILE). Links made before hold as "
+        "long as their key stays. With --keep 0 none of them holds any more.",
+    )
+    rotate.add_argument("file", type=Path, help="the file; made where it is not there")
+    rotate.add_argument(
+        "--keep",
+        type=int,
+        default=1,
+        metavar="N",
+        choices=range(10),
+        help="older keys that stay (default: %(default)s)",
+    )
+    rotate.set_defaults(run=_rotate)
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -63,6 +81,21 @@ def _make(arguments: argparse.Namespace) -> int:
     console.print(f"EVENTFOLD_DOCUMENT_SIGNING_KEY_FILE={made.signing_key}", soft_wrap=True)
     console.print(f"EVENTFOLD_DOCUMENT_SIGNING_CERTIFICATE_FILE={made.signing_certificates}", soft_wrap=True)
     console.print(f"Trusted by who is given {made.authority}", soft_wrap=True)
+    return 0
+
+
+def _rotate(arguments: argparse.Namespace) -> int:
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        if arguments.file.exists():
+            kids = rotate_link_keys(arguments.file, keep=arguments.keep)
+        else:
+            make_link_keys(arguments.file)
+            kids = [key.kid for key in LinkKeys(arguments.file).all()]
+    except (UnusableLinkKeys, OSError) as error:
+        raise CommandFailed(str(error)) from error
+    others = ", ".join(kids[1:]) or "no other key"
+    console.print(f"Links are made with {kids[0]}; {others} is still taken", markup=False)
     return 0
 
 

@@ -12,6 +12,7 @@ HTTP_SERVICES = {
     "process-manager": "runs the application's processes: events in, commands out",
     "event-relay": "publishes integration events to its destinations",
     "payment-webhooks": "takes what the payment and the signing provider tell",
+    "signing-page": "shows customers their contracts, to sign or to decline",
 }
 # The package of a service, where it is not called as the service is.
 _PACKAGES = {"consumers": "subscriptions"}

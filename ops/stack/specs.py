@@ -17,6 +17,7 @@ from infrastructure.outside.signing.development_ca import DevelopmentCa
 from infrastructure.personal_data import make_master_key
 from infrastructure.secrets import FILE_SUFFIX
 from infrastructure.security.development_keys import DevelopmentKeys
+from infrastructure.security.link_keys import make_link_keys
 from infrastructure.security.loopback import is_loopback
 from infrastructure.settings import PREFIX, Settings, load_settings
 from ops.errors import CommandFailed
@@ -35,8 +36,10 @@ from ops.locations import (
     SANDBOX_KEY,
     SANDBOX_SECRET,
     SIGNATURE_PROVIDER,
+    SIGNING_PAGE,
     own_documents,
     own_key_store,
+    own_link_keys,
     own_master_key,
     own_signature_authority,
 )
@@ -63,6 +66,8 @@ DESTINATIONS = f"{PREFIX}RELAY_DESTINATIONS"
 DOCUMENT_STORE = f"{PREFIX}DOCUMENT_STORE"
 SIGNING_KEY_FILE = f"{PREFIX}DOCUMENT_SIGNING_KEY_FILE"
 SIGNING_CERTIFICATE_FILE = f"{PREFIX}DOCUMENT_SIGNING_CERTIFICATE_FILE"
+LINK_KEY_FILE = f"{PREFIX}DOCUMENT_LINK_KEY_FILE"
+SIGNING_PAGE_URL = f"{PREFIX}SIGNING_PAGE_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,7 @@ class Ports:
     node_metrics: int = 2114
     event_relay: int = 8006
     signature_provider: int = 8023
+    signing_page: int = 8027
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Ports":
@@ -95,6 +101,7 @@ class Ports:
             process_manager=settings.http.process_manager_port,
             event_relay=settings.http.event_relay_port,
             payment_webhooks=settings.http.payment_webhooks_port,
+            signing_page=settings.http.signing_page_port,
         )
 
     @classmethod
@@ -157,8 +164,11 @@ def stages(
         f"{PREFIX}PROCESS_MANAGER_PORT_NUMBER": str(ports.process_manager),
         f"{PREFIX}PAYMENT_WEBHOOKS_PORT_NUMBER": str(ports.payment_webhooks),
         f"{PREFIX}EVENT_RELAY_PORT_NUMBER": str(ports.event_relay),
+        f"{PREFIX}SIGNING_PAGE_PORT_NUMBER": str(ports.signing_page),
     }
     own_environment.setdefault(f"{PREFIX}COMMANDS_URL", f"http://{_authority(host, ports.command_api)}")
+    own_environment.setdefault(f"{PREFIX}QUERIES_URL", f"http://{_authority(host, ports.query_api)}")
+    own_environment.setdefault(SIGNING_PAGE_URL, f"http://{_authority(host, ports.signing_page)}/sign")
     _set_own_keys(data_dir, own_environment)
     _set_own_documents(data_dir, own_environment)
     senders = _authenticated(data_dir, host, own_environment)
@@ -176,6 +186,7 @@ def stages(
         services.append(_http_service(EVENT_RELAY, host, ports.event_relay, own_environment))
     if _given(own_environment, WEBHOOK_SECRET) or _given(own_environment, SIGNATURE_WEBHOOK_SECRET):
         services.append(_http_service(PAYMENT_WEBHOOKS, host, ports.payment_webhooks, senders))
+    services.append(_http_service(SIGNING_PAGE, host, ports.signing_page, senders))
     return [stores, services]
 
 
@@ -214,8 +225,8 @@ def _set_own_keys(data_dir: Path, environment: dict[str, str]) -> None:
 
 
 def _set_own_documents(data_dir: Path, environment: dict[str, str]) -> None:
-    """Documents in the data directory, and a signer that is made there at the first time, where the environment names
-    no others."""
+    """Documents in the data directory, and a signer and keys of signing links that are made there at the first time,
+    where the environment names no others."""
     if not environment.get(DOCUMENT_STORE):
         environment[DOCUMENT_STORE] = f"file:{own_documents(data_dir)}"
     if not environment.get(SIGNING_KEY_FILE) and not environment.get(SIGNING_CERTIFICATE_FILE):
@@ -223,6 +234,10 @@ def _set_own_documents(data_dir: Path, environment: dict[str, str]) -> None:
         authority.make()
         environment[SIGNING_KEY_FILE] = str(authority.signing_key)
         environment[SIGNING_CERTIFICATE_FILE] = str(authority.signing_certificates)
+    if not environment.get(LINK_KEY_FILE):
+        path = own_link_keys(data_dir)
+        make_link_keys(path)
+        environment[LINK_KEY_FILE] = str(path)
 
 
 def _loopback(host: str) -> str:

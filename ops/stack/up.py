@@ -27,6 +27,7 @@ SERVICE_PORTS = {
     "node_metrics": "the event store node's metrics",
     "event_relay": "the event relay, where it has destinations",
     "signature_provider": "the sandbox signing provider, with EVENTFOLD_SIGNATURE_PROVIDER=sandbox",
+    "signing_page": "the page where customers sign",
 }
 
 

@@ -15,6 +15,7 @@ from domain.documents.events import (
     ContractSentToProvider,
     ContractSigned,
     ContractWithdrawn,
+    SignatureReminded,
     SignatureRequested,
 )
 from domain.model.access import Access
@@ -56,6 +57,7 @@ class ContractDocument(Struct, frozen=True, omit_defaults=True, gc=False):
     rendered_at: int | None = None
     signature_requested_at: int | None = None
     sent_at: int | None = None
+    reminded_at: int | None = None
     signed_at: int | None = None
     sealed_at: int | None = None
     declined_at: int | None = None
@@ -92,6 +94,9 @@ def fold(contract: ContractDocument | None, recorded: RecordedEvent[ContractEven
         case ContractSentToProvider():
             at = millis(event.sent_at)
             return replace(contract, provider=event.provider, sent_at=at, updated_at=at)
+        case SignatureReminded():
+            at = millis(event.reminded_at)
+            return replace(contract, reminded_at=at, updated_at=at)
         case ContractSigned():
             at = millis(event.signed_at)
             return replace(contract, status=Status.SIGNED, signed_at=at, updated_at=at)
@@ -162,6 +167,7 @@ CONTRACTS = View(
             ContractRendered,
             SignatureRequested,
             ContractSentToProvider,
+            SignatureReminded,
             ContractSigned,
             ContractDeclined,
             ContractExpired,

@@ -19,6 +19,7 @@ from domain.documents.commands import (
     RecordNotice,
     RecordRendering,
     RecordSeal,
+    RemindToSign,
     RequestContract,
     RequestSignature,
     SignByLink,
@@ -39,6 +40,7 @@ from tests.support.contracts import (
     HISTORIES,
     LATER,
     NOTIFIED,
+    REMINDED,
     RENDERED,
     REQUESTED,
     SEALED,
@@ -79,6 +81,7 @@ def contract(*events: Struct) -> Given:
         ("to_sign", BY_LINK, SIGNED_BY_LINK),
         ("to_sign", DECLINE, DECLINED),
         ("to_sign", WITHDRAW, WITHDRAWN),
+        ("to_sign", RemindToSign(), REMINDED),
         ("to_sign", NOTICE, NOTIFIED),
         ("signed", SEAL, SEALED),
         ("signed", NOTICE, NOTIFIED),
@@ -101,6 +104,7 @@ ALLOWED = {
     SIGN: {"to_sign"},
     BY_LINK: {"to_sign"},
     DECLINE: {"to_sign"},
+    RemindToSign(): {"to_sign"},
     ExpireContract(): {"to_sign"},
     WITHDRAW: {"requested", "rendered", "to_sign"},
     SEAL: {"signed"},
@@ -119,7 +123,7 @@ def test_there_is_no_contract(command: Struct) -> None:
     contract().when(command).then_error(NoSuchAggregate)
 
 
-@pytest.mark.parametrize("event", [RENDERED, TO_SIGN, SIGNED, DECLINED, EXPIRED, WITHDRAWN, SEALED, NOTIFIED])
+@pytest.mark.parametrize("event", [RENDERED, TO_SIGN, REMINDED, SIGNED, DECLINED, EXPIRED, WITHDRAWN, SEALED, NOTIFIED])
 def test_an_event_before_the_request_is_an_error_not_a_guess(event: Struct) -> None:
     with pytest.raises(ValueError, match="before ContractRequested in the stream of o-1"):
         contract(event)
@@ -140,13 +144,18 @@ def test_nobody_agrees_to_another_document(status: str, command: Struct) -> None
 
 def test_the_time_to_sign_ends_at_its_moment() -> None:
     over = (REQUESTED, RENDERED, OVER)
-    for command in (SIGN, BY_LINK, DECLINE):
+    for command in (SIGN, BY_LINK, DECLINE, RemindToSign()):
         contract(*over).when(command).then_violation("time-to-sign-over")
     contract(*over).when(ExpireContract()).then(EXPIRED)
     just = replace(TO_SIGN, expires_at=NOON + timedelta(microseconds=1))
     contract(REQUESTED, RENDERED, just).when(SIGN).then(SIGNED)
     contract(REQUESTED, RENDERED, just).when(ExpireContract()).then_violation("time-to-sign-left")
     contract(REQUESTED, RENDERED).when(replace(ASK, expires_at=NOON)).then_violation("no-time-to-sign")
+
+
+def test_the_customer_is_reminded_once() -> None:
+    contract(*HISTORIES["to_sign"], REMINDED).when(RemindToSign()).then_violation("customer-reminded")
+    contract(*HISTORIES["to_sign"], REMINDED).when(SIGN).then(SIGNED)
 
 
 def test_a_message_of_a_kind_is_recorded_once() -> None:

@@ -10,14 +10,17 @@ from infrastructure.security.development_keys import DevelopmentKeys
 from infrastructure.settings import Settings
 from payment_webhooks.app import payment_webhooks
 from query_api.app import query_api
+from signing_page.app import signing_page
 from tests.infrastructure.http.asgi import ask
+from tests.security.services import LINK_KEYS
 from tests.support.bundled import APPLICATION
 
-OPEN = {"/health/live", "/health/ready", "/payment-webhooks"}
+OPEN = {"/health/live", "/health/ready", "/payment-webhooks", "/sign", "/sign/document"}
 SERVICES = {
     "command API": lambda settings: command_api(APPLICATION, settings),
     "query API": lambda settings: query_api(APPLICATION, settings),
     "payment webhooks": payment_webhooks,
+    "signing page": signing_page,
 }
 
 
@@ -26,7 +29,10 @@ async def test_what_needs_a_token_says_so(tmp_path: Path, name: str) -> None:
     keys = DevelopmentKeys(tmp_path)
     keys.make()
     settings = Settings.of(
-        auth_jwks_file=str(keys.jwks), service_key_file=str(keys.signing_key), payments_webhook_secret="secret"
+        auth_jwks_file=str(keys.jwks),
+        service_key_file=str(keys.signing_key),
+        payments_webhook_secret="secret",
+        document_link_key_file=str(LINK_KEYS),
     )
     app = SERVICES[name](settings)
     async with app.lifespan():

@@ -23,7 +23,10 @@ def test_stores_first_then_what_needs_them(tmp_path: Path) -> None:
     names = [[spec.name for spec in stage] for stage in stages(tmp_path, "127.0.0.1", PORTS, {})]
     assert names == [
         ["node", "read-store", "payment-provider", "mail-sink"],
-        ["command-api", "projector", "query-api", "consumers", "process-manager", "event-relay", "payment-webhooks"],
+        [
+            *("command-api", "projector", "query-api", "consumers", "process-manager", "event-relay"),
+            *("payment-webhooks", "signing-page"),
+        ],
     ]
 
 
@@ -51,7 +54,9 @@ def test_a_store_that_runs_elsewhere_gets_no_stand_in(tmp_path: Path) -> None:
         MAIL_URL: "smtps://mail.example",
     }
     services = by_name(tmp_path, elsewhere)
-    assert set(services) == {"command-api", "projector", "query-api", "consumers", "process-manager", "event-relay"}
+    assert set(services) == {
+        *("command-api", "projector", "query-api", "consumers", "process-manager", "event-relay", "signing-page")
+    }
     settings = load_settings(services["projector"].environment)
     assert settings.read_store.uri == "mongodb://replica-set"
     assert (settings.payments.url, settings.mail.url) == ("https://payments.example", "smtps://mail.example")

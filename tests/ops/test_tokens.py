@@ -100,20 +100,12 @@ def specs(tmp_path: Path, **environment: str) -> dict[str, Any]:
 def test_the_services_of_a_stack_get_its_keys_and_those_that_send_the_private_one(tmp_path: Path) -> None:
     services, keys = specs(tmp_path, token="of whoever starts it"), DevelopmentKeys(tmp_path)
     assert keys.exist
-    for name in (
-        "command-api",
-        "query-api",
-        "projector",
-        "event-relay",
-        "consumers",
-        "process-manager",
-        "payment-webhooks",
-    ):
+    sending = ("consumers", "process-manager", "payment-webhooks", "signing-page")
+    for name in ("command-api", "query-api", "projector", "event-relay", *sending):
         settings = load_settings(services[name].environment)
         assert settings.authentication.mode == "on"
         assert settings.authentication.jwks_file == str(keys.jwks)
-        sends = name in ("consumers", "process-manager", "payment-webhooks")
-        assert settings.own_token.key_file == (str(keys.signing_key) if sends else "")
+        assert settings.own_token.key_file == (str(keys.signing_key) if name in sending else "")
         assert settings.own_token.token == ""
     for name in ("node", "read-store", "payment-provider", "mail-sink"):
         assert not any(variable.startswith(PREFIX) for variable in services[name].environment), "they need none of it"

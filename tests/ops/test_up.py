@@ -136,6 +136,7 @@ async def test_up_runs_restarts_and_stops_every_service(tmp_path: Path) -> None:
             "process-manager",
             "event-relay",
             "payment-webhooks",
+            "signing-page",
         }
         assert await status(tmp_path) == 0
         token = await nobody_gets_in_without_a_token(tmp_path, services)

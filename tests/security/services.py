@@ -14,6 +14,7 @@ from payment_webhooks.app import payment_webhooks
 from process_manager.service import create_process_manager
 from projector.service import create_projector
 from query_api.app import query_api
+from signing_page.app import signing_page
 from subscriptions.service import create_consumers
 from tests.support.in_process import open_settings
 
@@ -25,14 +26,17 @@ CREATE: Mapping[str, Callable[[Application, Settings], Litestar]] = {
     "process manager": create_process_manager,
     "event relay": create_event_relay,
     "payment webhooks": lambda _application, settings: payment_webhooks(settings),
+    "signing page": lambda _application, settings: signing_page(settings),
 }
 DESTINATIONS = Path(__file__).parents[1] / "support/destinations/destinations.toml"
+LINK_KEYS = Path(__file__).parents[1] / "support/link-keys.json"
 SETTINGS = open_settings(
     payments_webhook_secret="a-secret-of-the-tests",
     signature_provider="sandbox",
     signature_ca_file="ca.pem",
     signature_webhook_secret="a-secret-of-the-tests",
     relay_destinations=str(DESTINATIONS),
+    document_link_key_file=str(LINK_KEYS),
 )
 
 

@@ -15,6 +15,7 @@ from domain.documents.events import (
     ContractSentToProvider,
     ContractSigned,
     ContractWithdrawn,
+    SignatureReminded,
     SignatureRequested,
 )
 from tests.support.decider import NOON
@@ -28,6 +29,7 @@ LINES = [ContractLine("apple", 3, 50, 10, 140), ContractLine("bread", 1, 299, 0,
 REQUESTED = ContractRequested("o-1", "ada", "Ada Lovelace", "USD", LINES, 439, NOON, NOON, NOON)
 RENDERED = ContractRendered("o-1", "ada", DIGEST, 9_000, "order-contract", 1, "typst 0.15.2", NOON)
 TO_SIGN = SignatureRequested("o-1", "ada", DIGEST, LATER, NOON)
+REMINDED = SignatureReminded("o-1", "ada", DIGEST, LATER, NOON)
 SIGNED = ContractSigned("o-1", "ada", DIGEST, "Ada Lovelace", NOON, "api", "1", "", "")
 SENT = ContractSentToProvider("o-1", "ada", DIGEST, "sandbox", LATER, NOON)
 DECLINED = ContractDeclined("o-1", "ada", DIGEST, "too dear", NOON)

@@ -19,6 +19,7 @@ _MEASURING = (
         "infrastructure.http.server",
         "infrastructure.telemetry.tracing",
         "payment_webhooks.app",
+        "signing_page.app",
     ),
     *("event_relay.service", "process_manager.service", "projector.service", "query_api.app", "subscriptions.service"),
 )

@@ -4,12 +4,14 @@ import html
 import re
 from collections.abc import Mapping
 from string import Template
+from types import MappingProxyType
 
 from msgspec import Struct
 
 from infrastructure.outside.mail.port import MAX_SUBJECT
 
 _UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_NO_LINKS: Mapping[str, str] = MappingProxyType({})
 _PAGE = Template(
     '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>$subject</title></head>\n'
     '<body style="font-family: sans-serif; line-height: 1.5">\n$paragraphs\n</body></html>\n'
@@ -46,14 +48,17 @@ class MailTemplate(Struct, frozen=True):
         parts = (self.subject, *self.paragraphs)
         return frozenset(name for part in parts for name in Template(part).get_identifiers())
 
-    def render(self, values: Mapping[str, str]) -> RenderedText:
-        """The text with these values. Raises KeyError, naming the placeholder, where one is missing."""
+    def render(self, values: Mapping[str, str], links: Mapping[str, str] = _NO_LINKS) -> RenderedText:
+        """The text with these values. `links` are further values, which are addresses of ours: in HTML one can follow
+        them. Raises KeyError, naming the placeholder, where a value is missing."""
+        values = {**values, **links}
         shown = {name: _UNSHOWN.sub(" ", value) for name, value in values.items()}
         subject = Template(self.subject).substitute(shown)
         if len(subject) > MAX_SUBJECT:
             subject = subject[: MAX_SUBJECT - 1] + "…"
         paragraphs = [Template(one).substitute(shown) for one in self.paragraphs]
         escaped = {name: html.escape(value) for name, value in shown.items()}
+        escaped |= {name: f'<a href="{escaped[name]}">{escaped[name]}</a>' for name in links}
         marked_up = [Template(html.escape(one)).substitute(escaped) for one in self.paragraphs]
         body = "\n".join(f"<p>{one}</p>" for one in marked_up)
         page = _PAGE.substitute(subject=html.escape(subject), paragraphs=body)

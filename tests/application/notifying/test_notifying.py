@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,10 +11,18 @@ import pytest
 
 from application.notifying import Notifying
 from application.notifying.consumer import at_domain
+from application.notifying.links import SigningLinks, signing_links
 from application.notifying.messages import MESSAGES, amount
 from application.notifying.recipients import COLLECTION, Recipients
 from domain.customers.events import CustomerEmailChanged, CustomerErased, CustomerForgotten, CustomerRegistered
-from domain.documents.events import ContractSealed, ContractWithdrawn, SignatureRequested
+from domain.documents.events import (
+    ContractDeclined,
+    ContractExpired,
+    ContractSealed,
+    ContractWithdrawn,
+    SignatureReminded,
+    SignatureRequested,
+)
 from domain.model.personal import REDACTED
 from domain.notifications.aggregate import NOTIFICATION
 from domain.notifications.events import NotificationFailed, NotificationRequested, NotificationSent
@@ -22,11 +31,15 @@ from domain.payments.events import PaymentRefunded
 from infrastructure.outside.mail import MailRefused
 from infrastructure.outside.mail.message import message_id
 from infrastructure.resilience import DependencyUnavailable
+from infrastructure.security.link_keys import LinkKeys, make_link_keys
+from infrastructure.security.signing_links import SigningLink, read_token
+from infrastructure.settings import InvalidSettings, Settings
 from subscriptions.attempts import Attempts, Stuck
 from tests.subscriptions.memory_read_store import MemoryReadStore
 from tests.subscriptions.running import at_once, consume_all
 from tests.subscriptions.scripted_log import ScriptedLog
 from tests.support.bundled import CODEC, stream_of
+from tests.support.contracts import DECLINED, DIGEST, EXPIRED, LATER, REMINDED, TO_SIGN
 from tests.support.logs import LogBuilder
 from tests.support.memory_commands import MemoryCommands
 from tests.support.memory_keys import decoded_at_once
@@ -136,7 +149,67 @@ def test_every_text_has_all_its_values(event: Any) -> None:
 def test_every_message_has_a_name_of_its_own() -> None:
     assert len({one.kind for one in MESSAGES.values()}) == len(MESSAGES)
     orders = {type(one) for one in (confirmed("o"), shipped("o"), delivered("o"), cancelled("o"), refunded("o"))}
-    assert orders | {SignatureRequested, ContractSealed, ContractWithdrawn} == set(MESSAGES)
+    asking = {SignatureRequested, SignatureReminded}
+    ends = {ContractSealed, ContractDeclined, ContractExpired, ContractWithdrawn}
+    assert orders | asking | ends == set(MESSAGES)
+    assert {one for one, message in MESSAGES.items() if message.by_link is not None} == asking
+
+
+@pytest.mark.parametrize("event", [TO_SIGN, REMINDED])
+async def test_who_is_asked_to_sign_gets_a_link_the_same_each_time(event: Any, tmp_path: Path) -> None:
+    make_link_keys(tmp_path / "links.json")
+    keys = LinkKeys(tmp_path / "links.json")
+    links = SigningLinks(keys, "https://shop.example/sign")
+    mails = []
+    for _ in range(2):
+        world = World()
+        await world.told(log_of(event), links=links)
+        (mail,) = world.mailer.sent
+        mails.append(mail)
+    assert mails[0] == mails[1], "a mail that goes out again has the same bytes"
+    (link,) = [line for line in mails[0].text.splitlines() if line.startswith("https:")]
+    assert f'<a href="{link}">{link}</a>' in mails[0].html
+    token = link.removeprefix("https://shop.example/sign?token=")
+    assert read_token(keys, token, NOON.timestamp()) == SigningLink("o-1", "ada", DIGEST, int(LATER.timestamp()))
+    assert "2026-03-28 12:00 UTC" in mails[0].text
+
+
+async def test_without_keys_of_links_a_mail_has_none() -> None:
+    world = World()
+    await world.told(log_of(TO_SIGN, DECLINED, EXPIRED))
+    to_sign, declined, expired = world.mailer.sent
+    assert "http" not in to_sign.text
+    assert "for this reason: too dear." in declined.text
+    assert "can't be signed any more" in expired.text
+
+
+async def test_while_the_keys_of_links_cannot_be_read_the_mail_waits(tmp_path: Path) -> None:
+    path = tmp_path / "links.json"
+    links = SigningLinks(LinkKeys(path), "https://shop.example/sign")
+    with pytest.raises(DependencyUnavailable, match="link keys"):
+        links.of(TO_SIGN)
+    make_link_keys(path)
+    assert links.of(TO_SIGN).startswith("https://shop.example/sign?token=")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("shop.example/sign", "is no address like"),
+        ("ftp://shop.example/sign", "is no address like"),
+        ("https://shop.example/sign?a=b", "is no address like"),
+        ("https://ada@shop.example/sign", "is no address like"),
+        ("https://[::1/sign", "EVENTFOLD_SIGNING_PAGE_URL"),
+    ],
+)
+def test_an_address_of_the_page_that_cannot_be_is_named(tmp_path: Path, url: str, says: str) -> None:
+    make_link_keys(tmp_path / "links.json")
+    given = {"document_link_key_file": str(tmp_path / "links.json"), "signing_page_url": url}
+    with pytest.raises(InvalidSettings, match=says):
+        signing_links(Settings.of(**given))
+    with pytest.raises(InvalidSettings, match="EVENTFOLD_DOCUMENT_LINK_KEY_FILE"):
+        signing_links(Settings.of(document_link_key_file=str(tmp_path / "none")))
+    assert signing_links(Settings()) is None
 
 
 def test_amounts_as_people_read_them() -> None:

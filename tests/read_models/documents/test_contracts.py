@@ -7,7 +7,7 @@ import pytest
 from domain.model.recorded_event import RecordedEvent
 from read_models.documents.contracts import CONTRACTS
 from tests.read_models.given import Given
-from tests.support.contracts import CERTIFICATE, DIGEST, HISTORIES, NOTIFIED, RENDERED, SEALED_DIGEST, SENT
+from tests.support.contracts import CERTIFICATE, DIGEST, HISTORIES, NOTIFIED, REMINDED, RENDERED, SEALED_DIGEST, SENT
 
 NOON_MS = 1_773_489_600_000
 LATER_MS = NOON_MS + 14 * 86_400_000
@@ -70,6 +70,12 @@ SEALED = SIGNED | {
 async def test_a_contract_in_each_status(history: str, document: dict[str, Any]) -> None:
     given = Given(CONTRACTS, *HISTORIES[history])
     await given.then(**{"o-1": document | {"requested_position": given.positions[0]}})
+
+
+async def test_that_the_customer_was_reminded_changes_no_status() -> None:
+    given = Given(CONTRACTS, *HISTORIES["to_sign"], REMINDED)
+    reminded = {"reminded_at": NOON_MS, "version": 3}
+    await given.then(**{"o-1": TO_SIGN | reminded | {"requested_position": given.positions[0]}})
 
 
 async def test_that_the_customer_was_told_changes_no_status() -> None:
