@@ -1,6 +1,6 @@
 """The settings of documents: where they are kept, and what makes them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -11,6 +11,13 @@ class DocumentSettings(Struct, frozen=True):
     store: Annotated[
         str, Meta(description="where documents are kept, `file:FOLDER`; without, no contracts are drawn up")
     ] = field(default="", name="document_store")
+    key_of: Annotated[
+        Literal["customer", "contract"],
+        Meta(
+            description="whose key encrypts documents: `customer`, so that nobody can read them once the customer is "
+            "forgotten; or `contract`, a key of each contract's own, where contracts have to be kept longer"
+        ),
+    ] = field(default="customer", name="document_key_of")
     fonts: Annotated[str, Meta(description="folder with fonts for scripts that those which come along don't have")] = (
         field(default="", name="document_fonts")
     )

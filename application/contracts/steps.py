@@ -16,12 +16,19 @@ from msgspec import Struct
 from prometheus_client import Counter
 
 from application.contracts.records import record
+from application.contracts.subjects import SubjectOf, of_customer, subjects
 from application.contracts.wording import TEMPLATE, values
 from domain.documents.events import ContractRendered, ContractRequested, ContractSigned
 from domain.model.personal import REDACTED
 from domain.model.recorded_event import RecordedEvent
 from domain.notifications.events import NotificationSent
-from infrastructure.document_store import DocumentStore, DocumentStoreUnavailable, document_store
+from infrastructure.document_store import (
+    DocumentStore,
+    DocumentStoreUnavailable,
+    ForgottenDocument,
+    ForgottenSubject,
+    document_store,
+)
 from infrastructure.outside.commands import CommandClient, CommandSender
 from infrastructure.outside.pdf import Renderer
 from infrastructure.outside.pdf.configured import renderer
@@ -65,6 +72,7 @@ class ContractSteps(Consumer):
         store: DocumentStore | None,
         *,
         seal: Callable[[], Sealer] | None = None,
+        subject_of: SubjectOf = of_customer,
         days_to_sign: int = 14,
         at_once: int = 8,
         delays: Delays = backoff,
@@ -74,6 +82,7 @@ class ContractSteps(Consumer):
         self._renderer = render
         self._store = store
         self._sealer = seal
+        self._subject_of = subject_of
         self._time_to_sign = timedelta(days=days_to_sign)
         self._at_once = at_once
         self._delays = delays
@@ -112,6 +121,8 @@ class ContractSteps(Consumer):
         step, reaction = self._reactions[type(event)]
         try:
             outcome = "recorded" if await reaction(event, f"{order_id}-{recorded.revision}") else "passed"
+        except (ForgottenDocument, ForgottenSubject):
+            outcome = "passed"  # the customer was forgotten meanwhile: nobody is left to agree to anything
         except DocumentStoreUnavailable as error:
             raise DependencyUnavailable("document store", str(error)) from error
         _STEPS.labels(step, outcome).inc()
@@ -125,7 +136,7 @@ class ContractSteps(Consumer):
         made_by = self._renderer()
         document = await made_by.render(TEMPLATE, values(event), event.confirmed_at)
         body = {
-            "document_sha256": await self._store.put(document),
+            "document_sha256": await self._store.put(document, self._subject_of(event)),
             "size": len(document),
             "template": TEMPLATE.name,
             "template_version": TEMPLATE.version,
@@ -153,7 +164,7 @@ class ContractSteps(Consumer):
         sealed = await self._sealer().seal(await self._store.get(event.document_sha256), reason)
         body = {
             "document_sha256": event.document_sha256,
-            "sealed_sha256": await self._store.put(sealed.content),
+            "sealed_sha256": await self._store.put(sealed.content, self._subject_of(event)),
             "size": len(sealed.content),
             "certificate_sha256": sealed.certificate_sha256,
         }
@@ -169,11 +180,13 @@ def contract_steps(_store: ReadStore) -> ContractSteps:
     """The consumer over the command API and the document store that the settings name."""
     settings = load_settings(os.environ)
     commands = CommandClient.from_settings(settings, ContractSteps.name)
+    store = document_store(settings)
     return ContractSteps(
         commands,
         renderer(settings),
-        document_store(settings),
+        store,
         seal=sealer(settings),
+        subject_of=subjects(settings),
         days_to_sign=settings.documents.days_to_sign,
-        closers=(commands.close,),
+        closers=(commands.close,) if store is None else (commands.close, store.close),
     )

@@ -2,18 +2,25 @@
 
 from pathlib import Path
 
-from infrastructure.document_store.file_store import FileDocumentStore
-from infrastructure.document_store.port import DocumentStore
+from infrastructure.document_store.encrypted_documents import EncryptedDocuments
+from infrastructure.document_store.file_blobs import FileBlobs
+from infrastructure.document_store.port import BlobStore
+from infrastructure.personal_data import PersonalKeys, personal_keys
 from infrastructure.settings import InvalidSettings, Settings
 
 _FILE = "file:"
 
 
-def document_store(settings: Settings) -> DocumentStore | None:
-    """None where none is set: then no documents are made, and none are served. Raises InvalidSettings."""
+def document_store(settings: Settings, keys: PersonalKeys | None = None) -> EncryptedDocuments | None:
+    """None where none is set: then no documents are made, and none are served. Without `keys` it has its own, as the
+    settings say. Raises InvalidSettings."""
     where = settings.documents.store
     if not where:
         return None
-    if not where.startswith(_FILE):
-        raise InvalidSettings("EVENTFOLD_DOCUMENT_STORE begins with file:")
-    return FileDocumentStore(Path(where.removeprefix(_FILE).removeprefix("//")))
+    return EncryptedDocuments(_blobs(where), personal_keys(settings) if keys is None else keys)
+
+
+def _blobs(where: str) -> BlobStore:
+    if where.startswith(_FILE):
+        return FileBlobs(Path(where.removeprefix(_FILE).removeprefix("//")))
+    raise InvalidSettings("EVENTFOLD_DOCUMENT_STORE begins with file:")
