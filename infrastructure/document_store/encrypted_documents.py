@@ -1,4 +1,4 @@
-"""Documents that are encrypted where they are kept: destroying a person's key makes theirs unreadable, in every copy."""
+"""Documents that are encrypted where they are kept: destroying a person's key makes theirs unreadable everywhere."""
 
 from enum import StrEnum
 
@@ -45,8 +45,15 @@ class EncryptedDocuments:
         return await self._opened(digest, await self.blobs.read(digest))
 
     async def is_in_clear(self, digest: str) -> bool:
-        """Whether the document is kept unencrypted. Raises as `get`."""
+        """Whether the document is kept unencrypted, whatever became of it. Raises NoSuchDocument."""
         return is_in_clear(await self.blobs.read(digest))
+
+    async def examine(self, digest: str) -> bool:
+        """Whether the document, which is as it was, is kept unencrypted. Raises as `get`."""
+        check_digest(digest)
+        blob = await self.blobs.read(digest)
+        await self._opened(digest, blob)
+        return is_in_clear(blob)
 
     async def encrypt(self, digest: str, subject: str, *, forgotten: bool = False) -> Encryption:
         """Encrypts a document that was kept in clear; with `forgotten`, or where the subject is, it is removed.
@@ -92,7 +99,9 @@ class EncryptedDocuments:
         envelope = taken_apart(digest, blob)
         secret = await self._secret(envelope)
         if secret is None:
-            raise ForgottenDocument(f"the document {digest} can't be read any more: {envelope.key.subject} is forgotten")
+            raise ForgottenDocument(
+                f"the document {digest} can't be read any more: {envelope.key.subject} is forgotten"
+            )
         return opened(digest, envelope, secret)
 
     async def _secret(self, envelope: Envelope) -> bytes | None:

@@ -2,16 +2,22 @@
 
 import argparse
 import asyncio
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from infrastructure.outside.signing.development_ca import DevelopmentCa
-from ops.errors import CommandFailed
+from ops.documents import keeping
+from ops.documents.evidence import fetch_evidence
+from ops.documents.keeping import ENCRYPT, FORGET
+from ops.errors import EXIT_FAILED, CommandFailed
+from ops.options import add_data_dir
 
 DESCRIPTION = """\
-Contracts as PDF: a certificate authority for development, and whether the signatures upon a document hold.
+Contracts as PDF: their evidence, whether the signatures upon them hold, how they are kept, and a certificate authority
+for development.
 """
 
 
@@ -19,7 +25,7 @@ def add_parser(commands: Any) -> None:
     """Add `documents` with its sub-commands."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "documents",
-        help="a certificate authority for development; verify a document's signatures",
+        help="contracts: evidence of an order, signatures, encryption, an authority for development",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -28,9 +34,31 @@ def add_parser(commands: Any) -> None:
     ca.add_argument("folder", type=Path, help="where its keys and certificates go")
     ca.set_defaults(run=_make)
     verify = actions.add_parser("verify", help="say whether each signature upon a PDF holds")
-    verify.add_argument("file", type=Path, help="the document")
+    verify.add_argument("file", type=Path, help="the document, or a bundle of evidence with documents")
     verify.add_argument("--ca", type=Path, required=True, help="PEM file with the certificates that are trusted")
     verify.set_defaults(run=_verify)
+    evidence = actions.add_parser("evidence", help="all that shows what was agreed upon an order, as a ZIP file")
+    evidence.add_argument("order", metavar="ORDER", help="the order's id")
+    evidence.add_argument(
+        "-o", "--out", type=Path, metavar="FILE", help="where to write it (default: evidence-ORDER.zip)"
+    )
+    evidence.add_argument("--query-api", metavar="URL", help="the query API (default: that of --data-dir, else as set)")
+    encrypt = _described(actions, "encrypt", "encrypt documents that were kept in clear", ENCRYPT)
+    encrypt.add_argument(
+        "--remove-unknown", action="store_true", help="remove documents in clear that no event of the log names"
+    )
+    forget = _described(actions, "forget", "destroy the key of a contract's own", FORGET)
+    forget.add_argument("order", metavar="ORDER", help="the contract's order")
+    for parser, run in ((evidence, fetch_evidence), (encrypt, keeping.encrypt), (forget, keeping.forget)):
+        add_data_dir(parser, "the data directory of the running `eventfold up`")
+        parser.set_defaults(run=run)
+
+
+def _described(actions: Any, name: str, short: str, description: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(
+        name, help=short, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    return parser
 
 
 def _make(arguments: argparse.Namespace) -> int:
@@ -45,17 +73,45 @@ def _make(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     console = Console(highlight=False, soft_wrap=True)
+    held = [_verified(console, name, document, arguments.ca) for name, document in _documents(arguments.file)]
+    return 0 if all(held) else EXIT_FAILED
+
+
+def _documents(file: Path) -> list[tuple[str, bytes]]:
+    """The document, or those of a bundle that have a signature to look for."""
+    from infrastructure.evidence.bundle_checker import read_bundle
+    from infrastructure.evidence.verifier import NotProven
+
+    if not zipfile.is_zipfile(file):
+        try:
+            return [("", file.read_bytes())]
+        except OSError as error:
+            raise CommandFailed(str(error)) from error
+    try:
+        files = read_bundle(file)
+    except NotProven as error:
+        raise CommandFailed(str(error)) from error
+    found = [
+        (name, files[name]) for name in sorted(files) if name.startswith("documents/") and b"/ByteRange" in files[name]
+    ]
+    if not found:
+        raise CommandFailed(f"{file} has no document with a signature")
+    return found
+
+
+def _verified(console: Console, name: str, document: bytes, authorities: Path) -> bool:
     try:
         from infrastructure.outside.signing.verification import verify_signatures
 
-        verdicts = asyncio.run(verify_signatures(arguments.file.read_bytes(), arguments.ca))
+        verdicts = asyncio.run(verify_signatures(document, authorities))
     except ImportError as error:
         raise CommandFailed("pyHanko is not installed here", "pip install 'eventfold[documents]'") from error
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise CommandFailed(str(error)) from error
     if not verdicts:
-        raise CommandFailed(f"{arguments.file} has no signature")
+        raise CommandFailed(f"{name or 'the document'} has no signature")
     for one in verdicts:
         time = "with the time of an authority" if one.timestamped else "without an authority's time"
-        console.print(f"{'holds' if one.holds else 'DOES NOT HOLD'}: {one.signer}, {time} ({one.detail})", markup=False)
-    return 0 if all(one.holds for one in verdicts) else 1
+        said = f"{'holds' if one.holds else 'DOES NOT HOLD'}: {one.signer}, {time} ({one.detail})"
+        console.print(said if name == "" else f"{name}: {said}", markup=False)
+    return all(one.holds for one in verdicts)

@@ -34,6 +34,7 @@ from ops.locations import (
     READ_STORE,
     SANDBOX_KEY,
     SANDBOX_SECRET,
+    own_documents,
     own_key_store,
     own_master_key,
 )
@@ -52,6 +53,7 @@ _CHECKED_WITH = (JWKS_FILE, f"{PREFIX}AUTH_JWKS_URL", f"{PREFIX}AUTH_SECRET")
 KEY_STORE = f"{PREFIX}KEY_STORE"
 MASTER_KEY_FILE = f"{PREFIX}MASTER_KEY_FILE"
 DOCUMENT_STORE = f"{PREFIX}DOCUMENT_STORE"
+AUDIT_DIR = f"{PREFIX}AUDIT_DIR"
 SIGNING_KEY_FILE = f"{PREFIX}DOCUMENT_SIGNING_KEY_FILE"
 SIGNING_CERTIFICATE_FILE = f"{PREFIX}DOCUMENT_SIGNING_CERTIFICATE_FILE"
 
@@ -204,7 +206,9 @@ def _set_own_documents(data_dir: Path, environment: dict[str, str]) -> None:
     """Documents in the data directory, and a signer that is made there at the first time, where the environment names
     no others."""
     if not environment.get(DOCUMENT_STORE):
-        environment[DOCUMENT_STORE] = f"file:{data_dir.resolve() / 'documents'}"
+        environment[DOCUMENT_STORE] = f"file:{own_documents(data_dir)}"
+    if not environment.get(AUDIT_DIR):
+        environment[AUDIT_DIR] = str(data_dir.resolve() / "audit")
     if not environment.get(SIGNING_KEY_FILE) and not environment.get(SIGNING_CERTIFICATE_FILE):
         authority = DevelopmentCa(data_dir.resolve() / "keys" / "documents")
         authority.make()

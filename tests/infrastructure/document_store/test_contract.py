@@ -60,7 +60,7 @@ async def test_what_is_no_digest_names_nothing(store: EncryptedDocuments, digest
             await made.get(digest)
 
 
-async def test_a_document_that_was_altered_by_a_byte_is_told_and_never_served(store: EncryptedDocuments) -> None:
+async def test_a_document_that_was_altered_is_told_and_never_served(store: EncryptedDocuments) -> None:
     digest = await store.put(b"the contract", ADA)
     kept = await store.blobs.read(digest)
     altered = [kept[:at] + bytes([kept[at] ^ 1]) + kept[at + 1 :] for at in range(len(kept))]
