@@ -13,6 +13,7 @@ from domain.documents.commands import (
     ContractItem,
     DeclineContract,
     ExpireContract,
+    RecordCompletion,
     RecordNotice,
     RecordRendering,
     RecordSeal,
@@ -38,11 +39,7 @@ def check(command: ContractCommand, context: CommandContext) -> None:
             faults += _request_faults(command)
         case RecordRendering():
             faults += _digest_faults(command.document_sha256, "/document_sha256")
-            faults += _size_faults(command.size)
-            faults += identifier_faults(command.template, "/template")
-            if command.template_version < 1:
-                faults.append(Fault("/template_version", f"must be at least 1, not {command.template_version}"))
-            faults += text_faults(command.renderer, "/renderer", MAX_NAME_LENGTH)
+            faults += _making_faults(command)
         case RequestSignature():
             faults += _digest_faults(command.document_sha256, "/document_sha256")
             faults += _time_faults(command.expires_at, "/expires_at")
@@ -58,6 +55,10 @@ def check(command: ContractCommand, context: CommandContext) -> None:
             faults += _digest_faults(command.sealed_sha256, "/sealed_sha256")
             faults += _size_faults(command.size)
             faults += _digest_faults(command.certificate_sha256, "/certificate_sha256")
+        case RecordCompletion():
+            faults += _digest_faults(command.document_sha256, "/document_sha256")
+            faults += _digest_faults(command.completion_sha256, "/completion_sha256")
+            faults += _making_faults(command)
         case RecordNotice():
             faults += identifier_faults(command.kind, "/kind")
             faults += text_faults(command.reference, "/reference", MAX_TEXT_LENGTH)
@@ -65,6 +66,13 @@ def check(command: ContractCommand, context: CommandContext) -> None:
             pass
     if faults:
         raise InvalidCommand(faults)
+
+
+def _making_faults(command: RecordRendering | RecordCompletion) -> list[Fault]:
+    faults = _size_faults(command.size) + identifier_faults(command.template, "/template")
+    if command.template_version < 1:
+        faults.append(Fault("/template_version", f"must be at least 1, not {command.template_version}"))
+    return faults + text_faults(command.renderer, "/renderer", MAX_NAME_LENGTH)
 
 
 def _request_faults(command: RequestContract) -> list[Fault]:
