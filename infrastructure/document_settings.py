@@ -21,6 +21,13 @@ class DocumentSettings(Struct, frozen=True):
     fonts: Annotated[str, Meta(description="folder with fonts for scripts that those which come along don't have")] = (
         field(default="", name="document_fonts")
     )
+    audit_dir: Annotated[
+        str,
+        Meta(
+            description="folder of the signed tree (`eventfold audit`), from which evidence of orders takes its "
+            "proofs; without, it has none"
+        ),
+    ] = field(default="", name="audit_dir")
     days_to_sign: Annotated[int, Meta(description="for how many days a contract can be signed", ge=1, le=3650)] = field(
         default=14, name="document_days_to_sign"
     )
