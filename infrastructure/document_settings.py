@@ -9,7 +9,11 @@ class DocumentSettings(Struct, frozen=True):
     """Where documents are kept, how they look, and how long they can be signed."""
 
     store: Annotated[
-        str, Meta(description="where documents are kept, `file:FOLDER`; without, no contracts are drawn up")
+        str,
+        Meta(
+            description="where documents are kept, `file:FOLDER` or `s3:BUCKET/PREFIX`; without, no contracts are "
+            "drawn up"
+        ),
     ] = field(default="", name="document_store")
     key_of: Annotated[
         Literal["customer", "contract"],

@@ -17,6 +17,7 @@ from infrastructure.access_settings import (
     OwnTokenSettings,
 )
 from infrastructure.dependency_settings import (
+    BucketSettings,
     CommandCallSettings,
     Concurrency,
     MailSettings,
@@ -289,6 +290,7 @@ class Settings(Struct, frozen=True):
     command_calls: CommandCallSettings = CommandCallSettings()
     payments: PaymentSettings = PaymentSettings()
     mail: MailSettings = MailSettings()
+    document_bucket: BucketSettings = BucketSettings()
     authentication: AuthenticationSettings = AuthenticationSettings()
     own_token: OwnTokenSettings = OwnTokenSettings()
     client_limits: ClientLimitSettings = ClientLimitSettings()

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from infrastructure.document_store import BlobStore, NoSuchDocument
-from tests.infrastructure.document_store.stores import blobs
+from tests.infrastructure.document_store.stores import blobs, s3_server
 
-__all__ = ["blobs"]
+__all__ = ["blobs", "s3_server"]
 
 A, B = "a" * 64, "b" * 64
 

@@ -15,11 +15,12 @@ from infrastructure.document_store import (
     NoSuchDocument,
     digest_of,
 )
-from tests.infrastructure.document_store.stores import blobs
+from tests.infrastructure.document_store.stores import blobs, s3_server
+from tests.support.memory_blobs import MemoryBlobs
 from tests.support.memory_documents import MemoryDocumentStore
 from tests.support.memory_keys import memory_keys
 
-__all__ = ["blobs"]
+__all__ = ["blobs", "s3_server"]
 
 ADA = "customer/ada"
 
@@ -63,7 +64,9 @@ async def test_what_is_no_digest_names_nothing(store: EncryptedDocuments, digest
 async def test_a_document_that_was_altered_is_told_and_never_served(store: EncryptedDocuments) -> None:
     digest = await store.put(b"the contract", ADA)
     kept = await store.blobs.read(digest)
-    altered = [kept[:at] + bytes([kept[at] ^ 1]) + kept[at + 1 :] for at in range(len(kept))]
+    # Every byte in memory, a sample where each is a request.
+    step = 1 if isinstance(store.blobs, MemoryBlobs) else 17
+    altered = [kept[:at] + bytes([kept[at] ^ 1]) + kept[at + 1 :] for at in range(0, len(kept), step)]
     for blob in (*altered, kept[:-1], kept + b"!", b"", kept[:21], b"the contrac"):
         await store.blobs.write(digest, blob, replace=True)
         with pytest.raises(AlteredDocument, match=f"the document {digest} was altered"):
