@@ -2,10 +2,12 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
+
+from infrastructure.secrets import Secret, WithSecrets
 
 
-class DocumentSettings(Struct, frozen=True):
+class DocumentSettings(WithSecrets, frozen=True):
     """Where documents are kept, how they look, and how long they can be signed."""
 
     store: Annotated[
@@ -43,4 +45,33 @@ class DocumentSettings(Struct, frozen=True):
     ] = field(default="", name="document_signing_certificate_file")
     timestamp_url: Annotated[str, Meta(description="authority that says when a contract was sealed (RFC 3161)")] = (
         field(default="", name="document_timestamp_url")
+    )
+    timestamp_ca_file: Annotated[
+        str, Meta(description="PEM file with that authority's certificates; without, it is the signing key's authority")
+    ] = field(default="", name="document_timestamp_ca_file")
+    signing_level: Annotated[
+        Literal["b", "lt", "lta"],
+        Meta(
+            description="how long seals can be verified: `b` while the certificate is valid, `lt` and `lta` after it "
+            "too (PAdES), which needs times"
+        ),
+    ] = field(default="b", name="document_signing_level")
+    revocations_file: Annotated[
+        str,
+        Meta(
+            description="PEM file with lists of what the authorities have revoked, for `lt` and `lta`; without, they "
+            "are fetched from where the certificates say"
+        ),
+    ] = field(default="", name="document_revocations_file")
+    pkcs11_module: Annotated[
+        str, Meta(description="library of a token (PKCS#11) with the key that seals, in the place of the key's file")
+    ] = field(default="", name="document_pkcs11_module")
+    pkcs11_token: Annotated[str, Meta(description="label of the token")] = field(
+        default="", name="document_pkcs11_token"
+    )
+    pkcs11_key_label: Annotated[str, Meta(description="label of the key in the token")] = field(
+        default="", name="document_pkcs11_key_label"
+    )
+    pkcs11_pin: Annotated[Secret, Meta(description="PIN of the token; never logged")] = field(
+        default="", name="document_pkcs11_pin"
     )

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import zipfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ from ops.options import add_data_dir
 DESCRIPTION = """\
 Contracts as PDF: their evidence, whether the signatures upon them hold, how they are kept, and a certificate authority
 for development.
+"""
+
+
+TSA = """\
+Say what time it is, with the key of the folder (RFC 3161 over HTTP), until Ctrl-C. Nobody else trusts it.
+EVENTFOLD_DOCUMENT_TIMESTAMP_URL names it to the service that seals.
 """
 
 
@@ -37,6 +44,13 @@ def add_parser(commands: Any) -> None:
     verify.add_argument("file", type=Path, help="the document, or a bundle of evidence with documents")
     verify.add_argument("--ca", type=Path, required=True, help="PEM file with the certificates that are trusted")
     verify.set_defaults(run=_verify)
+    verify.add_argument(
+        "--at", type=_time, metavar="TIME", help="as of this time (RFC 3339), such as years from now (default: now)"
+    )
+    tsa = _described(actions, "tsa", "an authority for times, for development", TSA)
+    tsa.add_argument("folder", type=Path, help="what `documents ca` has made")
+    tsa.add_argument("--port", type=int, default=8318, help="where it listens, on this machine alone (default: 8318)")
+    tsa.set_defaults(run=_serve_times)
     evidence = actions.add_parser("evidence", help="all that shows what was agreed upon an order, as a ZIP file")
     evidence.add_argument("order", metavar="ORDER", help="the order's id")
     evidence.add_argument(
@@ -67,13 +81,14 @@ def _make(arguments: argparse.Namespace) -> int:
     made.make()
     console.print(f"EVENTFOLD_DOCUMENT_SIGNING_KEY_FILE={made.signing_key}", soft_wrap=True)
     console.print(f"EVENTFOLD_DOCUMENT_SIGNING_CERTIFICATE_FILE={made.signing_certificates}", soft_wrap=True)
+    console.print(f"EVENTFOLD_DOCUMENT_REVOCATIONS_FILE={made.revocations}", soft_wrap=True)
     console.print(f"Trusted by who is given {made.authority}", soft_wrap=True)
     return 0
 
 
 def _verify(arguments: argparse.Namespace) -> int:
     console = Console(highlight=False, soft_wrap=True)
-    held = [_verified(console, name, document, arguments.ca) for name, document in _documents(arguments.file)]
+    held = [_verified(console, name, document, arguments) for name, document in _documents(arguments.file)]
     return 0 if all(held) else EXIT_FAILED
 
 
@@ -99,11 +114,11 @@ def _documents(file: Path) -> list[tuple[str, bytes]]:
     return found
 
 
-def _verified(console: Console, name: str, document: bytes, authorities: Path) -> bool:
+def _verified(console: Console, name: str, document: bytes, arguments: argparse.Namespace) -> bool:
     try:
         from infrastructure.outside.signing.verification import verify_signatures
 
-        verdicts = asyncio.run(verify_signatures(document, authorities))
+        verdicts = asyncio.run(verify_signatures(document, arguments.ca, arguments.at))
     except ImportError as error:
         raise CommandFailed("pyHanko is not installed here", "pip install 'eventfold[documents]'") from error
     except ValueError as error:
@@ -112,6 +127,31 @@ def _verified(console: Console, name: str, document: bytes, authorities: Path) -
         raise CommandFailed(f"{name or 'the document'} has no signature")
     for one in verdicts:
         time = "with the time of an authority" if one.timestamped else "without an authority's time"
-        said = f"{'holds' if one.holds else 'DOES NOT HOLD'}: {one.signer}, {time} ({one.detail})"
+        lasting = ", by what was added to the document" if one.lasting else ""
+        said = f"{'holds' if one.holds else 'DOES NOT HOLD'}{lasting}: {one.signer}, {time} ({one.detail})"
         console.print(said if name == "" else f"{name}: {said}", markup=False)
     return all(one.holds for one in verdicts)
+
+
+def _serve_times(arguments: argparse.Namespace) -> int:
+    console, made = Console(highlight=False, soft_wrap=True), DevelopmentCa(arguments.folder)
+    try:
+        from infrastructure.outside.signing.time_authority import serve_times, time_authority
+
+        app = time_authority(made.time_key, made.time_certificate)
+        asyncio.run(serve_times(app, "127.0.0.1", arguments.port, lambda url: console.print(f"listening: {url}")))
+    except ImportError as error:
+        raise CommandFailed("pyHanko is not installed here", "pip install 'eventfold[documents]'") from error
+    except (OSError, ValueError) as error:
+        raise CommandFailed(f"no times are given: {error}", "`eventfold documents ca FOLDER` makes the key") from error
+    return 0
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2040-01-01T00:00:00Z") from None
+    if time.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} has no time zone")
+    return time

@@ -68,6 +68,7 @@ class Kept:
             key_store=f"file:{data_dir / 'keys' / 'keys.db'}", master_key_file=str(data_dir / "keys" / "master.key")
         )
         self.blobs = FileBlobs(data_dir / "documents")
+        self.run(lambda _documents: self.keys().ping())  # which makes the key store
 
     def keys(self) -> PersonalKeys:
         return personal_keys(self.settings)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from io import BytesIO
+from typing import Any
 
 from msgspec import Struct
 
@@ -29,14 +30,18 @@ def signature_facts(document: bytes) -> list[SignatureFacts]:
         return []
 
 
-def _facts(signature: object) -> SignatureFacts:
-    signature.compute_integrity_info()  # type: ignore[attr-defined]
-    certificate = signature.signer_cert  # type: ignore[attr-defined]
+def time_stamp_of(signature: Any) -> Any:
+    """What an authority says of a pyHanko signature (TSTInfo, RFC 3161); None where none was asked."""
+    for attribute in signature.signer_info["unsigned_attrs"]:
+        if attribute["type"].native == "signature_time_stamp_token":
+            return attribute["values"][0]["content"]["encap_content_info"]["content"].parsed
+    return None
+
+
+def _facts(signature: Any) -> SignatureFacts:
+    certificate, stamp = signature.signer_cert, time_stamp_of(signature)
     signer = str(certificate.subject.human_friendly) if certificate is not None else "nobody"
-    stamp = signature.attached_timestamp_data  # type: ignore[attr-defined]
-    signed_at = signature.self_reported_timestamp  # type: ignore[attr-defined]
     if stamp is None:
-        return SignatureFacts(signer, signed_at, None, "")
-    info = stamp["encap_content_info"]["content"].parsed
-    name = info["tsa"].chosen.human_friendly if info["tsa"].native is not None else ""
-    return SignatureFacts(signer, signed_at, info["gen_time"].native, name)
+        return SignatureFacts(signer, signature.self_reported_timestamp, None, "")
+    by = stamp["tsa"].chosen.human_friendly if stamp["tsa"].native is not None else ""
+    return SignatureFacts(signer, signature.self_reported_timestamp, stamp["gen_time"].native, by)
