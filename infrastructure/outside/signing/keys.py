@@ -20,7 +20,7 @@ class TokenKey(WithSecrets, frozen=True):
 
 
 class SigningKey(Struct, frozen=True):
-    """A pyHanko Signer, the certificate that it signs under, and the others up to the authority. `faults` are the errors
+    """A pyHanko Signer, the certificate that it signs under, and the others up to the authority. `faults` are errors
     by which it says that the key can't be used now."""
 
     signer: Any
@@ -55,7 +55,7 @@ def key_in_token(place: TokenKey, certificates: Path) -> SigningKey:
     wrong_pin = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange, pkcs11.PinLocked, pkcs11.ArgumentsBad)
     if not Path(place.module).is_file():
         raise SealFailed(f"there is no module {place.module}")
-    session = None
+    session: Any = None
     try:
         session = _session(place)
         session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=place.label)

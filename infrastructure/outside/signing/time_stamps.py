@@ -10,12 +10,12 @@ _REQUEST, _REPLY = "application/timestamp-query", "application/timestamp-reply"
 _MAX_BYTES = 1 << 20
 
 
-class HttpTimeStamps(TimeStamper):  # type: ignore[misc]
+class HttpTimeStamps(TimeStamper):
     """A pyHanko TimeStamper. Raises DependencyUnavailable where the authority can't be used; pyHanko itself refuses an
     answer to another question."""
 
     def __init__(self, url: str, policy: Policy) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.url = url
         self.policy = policy
 

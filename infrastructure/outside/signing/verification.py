@@ -91,7 +91,7 @@ async def _by_what_was_added(
     passed = result.ades_subindic.status is AdESStatus.PASSED and status is not None and _is_whole(status)
     stamp = result.signature_timestamp_status
     timestamped = stamp is not None and stamp.ades_subindic.status is AdESStatus.PASSED
-    detail = str(result.failure_msg or getattr(result.ades_subindic, "standard_name", result.ades_subindic))
+    detail = str(result.failure_msg or result.ades_subindic)
     return SignatureVerdict(found.signer, passed, passed and timestamped, detail, passed)
 
 

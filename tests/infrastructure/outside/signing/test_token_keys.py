@@ -51,13 +51,13 @@ def token(ca: DevelopmentCa, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "pin"
 
 
-def settings(ca: DevelopmentCa, pin: Path | None, **changed: str) -> Settings:
+def settings(ca: DevelopmentCa, pin_file: Path | None, **changed: str) -> Settings:
     given = {
         "EVENTFOLD_DOCUMENT_PKCS11_MODULE": MODULE,
         "EVENTFOLD_DOCUMENT_PKCS11_TOKEN": "shop",
         "EVENTFOLD_DOCUMENT_PKCS11_KEY_LABEL": "seal",
         "EVENTFOLD_DOCUMENT_SIGNING_CERTIFICATE_FILE": str(ca.signing_certificates),
-        **({} if pin is None else {"EVENTFOLD_DOCUMENT_PKCS11_PIN_FILE": str(pin)}),
+        **({} if pin_file is None else {"EVENTFOLD_DOCUMENT_PKCS11_PIN_FILE": str(pin_file)}),
     }
     from infrastructure.settings import load_settings
 
