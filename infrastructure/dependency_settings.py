@@ -113,6 +113,26 @@ class SignatureSettings(_Dependency, frozen=True, rename=_named("signature")):
     success_threshold: _SuccessThreshold = 2
 
 
+class BucketSettings(_Dependency, frozen=True, rename=_named("s3")):
+    """How the bucket with documents is reached, where EVENTFOLD_DOCUMENT_STORE names one."""
+
+    endpoint: Annotated[
+        str, Meta(description="server of the bucket with documents, such as https://s3.example; without, Amazon's")
+    ] = ""
+    region: Annotated[str, Meta(description="region of the bucket with documents", min_length=1)] = "us-east-1"
+    access_key_id: Annotated[
+        str, Meta(description="who asks for documents; without, what Amazon gives to the machine")
+    ] = ""
+    secret_access_key: Annotated[Secret, Meta(description="secret of that key; never logged")] = ""
+    timeout: _Timeout = 10.0
+    concurrency: Concurrency = 32
+    queue: Queue = 512
+    retries: _Retries = 3
+    failure_threshold: _FailureThreshold = 5
+    recovery_timeout: _RecoveryTimeout = 5.0
+    success_threshold: _SuccessThreshold = 1
+
+
 class MailSettings(_Dependency, frozen=True, rename=_named("mail")):
     """How mail is sent."""
 

@@ -1,19 +1,39 @@
 """The settings of documents: where they are kept, and what makes them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
+
+from infrastructure.secrets import Secret, WithSecrets
 
 
-class DocumentSettings(Struct, frozen=True):
+class DocumentSettings(WithSecrets, frozen=True):
     """Where documents are kept, how they look, and how long they can be signed."""
 
     store: Annotated[
-        str, Meta(description="where documents are kept, `file:FOLDER`; without, no contracts are drawn up")
+        str,
+        Meta(
+            description="where documents are kept, `file:FOLDER` or `s3:BUCKET/PREFIX`; without, no contracts are "
+            "drawn up"
+        ),
     ] = field(default="", name="document_store")
+    key_of: Annotated[
+        Literal["customer", "contract"],
+        Meta(
+            description="whose key encrypts documents: `customer`, so that nobody can read them once the customer is "
+            "forgotten; or `contract`, a key of each contract's own, where contracts have to be kept longer"
+        ),
+    ] = field(default="customer", name="document_key_of")
     fonts: Annotated[str, Meta(description="folder with fonts for scripts that those which come along don't have")] = (
         field(default="", name="document_fonts")
     )
+    audit_dir: Annotated[
+        str,
+        Meta(
+            description="folder of the signed tree (`eventfold audit`), from which evidence of orders takes its "
+            "proofs; without, it has none"
+        ),
+    ] = field(default="", name="audit_dir")
     days_to_sign: Annotated[int, Meta(description="for how many days a contract can be signed", ge=1, le=3650)] = field(
         default=14, name="document_days_to_sign"
     )
@@ -35,4 +55,33 @@ class DocumentSettings(Struct, frozen=True):
     ] = field(default=3, name="document_remind_days")
     timestamp_url: Annotated[str, Meta(description="authority that says when a contract was sealed (RFC 3161)")] = (
         field(default="", name="document_timestamp_url")
+    )
+    timestamp_ca_file: Annotated[
+        str, Meta(description="PEM file with that authority's certificates; without, it is the signing key's authority")
+    ] = field(default="", name="document_timestamp_ca_file")
+    signing_level: Annotated[
+        Literal["b", "lt", "lta"],
+        Meta(
+            description="how long seals can be verified: `b` while the certificate is valid, `lt` and `lta` after it "
+            "too (PAdES), which needs times"
+        ),
+    ] = field(default="b", name="document_signing_level")
+    revocations_file: Annotated[
+        str,
+        Meta(
+            description="PEM file with lists of what the authorities have revoked, for `lt` and `lta`; without, they "
+            "are fetched from where the certificates say"
+        ),
+    ] = field(default="", name="document_revocations_file")
+    pkcs11_module: Annotated[
+        str, Meta(description="library of a token (PKCS#11) with the key that seals, in the place of the key's file")
+    ] = field(default="", name="document_pkcs11_module")
+    pkcs11_token: Annotated[str, Meta(description="label of the token")] = field(
+        default="", name="document_pkcs11_token"
+    )
+    pkcs11_key_label: Annotated[str, Meta(description="label of the key in the token")] = field(
+        default="", name="document_pkcs11_key_label"
+    )
+    pkcs11_pin: Annotated[Secret, Meta(description="PIN of the token; never logged")] = field(
+        default="", name="document_pkcs11_pin"
     )

@@ -18,6 +18,7 @@ from infrastructure.access_settings import (
     ProxySettings,
 )
 from infrastructure.dependency_settings import (
+    BucketSettings,
     CommandCallSettings,
     Concurrency,
     MailSettings,
@@ -307,6 +308,7 @@ class Settings(Struct, frozen=True):
     payments: PaymentSettings = PaymentSettings()
     signatures: SignatureSettings = SignatureSettings()
     mail: MailSettings = MailSettings()
+    document_bucket: BucketSettings = BucketSettings()
     authentication: AuthenticationSettings = AuthenticationSettings()
     own_token: OwnTokenSettings = OwnTokenSettings()
     client_limits: ClientLimitSettings = ClientLimitSettings()

@@ -96,6 +96,21 @@ def with_own_keys(data_dir: Path, settings: Settings) -> Settings:
     return settings.changed(**chosen)
 
 
+def with_own_documents(data_dir: Path, settings: Settings) -> Settings:
+    """The settings with the documents that `eventfold up` keeps in the data directory, where it has some and the
+    settings name no other store."""
+    own = own_documents(data_dir)
+    if settings.documents.store or not own.exists():
+        return settings
+    return settings.changed(document_store=f"file:{own}")
+
+
+def stack_settings(args: argparse.Namespace) -> Settings:
+    """The settings with the stores, keys and documents of the stack on --data-dir, where they name no others."""
+    data_dir = Path(args.data_dir)
+    return with_own_documents(data_dir, with_own_keys(data_dir, with_own_stores(data_dir, settings())))
+
+
 def own_key_store(data_dir: Path) -> Path:
     """Where `eventfold up` keeps the keys of personal data: not with the log, so that a backup of that has none."""
     return data_dir.resolve() / "keys" / "keys.db"
@@ -209,6 +224,11 @@ def event_relay_address(args: argparse.Namespace) -> Address:
 def command_api_address(args: argparse.Namespace) -> Address:
     """As `projector_address`, for the option --command-api."""
     return _located(args, COMMAND_API, args.command_api)
+
+
+def query_api_address(args: argparse.Namespace) -> Address:
+    """As `projector_address`, for the option --query-api."""
+    return _located(args, QUERY_API, args.query_api)
 
 
 def _located(args: argparse.Namespace, service: str, chosen: str | None) -> Address:

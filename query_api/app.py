@@ -20,7 +20,7 @@ def query_api(application: Application, settings: Settings) -> Litestar:
     """Built from what the application declares; connects to the stores at the first request."""
     read_store, event_store = ReadStore.from_settings(settings), EventStore.from_settings(settings)
     keys = personal_keys(settings)
-    read_side = ReadSide(application, read_store, event_store, settings, keys, document_store(settings))
+    read_side = ReadSide(application, read_store, event_store, settings, keys, document_store(settings, keys))
     return create_app(
         "Eventfold query API",
         [handler(route) for route in all_routes(application, read_side)],

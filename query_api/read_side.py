@@ -1,9 +1,12 @@
 """Where answers come from: the views' documents, how far the views are, and the log itself."""
 
+from pathlib import Path
+
 from infrastructure.application import Application
 from infrastructure.document_store import DocumentStore
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
+from infrastructure.evidence.log_proofs import LogProofs
 from infrastructure.personal_data import PersonalKeys
 from infrastructure.read_store import ReadStore, StoredDocument
 from infrastructure.settings import Settings
@@ -29,6 +32,7 @@ class ReadSide:
         documents: DocumentStore | None = None,
     ) -> None:
         self.documents = documents
+        self.audit = LogProofs(Path(settings.documents.audit_dir) if settings.documents.audit_dir else None)
         self.read_store = read_store
         self.events = event_store
         self.codec = EventCodec(application.aggregates, keys=keys)
@@ -76,5 +80,7 @@ class ReadSide:
         await self.checkpoints.close()
         await self._log_match.close()
         await self._live_builds.close()
+        if self.documents is not None:
+            await self.documents.close()
         await self.read_store.close()
         await self.events.close()

@@ -9,6 +9,7 @@ from query_api.http.public_schema import PublicSchema
 from query_api.http.route import Route
 from query_api.queries.by_key import key_route
 from query_api.queries.custom import custom_route
+from query_api.queries.evidence import evidence_route
 from query_api.queries.files import file_route
 from query_api.queries.lists import list_route
 from query_api.queries.ranges import range_route
@@ -16,7 +17,7 @@ from query_api.read_side import ReadSide
 from query_api.streams.history import history_route
 from query_api.streams.naming import aggregate_path
 from query_api.streams.state import state_route
-from read_models.model.query import CustomQuery, FileQuery, KeyQuery, ListQuery, Query, RangeQuery
+from read_models.model.query import CustomQuery, EvidenceQuery, FileQuery, KeyQuery, ListQuery, Query, RangeQuery
 from read_models.model.query_checks import check_queries
 from read_models.model.view import View
 
@@ -55,6 +56,8 @@ def _route(read_side: ReadSide, view: View, query: Query, schema: PublicSchema, 
             return custom_route(read_side, view, query)
         case FileQuery():
             return file_route(read_side, view, query)
+        case EvidenceQuery():
+            return evidence_route(read_side, view, query)
 
 
 class _Aggregates:

@@ -1,8 +1,8 @@
 """The consumer `contract_steps`: what follows from each step of a contract, one reaction an event.
 
 A reaction knows its own event alone, so there is nothing that knows the whole way: request -> document -> to be signed;
-signed -> sealed; and a mail that went out -> the customer was told. A crash between any two changes nothing: the event
-comes again, the document has the same bytes, and the command the same key.
+signed -> sealed -> certified; and a mail that went out -> the customer was told. A crash between any two changes
+nothing: the event comes again, the document has the same bytes, and the command the same key.
 """
 
 import os
@@ -15,13 +15,22 @@ import structlog
 from msgspec import Struct
 from prometheus_client import Counter
 
+from application.contracts.completion import COMPLETION, completion_values
+from application.contracts.history import ContractHistory, History
 from application.contracts.records import record
+from application.contracts.subjects import SubjectOf, of_customer, subjects
 from application.contracts.wording import TEMPLATE, values
-from domain.documents.events import ContractRendered, ContractRequested, ContractSigned
+from domain.documents.events import ContractRendered, ContractRequested, ContractSealed, ContractSigned
 from domain.model.personal import REDACTED
 from domain.model.recorded_event import RecordedEvent
 from domain.notifications.events import NotificationSent
-from infrastructure.document_store import DocumentStore, DocumentStoreUnavailable, document_store
+from infrastructure.document_store import (
+    DocumentStore,
+    DocumentStoreUnavailable,
+    ForgottenDocument,
+    ForgottenSubject,
+    document_store,
+)
 from infrastructure.outside.commands import CommandClient, CommandSender
 from infrastructure.outside.pdf import Renderer
 from infrastructure.outside.pdf.configured import renderer
@@ -40,7 +49,7 @@ log = structlog.get_logger(__name__)
 _STEPS = Counter(
     "eventfold_contract_steps", "Steps of contracts, by what came of them: recorded, passed", ["step", "outcome"]
 )
-for _step in ("render", "request_signature", "seal", "record_notice"):
+for _step in ("render", "request_signature", "seal", "certify", "record_notice"):
     for _outcome in ("recorded", "passed"):
         _STEPS.labels(_step, _outcome)
 
@@ -57,11 +66,14 @@ Reaction = Callable[[Any, str], Awaitable[bool]]
 
 
 class ContractSteps(Consumer):
-    """Each order's events in order, `at_once` orders side by side. Without a `store`, nothing is done."""
+    """Each order's events in order, `at_once` orders side by side. Without a `store`, nothing is done; without the
+    `history` of contracts, none gets a certificate of completion."""
 
     name = "contract_steps"
     version = 1
-    events: frozenset[type[Struct]] = frozenset({ContractRequested, ContractRendered, ContractSigned, NotificationSent})
+    events: frozenset[type[Struct]] = frozenset(
+        {ContractRequested, ContractRendered, ContractSigned, ContractSealed, NotificationSent}
+    )
 
     def __init__(
         self,
@@ -70,6 +82,8 @@ class ContractSteps(Consumer):
         store: DocumentStore | None,
         *,
         seal: Callable[[], Sealer] | None = None,
+        history: History | None = None,
+        subject_of: SubjectOf = of_customer,
         days_to_sign: int = 14,
         at_once: int = 8,
         delays: Delays = backoff,
@@ -79,6 +93,8 @@ class ContractSteps(Consumer):
         self._renderer = render
         self._store = store
         self._sealer = seal
+        self._history = history
+        self._subject_of = subject_of
         self._time_to_sign = timedelta(days=days_to_sign)
         self._at_once = at_once
         self._delays = delays
@@ -86,7 +102,8 @@ class ContractSteps(Consumer):
         self._reactions: Mapping[type[Struct], tuple[str, Reaction]] = {
             ContractRequested: ("render", self._render),
             ContractRendered: ("request_signature", self._request_signature),
-            ContractSigned: ("seal", self._seal),
+            ContractSigned: ("seal", self._seal) if seal is not None else ("certify", self._certify),
+            ContractSealed: ("certify", self._certify),
             NotificationSent: ("record_notice", self._record_notice),
         }
 
@@ -117,6 +134,8 @@ class ContractSteps(Consumer):
         step, reaction = self._reactions[type(event)]
         try:
             outcome = "recorded" if await reaction(event, f"{order_id}-{recorded.revision}") else "passed"
+        except (ForgottenDocument, ForgottenSubject):
+            outcome = "passed"  # the customer was forgotten meanwhile: nobody is left to agree to anything
         except DocumentStoreUnavailable as error:
             raise DependencyUnavailable("document store", str(error)) from error
         _STEPS.labels(step, outcome).inc()
@@ -130,7 +149,7 @@ class ContractSteps(Consumer):
         made_by = self._renderer()
         document = await made_by.render(TEMPLATE, values(event), event.confirmed_at)
         body = {
-            "document_sha256": await self._store.put(document),
+            "document_sha256": await self._store.put(document, self._subject_of(event)),
             "size": len(document),
             "template": TEMPLATE.name,
             "template_version": TEMPLATE.version,
@@ -151,18 +170,42 @@ class ContractSteps(Consumer):
         """A digital signature is never twice the same. Where a crash came before its event, it is made anew, and the
         one that no event speaks of stays behind in the store."""
         assert self._store is not None, "without a store nothing is handled"
-        if self._sealer is None or event.channel == "provider":
+        assert self._sealer is not None, "without a key nothing is sealed"
+        if event.channel == "provider":
             return False  # the provider's signature stands in the place of the shop's
         name = "" if event.name == REDACTED else f", under the name {event.name}"
         reason = f"The customer has signed this contract on {event.signed_at:%Y-%m-%d %H:%M:%S} UTC{name}"
         sealed = await self._sealer().seal(await self._store.get(event.document_sha256), reason)
         body = {
             "document_sha256": event.document_sha256,
-            "sealed_sha256": await self._store.put(sealed.content),
+            "sealed_sha256": await self._store.put(sealed.content, self._subject_of(event)),
             "size": len(sealed.content),
             "certificate_sha256": sealed.certificate_sha256,
         }
         return await record(self._commands, event.order_id, "record-seal", body, cause=cause, passed=frozenset())
+
+    async def _certify(self, event: ContractSealed | ContractSigned, cause: str) -> bool:
+        """The certificate of completion says what all events up to this one say: the same ones give the same bytes,
+        before it gets a digital signature too."""
+        assert self._store is not None, "without a store nothing is handled"
+        if self._history is None or (isinstance(event, ContractSigned) and event.channel == "provider"):
+            return False  # what a provider had signed is sealed at once: the certificate follows from that
+        sealed = await self._store.get(event.sealed_sha256) if isinstance(event, ContractSealed) else None
+        steps = await self._history(event.order_id, int(cause.rpartition("-")[2]))
+        made_by, at = self._renderer(), event.sealed_at if isinstance(event, ContractSealed) else event.signed_at
+        content = await made_by.render(COMPLETION, completion_values(steps, sealed), at)
+        if self._sealer is not None:
+            reason = f"This certificate says how the contract of order {event.order_id} was completed"
+            content = (await self._sealer().seal(content, reason)).content
+        body = {
+            "document_sha256": event.document_sha256,
+            "completion_sha256": await self._store.put(content, self._subject_of(event)),
+            "size": len(content),
+            "template": COMPLETION.name,
+            "template_version": COMPLETION.version,
+            "renderer": made_by.name,
+        }
+        return await record(self._commands, event.order_id, "record-completion", body, cause=cause, passed=frozenset())
 
     async def _record_notice(self, event: NotificationSent, cause: str) -> bool:
         body = {"kind": event.kind, "reference": event.reference}
@@ -174,11 +217,15 @@ def contract_steps(_store: ReadStore) -> ContractSteps:
     """The consumer over the command API and the document store that the settings name."""
     settings = load_settings(os.environ)
     commands = CommandClient.from_settings(settings, ContractSteps.name)
+    store = document_store(settings)
+    history = None if store is None else ContractHistory.from_settings(settings)
     return ContractSteps(
         commands,
         renderer(settings),
-        document_store(settings),
+        store,
         seal=sealer(settings),
+        history=history,
+        subject_of=subjects(settings),
         days_to_sign=settings.documents.days_to_sign,
-        closers=(commands.close,),
+        closers=[one.close for one in (commands, store, history) if one is not None],
     )

@@ -3,6 +3,7 @@
 from domain.documents.commands import (
     DeclineContract,
     ExpireContract,
+    RecordCompletion,
     RecordNotice,
     RecordRendering,
     RecordSeal,
@@ -17,6 +18,7 @@ from domain.documents.commands import (
 )
 from domain.documents.contract import Contract, decide, evolve
 from domain.documents.events import (
+    ContractCompleted,
     ContractCustomerNotified,
     ContractDeclined,
     ContractExpired,
@@ -103,6 +105,12 @@ CONTRACT = Aggregate(
             access=Access("contracts:record-seal"),
         ),
         CommandType(
+            RecordCompletion,
+            "record-completion",
+            summary="Record that the certificate of completion was made",
+            access=Access("contracts:record-completion"),
+        ),
+        CommandType(
             RecordNotice,
             "record-notice",
             summary="Record that the customer was told",
@@ -126,6 +134,7 @@ CONTRACT = Aggregate(
         EventType("ContractExpired", 1, ContractExpired),
         EventType("ContractWithdrawn", 1, ContractWithdrawn),
         EventType("ContractSealed", 1, ContractSealed),
+        EventType("ContractCompleted", 1, ContractCompleted),
         EventType("ContractCustomerNotified", 1, ContractCustomerNotified),
     ),
     decide=decide,

@@ -147,6 +147,17 @@ class RecordNotice(Struct, frozen=True, forbid_unknown_fields=True):
     reference: Annotated[str, documented_text("What the channel calls the message", MAX_TEXT_LENGTH)]
 
 
+class RecordCompletion(Struct, frozen=True, forbid_unknown_fields=True):
+    """Record that the certificate of completion was made: the document that says who signed what, when and how."""
+
+    document_sha256: _Digest
+    completion_sha256: Annotated[str, documented("SHA-256 of the certificate of completion", pattern=DIGEST_PATTERN)]
+    size: _Size
+    template: _Identifier
+    template_version: Annotated[int, documented("Which version of the template made it", minimum=1)]
+    renderer: Annotated[str, documented_text("The program that made it, with its version", MAX_NAME_LENGTH)]
+
+
 ContractCommand = (
     RequestContract
     | RecordRendering
@@ -160,5 +171,6 @@ ContractCommand = (
     | ExpireContract
     | WithdrawContract
     | RecordSeal
+    | RecordCompletion
     | RecordNotice
 )

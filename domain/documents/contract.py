@@ -10,6 +10,7 @@ from domain.documents.commands import (
     ContractCommand,
     DeclineContract,
     ExpireContract,
+    RecordCompletion,
     RecordNotice,
     RecordRendering,
     RecordSeal,
@@ -24,6 +25,7 @@ from domain.documents.commands import (
 )
 from domain.documents.consent import CONSENT_VERSION
 from domain.documents.events import (
+    ContractCompleted,
     ContractCustomerNotified,
     ContractDeclined,
     ContractEvent,
@@ -57,7 +59,7 @@ class Status(StrEnum):
 class Contract(Struct, frozen=True):
     """What the rules need to remember of a contract. `document_sha256` is empty until the document was made; `provider`
     names the signing provider that has it, if one has; `notices` are the kinds of messages that the customer got;
-    `reminded` says that the customer was reminded to sign."""
+    `reminded` says that the customer was reminded to sign, `completed` that it has its certificate of completion."""
 
     order_id: str
     customer_id: str
@@ -67,6 +69,7 @@ class Contract(Struct, frozen=True):
     provider: str = ""
     notices: tuple[str, ...] = ()
     reminded: bool = False
+    completed: bool = False
 
 
 def decide(command: ContractCommand, contract: Contract | None, context: CommandContext) -> list[ContractEvent]:
@@ -137,6 +140,12 @@ def decide(command: ContractCommand, contract: Contract | None, context: Command
                     order_id, customer_id, document, command.sealed_sha256, command.size, command.certificate_sha256, at
                 )
             ]
+        case RecordCompletion():
+            _require(contract, "completed", Status.SIGNED, Status.SEALED)
+            _require_document(contract, command.document_sha256)
+            if contract.completed:
+                raise RuleViolation("contract-is-completed", f"the contract of order {order_id} is completed already")
+            return [_completed(command, contract, at)]
         case RecordNotice(kind, reference):
             if kind in contract.notices:
                 raise RuleViolation("customer-notified", f"{kind} of order {order_id} is recorded already")
@@ -220,6 +229,20 @@ def _signed_at_provider(command: RecordSignature, contract: Contract, at: dateti
     ]
 
 
+def _completed(command: RecordCompletion, contract: Contract, at: datetime) -> ContractCompleted:
+    return ContractCompleted(
+        order_id=contract.order_id,
+        customer_id=contract.customer_id,
+        document_sha256=contract.document_sha256,
+        completion_sha256=command.completion_sha256,
+        size=command.size,
+        template=command.template,
+        template_version=command.template_version,
+        renderer=command.renderer,
+        completed_at=at,
+    )
+
+
 def _require(contract: Contract, becoming: str, *allowed: Status) -> None:
     if contract.status not in allowed:
         detail = (
@@ -270,5 +293,7 @@ def evolve(contract: Contract | None, event: ContractEvent) -> Contract:
             return replace(contract, status=Status.WITHDRAWN)
         case ContractSealed():
             return replace(contract, status=Status.SEALED)
+        case ContractCompleted():
+            return replace(contract, completed=True)
         case ContractCustomerNotified():
             return replace(contract, notices=(*contract.notices, event.kind))

@@ -148,6 +148,21 @@ class ContractSealed(Struct, frozen=True, gc=False):
     sealed_at: datetime
 
 
+class ContractCompleted(Struct, frozen=True, gc=False):
+    """Nothing is left to be done: the certificate of completion was made, and is kept. `completion_sha256` is of it,
+    `size` is in bytes."""
+
+    order_id: str
+    customer_id: str
+    document_sha256: str
+    completion_sha256: str
+    size: int
+    template: str
+    template_version: int
+    renderer: str
+    completed_at: datetime
+
+
 class ContractCustomerNotified(Struct, frozen=True, gc=False):
     """The customer was told of the step that the contract was at."""
 
@@ -170,5 +185,6 @@ ContractEvent = (
     | ContractExpired
     | ContractWithdrawn
     | ContractSealed
+    | ContractCompleted
     | ContractCustomerNotified
 )

@@ -15,6 +15,7 @@ from domain.documents.commands import (
     ContractItem,
     DeclineContract,
     ExpireContract,
+    RecordCompletion,
     RecordNotice,
     RecordRendering,
     RecordSeal,
@@ -45,11 +46,7 @@ def check(command: ContractCommand, context: CommandContext) -> None:
             faults += _request_faults(command)
         case RecordRendering():
             faults += _digest_faults(command.document_sha256, "/document_sha256")
-            faults += _size_faults(command.size)
-            faults += identifier_faults(command.template, "/template")
-            if command.template_version < 1:
-                faults.append(Fault("/template_version", f"must be at least 1, not {command.template_version}"))
-            faults += text_faults(command.renderer, "/renderer", MAX_NAME_LENGTH)
+            faults += _making_faults(command)
         case RequestSignature():
             faults += _digest_faults(command.document_sha256, "/document_sha256")
             faults += _time_faults(command.expires_at, "/expires_at")
@@ -70,6 +67,10 @@ def check(command: ContractCommand, context: CommandContext) -> None:
             faults += _digest_faults(command.sealed_sha256, "/sealed_sha256")
             faults += _size_faults(command.size)
             faults += _digest_faults(command.certificate_sha256, "/certificate_sha256")
+        case RecordCompletion():
+            faults += _digest_faults(command.document_sha256, "/document_sha256")
+            faults += _digest_faults(command.completion_sha256, "/completion_sha256")
+            faults += _making_faults(command)
         case RecordNotice():
             faults += identifier_faults(command.kind, "/kind")
             faults += text_faults(command.reference, "/reference", MAX_TEXT_LENGTH)
@@ -106,6 +107,13 @@ def _origin_faults(command: SignByLink) -> list[Fault]:
     if command.user_agent:
         faults += text_faults(command.user_agent, "/user_agent", MAX_USER_AGENT_LENGTH)
     return faults
+
+
+def _making_faults(command: RecordRendering | RecordCompletion) -> list[Fault]:
+    faults = _size_faults(command.size) + identifier_faults(command.template, "/template")
+    if command.template_version < 1:
+        faults.append(Fault("/template_version", f"must be at least 1, not {command.template_version}"))
+    return faults + text_faults(command.renderer, "/renderer", MAX_NAME_LENGTH)
 
 
 def _request_faults(command: RequestContract) -> list[Fault]:

@@ -36,6 +36,12 @@ def _proven(event: StoredEvent, tree: Tree) -> dict[str, Any]:
         raise NotCovered(f"revision {event.revision} of {event.stream} is newer than the checkpoint")
     if tree.entry(leaf) != entry_of(event):
         raise NotInTree(f"revision {event.revision} of {event.stream} is not the event that the tree has there")
+    path = [base64.b64encode(step).decode() for step in tree.path(leaf)]
+    return {**event_as_stored(event), "leaf": leaf, "path": path}
+
+
+def event_as_stored(event: StoredEvent) -> dict[str, Any]:
+    """An event as proofs have it, without its proof."""
     return {
         "revision": event.revision,
         "position": event.position,
@@ -44,8 +50,6 @@ def _proven(event: StoredEvent, tree: Tree) -> dict[str, Any]:
         "recorded_at": event.recorded_at,
         "data": _text(event.data),
         "metadata": _text(event.metadata),
-        "leaf": leaf,
-        "path": [base64.b64encode(step).decode() for step in tree.path(leaf)],
     }
 
 

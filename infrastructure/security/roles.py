@@ -64,7 +64,7 @@ _SERVICE = frozenset(
         *("notifications:request", "notifications:record-sent", "notifications:record-failure"),
         "customers:record-erased",
         *("contracts:request", "contracts:record-rendering", "contracts:request-signature", "contracts:withdraw"),
-        *("contracts:expire", "contracts:record-seal", "contracts:record-notice"),
+        *("contracts:expire", "contracts:record-seal", "contracts:record-completion", "contracts:record-notice"),
         *("contracts:sign-by-link", "contracts:decline", "contracts:remind", "contracts:read"),
         *("contracts:send-to-provider", "contracts:record-signature"),
         *("signature-results:keep", "signature-results:record-outcome", "signature-results:offer-again"),

@@ -7,6 +7,7 @@ from ops.output import number, plain_table, print_error
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from infrastructure.evidence.document_verification import DocumentReport
     from infrastructure.evidence.findings import Finding
     from infrastructure.evidence.verification import Report
 
@@ -43,6 +44,30 @@ def print_report(console: "Console", report: "Report") -> None:
         console.print("nothing was altered, removed, inserted or moved", markup=False)
     else:
         print_finding(console, report.finding)
+
+
+def print_documents(console: "Console", report: "DocumentReport") -> None:
+    """What became of the documents that events name."""
+    said = f"{number(report.named)} documents are named by events: {number(report.intact)} are as they were"
+    if report.forgotten:
+        said += f", {number(report.forgotten)} can't be read any more, as their customers are forgotten"
+    console.print(said, markup=False)
+    if report.in_clear:
+        console.print(
+            f"{number(report.in_clear)} of them are kept in clear: `eventfold documents encrypt` encrypts them",
+            markup=False,
+        )
+    for finding in report.findings[:_MOST_ROWS]:
+        where = f"{finding.stream}, revision {finding.revision} ({finding.event_type} {finding.event_id})"
+        print_error(console, f"{finding.kind} document of {where}: {finding.detail}")
+    wrong = report.altered + report.missing
+    if wrong > _MOST_ROWS:
+        console.print(f"and {number(wrong - _MOST_ROWS)} more; --json names the first 1,000", markup=False)
+    if report.unknown:
+        console.print(
+            f"{number(report.unknown)} documents are kept that no event names, such as {report.unknown_digests[0]}",
+            markup=False,
+        )
 
 
 def _print_gone(console: "Console", report: "Report") -> None:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +31,11 @@ covered yet and the signing key is at hand, a new checkpoint is made first.
 """
 
 CHECK = """\
-Check an exported proof: the signature of its checkpoint, that every event is in the tree, and the chain. Asks no store
-and reads nothing but the file. Elsewhere, infrastructure/evidence/verifier.py does the same, alone: python verifier.py
-FILE --key KEY. Exit status 1 when something does not hold, with what that is.
+Check an exported proof: the signature of its checkpoint, that every event is in the tree, and the chain. Of a bundle of
+evidence (`eventfold documents evidence`), all proofs, and that the documents are those that the events name. Asks no
+store and reads nothing but the file. Elsewhere, check.py in a bundle does the same, alone, and for a proof
+infrastructure/evidence/verifier.py: python verifier.py FILE --key KEY. Exit status 1 when something does not hold, with
+what that is.
 """
 
 
@@ -62,7 +65,7 @@ def add_check(actions: Any) -> None:
         description=CHECK,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="the proof")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the proof, or the bundle")
     parser.add_argument("--key", required=True, metavar="KEY", help="the verifier key that you trust, or its file")
     parser.set_defaults(run=check)
 
@@ -86,14 +89,19 @@ def export(args: argparse.Namespace) -> int:
 
 def check(args: argparse.Namespace) -> int:
     """Check the proof; 0 when it holds."""
-    from infrastructure.evidence.verifier import NotProven, check_file, told
+    from infrastructure.evidence.bundle_checker import check_bundle, lines_of, read_bundle
+    from infrastructure.evidence.verifier import NotProven, check_file, read_key, told
     from ops.output import output
 
     try:
-        proof = check_file(args.file, args.key)
+        if zipfile.is_zipfile(args.file) or args.file.is_dir():
+            lines = lines_of(check_bundle(read_bundle(args.file), read_key(args.key)))
+        else:
+            lines = [told(check_file(args.file, args.key))]
     except NotProven as error:
         raise CommandFailed(f"not proven: {error}") from error
-    output().print(told(proof), markup=False, soft_wrap=True)
+    for line in lines:
+        output().print(line, markup=False, soft_wrap=True)
     return 0
 
 

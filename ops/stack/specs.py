@@ -64,6 +64,7 @@ KEY_STORE = f"{PREFIX}KEY_STORE"
 MASTER_KEY_FILE = f"{PREFIX}MASTER_KEY_FILE"
 DESTINATIONS = f"{PREFIX}RELAY_DESTINATIONS"
 DOCUMENT_STORE = f"{PREFIX}DOCUMENT_STORE"
+AUDIT_DIR = f"{PREFIX}AUDIT_DIR"
 SIGNING_KEY_FILE = f"{PREFIX}DOCUMENT_SIGNING_KEY_FILE"
 SIGNING_CERTIFICATE_FILE = f"{PREFIX}DOCUMENT_SIGNING_CERTIFICATE_FILE"
 LINK_KEY_FILE = f"{PREFIX}DOCUMENT_LINK_KEY_FILE"
@@ -229,6 +230,8 @@ def _set_own_documents(data_dir: Path, environment: dict[str, str]) -> None:
     where the environment names no others."""
     if not environment.get(DOCUMENT_STORE):
         environment[DOCUMENT_STORE] = f"file:{own_documents(data_dir)}"
+    if not environment.get(AUDIT_DIR):
+        environment[AUDIT_DIR] = str(data_dir.resolve() / "audit")
     if not environment.get(SIGNING_KEY_FILE) and not environment.get(SIGNING_CERTIFICATE_FILE):
         authority = DevelopmentCa(data_dir.resolve() / "keys" / "documents")
         authority.make()

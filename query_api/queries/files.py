@@ -8,6 +8,7 @@ from litestar.types import Scope
 from infrastructure.document_store import (
     AlteredDocument,
     DocumentStoreUnavailable,
+    ForgottenDocument,
     NoSuchDocument,
 )
 from infrastructure.http.problems import Problem, unavailable
@@ -48,7 +49,7 @@ def file_route(read_side: ReadSide, view: View, query: FileQuery) -> Route:
             (b"content-type", media_type),
             (b"content-disposition", b'inline; filename="%s.pdf"' % key.replace(":", "-").encode()),
         ]
-        return of_file(scope, await _content(read_side, digest), digest, headers)
+        return of_file(scope, await content_of(read_side, digest), digest, headers)
 
     return Route(
         path=query.path,
@@ -60,6 +61,7 @@ def file_route(read_side: ReadSide, view: View, query: FileQuery) -> Route:
         parameters=(AT_LEAST,),
         in_path=in_path(query.path, [query.key]),
         refusals={
+            410: "Whose document it was is forgotten, and it can't be read any more",
             416: "The range begins behind the end of the file; `Content-Range` says how long it is",
             500: "What is kept in the place of the file is not what was kept there, or is not there any more",
         },
@@ -67,13 +69,18 @@ def file_route(read_side: ReadSide, view: View, query: FileQuery) -> Route:
     )
 
 
-async def _content(read_side: ReadSide, digest: str) -> bytes:
+async def content_of(read_side: ReadSide, digest: str) -> bytes:
+    """The document. Raises Problem: 410 where its person is forgotten, 500 where it was altered or is missing, 503."""
     if read_side.documents is None:
         raise unavailable("document store", DocumentStoreUnavailable("EVENTFOLD_DOCUMENT_STORE is not set"))
     try:
         return await read_side.documents.get(digest)
     except DocumentStoreUnavailable as error:
         raise unavailable("document store", error) from error
+    except ForgottenDocument as error:
+        raise Problem(
+            410, "gone", "The document can't be read any more", str(error), code="document-forgotten"
+        ) from error
     except NoSuchDocument as error:
         log.error("a document is missing", digest=digest)
         raise Problem(500, "document-missing", "The document is missing", str(error)) from error

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from domain.documents.contract import Status
 from domain.documents.events import (
+    ContractCompleted,
     ContractCustomerNotified,
     ContractDeclined,
     ContractEvent,
@@ -21,16 +22,16 @@ from domain.documents.events import (
 from domain.model.access import Access
 from domain.model.recorded_event import RecordedEvent
 from read_models.model.parameter import Identifier, OneOf, Parameter
-from read_models.model.query import FileQuery, KeyQuery, ListQuery
+from read_models.model.query import EvidenceQuery, FileQuery, KeyQuery, ListQuery
 from read_models.model.view import View, millis
 
 
 class ContractDocument(Struct, frozen=True, omit_defaults=True, gc=False):
     """Times are epoch milliseconds, amounts in minor units, sizes in bytes. `document_sha256` is of what the customer
-    signs, `sealed_sha256` of the same with its digital signature, `current_sha256` of the newer of the two. `reason` is
-    why it was declined or withdrawn; `provider` names the signing provider that has it; `notices` are the messages that
-    the customer got. `version` is the stream's revision; `requested_position` orders the list's pages. Names are
-    personal: the history alone says them.
+    signs, `sealed_sha256` of the same with its digital signature, `current_sha256` of the newer of the two;
+    `completion_sha256` is of the certificate of completion. `reason` is why it was declined or withdrawn; `provider`
+    names the signing provider that has it; `notices` are the messages that the customer got. `version` is the stream's
+    revision; `requested_position` orders the list's pages. Names are personal: the history alone says them.
     """
 
     order_id: str
@@ -47,6 +48,7 @@ class ContractDocument(Struct, frozen=True, omit_defaults=True, gc=False):
     sealed_sha256: str | None = None
     current_sha256: str | None = None
     certificate_sha256: str | None = None
+    completion_sha256: str | None = None
     size: int | None = None
     template: str | None = None
     template_version: int | None = None
@@ -60,6 +62,7 @@ class ContractDocument(Struct, frozen=True, omit_defaults=True, gc=False):
     reminded_at: int | None = None
     signed_at: int | None = None
     sealed_at: int | None = None
+    completed_at: int | None = None
     declined_at: int | None = None
     expired_at: int | None = None
     withdrawn_at: int | None = None
@@ -121,6 +124,9 @@ def fold(contract: ContractDocument | None, recorded: RecordedEvent[ContractEven
                 sealed_at=at,
                 updated_at=at,
             )
+        case ContractCompleted():
+            at = millis(event.completed_at)
+            return replace(contract, completion_sha256=event.completion_sha256, completed_at=at, updated_at=at)
         case ContractCustomerNotified():
             at = millis(event.notified_at)
             return replace(contract, notices=[*contract.notices, event.kind], notified_at=at, updated_at=at)
@@ -173,6 +179,7 @@ CONTRACTS = View(
             ContractExpired,
             ContractWithdrawn,
             ContractSealed,
+            ContractCompleted,
             ContractCustomerNotified,
         }
     ),
@@ -204,6 +211,22 @@ CONTRACTS = View(
             digest="current_sha256",
             media_type="application/pdf",
             noun="document",
+        ),
+        EvidenceQuery(
+            path="/orders/{order_id}/evidence",
+            operation="GetEvidence",
+            access=Access("contracts:read", owner="customer_id"),
+            summary="All that shows what was agreed, as a ZIP file that can be checked anywhere, without this service",
+            description="The contract, its certificate of completion, the events of the order and of the contract as "
+            "they are stored, with the proofs that they are in the signed log, and a program that checks all of it.",
+            key=Parameter("order_id", Identifier()),
+            streams=("order", "contract"),
+            files=(
+                ("contract.pdf", "document_sha256"),
+                ("contract-sealed.pdf", "sealed_sha256"),
+                ("certificate-of-completion.pdf", "completion_sha256"),
+            ),
+            noun="contract",
         ),
         ListQuery(
             path="/contracts",

@@ -121,7 +121,26 @@ class FileQuery(Struct, frozen=True, kw_only=True):
     access: Access | None = None
 
 
-Query = KeyQuery | ListQuery | RangeQuery | CustomQuery | FileQuery
+class EvidenceQuery(Struct, frozen=True, kw_only=True):
+    """What shows that a document is what was agreed: a ZIP file with the files that it names by their SHA-256, and the
+    events of the streams with its key, with proofs.
+
+    `key` is the document's, and the only path parameter. `streams` are the categories of the streams; `files` are the
+    names of files and the fields with their SHA-256, which a document may be without. `noun` as in FileQuery.
+    """
+
+    path: str
+    operation: str
+    summary: str
+    key: Parameter
+    streams: tuple[str, ...]
+    files: tuple[tuple[str, str], ...]
+    noun: str
+    description: str = ""
+    access: Access | None = None
+
+
+Query = KeyQuery | ListQuery | RangeQuery | CustomQuery | FileQuery | EvidenceQuery
 
 
 class InvalidParameters(Exception):

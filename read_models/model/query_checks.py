@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from read_models.model.parameter import Date, Identifier, OneOf, Parameter, Text, Time, WholeNumber
-from read_models.model.query import CustomQuery, FileQuery, KeyQuery, ListQuery, Query, RangeQuery
+from read_models.model.query import CustomQuery, EvidenceQuery, FileQuery, KeyQuery, ListQuery, Query, RangeQuery
 from read_models.model.reads import MOST_ROWS
 from read_models.model.view import View
 
@@ -36,7 +36,7 @@ def path_parameters(path: str) -> tuple[str, ...]:
 def declared_parameters(query: Query) -> tuple[Parameter, ...]:
     """Every parameter that a query declares, those in its path too."""
     match query:
-        case KeyQuery() | FileQuery():
+        case KeyQuery() | FileQuery() | EvidenceQuery():
             return (query.key,)
         case ListQuery():
             return query.filters
@@ -68,7 +68,9 @@ def _check(view: View, query: Query) -> None:
         case KeyQuery():
             _check_key_query(view, query)
         case FileQuery():
-            _check_file_query(view, query)
+            _check_file_query(view, query.key, [query.digest])
+        case EvidenceQuery():
+            _check_file_query(view, query.key, [field for _, field in query.files])
         case ListQuery():
             _check_filters(view, query.filters, query.sort)
             _check_integer(view, query.sort, "sorted by")
@@ -100,7 +102,7 @@ def _check_path(query: Query) -> None:
     for name in in_path:
         _require(name in declared, f"path parameter {name} is not declared")
     _require(len(set(in_path)) == len(in_path), f"{query.path} holds a parameter twice")
-    if isinstance(query, KeyQuery | FileQuery):
+    if isinstance(query, KeyQuery | FileQuery | EvidenceQuery):
         _require(in_path == (query.key.name,), f"{query.path} must hold the key {query.key.name} and nothing else")
     if isinstance(query, RangeQuery):
         _require(not {query.first.name, query.last.name} & set(in_path), "the ends of a range don't stand in the path")
@@ -115,12 +117,13 @@ def _check_key_query(view: View, query: KeyQuery) -> None:
         _require(view.per_stream, f"as_of {query.aggregate} needs a view that is per_stream")
 
 
-def _check_file_query(view: View, query: FileQuery) -> None:
+def _check_file_query(view: View, key: Parameter, digests: list[str]) -> None:
     spelt_once = (Identifier, OneOf, Text, Date)
-    _require(isinstance(query.key.kind, spelt_once), f"{query.key.name} is of a kind that has several spellings")
-    field = _fields(view).get(query.digest)
-    is_text = field is not None and field.type in (str, str | None)
-    _require(is_text, f"the SHA-256 is {query.digest}, which is no text of {view.document.__name__}")
+    _require(isinstance(key.kind, spelt_once), f"{key.name} is of a kind that has several spellings")
+    for digest in digests:
+        field = _fields(view).get(digest)
+        is_text = field is not None and field.type in (str, str | None)
+        _require(is_text, f"the SHA-256 is {digest}, which is no text of {view.document.__name__}")
 
 
 def _check_filters(view: View, filters: tuple[Parameter, ...], ordered_by: str) -> None:

@@ -26,7 +26,7 @@ def value_of(settings: Settings, variable: str) -> str:
 
 
 def test_what_may_hold_a_secret_is_one() -> None:
-    words = ("key", "secret", "uri", "token", "password")
+    words = ("key", "secret", "uri", "token", "password", "pin")
     names = {one.encode_name for one in every_setting() if one.type is str or is_secret(one)}
     suspicious = {name for name in names if name.split("_")[-1] in words} | {"mail_url"}
     assert {name.removeprefix(PREFIX).lower() for name in secret_variables()} == suspicious

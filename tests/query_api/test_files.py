@@ -38,7 +38,7 @@ class Shelf(InProcess):
 @pytest.fixture
 async def shelf() -> AsyncIterator[Shelf]:
     made = Shelf()
-    await made.documents.put(CONTENT)
+    await made.documents.put(CONTENT, "customer/ada")
     await _contracts(made)
     yield made
     await made.close()
@@ -137,6 +137,14 @@ async def test_a_document_that_was_altered_or_is_gone_is_told_and_never_served(s
         assert DIGEST in reply.json["detail"]
     del shelf.documents.documents[DIGEST]
     assert (await shelf.get()).json["type"] == "urn:eventfold:problem:document-missing"
+
+
+async def test_a_document_of_a_customer_who_is_forgotten_is_gone(shelf: Shelf) -> None:
+    shelf.documents.forgotten.add("customer/ada")
+    for headers in ({}, {"Range": "bytes=0-3"}, {"If_None_Match": f'"{DIGEST}"'}):
+        reply = await shelf.get(**headers)
+        assert (reply.status, reply.json["code"]) == (410, "document-forgotten")
+    assert (await shelf.get(identity=BOB)).status == 404
 
 
 async def test_a_store_that_is_away(shelf: Shelf) -> None:

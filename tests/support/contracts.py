@@ -5,6 +5,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from domain.documents.events import (
+    ContractCompleted,
     ContractCustomerNotified,
     ContractDeclined,
     ContractExpired,
@@ -36,6 +37,10 @@ DECLINED = ContractDeclined("o-1", "ada", DIGEST, "too dear", NOON)
 EXPIRED = ContractExpired("o-1", "ada", DIGEST, NOON)
 WITHDRAWN = ContractWithdrawn("o-1", "ada", DIGEST, "the order was cancelled", NOON)
 SEALED = ContractSealed("o-1", "ada", DIGEST, SEALED_DIGEST, 20_000, CERTIFICATE, NOON)
+COMPLETION_DIGEST = "d" * 64
+COMPLETED = ContractCompleted(
+    "o-1", "ada", DIGEST, COMPLETION_DIGEST, 30_000, "order-completion", 1, "typst 0.15.2", NOON
+)
 NOTIFIED = ContractCustomerNotified("o-1", "ada", DIGEST, "contract-to-sign", "<1@shop>", NOON)
 
 HISTORIES: dict[str, list[Struct]] = {

@@ -7,6 +7,8 @@ from typing import Any
 
 from infrastructure.document_store.port import (
     DocumentStoreUnavailable,
+    ForgottenDocument,
+    ForgottenSubject,
     NoSuchDocument,
     check_digest,
     digest_of,
@@ -16,15 +18,20 @@ from infrastructure.outside.pdf import DocumentTemplate
 
 
 class MemoryDocumentStore:
-    """See infrastructure.document_store.DocumentStore. `away` makes it so."""
+    """See infrastructure.document_store.DocumentStore, in clear. `away` makes it so; who is in `forgotten` is."""
 
     def __init__(self) -> None:
         self.documents: dict[str, bytes] = {}
+        self.subjects: dict[str, str] = {}
+        self.forgotten: set[str] = set()
         self.away = False
 
-    async def put(self, content: bytes) -> str:
+    async def put(self, content: bytes, subject: str) -> str:
         self._come()
+        if subject in self.forgotten:
+            raise ForgottenSubject(subject)
         digest = digest_of(content)
+        self.subjects[digest] = subject
         verified(digest, self.documents.setdefault(digest, content))
         return digest
 
@@ -33,7 +40,12 @@ class MemoryDocumentStore:
         self._come()
         if digest not in self.documents:
             raise NoSuchDocument(f"there is no document {digest}")
+        if self.subjects.get(digest) in self.forgotten:
+            raise ForgottenDocument(f"the document {digest} can't be read any more")
         return verified(digest, self.documents[digest])
+
+    async def close(self) -> None:
+        pass
 
     def _come(self) -> None:
         if self.away:

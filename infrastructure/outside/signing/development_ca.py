@@ -17,15 +17,18 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 class DevelopmentCa:
-    """In a folder: the authority's certificate, and the keys and certificates of the signer and of an authority for
-    times. The authority's own key is not kept, so nothing else can be signed by it."""
+    """In a folder: the authority's certificate, its list of what it has revoked (nothing), and the keys and
+    certificates of the signer, which is valid for `signer_valid`, and of an authority for times. The authority's own
+    key is not kept, so nothing else can be signed by it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, signer_valid: timedelta = _VALID) -> None:
+        self._signer_valid = signer_valid
         self.authority = folder / "ca.pem"
         self.signing_key = folder / "signing-key.pem"
         self.signing_certificates = folder / "signing-certificates.pem"
         self.time_key = folder / "time-key.pem"
         self.time_certificate = folder / "time-certificate.pem"
+        self.revocations = folder / "revoked.pem"
 
     @property
     def exists(self) -> bool:
@@ -39,13 +42,14 @@ class DevelopmentCa:
         root, name = ec.generate_private_key(ec.SECP256R1()), _name("Eventfold development authority")
         authority = _certificate(name, root, name, root, is_authority=True)
         signing, time = ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 3072)
-        signer = _certificate(_name("Eventfold development signer"), signing, name, root)
+        signer = _certificate(_name("Eventfold development signer"), signing, name, root, valid=self._signer_valid)
         _write(self.signing_key, _private(signing), 0o600)
         _write(self.signing_certificates, _public(signer) + _public(authority), 0o644)
         stamping = [ExtendedKeyUsageOID.TIME_STAMPING]
         _write(self.time_key, _private(time), 0o600)
         own = _certificate(_name("Eventfold development time"), time, name, root, purposes=stamping)
         _write(self.time_certificate, _public(own), 0o644)
+        _write(self.revocations, _nothing_revoked(name, root), 0o644)
         _write(self.authority, _public(authority), 0o644)
 
 
@@ -57,6 +61,7 @@ def _certificate(
     *,
     is_authority: bool = False,
     purposes: Sequence[x509.ObjectIdentifier] = (),
+    valid: timedelta = _VALID,
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     usage = x509.KeyUsage(
@@ -77,7 +82,7 @@ def _certificate(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + _VALID)
+        .not_valid_after(now + valid)
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=0 if is_authority else None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -86,6 +91,19 @@ def _certificate(
     if purposes:
         builder = builder.add_extension(x509.ExtendedKeyUsage(list(purposes)), critical=True)
     return builder.sign(issuer_key, hashes.SHA256())
+
+
+def _nothing_revoked(issuer: x509.Name, key: Key) -> bytes:
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer)
+        .last_update(now - timedelta(minutes=5))
+        .next_update(now + _VALID)
+        .add_extension(x509.CRLNumber(1), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+    )
+    return builder.sign(key, hashes.SHA256()).public_bytes(_PEM)
 
 
 def _name(text: str) -> x509.Name:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from application.contracts.drawing_up import ContractRequests
+from application.contracts.history import Step
 from application.contracts.remembered import Remembered
 from application.contracts.steps import ContractSteps
 from domain.customers.events import CustomerForgotten, CustomerRegistered, CustomerRenamed
@@ -178,6 +179,75 @@ async def test_whatever_fails_between_two_steps_each_step_is_there_once(at: int,
     assert world.names == ["ContractRequested", "ContractRendered", "SignatureRequested"]
     assert [type(one) for one in world.events] == [ContractRequested, ContractRendered, SignatureRequested]
     assert set(world.documents.documents) == {world.events[1].document_sha256}
+
+
+async def test_what_is_sealed_gets_a_certificate_of_completion_and_the_same_events_give_the_same_one() -> None:
+    class Sealing:
+        async def seal(self, document: bytes, reason: str) -> Sealed:
+            return Sealed(document + reason.encode(), "c" * 64)
+
+    world = World()
+
+    async def history(_order_id: str, revision: int) -> list[Step]:
+        return [Step(event, number, "ada") for number, event in enumerate(world.events[: revision + 1])]
+
+    async def once(seal: Any) -> None:
+        consumer = ContractSteps(
+            world.commands, lambda: world.renderer, world.documents, seal=seal, history=history, delays=at_once
+        )
+        await consume_all(log_of(*world.events), MemoryReadStore(), consumer, codec=CODEC)
+
+    await world.ordered(CREATED, CONFIRMED)
+    await world.followed()
+    body = {"document_sha256": world.events[1].document_sha256, "name": "Ada Lovelace", "consent": True}
+    assert (await world.commands.send("contracts", "o-1", "sign", body, key="k")).accepted
+    for _ in range(3):
+        await once(Sealing)
+    assert world.names[-2:] == ["ContractSealed", "ContractCompleted"]
+    completed = world.events[-1]
+    content = await world.documents.get(completed.completion_sha256)
+    assert (completed.size, completed.template, completed.template_version) == (len(content), "order-completion", 1)
+    for said in (b"Ada Lovelace", body["document_sha256"].encode(), world.events[-2].sealed_sha256.encode()):
+        assert said in content
+    assert set(world.documents.subjects.values()) == {"customer/ada"}
+    before = set(world.documents.documents)
+    world.commands.events["contract-o-1"].pop()
+    world.commands = again(world.commands)
+    await once(Sealing)
+    assert set(world.documents.documents) == before, "the same events gave another certificate"
+    # Without a key that seals, the signature itself completes it.
+    unsealed = World()
+    unsealed.commands = again(world.commands)
+    del unsealed.events[4:]
+    world = unsealed
+    await unsealed.documents.put(b"the contract", "customer/ada")
+    await once(None)
+    assert unsealed.names[-2:] == ["ContractSigned", "ContractCompleted"]
+
+
+def again(commands: MemoryCommands) -> MemoryCommands:
+    """The same events, and no memory of the commands that made them."""
+    made = MemoryCommands(CONTRACT)
+    made.events = {stream: list(events) for stream, events in commands.events.items()}
+    return made
+
+
+async def test_a_contract_of_who_was_forgotten_is_neither_sealed_nor_completed() -> None:
+    class Sealing:
+        async def seal(self, document: bytes, reason: str) -> Sealed:
+            raise AssertionError("there is nothing to seal")
+
+    world = World()
+    await world.ordered(CREATED, CONFIRMED)
+    await world.followed()
+    body = {"document_sha256": world.events[1].document_sha256, "name": "Ada Lovelace", "consent": True}
+    await world.commands.send("contracts", "o-1", "sign", body, key="k")
+    world.documents.forgotten.add("customer/ada")
+    store = MemoryReadStore()
+    consumer = ContractSteps(world.commands, lambda: world.renderer, world.documents, seal=Sealing, delays=at_once)
+    await consume_all(log_of(*world.events), store, consumer, codec=CODEC)
+    assert world.names[-1] == "ContractSigned"
+    assert not store.documents("parked_events")
 
 
 async def test_what_is_signed_is_sealed_and_what_the_customer_has_read_stays_as_it_is() -> None:

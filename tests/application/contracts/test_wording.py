@@ -13,7 +13,10 @@ from infrastructure.outside.pdf.typst_renderer import TypstRenderer
 from tests.support.contracts import REQUESTED
 from tests.support.decider import NOON
 
-PUBLISHED = {("order-contract", 1): "48e46be560879d1e63030dd3c1874c3e08a2c0f76eba56190a2f161eb28d5693"}
+PUBLISHED = {
+    ("order-contract", 1): "48e46be560879d1e63030dd3c1874c3e08a2c0f76eba56190a2f161eb28d5693",
+    ("order-completion", 1): "c29ab6b5d3117d399adcad4aac0ddd53ff51c7f9cf9aecace0995301e99eac60",
+}
 
 
 def test_a_published_version_is_never_changed() -> None:

@@ -38,6 +38,7 @@ OPERATIONS = {
     "/contracts/{contract_id}": ("GetContract", ["contract_id", "at_least", "as_of"]),
     "/contracts/{contract_id}/history": ("GetContractHistory", ["contract_id", "from", "limit"]),
     "/documents/{document_id}": ("GetDocument", ["document_id", "at_least"]),
+    "/orders/{order_id}/evidence": ("GetEvidence", ["order_id", "at_least"]),
     "/contracts": ("ListContracts", ["status", "customer_id", "limit", "cursor", "at_least"]),
     "/notifications": ("ListNotifications", ["status", "customer_id", "limit", "cursor", "at_least"]),
 }

@@ -14,6 +14,7 @@ from infrastructure.outside.pdf.typst_renderer import TypstRenderer
 from infrastructure.outside.signing import SealFailed
 from infrastructure.outside.signing.configured import sealer
 from infrastructure.outside.signing.development_ca import DevelopmentCa
+from infrastructure.outside.signing.keys import key_in_file
 from infrastructure.outside.signing.pades import PadesSealer
 from infrastructure.outside.signing.verification import verify_signatures
 from infrastructure.resilience import DependencyUnavailable
@@ -49,7 +50,9 @@ def own_times(ca: DevelopmentCa) -> object:
 
 
 async def sealed(ca: DevelopmentCa, document: bytes, times: object = None) -> bytes:
-    made = await PadesSealer(ca.signing_key, ca.signing_certificates, times).seal(document, "signed by Ada")
+    made = await PadesSealer(key_in_file(ca.signing_key, ca.signing_certificates), times).seal(
+        document, "signed by Ada"
+    )
     assert len(made.certificate_sha256) == 64
     return made.content
 
@@ -112,7 +115,7 @@ async def test_what_is_no_document_and_files_that_are_none(ca: DevelopmentCa, tm
     with pytest.raises(SealFailed, match="the document can't be signed"):
         await sealed(ca, b"hello")
     with pytest.raises(SealFailed, match="can't be read"):
-        PadesSealer(tmp_path / "nowhere", ca.signing_certificates)
+        key_in_file(tmp_path / "nowhere", ca.signing_certificates)
     with pytest.raises(ValueError, match="can't be read"):
         await verify_signatures(b"hello", ca.authority)
 

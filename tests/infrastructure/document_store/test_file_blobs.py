@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from infrastructure.document_store import AlteredDocument, DocumentStoreUnavailable, document_store
-from infrastructure.document_store.file_store import FileDocumentStore
-from infrastructure.settings import InvalidSettings, Settings
+from infrastructure.document_store import AlteredDocument, DocumentStoreUnavailable, EncryptedDocuments, document_store
+from infrastructure.document_store.file_blobs import FileBlobs
+from infrastructure.settings import Settings
+
+A = "a" * 64
 
 
 def files_in(root: Path) -> list[Path]:
@@ -29,8 +31,8 @@ async def test_it_is_synced_before_it_stands_in_its_place(tmp_path: Path, monkey
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "replace", replace)
-    store = FileDocumentStore(tmp_path)
-    await store.put(b"the contract")
+    store = FileBlobs(tmp_path)
+    await store.write(A, b"the contract")
     assert [one for one in done if one != "sync folder"] == ["sync file", "move"]
     assert done[-1] == "sync folder"
     (file,) = files_in(tmp_path)
@@ -39,8 +41,8 @@ async def test_it_is_synced_before_it_stands_in_its_place(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 async def test_what_fails_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    store = FileDocumentStore(tmp_path)
-    await store.put(b"another, so that its folder is there")
+    store = FileBlobs(tmp_path)
+    await store.write("a" * 63 + "b", b"another, so that its folder is there")
 
     def fail(*_: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -48,28 +50,27 @@ async def test_what_fails_half_way_leaves_nothing(tmp_path: Path, monkeypatch: p
     with monkeypatch.context() as patched:
         patched.setattr(os, step, fail)
         with pytest.raises(DocumentStoreUnavailable, match="can't be written: No space left on device"):
-            await store.put(b"the contract")
+            await store.write(A, b"the contract")
     assert len(files_in(tmp_path)) == 1
-    digest = await store.put(b"the contract")
-    assert await store.get(digest) == b"the contract"
+    assert await store.write(A, b"the contract")
+    assert await store.read(A) == b"the contract"
 
 
 async def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "documents").write_bytes(b"")
-    store = FileDocumentStore(tmp_path / "documents")
+    store = FileBlobs(tmp_path / "documents")
     with pytest.raises(DocumentStoreUnavailable):
-        await store.put(b"the contract")
+        await store.write(A, b"the contract")
 
 
 async def test_a_folder_in_the_place_of_a_document(tmp_path: Path) -> None:
-    store = FileDocumentStore(tmp_path)
-    store.path_of("a" * 64).mkdir(parents=True)
+    store = FileBlobs(tmp_path)
+    store.path_of(A).mkdir(parents=True)
     with pytest.raises(AlteredDocument, match="is no file any more"):
-        await store.get("a" * 64)
+        await store.read(A)
 
 
 def test_the_settings_name_it(tmp_path: Path) -> None:
     assert document_store(Settings()) is None
-    assert isinstance(document_store(Settings.of(document_store=f"file:{tmp_path}")), FileDocumentStore)
-    with pytest.raises(InvalidSettings, match="EVENTFOLD_DOCUMENT_STORE begins with file:"):
-        document_store(Settings.of(document_store="s3://bucket"))
+    assert isinstance(found := document_store(Settings.of(document_store=f"file:{tmp_path}")), EncryptedDocuments)
+    assert isinstance(found.blobs, FileBlobs)
