@@ -87,6 +87,7 @@ class ContractSteps(Consumer):
         days_to_sign: int = 14,
         at_once: int = 8,
         delays: Delays = backoff,
+        policies: Sequence[Policy] = (),
         closers: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self._commands = commands
@@ -98,6 +99,7 @@ class ContractSteps(Consumer):
         self._time_to_sign = timedelta(days=days_to_sign)
         self._at_once = at_once
         self._delays = delays
+        self._policies = policies
         self._closers = closers
         self._reactions: Mapping[type[Struct], tuple[str, Reaction]] = {
             ContractRequested: ("render", self._render),
@@ -120,8 +122,9 @@ class ContractSteps(Consumer):
             await take_side_by_side(batch, self._handle, at_once=self._at_once, delays=self._delays)
 
     def outside(self) -> Sequence[Policy]:
-        """Of the command API."""
-        return [self._commands.policy] if isinstance(self._commands, CommandClient) else []
+        """Of the command API, and of the document store where it is a service."""
+        commands = [self._commands.policy] if isinstance(self._commands, CommandClient) else []
+        return [*commands, *self._policies]
 
     async def close(self) -> None:
         for close in self._closers:
@@ -227,5 +230,6 @@ def contract_steps(_store: ReadStore) -> ContractSteps:
         history=history,
         subject_of=subjects(settings),
         days_to_sign=settings.documents.days_to_sign,
+        policies=() if store is None else store.policies,
         closers=[one.close for one in (commands, store, history) if one is not None],
     )

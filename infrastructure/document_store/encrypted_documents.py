@@ -13,6 +13,7 @@ from infrastructure.document_store.port import (
     verified,
 )
 from infrastructure.personal_data import PersonalKeys
+from infrastructure.resilience import Policy
 
 
 class Encryption(StrEnum):
@@ -29,6 +30,12 @@ class EncryptedDocuments:
     def __init__(self, blobs: BlobStore, keys: PersonalKeys) -> None:
         self.blobs = blobs
         self._keys = keys
+
+    @property
+    def policies(self) -> list[Policy]:
+        """Those that calls to the store go through: none where it is a folder."""
+        policy = getattr(self.blobs, "policy", None)
+        return [policy] if isinstance(policy, Policy) else []
 
     async def put(self, content: bytes, subject: str) -> str:
         """As DocumentStore says. Nothing is ever written in clear; what stands there in clear is replaced."""

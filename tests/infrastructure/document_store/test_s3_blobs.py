@@ -193,6 +193,7 @@ def test_the_settings_name_it(tmp_path: Path) -> None:
     store = document_store(Settings.of(**given))
     assert store is not None
     assert isinstance(store.blobs, S3Blobs)
+    assert [policy.name for policy in store.policies] == ["documents"]
     assert store.blobs.path_of(A) == f"aa/{A}.pdf"
     assert "secret" not in repr(
         Settings.of(**{**given, "s3_secret_access_key": "secret"}).document_bucket.access_key_id
