@@ -137,20 +137,16 @@ def with_own_provider(data_dir: Path, settings: Settings) -> Settings:
 
 
 def with_own_signature_provider(data_dir: Path, settings: Settings) -> Settings:
-    """The settings with the sandbox signing provider of the running stack, where it has one, and the documents of the
-    data directory, where the settings name no others."""
+    """The settings with the sandbox signing provider of the running stack, where it has one."""
     running = running_stack(data_dir)
-    changed: dict[str, str] = {}
-    if not settings.documents.store:
-        changed["document_store"] = f"file:{own_documents(data_dir)}"
-    if SIGNATURE_PROVIDER in running:
-        changed |= {
-            "signature_provider": "sandbox",
-            "signature_url": running[SIGNATURE_PROVIDER].url,
-            "signature_key": settings.signatures.key or SANDBOX_KEY,
-            "signature_ca_file": settings.signatures.ca_file or str(own_signature_authority(data_dir)),
-        }
-    return settings.changed(**changed)
+    if SIGNATURE_PROVIDER not in running:
+        return settings
+    return settings.changed(
+        signature_provider="sandbox",
+        signature_url=running[SIGNATURE_PROVIDER].url,
+        signature_key=settings.signatures.key or SANDBOX_KEY,
+        signature_ca_file=settings.signatures.ca_file or str(own_signature_authority(data_dir)),
+    )
 
 
 def own_documents(data_dir: Path) -> Path:

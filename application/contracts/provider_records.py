@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from application.contracts.records import PLURAL, StepRefused
 from infrastructure.clock import utc_now
-from infrastructure.document_store import DocumentStore, NoSuchDocument, digest_of
+from infrastructure.document_store import DocumentStore, ForgottenDocument, ForgottenSubject, NoSuchDocument, digest_of
 from infrastructure.outside.commands import CommandAnswer, CommandSender
 from infrastructure.outside.signatures import RefusedBySignatureProvider, Signature, SignatureProvider
 from infrastructure.outside.signatures.received import DocumentRefused, ReceivedDocument, check_received
@@ -37,6 +37,9 @@ class Verdict(Struct, frozen=True):
 
     taken: Taken
     detail: str = ""
+
+
+_FORGOTTEN = Verdict(Taken.MISMATCHED, "the customer is forgotten: no document of theirs is kept any more")
 
 
 class ProviderRecords:
@@ -86,28 +89,45 @@ class ProviderRecords:
         if signature.ended_at is None:
             raise DependencyUnavailable("signatures", f"request {signature.request_id} is completed, at no time")
         try:
+            subject = await self._subject_of(signature.document_sha256)
             original = await self._store.get(signature.document_sha256)
             content = await self._provider.signed_document(signature.request_id)
             trail = await self._provider.audit_trail(signature.request_id)
         except NoSuchDocument:
             return Verdict(Taken.MISMATCHED, f"it is about the document {signature.document_sha256}, which is not ours")
+        except ForgottenDocument:
+            return _FORGOTTEN
         except RefusedBySignatureProvider as refused:
             raise DocumentRefused(f"the provider does not give it out: {refused}") from refused
         if signature.audit_sha256 != digest_of(trail):
             raise DocumentRefused("the audit trail is not the one of the SHA-256 that the provider says")
         document = await self._check(original, content, signature.signed_sha256, self._authorities)
+        try:
+            signed_sha256 = await self._store.put(document.signed, subject)
+            audit_sha256 = await self._store.put(trail, subject)
+        except ForgottenSubject:
+            return _FORGOTTEN
         body = {
             "document_sha256": signature.document_sha256,
             "request_id": signature.request_id,
             "name": _shown(signature.signer_name, order_id),
             "signed_at": msgspec.to_builtins(signature.ended_at),
-            "signed_sha256": await self._store.put(document.signed),
+            "signed_sha256": signed_sha256,
             "size": len(document.signed),
             "certificate_sha256": document.certificate_sha256,
-            "audit_sha256": await self._store.put(trail),
+            "audit_sha256": audit_sha256,
         }
         answer = await self._send(order_id, "record-signature", body, f"signed-{signature.request_id}")
         return _ended(answer)
+
+    async def _subject_of(self, digest: str) -> str:
+        """Whoever our document is kept for: what the provider made of it is forgotten with it."""
+        subject = await self._store.subject_of(digest)
+        if subject is None:
+            # From before documents were encrypted: whose it is stands nowhere, and must not be guessed.
+            message = f"the document {digest} is kept in clear: `eventfold documents encrypt` first"
+            raise DependencyUnavailable("document store", message)
+        return subject
 
     async def _declined(self, order_id: str, signature: Signature) -> Verdict:
         body = {"reason": _shown(signature.reason, "declined")}

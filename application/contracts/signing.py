@@ -30,7 +30,13 @@ from domain.documents.signature_results.events import SignatureResultKept, Signa
 from domain.documents.signature_results.results import KINDS
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.clock import utc_now
-from infrastructure.document_store import DocumentStore, DocumentStoreUnavailable, document_store
+from infrastructure.document_store import (
+    DocumentStore,
+    DocumentStoreUnavailable,
+    EncryptedDocuments,
+    ForgottenDocument,
+    document_store,
+)
 from infrastructure.outside.commands import CommandClient, CommandSender
 from infrastructure.outside.signatures import (
     RefusedBySignatureProvider,
@@ -131,15 +137,18 @@ class ContractSigning(Consumer):
         await take_side_by_side(batch, self._handle, at_once=self._at_once)
 
     def outside(self) -> Sequence[Policy]:
-        """Of the provider and the command API."""
+        """Of the provider, the command API and the document store."""
         called = (self._provider, self._commands)
-        return [one.policy for one in called if isinstance(one, SandboxSignatureProvider | CommandClient)]
+        policies = [one.policy for one in called if isinstance(one, SandboxSignatureProvider | CommandClient)]
+        return [*policies, *(self._store.policies if isinstance(self._store, EncryptedDocuments) else [])]
 
     async def close(self) -> None:
-        """Ends the connections to the provider and the command API."""
+        """Ends the connections to the provider and the command API, and gives up the documents."""
         for one in (self._provider, self._commands):
             if isinstance(one, SandboxSignatureProvider | CommandClient):
                 await one.close()
+        if self._store is not None:
+            await self._store.close()
 
     async def _handle(self, recorded: RecordedEvent[Any], _key: str) -> None:
         if type(recorded.event) in REMEMBERED:
@@ -228,8 +237,13 @@ class ContractSigning(Consumer):
         if signer is None:
             _REQUESTS.labels("forgotten").inc()
             return None
+        try:
+            document = await store.get(event.document_sha256)
+        except ForgottenDocument:
+            _REQUESTS.labels("forgotten").inc()
+            return None
         wish = SignatureWish(
-            document=await store.get(event.document_sha256),
+            document=document,
             document_sha256=event.document_sha256,
             signer_name=signer.name,
             signer_mail=signer.email,

@@ -30,9 +30,9 @@ class SigningLinks:
 
 
 def signing_links(settings: Settings) -> SigningLinks | None:
-    """As the settings say; None where they name no keys. Raises InvalidSettings."""
+    """As the settings say; None where they name no keys, or customers sign at a provider. Raises InvalidSettings."""
     given = settings.documents
-    if not given.link_key_file:
+    if not given.link_key_file or settings.signatures.provider != "none":
         return None
     keys = LinkKeys(Path(given.link_key_file))
     try:

@@ -51,6 +51,12 @@ class EncryptedDocuments:
         check_digest(digest)
         return await self._opened(digest, await self.blobs.read(digest))
 
+    async def subject_of(self, digest: str) -> str | None:
+        """As DocumentStore says."""
+        check_digest(digest)
+        blob = await self.blobs.read(digest)
+        return None if is_in_clear(blob) else taken_apart(digest, blob).key.subject
+
     async def is_in_clear(self, digest: str) -> bool:
         """Whether the document is kept unencrypted, whatever became of it. Raises NoSuchDocument."""
         return is_in_clear(await self.blobs.read(digest))

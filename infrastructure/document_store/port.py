@@ -48,6 +48,9 @@ class DocumentStore(Protocol):
         Raises NoSuchDocument, AlteredDocument, ForgottenDocument, and ValueError for what is no SHA-256.
         """
 
+    async def subject_of(self, digest: str) -> str | None:
+        """Whom the document is kept for; None where it is kept in clear. Raises as `get`, but for ForgottenDocument."""
+
     async def close(self) -> None:
         """Gives up what it holds open."""
 

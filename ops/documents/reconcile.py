@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops.errors import EXIT_FAILED, CommandFailed
-from ops.locations import command_api_address, with_own_signature_provider, with_own_stores
-from ops.options import add_reconcile, settings
+from ops.locations import command_api_address, stack_settings, with_own_signature_provider
+from ops.options import add_reconcile
 
 if TYPE_CHECKING:
     from infrastructure.outside.signatures import SignatureProvider
@@ -59,8 +59,7 @@ async def _reconcile(args: argparse.Namespace) -> "tuple[Reconciled, int, Mappin
     from infrastructure.resilience import DependencyUnavailable
     from ops.documents.reconciliation import Reconciliation
 
-    data_dir = Path(args.data_dir)
-    chosen = with_own_signature_provider(data_dir, with_own_stores(data_dir, settings()))
+    chosen = with_own_signature_provider(Path(args.data_dir), stack_settings(args))
     provider = signature_provider(chosen)
     if provider is None:
         raise CommandFailed("no signing provider is chosen", "EVENTFOLD_SIGNATURE_PROVIDER chooses one")
@@ -93,14 +92,12 @@ async def _mend(
     args: argparse.Namespace, chosen: "Settings", found: "Reconciled", provider: "SignatureProvider"
 ) -> Mapping[str, str]:
     from application.contracts.provider_records import ProviderRecords
-    from infrastructure.document_store import document_store
     from infrastructure.outside.commands import CommandClient
     from infrastructure.outside.signatures.configured import trusted_authorities
     from ops.documents.reconciliation import mend
+    from ops.documents.stores import documents_of
 
-    store = document_store(chosen)
-    if store is None:
-        raise CommandFailed("it is not known where documents are kept", "EVENTFOLD_DOCUMENT_STORE says it")
+    store = documents_of(chosen)
     address = command_api_address(args)
     commands = CommandClient.from_settings(chosen.changed(commands_url=address.url), "reconciliation", address.tokens)
     try:

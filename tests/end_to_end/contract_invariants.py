@@ -8,15 +8,17 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from domain.documents.events import ContractCustomerNotified, ContractRendered, ContractSealed
+from domain.documents.events import ContractCompleted, ContractCustomerNotified, ContractRendered, ContractSealed
 from infrastructure.document_store import digest_of
-from infrastructure.document_store.file_store import FileDocumentStore
 from infrastructure.outside.mail.message import message_id
 from infrastructure.outside.signing.verification import verify_signatures
 from infrastructure.settings import Settings
 from tests.end_to_end.contract_shop import REGRETTING, ContractShop
+from tests.support.documents import documents_in
 
-_SIGNED = {"ContractRequested", "ContractRendered", "SignatureRequested", "ContractSigned", "ContractSealed"}
+_SIGNED = {"ContractRequested", "ContractRendered", "SignatureRequested", "ContractSigned", "ContractSealed"} | {
+    "ContractCompleted"
+}
 _WITHDRAWN = {"ContractRequested", "ContractRendered", "SignatureRequested", "ContractWithdrawn"}
 
 
@@ -71,7 +73,7 @@ async def check_chains(shop: ContractShop) -> None:
 async def check_documents(shop: ContractShop) -> None:
     """What is served is what the last event speaks of. Beside what events speak of there is nothing but seals whose
     event a crash came before: upon documents that are there, and no document twice."""
-    store = FileDocumentStore(shop.documents)
+    store = documents_in(shop.documents, shop.folder)
     contents = {}
     for order in shop.orders:
         for event in shop.contracts.of(order):
@@ -80,12 +82,20 @@ async def check_documents(shop: ContractShop) -> None:
             elif isinstance(event, ContractSealed):
                 contents[event.sealed_sha256] = await store.get(event.sealed_sha256)
                 await check_sealed(shop, event, contents[event.document_sha256])
+            elif isinstance(event, ContractCompleted):
+                contents[event.completion_sha256] = await store.get(event.completion_sha256)
     rendered = [event.document_sha256 for event in shop.contracts.events if isinstance(event, ContractRendered)]
     assert len(set(rendered)) == len(shop.orders)
     others = {path.stem for path in shop.documents.glob("*/*.pdf")} - contents.keys()
+    there = {as_rendered(content) for content in contents.values()}
     for one in others:
-        content = await store.get(one)
-        assert any(content.startswith(contents[digest]) for digest in rendered), one
+        assert as_rendered(await store.get(one)) in there, one
+    await store.close()
+
+
+def as_rendered(content: bytes) -> bytes:
+    """A document without the seal upon it, which stands behind it."""
+    return content.partition(b"%%EOF")[0]
 
 
 async def check_sealed(shop: ContractShop, event: ContractSealed, document: bytes) -> None:

@@ -27,13 +27,13 @@ REGRETTING = "regrets"
 
 
 class ContractShop:
-    """`orders` are those that were confirmed; `documents` is the folder of the document store."""
+    """`orders` are those that were confirmed; `documents` is the folder of the document store, within `folder`."""
 
     def __init__(
         self, folder: Path, node: Service, read_store: ReadStoreServer, sink: MailSink, consumers: int
     ) -> None:
         self.node, self.sink = node, sink
-        self.documents = folder / "documents"
+        self.folder, self.documents = folder, folder / "documents"
         self.ca = DevelopmentCa(folder / "ca")
         self.ca.make()
         given = {

@@ -13,10 +13,10 @@ from domain.documents.contract import Contract, Status
 from domain.documents.events import ContractSigned
 from domain.documents.signature_results.aggregate import SIGNATURE_RESULTS
 from domain.documents.signature_results.results import SignatureResults
-from infrastructure.document_store.file_store import FileDocumentStore
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
 from tests.signatures.documents import KEY, SECRET, play, provider_process, sandbox
+from tests.support.documents import documents_in
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.sandbox_webhooks import signed_by
 from tests.support.services import Service, free_port, key_settings, node_uri, service, start_node, until
@@ -64,7 +64,7 @@ class Shop:
         self.webhooks.url = f"http://127.0.0.1:{webhooks_port}"
         self.webhooks._environ["EVENTFOLD_PAYMENT_WEBHOOKS_PORT_NUMBER"] = str(webhooks_port)
         self.log = EventStore(node_uri(node.port), retry_timeout=30)
-        self.documents = FileDocumentStore(folder / "documents")
+        self.documents = documents_in(folder / "documents", folder)
         self.adapter = sandbox(self.provider.url, retries=5)
         self.http = aiohttp.ClientSession()
         self._codec = EventCodec((CONTRACT, SIGNATURE_RESULTS))
@@ -182,6 +182,7 @@ class Shop:
         await self.http.close()
         await self.adapter.close()
         await self.log.close()
+        await self.documents.close()
 
 
 @asynccontextmanager

@@ -48,7 +48,7 @@ class Signatures(RuleBasedStateMachine):
         self.commands = MemoryCommands(CONTRACT, SIGNATURE_RESULTS)
         self.provider = MemorySignatureProvider(clock=lambda: NOON)
         self.documents = MemoryDocumentStore()
-        asyncio.run(self.documents.put(DOCUMENT))
+        asyncio.run(self.documents.put(DOCUMENT, "customer/ada"))
         self.fuse = Fuse()
         self.place = 0
         self.delivered: set[int] = set()

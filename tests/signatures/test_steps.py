@@ -60,7 +60,7 @@ class World:
         assert answer.accepted, answer
 
     async def drawn_up(self) -> "World":
-        await self.documents.put(DOCUMENT)
+        await self.documents.put(DOCUMENT, "customer/ada")
         await self.consumer.prepare()
         at = msgspec.to_builtins(NOON)
         line = {"sku": "apple", "quantity": 1, "unit_price": 5, "discount": 0, "total": 5}
@@ -203,10 +203,36 @@ async def test_a_result_of_another_document_is_a_mismatch() -> None:
     world.provider.play("o-1", "sign")
     world.provider.requests["sig_1"] = replace(world.request, document_sha256="d" * 64)
     await world.tell("request.completed")
-    other = await world.documents.put(b"%PDF another of ours")
+    other = await world.documents.put(b"%PDF another of ours", "customer/ada")
     world.provider.requests["sig_1"] = replace(world.request, document_sha256=other)
     await world.tell("request.completed", result="evt_2")
     assert (world.status, world.told) == (Status.TO_SIGN, ["mismatched", "mismatched"])
+
+
+async def test_of_a_customer_who_is_forgotten_nothing_is_kept() -> None:
+    world = await sent()
+    world.provider.play("o-1", "sign")
+    world.documents.forgotten.add("customer/ada")
+    await world.tell("request.completed")
+    assert (world.status, world.told) == (Status.TO_SIGN, ["mismatched"])
+    assert list(world.documents.documents) == [DIGEST]
+    unasked = await World().drawn_up()
+    unasked.documents.forgotten.add("customer/ada")
+    await unasked.follow()
+    assert unasked.provider.requests == {}
+
+
+async def test_what_the_provider_made_is_kept_for_whom_ours_is_kept() -> None:
+    world = await sent()
+    world.provider.play("o-1", "sign")
+    await world.tell("request.completed")
+    assert world.status is Status.SEALED
+    assert set(world.documents.subjects.values()) == {"customer/ada"}
+    in_clear = await sent()
+    in_clear.documents.subjects.clear()
+    in_clear.provider.play("o-1", "sign")
+    with pytest.raises(DependencyUnavailable, match="documents encrypt"):
+        await in_clear.tell("request.completed")
 
 
 async def test_a_document_that_must_not_be_taken_raises() -> None:

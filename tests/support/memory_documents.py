@@ -44,6 +44,13 @@ class MemoryDocumentStore:
             raise ForgottenDocument(f"the document {digest} can't be read any more")
         return verified(digest, self.documents[digest])
 
+    async def subject_of(self, digest: str) -> str | None:
+        check_digest(digest)
+        self._come()
+        if digest not in self.documents:
+            raise NoSuchDocument(f"there is no document {digest}")
+        return self.subjects.get(digest)
+
     async def close(self) -> None:
         pass
 

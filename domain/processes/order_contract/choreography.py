@@ -10,14 +10,17 @@ from typing import Any
 from msgspec import Struct
 
 from domain.documents.events import (
+    ContractCompleted,
     ContractCustomerNotified,
     ContractDeclined,
     ContractExpired,
     ContractRendered,
     ContractRequested,
     ContractSealed,
+    ContractSentToProvider,
     ContractSigned,
     ContractWithdrawn,
+    SignatureReminded,
     SignatureRequested,
 )
 from domain.model.choreography import Choreography, Reaction
@@ -29,7 +32,8 @@ _SETTLED = (ContractSigned, ContractDeclined, ContractExpired, ContractWithdrawn
 _OF_NOTIFICATIONS = (NotificationRequested, NotificationSent, NotificationFailed)
 _OTHERS = (
     *(OrderConfirmed, OrderCancelled),
-    *(ContractRequested, ContractRendered, SignatureRequested, *_SETTLED, ContractSealed, ContractCustomerNotified),
+    *(ContractRequested, ContractRendered, SignatureRequested, ContractSentToProvider, SignatureReminded, *_SETTLED),
+    *(ContractSealed, ContractCompleted, ContractCustomerNotified),
 )
 
 
@@ -81,7 +85,14 @@ ORDER_CONTRACT = Choreography(
             unless=_SETTLED,
             until="expires_at",
         ),
-        Reaction(ContractSigned, (ContractSealed,), "contract_steps", "the digital signature"),
+        Reaction(SignatureRequested, (SignatureReminded,), "contract_deadlines"),
+        Reaction(SignatureRequested, (ContractSentToProvider,), "contract_signing"),
+        # Without a key nothing is sealed, and the certificate follows from the signature itself.
+        Reaction(
+            ContractSigned, (ContractSealed,), "contract_steps", "the digital signature", unless=(ContractCompleted,)
+        ),
+        Reaction(ContractSigned, (ContractCompleted,), "contract_steps"),
+        Reaction(ContractSealed, (ContractCompleted,), "contract_steps", "the certificate of completion"),
         Reaction(
             OrderCancelled,
             (ContractWithdrawn,),
@@ -90,6 +101,7 @@ ORDER_CONTRACT = Choreography(
             unless=_SETTLED,
         ),
         _mail(SignatureRequested, "contract-to-sign"),
+        _mail(SignatureReminded, "contract-reminder"),
         _mail(ContractSealed, "contract-signed"),
         _mail(ContractWithdrawn, "contract-withdrawn"),
         _mail(ContractDeclined, "contract-declined", expected=False),
@@ -112,6 +124,7 @@ ORDER_CONTRACT = Choreography(
     correlation=lambda order_id: f"contract-{order_id}",
     shown=(
         *("document_sha256", "sealed_sha256", "certificate_sha256", "size", "template", "template_version", "renderer"),
+        *("completion_sha256", "signed_sha256", "audit_sha256", "provider", "request_id", "channel"),
         *("expires_at", "kind", "reference"),
     ),
 )

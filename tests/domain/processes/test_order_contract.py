@@ -13,13 +13,16 @@ from domain.notifications.events import NotificationFailed, NotificationRequeste
 from domain.ordering.events import OrderCancelled, OrderConfirmed, OrderShipped
 from domain.processes.order_contract.choreography import ORDER_CONTRACT
 from tests.support.contracts import (
+    COMPLETED,
     DECLINED,
     DIGEST,
     EXPIRED,
     LATER,
+    REMINDED,
     RENDERED,
     REQUESTED,
     SEALED,
+    SENT,
     SIGNED,
     TO_SIGN,
     WITHDRAWN,
@@ -72,7 +75,19 @@ TO_BE_SIGNED = [CONFIRMED, REQUESTED, RENDERED, TO_SIGN]
         (
             [*TO_BE_SIGNED, *MAIL, SIGNED, SEALED, asked("contract-signed")],
             [None, 0, 1, 2, 3, 4, 5, 3, 7, 8],
-            ["that the mail goes out"],
+            ["the certificate of completion", "that the mail goes out"],
+        ),
+        (
+            [*TO_BE_SIGNED, *MAIL, SIGNED, SEALED, COMPLETED],
+            [None, 0, 1, 2, 3, 4, 5, 3, 7, 8],
+            ["the mail contract-signed"],
+        ),
+        # Where there is no key, nothing is sealed.
+        ([*TO_BE_SIGNED, *MAIL, SIGNED, COMPLETED], [None, 0, 1, 2, 3, 4, 5, 3, 7], []),
+        (
+            [*TO_BE_SIGNED, *MAIL, REMINDED, SENT],
+            [None, 0, 1, 2, 3, 4, 5, 3, 3],
+            ["the customer's signature", "the mail contract-reminder"],
         ),
         ([*TO_BE_SIGNED, *MAIL, DECLINED], [None, 0, 1, 2, 3, 4, 5, 3], []),
         ([*TO_BE_SIGNED, *MAIL, EXPIRED], [None, 0, 1, 2, 3, 4, 5, 3], []),
