@@ -5,6 +5,7 @@ from pathlib import Path
 
 from litestar import Litestar
 
+from event_relay.deliveries import delivery_of
 from event_relay.destinations import Destination, read_destinations
 from event_relay.http.destinations import destination_routes
 from event_relay.http.events import event_routes
@@ -19,11 +20,9 @@ from infrastructure.http.health import Dependency, outside
 from infrastructure.http.repeating import repeating
 from infrastructure.http.service import create_app
 from infrastructure.integration.publisher import Publisher
-from infrastructure.outside.webhooks import Webhook
 from infrastructure.personal_data import personal_keys
 from infrastructure.personal_data.service import key_store_checked, key_store_dependency
 from infrastructure.read_store import ReadStore
-from infrastructure.resilience import Policy
 from infrastructure.settings import InvalidSettings, Settings
 from subscriptions.coordination.plain_workload import ConsumerRecords
 from subscriptions.following.follower import Follower
@@ -95,17 +94,4 @@ def _deliveries(settings: Settings, publisher: Publisher) -> list[tuple[Destinat
     if not settings.relay.destinations:
         raise InvalidSettings("there is nowhere to publish to: EVENTFOLD_RELAY_DESTINATIONS names no file")
     path = Path(settings.relay.destinations)
-    return [(one, _delivery(one, path.parent)) for one in read_destinations(path, publisher.types)]
-
-
-def _delivery(one: Destination, folder: Path) -> Delivery:
-    policy = Policy(one.consumer, one.limits)
-    if one.kind == "webhook":
-        return Webhook(one.url, one.secret(folder), policy)
-    try:
-        from infrastructure.outside.kafka import KafkaTopic
-    except ImportError as error:
-        message = f"destination {one.name}: Kafka needs confluent-kafka: pip install 'eventfold[kafka]'"
-        raise InvalidSettings(message) from error
-    password = {"sasl.password": one.secret(folder).decode()} if one.secret_file else {}
-    return KafkaTopic(*one.kafka_topic(), policy, {**one.properties, **password})
+    return [(one, delivery_of(one, path.parent)) for one in read_destinations(path, publisher.types)]

@@ -109,6 +109,11 @@ class RabbitMqBroker:
             self._process.wait()
             self._process = None
 
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the node; one that it has been stopped by leaves its connections open."""
+        assert self._process is not None
+        os.killpg(self._process.pid, number)
+
     def end(self) -> None:
         """Kills it, and its name server."""
         self.kill()
