@@ -11,6 +11,7 @@ import pytest
 
 from infrastructure.outside.deliveries import EventRefused
 from infrastructure.outside.rabbitmq import RabbitMqConnection, RabbitMqExchange, Topology
+from infrastructure.outside.rabbitmq.connection import QUEUE
 from infrastructure.outside.rabbitmq.routes import Routes
 from infrastructure.resilience import DependencyUnavailable
 from tests.event_relay.brokered import RabbitMqWire, policy
@@ -97,7 +98,7 @@ async def test_queues_of_the_file_are_quorum_queues_and_an_event_without_one_wai
     assert alone.value.alone
     async with await aio_pika.connect(rabbitmq.uri) as connection:
         channel = await connection.channel()
-        queue = await channel.declare_queue(wire.queue, durable=True, arguments={"x-queue-type": "quorum"})
+        queue = await channel.declare_queue(wire.queue, durable=True, arguments=dict(QUEUE))
         await queue.bind(wire.exchange, "payments.*.v1")
     await one.deliver(PAYMENT)
     await one.close()

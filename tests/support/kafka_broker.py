@@ -103,6 +103,10 @@ class KafkaBroker:
             self._process.wait()
             self._process = None
 
+    def end(self) -> None:
+        """For good."""
+        self.kill()
+
     def answers(self) -> bool:
         """Whether it says which brokers there are."""
         try:
@@ -147,7 +151,7 @@ def kafka_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBro
     broker = kafka_or_skip(tmp_path_factory.mktemp("kafka"))
     broker.start()
     yield broker
-    broker.kill()
+    broker.end()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from aio_pika.connection import Connection, make_url
 from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import InvalidFrameError
 from msgspec import Struct
-from pamqp.common import FieldTable
+from pamqp.common import FieldTable, FieldValue
 
 from infrastructure.resilience import TransientFault
 
@@ -22,6 +22,9 @@ CONNECTION_FAULTS = (AMQPError, OSError, RuntimeError, TimeoutError)
 
 PROPERTIES = ("user", "vhost", "ca_file", "cert_file", "key_file", "heartbeat")
 """What may stand in a destination's properties."""
+QUEUE: Mapping[str, FieldValue] = {"x-queue-type": "quorum", "x-single-active-consumer": True}
+"""How a queue is declared. Two consumers at a time would lose the order; so would the one that follows on a crashed one
+before the broker has noticed."""
 
 _FAREWELL = 1.0
 
@@ -126,7 +129,7 @@ class RabbitMqConnection:
             return await channel.get_exchange(name, ensure=True)
         exchange = await channel.declare_exchange(name, aio_pika.ExchangeType.TOPIC, durable=True)
         for queue_name, keys in queues.items():
-            queue = await channel.declare_queue(queue_name, durable=True, arguments={"x-queue-type": "quorum"})
+            queue = await channel.declare_queue(queue_name, durable=True, arguments=dict(QUEUE))
             for key in keys:
                 await queue.bind(exchange, key)
         return exchange

@@ -76,7 +76,9 @@ class RabbitMqExchange:
         too_large = _TOO_LARGE.search(str(error))
         if too_large and len(event.data) == int(too_large[1]):
             raise EventRefused(f"the data has {too_large[1]} bytes, and the broker takes {too_large[2]}") from error
-        raise TransientFault(f"the exchange {exchange.name}: {error or type(error).__name__}") from error
+        # A channel that is closed already is called by its address in memory.
+        said = "the connection is lost" if isinstance(error, RuntimeError) else error or type(error).__name__
+        raise TransientFault(f"the exchange {exchange.name}: {said}") from error
 
 
 def _message(event: CloudEvent) -> Message:
