@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -38,8 +38,8 @@ class Wire(Protocol):
 
     def delivery(self, timeout: float = 60.0) -> Delivery: ...
 
-    async def arrived(self, number: int) -> list[Arrived]:
-        """That many, from the first one on."""
+    async def arrived(self, number: int, ids: Collection[str] = ()) -> list[Arrived]:
+        """From the first one on, that many and until all with these ids are there."""
         ...
 
     async def survives(self) -> None:
@@ -54,23 +54,24 @@ class KafkaWire:
     def delivery(self, timeout: float = 60.0) -> Delivery:
         return KafkaTopic(self.broker.servers, self.topic, policy(timeout), {"reconnect.backoff.max.ms": "200"})
 
-    async def arrived(self, number: int) -> list[Arrived]:
-        return await asyncio.to_thread(self._read, number)
+    async def arrived(self, number: int, ids: Collection[str] = ()) -> list[Arrived]:
+        return await asyncio.to_thread(self._read, number, set(ids))
 
     async def survives(self) -> None:
         """It does."""
 
-    def _read(self, number: int) -> list[Arrived]:
+    def _read(self, number: int, missing: set[str]) -> list[Arrived]:
         settings = {"group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest", "log_level": 0}
         consumer = Consumer({"bootstrap.servers": self.broker.servers, **settings})
         consumer.subscribe([self.topic])
         found: list[Arrived] = []
-        while len(found) < number:
+        while len(found) < number or missing:
             message = consumer.poll(120)
             assert message is not None, f"{len(found)} of {number} have come"
             if message.error() is None:
                 headers = dict(message.headers())
                 found.append(Arrived(from_kafka(headers, message.value()), headers, message.key().decode()))
+                missing.discard(found[-1].event.id)
         consumer.close()
         return found
 
@@ -88,11 +89,12 @@ class RabbitMqWire:
             RabbitMqConnection([server], topology, {"user": USER}, PASSWORD), policy(timeout), patience=0.2
         )
 
-    async def arrived(self, number: int) -> list[Arrived]:
+    async def arrived(self, number: int, ids: Collection[str] = ()) -> list[Arrived]:
         found: list[Arrived] = []
-        async with asyncio.timeout(120), await aio_pika.connect(self.broker.uri) as connection:
+        missing = set(ids)
+        async with asyncio.timeout(600), await aio_pika.connect(self.broker.uri) as connection:
             channel = await connection.channel()
-            await channel.set_qos(1_000)
+            # None is acknowledged, so that they stay.
             queue = await channel.declare_queue(self.queue, passive=True)
             async with queue.iterator() as messages:
                 async for message in messages:
@@ -104,8 +106,9 @@ class RabbitMqWire:
                         "timestamp": message.timestamp,
                     }
                     found.append(Arrived(event, headers, message.routing_key or ""))
-                    if len(found) == number:
-                        return found  # unacknowledged: they stay
+                    missing.discard(event.id)
+                    if len(found) >= number and not missing:
+                        return found
         raise AssertionError(f"{len(found)} of {number} have come")
 
     async def survives(self) -> None:

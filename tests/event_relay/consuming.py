@@ -62,7 +62,7 @@ async def consume_rabbitmq(uri: str, queue: str, received: Received) -> None:
                     async for one in messages:
                         received.add([from_amqp(one.headers, one.content_type or "", one.body)])
                         await one.ack()
-        except (aio_pika.exceptions.AMQPError, OSError, RuntimeError):
+        except (aio_pika.exceptions.AMQPError, OSError, RuntimeError, asyncio.CancelledError):
             await asyncio.sleep(0.2)
 
 

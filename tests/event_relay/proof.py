@@ -83,9 +83,15 @@ class Run:
 
     async def all_come(self, expected: list[CloudEvent]) -> None:
         ids = {event.id for event in expected}
+        looked_at = 0
 
         async def there() -> bool:
-            return number_received(self.file) >= len(ids) and {one.id for one in received(self.file)} >= ids
+            nonlocal looked_at
+            number = number_received(self.file)
+            if number < len(ids) or number == looked_at:
+                return False
+            looked_at = number
+            return {one.id for one in received(self.file)} >= ids
 
         await until(there, "all events have come", 600)
 
