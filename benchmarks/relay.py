@@ -6,7 +6,7 @@ bare producer is given the same events ready-made, and sends them as fast as the
 turns; a ratio is taken within one round. For the latency, orders are placed over HTTP at a fixed rate: it is the time
 from the command's acknowledgement to the event in the hands of a consumer.
 
-`python -m benchmarks.relay [kafka | rabbitmq]`; a broker that is not installed is passed over.
+`python -m benchmarks.relay [kafka | rabbitmq] [EVENTS ROUNDS]`; a broker that is not installed is passed over.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from time import perf_counter
@@ -37,7 +37,7 @@ RATE, SECONDS = 40.0, 15.0
 CONCURRENCY = 200
 
 
-async def run(kinds: tuple[str, ...] = ("kafka", "rabbitmq")) -> None:
+async def run(kinds: Sequence[str] = ("kafka", "rabbitmq"), count: int = EVENTS, rounds: int = ROUNDS) -> None:
     """Prints the rates, their ratio and the latencies of each broker."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -47,7 +47,7 @@ async def run(kinds: tuple[str, ...] = ("kafka", "rabbitmq")) -> None:
         await asyncio.to_thread(read_store.start)
         stack.callback(read_store.kill)
         stores = {"eventstore_uri": node_uri(node.port), "mongo_uri": read_store.uri}
-        await write_stock_log(node_uri(node.port), EVENTS, KEYS)
+        await write_stock_log(node_uri(node.port), count, KEYS)
         events = await published(node_uri(node.port))
         for kind in kinds:
             broker = broker_of(kind, folder)
@@ -56,19 +56,23 @@ async def run(kinds: tuple[str, ...] = ("kafka", "rabbitmq")) -> None:
                 continue
             try:
                 await asyncio.to_thread(broker.start)
-                await _throughput(broker, stores, events, folder)
+                await _throughput(broker, stores, events, folder, rounds)
                 await _latency(broker, stores, folder)
             finally:
                 broker.end()
 
 
 async def _throughput(
-    broker: BenchedKafka | BenchedRabbitMq, stores: Mapping[str, str], events: list[CloudEvent], folder: Path
+    broker: BenchedKafka | BenchedRabbitMq,
+    stores: Mapping[str, str],
+    events: list[CloudEvent],
+    folder: Path,
+    rounds: int,
 ) -> None:
     relayed, bare = [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         target = await broker.target()
-        relayed.append(await _relay_rate(broker, target, stores, folder))
+        relayed.append(await _relay_rate(broker, target, stores, folder, len(events)))
         target = await broker.target()
         began = perf_counter()
         await broker.send(target, events)
@@ -79,7 +83,7 @@ async def _throughput(
 
 
 async def _relay_rate(
-    broker: BenchedKafka | BenchedRabbitMq, target: str, stores: Mapping[str, str], folder: Path
+    broker: BenchedKafka | BenchedRabbitMq, target: str, stores: Mapping[str, str], folder: Path, total: int
 ) -> float:
     relay = service("event_relay", folder, **stores, relay_destinations=_file(broker, target, folder, "inventory.*"))
     await relay.start()
@@ -89,13 +93,13 @@ async def _relay_rate(
         return await broker.count(target) > 0
 
     async def done() -> bool:
-        return await broker.count(target) >= EVENTS
+        return await broker.count(target) >= total
 
     try:
         await until(begun, "the first event is there", 120)
         before, began = await broker.count(target), perf_counter()
         await until(done, "all events are there", 600)
-        return (EVENTS - before) / (perf_counter() - began)
+        return (total - before) / (perf_counter() - began)
     finally:
         await relay.stop()
 
@@ -146,4 +150,6 @@ def _file(broker: BenchedKafka | BenchedRabbitMq, target: str, folder: Path, typ
 
 
 if __name__ == "__main__":
-    uvloop.run(run(tuple(sys.argv[1:]) or ("kafka", "rabbitmq")))
+    numbers = [int(one) for one in sys.argv[1:] if one.isdecimal()]
+    kinds = [one for one in sys.argv[1:] if not one.isdecimal()]
+    uvloop.run(run(kinds or ("kafka", "rabbitmq"), *numbers))
