@@ -23,10 +23,12 @@ class Destination(Struct, frozen=True, forbid_unknown_fields=True):
     `secret_file` has the secret that is signed with. `timeout` (seconds) bounds one attempt, `concurrency` the keys
     that are seen to side by side; after `patience` seconds without an answer, while others get one, an event becomes a
     dead letter with those behind it. To Kafka `url` is `kafka://server:port,server:port/topic`, `secret_file` has the
-    password where there is one, and `properties` are librdkafka's."""
+    password where there is one, and `properties` are librdkafka's. To RabbitMQ it is
+    `amqp://server:port,server:port/exchange` (amqps:// for TLS), and `queues` are those to be declared, with the types
+    that each takes."""
 
     name: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,39}$")]
-    kind: Literal["webhook", "kafka"]
+    kind: Literal["webhook", "kafka", "rabbitmq"]
     url: str
     secret_file: str = ""
     types: Annotated[tuple[str, ...], Meta(min_length=1)] = ("*",)
@@ -34,6 +36,7 @@ class Destination(Struct, frozen=True, forbid_unknown_fields=True):
     concurrency: Annotated[int, Meta(ge=1, le=1_000)] = 16
     retries: Annotated[int, Meta(ge=0, le=20)] = 3
     properties: dict[str, str] = {}
+    queues: dict[str, tuple[str, ...]] = {}
     patience: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
 
     @property
@@ -52,21 +55,47 @@ class Destination(Struct, frozen=True, forbid_unknown_fields=True):
 
     def kafka_topic(self) -> tuple[str, str]:
         """The servers and the topic of a `kafka://` URL. Raises InvalidSettings."""
-        found = re.fullmatch(r"kafka://([\w.:,\[\]-]+)/([\w.-]+)", self.url, re.ASCII)
+        _, servers, topic = self._broker("kafka", "kafka://server:port/topic")
+        return servers, topic
+
+    def rabbitmq_exchange(self) -> tuple[Sequence[str], str, bool]:
+        """The servers and the exchange of an `amqp://` URL, and whether it says TLS. Raises InvalidSettings."""
+        scheme, servers, exchange = self._broker("amqps?", "amqp://server:port/exchange")
+        return servers.split(","), exchange, scheme == "amqps"
+
+    def _broker(self, scheme: str, form: str) -> tuple[str, str, str]:
+        found = re.fullmatch(rf"({scheme})://([\w.:,\[\]-]+)/([\w.-]+)", self.url, re.ASCII)
         if found is None:
-            raise InvalidSettings(f"destination {self.name}: the url is not of the form kafka://server:port/topic")
-        return found[1], found[2]
+            raise InvalidSettings(f"destination {self.name}: the url is not of the form {form}")
+        return found[1], found[2], found[3]
+
+    def password(self, folder: Path) -> str | None:
+        """What a broker is shown, from the secret file where there is one; a relative path is from `folder`. Raises
+        InvalidSettings."""
+        if not self.secret_file:
+            return None
+        found = self._read_secret(folder)
+        if not found:
+            raise InvalidSettings(f"destination {self.name}: {folder / self.secret_file} is empty")
+        try:
+            return found.decode()
+        except UnicodeDecodeError:
+            raise InvalidSettings(f"destination {self.name}: {folder / self.secret_file} is no UTF-8") from None
 
     def secret(self, folder: Path) -> bytes:
         """What is signed with; a relative path is from `folder`. Raises InvalidSettings."""
-        path = folder / self.secret_file
-        try:
-            found = path.read_bytes().strip()
-        except OSError as error:
-            raise InvalidSettings(f"destination {self.name}: {path} can't be read: {error.strerror}") from error
+        found = self._read_secret(folder)
         if len(found) < _SHORTEST_SECRET:
+            path = folder / self.secret_file
             raise InvalidSettings(f"destination {self.name}: {path} has fewer than {_SHORTEST_SECRET} bytes")
         return found
+
+    def _read_secret(self, folder: Path) -> bytes:
+        path = folder / self.secret_file
+        try:
+            return path.read_bytes().strip()
+        except OSError as error:
+            raise InvalidSettings(f"destination {self.name}: {path} can't be read: {error.strerror}") from error
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,10 +126,17 @@ def read_destinations(path: Path, types: Sequence[str]) -> tuple[Destination, ..
 
 
 def _check_url(one: Destination, path: Path) -> None:
+    if one.queues and one.kind != "rabbitmq":
+        raise InvalidSettings(f"{path}: destination {one.name}: queues are for rabbitmq")
+    if one.properties and one.kind == "webhook":
+        raise InvalidSettings(f"{path}: destination {one.name}: a webhook has no properties")
+    if one.kind == "kafka":
+        one.kafka_topic()
+        return
+    if one.kind == "rabbitmq":
+        one.rabbitmq_exchange()
+        return
     try:
-        if one.kind == "kafka":
-            one.kafka_topic()
-            return
         url = URL(one.url)
         fits = url.scheme in ("http", "https") and url.host and url.port and not url.user and not url.fragment
     except ValueError:

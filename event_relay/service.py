@@ -5,6 +5,7 @@ from pathlib import Path
 
 from litestar import Litestar
 
+from event_relay.deliveries import delivery_of
 from event_relay.destinations import Destination, read_destinations
 from event_relay.former import FormerDestinations
 from event_relay.http.destinations import destination_routes
@@ -20,12 +21,10 @@ from infrastructure.http.health import Dependency, outside
 from infrastructure.http.repeating import repeating
 from infrastructure.http.service import create_app
 from infrastructure.integration.publisher import Publisher
-from infrastructure.outside.webhooks import Webhook
 from infrastructure.personal_data import personal_keys
 from infrastructure.personal_data.service import key_store_checked, key_store_dependency
 from infrastructure.read_store import ReadStore
-from infrastructure.resilience import Policy
-from infrastructure.settings import InvalidSettings, Settings
+from infrastructure.settings import Settings
 from subscriptions.coordination.plain_workload import ConsumerRecords
 from subscriptions.following.follower import Follower
 from subscriptions.http.dead_letters import dead_letter_routes
@@ -104,17 +103,4 @@ def _deliveries(settings: Settings, publisher: Publisher) -> list[tuple[Destinat
         return []
     path = Path(settings.relay.destinations)
     public_only = settings.relay.public_only == "on"
-    return [(one, _delivery(one, path.parent, public_only)) for one in read_destinations(path, publisher.types)]
-
-
-def _delivery(one: Destination, folder: Path, public_only: bool) -> Delivery:
-    policy = Policy(one.consumer, one.limits)
-    if one.kind == "webhook":
-        return Webhook(one.url, one.secret(folder), policy, public_only=public_only)
-    try:
-        from infrastructure.outside.kafka import KafkaTopic
-    except ImportError as error:
-        message = f"destination {one.name}: Kafka needs confluent-kafka: pip install 'eventfold[kafka]'"
-        raise InvalidSettings(message) from error
-    password = {"sasl.password": one.secret(folder).decode()} if one.secret_file else {}
-    return KafkaTopic(*one.kafka_topic(), policy, {**one.properties, **password})
+    return [(one, delivery_of(one, path.parent, public_only)) for one in read_destinations(path, publisher.types)]

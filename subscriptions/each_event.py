@@ -69,6 +69,13 @@ async def take_side_by_side(
                 await take_each(one, handle, attempts=attempts, delays=delays)
             except Exception as error:
                 failures.append(error)
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                # What was waited for was cancelled, not this worker: a group of tasks would take it for done.
+                failures.append(RuntimeError("what the work waited for was cancelled"))
+                failures[-1].__cause__ = error
 
     async with asyncio.TaskGroup() as workers:
         for _ in range(at_once):

@@ -12,6 +12,8 @@ JSON = "application/json"
 
 HTTP_PREFIX = "ce-"
 KAFKA_PREFIX = "ce_"
+AMQP_PREFIX = "cloudEvents_"
+_AMQP_PREFIXES = (AMQP_PREFIX, "cloudEvents:")
 
 # Everything else that is printable ASCII stands as it is in a header; a quote and a percent sign do not.
 _IN_HEADERS = "".join(chr(one) for one in range(0x21, 0x7F) if chr(one) not in '"%')
@@ -105,6 +107,23 @@ def from_kafka(headers: Mapping[str, bytes], value: bytes) -> CloudEvent:
         name.removeprefix(KAFKA_PREFIX): content for name, content in text.items() if name.startswith(KAFKA_PREFIX)
     }
     return _from_attributes(attributes, text.get("content-type", ""), value)
+
+
+def amqp_headers(event: CloudEvent) -> dict[str, str]:
+    """The headers of the binary mapping over AMQP; the message's content type is the event's, its body the data."""
+    return {f"{AMQP_PREFIX}{name}": value for name, value in event.attributes()}
+
+
+def from_amqp(headers: Mapping[str, object], content_type: str, body: bytes) -> CloudEvent:
+    """The event of the binary mapping over AMQP; senders may write either prefix. Raises InvalidCloudEvent."""
+    attributes: dict[str, str] = {}
+    for name, value in headers.items():
+        for prefix in _AMQP_PREFIXES:
+            if name.startswith(prefix):
+                if not isinstance(value, str):
+                    raise InvalidCloudEvent(f"the header {name} is no text")
+                attributes[name.removeprefix(prefix)] = value
+    return _from_attributes(attributes, content_type, body)
 
 
 def _from_attributes(attributes: Mapping[str, str], content_type: str, data: bytes) -> CloudEvent:

@@ -4,9 +4,7 @@ producer.
 confluent-kafka is an extra of this package (`kafka`).
 """
 
-import asyncio
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -14,33 +12,61 @@ from msgspec import UNSET
 
 from infrastructure.integration.cloud_event import CloudEvent, kafka_headers
 from infrastructure.outside.deliveries import EventRefused
+from infrastructure.outside.kafka_producer import PolledProducer
 from infrastructure.resilience import Policy, TransientFault
 
 _REFUSALS = frozenset(
     {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG, KafkaError.INVALID_MSG_SIZE}
 )
-_POLL = 0.1
+# Said of a whole batch.
+_OF_THE_BATCH = KafkaError.MSG_SIZE_TOO_LARGE
+_NO_TOPIC = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})
+_OURS = (
+    *("bootstrap.servers", "metadata.broker.list", "enable.idempotence", "acks", "request.required.acks"),
+    *("message.timeout.ms", "delivery.timeout.ms", "topic.metadata.propagation.max.ms"),
+)
+_ELSEWHERE = {"sasl.password": "the secret_file", "ssl.key.password": "a key file that needs none"}
 
 
 class KafkaTopic:
     """A topic at `servers`, under `policy`, whose timeout also bounds how long the producer itself tries. `properties`
-    are librdkafka's."""
+    are librdkafka's; `password` is that of SASL. Raises ValueError where these can't be."""
 
-    def __init__(self, servers: str, topic: str, policy: Policy, properties: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        servers: str,
+        topic: str,
+        policy: Policy,
+        properties: Mapping[str, str] | None = None,
+        password: str | None = None,
+        *,
+        producer: Callable[[dict[str, Any]], Producer] = Producer,
+    ) -> None:
         self.policy = policy
         self._topic = topic
-        self._properties = {
-            **(properties or {}),
+        given = properties or {}
+        _check(given)
+        milliseconds = policy.limits.timeout * 1000
+        settings = {
+            "linger.ms": 2,
+            "log_level": 0,  # what it would write to stderr is in the errors
+            **given,
+            **({} if password is None else {"sasl.password": password}),
             "bootstrap.servers": servers,
             "enable.idempotence": True,
             "acks": "all",
-            "linger.ms": 2,
-            # What is given up here must not go out behind what comes after it: the producer gives up first.
-            "message.timeout.ms": max(1, int(policy.limits.timeout * 800)),
+            # What is given up here must not go out behind what comes after it: the producer gives up first. It looks
+            # once a second for what is late.
+            "message.timeout.ms": max(1, int(max(milliseconds * 0.8 - 1000, milliseconds * 0.4))),
+            # So that a missing topic is named as the reason before that.
+            "topic.metadata.propagation.max.ms": int(milliseconds * 0.2),
         }
-        self._producer: Producer | None = None
-        self._stop = threading.Event()
-        self._poller: threading.Thread | None = None
+        try:
+            self._producer = PolledProducer(settings, producer)
+            # For an event that its batch was refused with: in a batch of its own.
+            self._single = PolledProducer({**settings, "batch.num.messages": 1}, producer)
+        except KafkaException as error:
+            raise ValueError(error.args[0].str()) from error
 
     async def deliver(self, event: CloudEvent) -> None:
         """Returns when all replicas that are in sync have the event.
@@ -50,59 +76,36 @@ class KafkaTopic:
         await self.policy.call(lambda: self._produce(event), idempotent=True)
 
     async def close(self) -> None:
-        """Ends the producer; nothing is under way then."""
-        self._stop.set()
-        if self._poller is not None:
-            await asyncio.to_thread(self._poller.join)
-        self._producer = None
+        """Ends the producers; nothing is under way then."""
+        await self._producer.close()
+        await self._single.close()
 
     async def _produce(self, event: CloudEvent) -> None:
-        loop = asyncio.get_running_loop()
-        acknowledged: asyncio.Future[KafkaError | None] = loop.create_future()
-
-        def answered(error: KafkaError | None, _message: Any) -> None:
-            loop.call_soon_threadsafe(_settle, acknowledged, error)
-
-        try:
-            self._opened().produce(
-                self._topic,
-                key=event.partitionkey.encode(),
-                value=bytes(event.data),
-                headers=[*kafka_headers(event), *_headers(event)],
-                on_delivery=answered,
-            )
-        except BufferError as error:
-            raise TransientFault(f"the producer's queue is full: {error}", sent=False) from error
-        except KafkaException as error:
-            self._judge(error.args[0])
-        failure = await acknowledged
+        failure = await self._sent(self._producer, event)
+        if failure is not None and failure.code() == _OF_THE_BATCH:
+            failure = await self._sent(self._single, event)
         if failure is not None:
-            self._judge(failure)
+            raise self._fault(failure)
 
-    def _judge(self, error: KafkaError) -> None:
-        """Raises for an error."""
-        if error.fatal():
-            self._producer = None  # an idempotent producer that has lost its sequence is of no use any more
+    async def _sent(self, producer: PolledProducer, event: CloudEvent) -> KafkaError | None:
+        headers = [*kafka_headers(event), *_headers(event)]
+        return await producer.produce(self._topic, event.partitionkey.encode(), bytes(event.data), headers)
+
+    def _fault(self, error: KafkaError) -> Exception:
         if error.code() in _REFUSALS:
-            raise EventRefused(f"{error.name()}: {error.str()}")
-        raise TransientFault(f"{error.name()}: {error.str()}")
+            return EventRefused(f"{error.name()}: {error.str()}")
+        if error.code() in _NO_TOPIC:
+            return TransientFault(f"the topic {self._topic} is not there: {error.str()}")
+        said = self._producer.said
+        return TransientFault(f"{error.name()}: {error.str()}" + (f" ({said})" if said else ""))
 
-    def _opened(self) -> Producer:
-        if self._producer is None:
-            self._producer = Producer(self._properties)
-        if self._poller is None:
-            self._poller = threading.Thread(target=self._poll, name=f"kafka {self._topic}", daemon=True)
-            self._poller.start()
-        return self._producer
 
-    def _poll(self) -> None:
-        """Has acknowledgements called back."""
-        while not self._stop.is_set():
-            producer = self._producer
-            if producer is None:
-                self._stop.wait(_POLL)
-            else:
-                producer.poll(_POLL)
+def _check(properties: Mapping[str, str]) -> None:
+    for name in properties:
+        if name in _OURS:
+            raise ValueError(f"the property {name} is not for the file to set")
+        if name in _ELSEWHERE:
+            raise ValueError(f"the property {name} is not for the file to set: it belongs into {_ELSEWHERE[name]}")
 
 
 def _headers(event: CloudEvent) -> list[tuple[str, bytes]]:
@@ -114,8 +117,3 @@ def _headers(event: CloudEvent) -> list[tuple[str, bytes]]:
         "traceparent": event.traceparent,
     }
     return [(name, value.encode()) for name, value in named.items() if value is not UNSET]
-
-
-def _settle(acknowledged: "asyncio.Future[KafkaError | None]", error: KafkaError | None) -> None:
-    if not acknowledged.done():
-        acknowledged.set_result(error)

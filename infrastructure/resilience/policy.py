@@ -166,6 +166,12 @@ class Policy:
             if not limit.expired():
                 raise
             raise TransientFault(f"no answer within {self.limits.timeout:g} s") from None
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            # A client that loses its connection may cancel who waits for it. To the caller that is no cancellation: it
+            # would end quietly, and what it was to do would count as done.
+            raise TransientFault("the call was given up by the client") from error
 
     def _refusal(self, cause: str, retry_after: float) -> DependencyUnavailable:
         return DependencyUnavailable(self.name, f"not asked: {cause}", retry_after, sent=False)
@@ -184,3 +190,8 @@ class Policy:
             log.info("the dependency answers again", dependency=self.name)
         else:
             log.info("the dependency is tried again, one call at a time", dependency=self.name)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from event_relay.deliveries import delivery_of
 from event_relay.destinations import read_destinations
 from infrastructure.settings import InvalidSettings
 
@@ -51,6 +52,10 @@ def test_a_destination_takes_the_types_that_match(tmp_path: Path):
         ({"colour": "red"}, "colour"),
         ({"secret_file": ""}, "warehouse: a webhook has a secret_file"),
         ({"kind": "kafka"}, "warehouse: the url is not of the form kafka://"),
+        ({"kind": "rabbitmq"}, "warehouse: the url is not of the form amqp://server:port/exchange"),
+        ({"kind": "rabbitmq", "url": "amqp://user:secret@w.example:1/a"}, "warehouse: the url"),
+        ({"queues": {"a": ["#"]}}, "warehouse: queues are for rabbitmq"),
+        ({"properties": {"a": "b"}}, "warehouse: a webhook has no properties"),
     ],
 )
 def test_what_can_not_be_is_refused(tmp_path: Path, change: dict[str, Any], what: str):
@@ -64,6 +69,39 @@ def test_kafka_is_servers_and_a_topic(tmp_path: Path):
     kafka = {"name": "bus", "kind": "kafka", "url": "kafka://a:9092,b:9092/eventfold.ordering"}
     [one] = read_destinations(written(tmp_path, kafka), TYPES)
     assert one.kafka_topic() == ("a:9092,b:9092", "eventfold.ordering")
+
+
+def test_rabbitmq_is_servers_and_an_exchange(tmp_path: Path):
+    rabbitmq = {
+        "name": "bus",
+        "kind": "rabbitmq",
+        "url": "amqp://a:5672,b:5672/ordering",
+        "queues": {"w": ["ordering.#"]},
+    }
+    [one] = read_destinations(written(tmp_path, rabbitmq), TYPES)
+    assert one.rabbitmq_exchange() == (["a:5672", "b:5672"], "ordering", False)
+    [one] = read_destinations(written(tmp_path, rabbitmq | {"url": "amqps://a:5671/ordering"}), TYPES)
+    assert one.rabbitmq_exchange() == (["a:5671"], "ordering", True)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"kind": "kafka", "url": "kafka://a:1/t", "properties": {"colour": "red"}}, 'bus: .*"colour"'),
+        ({"kind": "kafka", "url": "kafka://a:1/t", "secret_file": "none"}, "bus: .*none can't be read"),
+        ({"kind": "kafka", "url": "kafka://a:1/t", "secret_file": "empty"}, "bus: .*empty is empty"),
+        ({"kind": "rabbitmq", "url": "amqp://a:1/t", "properties": {"colour": "red"}}, "bus: .*'colour'"),
+        ({"kind": "rabbitmq", "url": "amqp://a:99999/t"}, "bus: 'a:99999' is not"),
+        ({"kind": "rabbitmq", "url": "amqps://a:1/t", "properties": {"ca_file": "none"}}, "bus: the certificates"),
+        ({"kind": "rabbitmq", "url": "amqp://a:1/t", "secret_file": "latin"}, "bus: .*latin is no UTF-8"),
+    ],
+)
+def test_what_a_broker_can_not_be_given_is_said_at_the_start(tmp_path: Path, change: dict[str, Any], what: str):
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "latin").write_bytes(b"\xff")
+    [one] = read_destinations(written(tmp_path, {"name": "bus", **change}), TYPES)
+    with pytest.raises(InvalidSettings, match=what):
+        delivery_of(one, tmp_path)
 
 
 def test_two_of_a_name_are_refused(tmp_path: Path):

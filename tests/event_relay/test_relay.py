@@ -163,6 +163,24 @@ def test_whatever_fails_nothing_is_lost_and_order_is_kept(seed: int):
     asyncio.run(run())
 
 
+async def test_a_client_that_cancels_who_waits_for_it_makes_nothing_count_as_done():
+    """As clients do that lose their connection; a group of tasks takes it for an end that was asked for."""
+    cancels = iter([True, False, True, True])
+    receiver = Receiver()
+    deliver = receiver.deliver
+
+    async def cancelling(event: CloudEvent) -> None:
+        if next(cancels, False):
+            raise asyncio.CancelledError
+        await deliver(event)
+
+    receiver.deliver = cancelling  # type: ignore[method-assign]
+    log, store = ScriptedLog(ORDERS.events), MemoryReadStore()
+    async with relaying(log, store, (destination(), receiver)) as relay:
+        await all_done(log, relay, 1)
+    assert by_subject(receiver.taken) == by_subject(mapped(ORDERS.events))
+
+
 async def test_what_is_not_acknowledged_is_not_passed_by_the_checkpoint():
     away = asyncio.Event()
     receiver = Receiver(lambda _event: None if away.is_set() else DependencyUnavailable("relay_tests", "away"))

@@ -11,6 +11,8 @@ from msgspec import UNSET, Raw
 from infrastructure.integration.cloud_event import (
     CloudEvent,
     InvalidCloudEvent,
+    amqp_headers,
+    from_amqp,
     from_http,
     from_kafka,
     from_structured,
@@ -118,3 +120,17 @@ def test_data_that_is_no_json_is_refused(body: bytes):
         from_http(http_headers(EVENT), body)
     with pytest.raises(InvalidCloudEvent):
         from_structured(body)
+
+
+@given(events())
+def test_amqp_is_read_back_the_same_by_either_prefix(event: CloudEvent):
+    headers = amqp_headers(event)
+    assert parts(from_amqp(headers, event.datacontenttype, bytes(event.data))) == parts(event)
+    other = {name.replace("cloudEvents_", "cloudEvents:", 1): value for name, value in headers.items()}
+    mixed = {"traceparent": "00-1", "x-delivery-count": 3, **other}
+    assert parts(from_amqp(mixed, event.datacontenttype, bytes(event.data))) == parts(event)
+
+
+def test_an_amqp_header_that_is_no_text_is_refused():
+    with pytest.raises(InvalidCloudEvent, match="cloudEvents_id is no text"):
+        from_amqp({**amqp_headers(EVENT), "cloudEvents_id": 7}, "application/json", b"{}")

@@ -358,3 +358,28 @@ def test_delays_are_within_their_bounds(number: int, first: float, cap: float) -
 def test_limits_that_can_not_be(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"at least|above"):
         Limits(**wrong)
+
+
+async def test_a_client_that_cancels_who_waits_for_it_has_failed_and_the_caller_goes_on() -> None:
+    attempts = 0
+
+    async def lost() -> str:
+        nonlocal attempts
+        attempts += 1
+        connection: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        connection.cancel()
+        return await connection
+
+    tested = policy(retries=1)
+    with pytest.raises(DependencyUnavailable, match="given up by the client"):
+        await tested.call(lost)
+    assert attempts == 2
+
+
+async def test_a_caller_that_is_cancelled_is_cancelled() -> None:
+    tested = policy(retries=1)
+    calling = asyncio.create_task(tested.call(never))
+    await turns()
+    calling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calling

@@ -1,0 +1,138 @@
+"""Relay, broker and consumer as processes that are killed in turns; and what must hold of what has come."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from infrastructure.integration.cloud_event import CloudEvent, structured
+from tests.event_relay.brokered import KafkaWire, RabbitMqWire
+from tests.event_relay.consuming import number_received, received
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.rabbitmq_broker import PASSWORD, USER
+from tests.support.services import Service, service, until
+
+_AWAY = "the dependency is away"
+
+
+class Run:
+    """One destination at a broker, the relay that publishes to it and a consumer; `total` events are to come."""
+
+    def __init__(self, wire: KafkaWire | RabbitMqWire, folder: Path, total: int, **settings: str) -> None:
+        self.wire, self.folder, self.total = wire, folder, total
+        self.file = folder / "received"
+        self.relay = service("event_relay", folder, relay_destinations=self._destinations(), **settings)
+        arguments = [*self._source(), str(self.file)]
+        self.consumer = Service("consumer", 0, ["tests.event_relay.consuming", *arguments], {}, folder / "consumer.log")
+        self.kills = 0
+
+    async def start(self) -> None:
+        await self.relay.start()
+        await self.consumer.start()
+
+    async def end(self) -> None:
+        for one in (self.relay, self.consumer):
+            if one.was_started:
+                await one.kill()
+
+    async def kill_relay(self) -> None:
+        await self.relay.kill()
+        await self.relay.start()
+
+    async def kill_consumer(self) -> None:
+        await self.consumer.kill()
+        await self.consumer.start()
+
+    async def kill_broker(self, away: float = 0.0) -> None:
+        """It is gone for `away` seconds, as the one who waits for it sees it."""
+        await asyncio.to_thread(self.wire.broker.kill)
+        await asyncio.sleep(away)
+        await asyncio.to_thread(self.wire.broker.start)
+
+    async def stop_relay(self) -> None:
+        """SIGTERM, to which it ends by itself within its grace, whatever it waits for."""
+        assert await asyncio.wait_for(self.relay.stop(), 60) == 0
+
+    async def outage_noticed(self) -> None:
+        """Waits until the relay says that the broker is away."""
+        told = self.relay.log.read_text().count(_AWAY)
+
+        async def noticed() -> bool:
+            return self.relay.log.read_text().count(_AWAY) > told
+
+        await until(noticed, "the outage is noticed", 120)
+
+    async def come(self, number: int) -> None:
+        """Waits for that many more to have come."""
+        goal = min(number_received(self.file) + number, self.total)
+
+        async def there() -> bool:
+            assert self.relay.running, self.relay.log.read_text()[-3000:]
+            assert self.consumer.running, self.consumer.log.read_text()[-3000:]
+            return number_received(self.file) >= goal
+
+        await until(there, f"{goal} events have come", 600)
+
+    async def in_turns(self, each: int, *faults: Callable[[], Awaitable[None]]) -> None:
+        """One fault after another, each when `each` more events have come."""
+        for fault in faults:
+            await self.come(each)
+            await fault()
+            self.kills += 1
+
+    async def all_come(self, expected: list[CloudEvent]) -> None:
+        ids = {event.id for event in expected}
+        looked_at = 0
+
+        async def there() -> bool:
+            nonlocal looked_at
+            number = number_received(self.file)
+            if number < len(ids) or number == looked_at:
+                return False
+            looked_at = number
+            return {one.id for one in received(self.file)} >= ids
+
+        await until(there, "all events have come", 600)
+
+    def _source(self) -> list[str]:
+        if isinstance(self.wire, KafkaWire):
+            return ["kafka", self.wire.broker.servers, self.wire.topic]
+        return ["rabbitmq", self.wire.broker.uri, f"{self.wire.queue}-client"]
+
+    def _destinations(self) -> str:
+        one = {"name": "bus", "timeout": 5, "retries": 1, "concurrency": 64}
+        if isinstance(self.wire, KafkaWire):
+            assert isinstance(self.wire.broker, KafkaBroker)
+            properties = {"reconnect.backoff.max.ms": "500"}
+            one |= {
+                "kind": "kafka",
+                "url": f"kafka://{self.wire.broker.servers}/{self.wire.topic}",
+                "properties": properties,
+            }
+        else:
+            broker = self.wire.broker
+            (self.folder / "secret").write_text(PASSWORD)
+            one |= {
+                "kind": "rabbitmq",
+                "url": f"amqp://{broker.host}:{broker.port}/{self.wire.exchange}",
+                "secret_file": "secret",
+                "properties": {"user": USER, "heartbeat": "2"},
+                # One that the consumer empties, and one for who comes when all is over.
+                "queues": {self.wire.queue: ["#"], f"{self.wire.queue}-client": ["inventory.#"]},
+            }
+        path = self.folder / "destinations.json"
+        path.write_text(json.dumps({"destinations": [one]}))
+        return str(path)
+
+
+def holds(came: list[CloudEvent], expected: list[CloudEvent]) -> None:
+    """Nothing is lost nor added, what came again is the same, and each key's events came in the order of the log."""
+    assert len({event.id for event in came}) == len(set(map(structured, came))), "equal ids are equal events"
+    once = list({event.id: event for event in reversed(came)}.values())[::-1]
+    assert by_key(once) == by_key(expected)
+
+
+def by_key(events: list[CloudEvent]) -> dict[str, list[CloudEvent]]:
+    ordered = sorted(events, key=lambda event: event.partitionkey)
+    return {key: list(group) for key, group in itertools.groupby(ordered, key=lambda event: event.partitionkey)}
