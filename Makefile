@@ -55,8 +55,8 @@ bench: venv ## every benchmark; each prints ratios taken in one run
 	$(BIN)/python -m benchmarks
 
 lock: venv ## renew the locks from pyproject.toml (needs uv)
-	uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-header --extra embedded --extra documents --extra kafka --extra dev pyproject.toml -o requirements.lock
-	uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-header --extra embedded --extra documents --extra kafka --extra dev --extra data -c requirements.lock pyproject.toml -o requirements-data.lock
+	uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-header --extra embedded --extra documents --extra kafka --extra rabbitmq --extra dev pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-header --extra embedded --extra documents --extra kafka --extra rabbitmq --extra dev --extra data -c requirements.lock pyproject.toml -o requirements-data.lock
 
 clean: ## remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info
