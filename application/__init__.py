@@ -6,6 +6,7 @@ The services get this value from the `eventfold` command; none of them imports i
 from application.charging import payment_charging
 from application.contracts import contract_requests, contract_steps
 from application.erasing import erasing
+from application.inbound import TAKEN_FROM_CRM, TAKEN_FROM_WAREHOUSE
 from application.matching import payment_matching
 from application.notifying import notifying
 from domain.customers.aggregate import CUSTOMER
@@ -62,4 +63,5 @@ APPLICATION = Application(
         PUBLISHED_BY_CUSTOMERS,
         PUBLISHED_BY_NOTIFICATIONS,
     ),
+    inbound=(TAKEN_FROM_WAREHOUSE, TAKEN_FROM_CRM),
 )

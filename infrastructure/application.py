@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from domain.model.aggregate import Aggregate
+from domain.model.inbound import InboundContract, every_command
 from domain.model.process import Process
 from domain.model.publication import Publication
 from read_models.model.view import View
@@ -20,10 +21,11 @@ ConsumerFactory = Callable[["ReadStore"], Any]
 
 class Application(Struct, frozen=True):
     """The aggregates that take commands, the views that are folded from their events, the processes that answer events
-    with commands, what else follows the log, and what is published of it to others.
+    with commands, what else follows the log, what is published of it to others, and what is taken from other systems.
 
     Raises ValueError when two of them have the same name, which would share streams, routes or documents, and when a
-    view follows the deletions of an aggregate, or a context publishes of an event, that is not there.
+    view follows the deletions of an aggregate, a context publishes of an event, or a message becomes a command, that is
+    not there.
     """
 
     aggregates: tuple[Aggregate, ...]
@@ -31,6 +33,7 @@ class Application(Struct, frozen=True):
     consumers: tuple[ConsumerFactory, ...] = ()
     processes: tuple[Process, ...] = ()
     publications: tuple[Publication, ...] = ()
+    inbound: tuple[InboundContract, ...] = ()
 
     def __post_init__(self) -> None:
         _unique("aggregates have the category", (aggregate.category for aggregate in self.aggregates))
@@ -52,6 +55,17 @@ class Application(Struct, frozen=True):
         for publication in self.publications:
             for event in publication.mapping.keys() - written:
                 raise ValueError(f"publication {publication.context}: no aggregate has the event {event.__name__}")
+        self._check_inbound()
+
+    def _check_inbound(self) -> None:
+        _unique("contracts are with the system", (one.system for one in self.inbound))
+        taken = {(one.category, command.struct) for one in self.aggregates for command in one.commands}
+        for contract in self.inbound:
+            for message in contract.messages:
+                for one in every_command(message.commands(message.example)):
+                    if (one.category, type(one.command)) not in taken:
+                        what = f"{contract.type_of(message)}: no aggregate {one.category} takes"
+                        raise ValueError(f"{what} {type(one.command).__name__}")
 
 
 def _unique(what: str, names: Iterable[str]) -> None:

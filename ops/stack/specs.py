@@ -24,6 +24,7 @@ from ops.locations import (
     COMMAND_API,
     CONSUMERS,
     EVENT_RELAY,
+    INBOUND,
     MAIL_SINK,
     NODE,
     PAYMENT_PROVIDER,
@@ -73,6 +74,7 @@ class Ports:
     smtp: int = 8025
     node_metrics: int = 2114
     event_relay: int = 8006
+    inbound: int = 8007
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Ports":
@@ -84,6 +86,7 @@ class Ports:
             consumers=settings.http.consumers_port,
             process_manager=settings.http.process_manager_port,
             event_relay=settings.http.event_relay_port,
+            inbound=settings.http.inbound_port,
             payment_webhooks=settings.http.payment_webhooks_port,
         )
 
@@ -144,6 +147,7 @@ def stages(
         f"{PREFIX}PROCESS_MANAGER_PORT_NUMBER": str(ports.process_manager),
         f"{PREFIX}PAYMENT_WEBHOOKS_PORT_NUMBER": str(ports.payment_webhooks),
         f"{PREFIX}EVENT_RELAY_PORT_NUMBER": str(ports.event_relay),
+        f"{PREFIX}INBOUND_PORT_NUMBER": str(ports.inbound),
     }
     own_environment.setdefault(f"{PREFIX}COMMANDS_URL", f"http://{_authority(host, ports.command_api)}")
     _set_own_keys(data_dir, own_environment)
@@ -161,6 +165,8 @@ def stages(
         services.append(_http_service(PROCESS_MANAGER, host, ports.process_manager, senders))
     if configured.relay.destinations:
         services.append(_http_service(EVENT_RELAY, host, ports.event_relay, own_environment))
+    if configured.inbound.sources:
+        services.append(_http_service(INBOUND, host, ports.inbound, senders))
     if _given(own_environment, WEBHOOK_SECRET):
         services.append(_http_service(PAYMENT_WEBHOOKS, host, ports.payment_webhooks, senders))
     return [stores, services]

@@ -20,7 +20,14 @@ _MEASURING = (
         "infrastructure.telemetry.tracing",
         "payment_webhooks.app",
     ),
-    *("event_relay.service", "process_manager.service", "projector.service", "query_api.app", "subscriptions.service"),
+    *(
+        "event_relay.service",
+        "inbound.service",
+        "process_manager.service",
+        "projector.service",
+        "query_api.app",
+        "subscriptions.service",
+    ),
 )
 
 
