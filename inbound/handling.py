@@ -71,7 +71,7 @@ class Handler:
         began, delays, number = time.perf_counter(), self._delays(), 0
         arrival = self._reader.arrival(message)
         structlog.contextvars.bind_contextvars(
-            source=self._source.name, message=arrival.id, correlation_id=correlation_of(arrival)
+            source=self._source.name, message_id=arrival.id, correlation_id=correlation_of(arrival)
         )
         while not released.is_set():
             number += 1

@@ -106,7 +106,7 @@ class DeadLetterOperations:
             await self._inbox.record(msgspec.structs.replace(entry, state="discarded", reason=reason, by=by))
         await self._dead_letters.remove(record.identity)
         log.warning(
-            "a dead letter was discarded", consumer=consumer, message=record.identity, reason=reason, subject=by
+            "a dead letter was discarded", consumer=consumer, message_id=record.identity, detail=reason, subject=by
         )
         parts = self._parts.get(consumer)
         if not record.key or parts is None or parts.source.behind != "wait":
@@ -165,7 +165,7 @@ class DeadLetterOperations:
                 msgspec.structs.replace(entry, identity=record.identity, state="handled", choices=[])
             )
         await self._dead_letters.remove(record.identity)
-        log.info("a dead letter was handled", consumer=parts.source.consumer, message=record.identity)
+        log.info("a dead letter was handled", consumer=parts.source.consumer, message_id=record.identity)
         return ""
 
     @asynccontextmanager
