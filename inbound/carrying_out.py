@@ -7,7 +7,7 @@ import msgspec
 
 from domain.model.inbound import MappedCommand
 from inbound.inbox import Inbox, InboxEntry
-from inbound.reading import Unusable, command_key
+from inbound.reading import ErrorClass, Unusable, command_key
 from infrastructure.outside.command_routes import CommandRoutes
 from infrastructure.outside.commands import CommandAnswer, CommandSender
 
@@ -64,7 +64,7 @@ class CarryingOut:
     async def _choose(self, entry: InboxEntry, one: MappedCommand, step: str, answer: CommandAnswer) -> InboxEntry:
         """Stores which way the message goes on before it goes on: a repetition after a crash must not go another."""
         if answer.code not in one.otherwise:
-            error_class = "id-reused" if answer.code == _REUSED else "refused"
+            error_class: ErrorClass = "id-reused" if answer.code == _REUSED else "refused"
             what = f"{type(one.command).__name__} for {one.category} {one.aggregate_id[:100]}"
             raise Unusable(error_class, f"{what}: {answer.status} {answer.code}: {answer.detail}", answer.code)
         entry = msgspec.structs.replace(entry, choices=[*entry.choices, f"{step}={answer.code}"])

@@ -163,7 +163,10 @@ class KafkaSource:
         if not offsets:
             return
         try:
-            consumer.commit(offsets=offsets, asynchronous=not wait)
+            if wait:
+                consumer.commit(offsets=offsets, asynchronous=False)
+            else:
+                consumer.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
             for one in offsets:
                 if (partition := self._partitions.get(one.partition)) is not None:
@@ -248,7 +251,8 @@ class KafkaSource:
 def _incoming(message: Message) -> IncomingMessage:
     headers: dict[str, str] = {}
     fault = ""
-    for name, value in message.headers() or ():
+    given: Any = message.headers() or ()
+    for name, value in given:
         content = value or b""
         content = content.encode() if isinstance(content, str) else content
         try:

@@ -4,7 +4,7 @@ from typing import Any
 
 from aio_pika.abc import AbstractChannel, AbstractQueue
 
-_QUORUM = {"x-queue-type": "quorum"}
+_QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
 
 
 async def declare_source(channel: AbstractChannel, name: str, dead_letters: str) -> AbstractQueue:

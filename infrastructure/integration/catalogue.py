@@ -26,9 +26,10 @@ Kind = Literal["domain", "integration", "inbound"]
 
 
 class CatalogueEntry(Struct, frozen=True):
-    """One event in one version, or one message that is taken from another system. `producer` is an aggregate or process,
-    the context that publishes it, or the other system; `consumers` are those of this application: of a message, the
-    commands that it becomes; `made_from` are the domain events of an integration event. `example` is its data."""
+    """One event in one version, or one message that is taken from another system. `producer` is an aggregate or
+    process, the context that publishes it, or the other system; `consumers` are those of this application: of a
+    message, the commands that it becomes; `made_from` are the domain events of an integration event. `example` is its
+    data."""
 
     kind: Kind
     name: str

@@ -25,7 +25,7 @@ CREATE: Mapping[str, Callable[[Application, Settings], Litestar]] = {
     "consumers": create_consumers,
     "process manager": create_process_manager,
     "event relay": create_event_relay,
-    "inbound": create_inbound,
+    "inbound service": create_inbound,
     "payment webhooks": lambda _application, settings: payment_webhooks(settings),
 }
 DESTINATIONS = Path(__file__).parents[1] / "support/destinations/destinations.toml"
