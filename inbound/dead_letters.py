@@ -22,10 +22,24 @@ BODIES = "inbound_dead_letter_bodies"
 _LONGEST_TEXT = 2_000
 
 
+class Origin(Struct, frozen=True):
+    """Where a message is from; `queue_partition` and `queue_offset` are -1 for none. `received_at` is when it was sent,
+    in epoch milliseconds; `size` is in bytes."""
+
+    event_source: str
+    event_id: str
+    event_type: str
+    queue: str
+    queue_partition: int
+    queue_offset: int
+    received_at: int
+    size: int
+
+
 class DeadLetterRecord(Struct, frozen=True):
     """`number` orders those of one key, `position` all of them (microseconds, with two bits more). `first` is 1 for one
-    that failed itself, 0 for one behind such. `has_body` is 0 where the body is too large to be kept. `received_at` is
-    when it was sent, `parked_at` when it was set aside, both in epoch milliseconds."""
+    that failed itself, 0 for one behind such. `has_body` is 0 where the body is too large to be kept. `parked_at` is
+    when it was set aside, in epoch milliseconds."""
 
     consumer: str
     identity: str
@@ -36,16 +50,9 @@ class DeadLetterRecord(Struct, frozen=True):
     error_class: str
     error_code: str
     error: str
-    event_source: str
-    event_id: str
-    event_type: str
-    queue: str
-    queue_partition: int
-    queue_offset: int
-    received_at: int
+    origin: Origin
     parked_at: int
     attempts: int
-    size: int
     has_body: int
 
 
@@ -112,14 +119,14 @@ class DeadLetterStore:
             return None
         body = msgspec.convert(found.fields, _Body)
         return IncomingMessage(
-            queue=record.queue,
+            queue=record.origin.queue,
             body=base64.b64decode(body.body),
             headers=msgspec.json.decode(body.headers, type=dict[str, str]),
             content_type=body.content_type,
             key=body.broker_key,
-            partition=record.queue_partition,
-            offset=record.queue_offset,
-            at=record.received_at,
+            partition=record.origin.queue_partition,
+            offset=record.origin.queue_offset,
+            at=record.origin.received_at,
             header_fault=body.header_fault,
         )
 
@@ -167,15 +174,17 @@ def dead_letter(
         error_class=failure.error_class,
         error_code=readable(failure.code)[:_LONGEST_TEXT],
         error=readable(str(failure))[:_LONGEST_TEXT],
-        event_source=readable(event.source) if event else "",
-        event_id=readable(event.id) if event else "",
-        event_type=readable(event.type) if event else "",
-        queue=message.queue,
-        queue_partition=message.partition,
-        queue_offset=message.offset,
-        received_at=message.at,
+        origin=Origin(
+            event_source=readable(event.source) if event else "",
+            event_id=readable(event.id) if event else "",
+            event_type=readable(event.type) if event else "",
+            queue=message.queue,
+            queue_partition=message.partition,
+            queue_offset=message.offset,
+            received_at=message.at,
+            size=len(message.body),
+        ),
         parked_at=now_millis(),
         attempts=attempts,
-        size=len(message.body),
         has_body=int(failure.error_class != "too-large"),
     )

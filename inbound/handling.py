@@ -56,8 +56,8 @@ class Handler:
         self._commands = commands
         self._writer = writer
         self._delays = delays
-        self._attempts = Attempts(patience=source.patience, clock=clock)
-        self._places = asyncio.Semaphore(source.concurrency)
+        self._attempts = Attempts(patience=source.limits.patience, clock=clock)
+        self._places = asyncio.Semaphore(source.limits.concurrency)
         self.trouble: str | None = None
 
     def lane_of(self, message: IncomingMessage) -> str:
@@ -67,11 +67,11 @@ class Handler:
     async def handle(self, message: IncomingMessage, released: asyncio.Event) -> bool:
         """Whether what came of the message is stored, so that it may be acknowledged. False once `released` is set:
         then it is for whoever gets it next. Never raises, but is tried until then."""
-        metrics.RECEIVED.labels(self._source.name).inc()
+        metrics.RECEIVED.labels(self._source.consumer).inc()
         began, delays, number = time.perf_counter(), self._delays(), 0
         arrival = self._reader.arrival(message)
         structlog.contextvars.bind_contextvars(
-            source=self._source.name, message_id=arrival.id, correlation_id=correlation_of(arrival)
+            consumer=self._source.consumer, message_id=arrival.id, correlation_id=correlation_of(arrival)
         )
         while not released.is_set():
             number += 1
@@ -81,7 +81,7 @@ class Handler:
                         return False
                     outcome = await self._traced(arrival, number)
             except AWAY as error:
-                metrics.WAITS.labels(self._source.name).inc()
+                metrics.WAITS.labels(self._source.consumer).inc()
                 if self.trouble is None:
                     log.warning("messages wait: something is away", error=str(error))
                 self.trouble = str(error)
@@ -90,8 +90,8 @@ class Handler:
                 self.trouble = f"{type(error).__name__}: {error}"
             else:
                 self.trouble = None
-                metrics.MESSAGES.labels(self._source.name, outcome).inc()
-                metrics.SECONDS.labels(self._source.name).observe(time.perf_counter() - began)
+                metrics.MESSAGES.labels(self._source.consumer, outcome).inc()
+                metrics.SECONDS.labels(self._source.consumer).observe(time.perf_counter() - began)
                 return True
             await _pause(next(delays), released)
         return False
@@ -172,7 +172,7 @@ class Handler:
         await self._writer.write(arrival.message, notice_of(record))
         await self._inbox.record(msgspec.structs.replace(entry, state="dead_letter"))
         self._attempts.done(arrival.id, by_the_dependency=False)
-        metrics.FAILURES.labels(self._source.name, failure.error_class).inc()
+        metrics.FAILURES.labels(self._source.consumer, failure.error_class).inc()
         note({ERROR_TYPE: failure.error_class})
         log.warning(
             "a message was set aside",

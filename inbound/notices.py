@@ -18,9 +18,9 @@ def notice_of(record: DeadLetterRecord) -> DeadLetterNotice:
         "error-class": record.error_class,
         "error-code": record.error_code,
         "consumer": record.consumer,
-        "source": record.queue,
-        "source-partition": str(record.queue_partition) if record.queue_partition >= 0 else "",
-        "source-offset": str(record.queue_offset) if record.queue_offset >= 0 else "",
+        "source": record.origin.queue,
+        "source-partition": str(record.origin.queue_partition) if record.origin.queue_partition >= 0 else "",
+        "source-offset": str(record.origin.queue_offset) if record.origin.queue_offset >= 0 else "",
         "set-aside-at": parked_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "attempts": str(record.attempts),
     }

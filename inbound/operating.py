@@ -148,7 +148,7 @@ class DeadLetterOperations:
         """Handles one; "" when that is done, else why it is still a dead letter."""
         message = await self._dead_letters.message(record)
         if message is None:
-            return f"{record.event_id or record.identity}: {_NO_BODY}"
+            return f"{record.origin.event_id or record.identity}: {_NO_BODY}"
         arrival = parts.reader.arrival(message)
         entry = await self._inbox.find(arrival.id) or entry_of(parts.source, arrival)
         if not entry.is_final:
@@ -156,9 +156,9 @@ class DeadLetterOperations:
                 entry = await carried_out(parts.reader, parts.commands, arrival, entry)
             except Unusable as failure:
                 await self._dead_letters.replace(_failed_again(record, failure))
-                return f"{record.event_id or record.identity}: {failure.error_class}: {failure}"
+                return f"{record.origin.event_id or record.identity}: {failure.error_class}: {failure}"
             await self._inbox.record(msgspec.structs.replace(entry, state="handled"))
-            metrics.MESSAGES.labels(parts.source.name, "handled").inc()
+            metrics.MESSAGES.labels(parts.source.consumer, "handled").inc()
         if arrival.id != record.identity:
             # It could not be read when it came, so it had another id; what comes again has that one still, or this.
             await self._inbox.record(

@@ -104,8 +104,8 @@ class Reader:
 
     def _event(self, message: IncomingMessage) -> ReceivedEvent:
         size = len(message.body)
-        if size > self._source.max_bytes:
-            raise Unusable("too-large", f"the body has {size} bytes; at most {self._source.max_bytes} are taken")
+        if size > self._source.limits.max_bytes:
+            raise Unusable("too-large", f"the body has {size} bytes; at most {self._source.limits.max_bytes} are taken")
         if message.header_fault:
             raise Unusable("not-a-cloud-event", message.header_fault)
         try:

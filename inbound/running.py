@@ -63,14 +63,14 @@ class Looking:
     async def look(self) -> None:
         """Raises what the store raises."""
         for one in self._running:
-            name = one.source.name
+            name = one.source.consumer
             metrics.CONNECTED.labels(name).set(one.wire.trouble is None)
             metrics.LAG.labels(name).set(-1 if one.wire.lag is None else one.wire.lag)
             metrics.OPEN.labels(name).set(await self._dead_letters.count(one.source.consumer))
         if time.monotonic() - self._forgot_at >= _FORGET_EVERY:
             self._forgot_at = time.monotonic()
             for one in self._running:
-                await self._inbox.forget(one.source.name, now_millis() - one.source.remember_days * _DAY)
+                await self._inbox.forget(one.source.name, now_millis() - one.source.limits.remember_days * _DAY)
 
 
 def consuming(

@@ -51,7 +51,7 @@ def create_inbound(application: Application, settings: Settings) -> Litestar:
         running.append(RunningSource(source, handler, message_source(source, path.parent, handler, grace)))
         parts.append(SourceParts(source, reader, commands))
         writers.append(writer)
-    metrics.show_sources(one.name for one in sources)
+    metrics.show_sources(one.consumer for one in sources)
     lifespan, prepared = consuming(
         running, inbox, gates, dead_letters, grace, *(one.close for one in writers), http.close, read_store.close
     )

@@ -18,6 +18,25 @@ CONSUMER_PREFIX = "inbound_"
 _Patterns = tuple[Annotated[str, Meta(min_length=1)], ...]
 
 
+class SourceLimits(Struct, frozen=True, forbid_unknown_fields=True):
+    """`concurrency` is how many keys are seen to side by side, `buffer` how many messages are in hand at most,
+    `max_bytes` the largest body that is taken. `timeout` (seconds) bounds the writing of a dead letter. After
+    `patience` seconds without an answer to its command, while others get one, a message becomes a dead letter. The
+    inbox knows what is finished for `remember_days`."""
+
+    concurrency: Annotated[int, Meta(ge=1, le=1_000)] = 16
+    buffer: Annotated[int, Meta(ge=1, le=10_000)] = 256
+    max_bytes: Annotated[int, Meta(ge=1_024, le=8_388_608)] = 1_048_576
+    timeout: Annotated[float, Meta(gt=0, le=300)] = 10.0
+    patience: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
+    remember_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
+
+    @property
+    def of_policy(self) -> Limits:
+        """What the policy of the dead letters is given."""
+        return Limits(timeout=self.timeout, concurrency=self.concurrency, queue=self.buffer, retries=2)
+
+
 class Source(Struct, frozen=True, forbid_unknown_fields=True):
     """One topic or queue. `types` are the message types that are taken from it, with `*` for any part; those of
     `ignore`, which goes before, are passed over, and any other is a dead letter. `dead_letters` is the topic or queue
@@ -27,10 +46,7 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
     `amqp://user@host:port/vhost` and `queue` is the queue, which is made unless `declare` is false. `secret_file` has
     the password, where there is one.
 
-    `concurrency` is how many keys are seen to side by side, `buffer` how many messages are in hand at most. `timeout`
-    (seconds) bounds the writing of a dead letter. After `patience` seconds without an answer to its command, while
-    others get one, a message becomes a dead letter. `behind` says whether later messages of a dead letter's key wait
-    behind it, or go on. `max_bytes` is the largest body that is taken.
+    `behind` says whether later messages of a dead letter's key wait behind it, or go on.
     """
 
     name: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,39}$")]
@@ -44,13 +60,8 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
     group: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{0,249}$")] = ""
     secret_file: str = ""
     properties: dict[str, str] = {}
-    concurrency: Annotated[int, Meta(ge=1, le=1_000)] = 16
-    buffer: Annotated[int, Meta(ge=1, le=10_000)] = 256
-    timeout: Annotated[float, Meta(gt=0, le=300)] = 10.0
-    patience: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
+    limits: SourceLimits = SourceLimits()
     behind: Literal["wait", "go-on"] = "wait"
-    max_bytes: Annotated[int, Meta(ge=1_024, le=8_388_608)] = 1_048_576
-    remember_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
 
     @property
     def consumer(self) -> str:
@@ -61,11 +72,6 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
     def consumer_group(self) -> str:
         """Kafka's."""
         return self.group or f"eventfold-{self.consumer}"
-
-    @property
-    def limits(self) -> Limits:
-        """What the policy of its dead letters is given."""
-        return Limits(timeout=self.timeout, concurrency=self.concurrency, queue=self.buffer, retries=2)
 
     def takes(self, cloud_type: str) -> bool:
         """Whether messages of the type are taken."""

@@ -10,7 +10,7 @@ from infrastructure.settings import InvalidSettings
 
 def dead_letter_writer(source: Source, folder: Path) -> DeadLetterWriter:
     """Where the dead letters of a source go. Raises InvalidSettings."""
-    policy = Policy(f"{source.consumer}_dead_letters", source.limits)
+    policy = Policy(f"{source.consumer}_dead_letters", source.limits.of_policy)
     secret = source.secret(folder)
     if source.kind == "kafka":
         try:
@@ -38,7 +38,7 @@ def message_source(source: Source, folder: Path, handler: KeyedHandler, grace: f
             source.consumer_group,
             handler,
             properties=_properties(source, secret),
-            buffer=source.buffer,
+            buffer=source.limits.buffer,
             grace=grace,
         )
     from infrastructure.inbound.rabbitmq_consumer import RabbitSource
@@ -50,7 +50,7 @@ def message_source(source: Source, folder: Path, handler: KeyedHandler, grace: f
         source.dead_letters,
         handler,
         declare=source.declare,
-        buffer=source.buffer,
+        buffer=source.limits.buffer,
         grace=grace,
     )
 

@@ -100,12 +100,14 @@ def _summary(one: DeadLetterRecord) -> DeadLetterSummary:
         kind="key" if one.key else "message",
         keys=[one.key or one.identity],
         first=bool(one.first),
-        stream=one.queue if one.queue_partition < 0 else f"{one.queue}[{one.queue_partition}]",
-        revision=max(0, one.queue_offset),
+        stream=one.origin.queue
+        if one.origin.queue_partition < 0
+        else f"{one.origin.queue}[{one.origin.queue_partition}]",
+        revision=max(0, one.origin.queue_offset),
         position=one.position,
-        event_type=one.event_type or "-",
+        event_type=one.origin.event_type or "-",
         error=f"{one.error_class}: {one.error}",
-        recorded_at=one.received_at,
+        recorded_at=one.origin.received_at,
         parked_at=one.parked_at,
     )
 
@@ -114,12 +116,12 @@ def _metadata(one: DeadLetterRecord, message: IncomingMessage | None) -> str:
     """All else that is known, as JSON."""
     told = {
         "message": one.identity,
-        "event_source": one.event_source,
-        "event_id": one.event_id,
+        "event_source": one.origin.event_source,
+        "event_id": one.origin.event_id,
         "error_class": one.error_class,
         "error_code": one.error_code,
         "attempts": one.attempts,
-        "bytes": one.size,
+        "bytes": one.origin.size,
         "content_type": message.content_type if message else "",
         "headers": dict(message.headers) if message else {},
     }

@@ -159,7 +159,7 @@ async def test_a_retry_handles_what_stood_behind_in_order():
     outcome = await world.operations.retry("inbound_crm", "ada")
     assert (outcome.replayed, outcome.remaining) == (0, 3)
     assert outcome.errors[0].startswith("c-2: refused")
-    [first] = [one async for one in world.dead_letters.all(None) if one.event_id == "c-2"]
+    [first] = [one async for one in world.dead_letters.all(None) if one.origin.event_id == "c-2"]
     assert first.attempts == 2
     outcome = await world.operations.discard("inbound_crm", first.position, "the name shows nothing", "joe")
     assert (outcome.replayed, outcome.remaining, outcome.errors) == (2, 0, [])

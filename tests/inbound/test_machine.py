@@ -103,7 +103,7 @@ class Inbound(RuleBasedStateMachine):
 
     async def _discard(self, key: str) -> None:
         async for record in self.world.dead_letters.of_key("inbound_warehouse", key):
-            if record.event_id in self.bad:
+            if record.origin.event_id in self.bad:
                 await self.world.operations.discard("inbound_warehouse", record.position, "bad", "joe")
             return
 

@@ -15,7 +15,7 @@ from inbound.handling import Handler
 from inbound.inbox import Inbox
 from inbound.operating import DeadLetterOperations, SourceParts
 from inbound.reading import Reader
-from inbound.sources import Source
+from inbound.sources import Source, SourceLimits
 from infrastructure.inbound.messages import DeadLetterNotice, IncomingMessage
 from infrastructure.outside.command_routes import CommandRoutes
 from infrastructure.outside.commands import CommandAnswer
@@ -30,7 +30,7 @@ WAREHOUSE = Source(
     dead_letters="deliveries.dead",
     types=("warehouse.*",),
     ignore=("warehouse.heartbeat.*",),
-    max_bytes=10_000,
+    limits=SourceLimits(max_bytes=10_000),
 )
 CRM = Source(
     name="crm",
