@@ -15,8 +15,8 @@ RABBIT = {**KAFKA, "kind": "rabbitmq", "url": "amqp://me@r/shop", "queue": "in"}
 
 
 def read(folder: Path, *sources: dict[str, Any]) -> tuple[Source, ...]:
-    path = folder / "sources.toml"
-    path.write_bytes(msgspec.toml.encode({"sources": list(sources)}))
+    path = folder / "sources.json"
+    path.write_bytes(msgspec.json.encode({"sources": list(sources)}))
     return read_sources(path, TYPES)
 
 
@@ -58,5 +58,5 @@ def test_files_that_can_not_be_read(tmp_path: Path):
     with pytest.raises(InvalidSettings, match="can't be read"):
         read_sources(tmp_path / "none.toml", TYPES)
     [one] = read(tmp_path, {**RABBIT, "secret_file": "none"})
-    with pytest.raises(InvalidSettings, match="source one: .*none can't be read"):
+    with pytest.raises(InvalidSettings, match=r"source one: .*none can't be read"):
         one.secret(tmp_path)
