@@ -6,6 +6,7 @@ The services get this value from the `eventfold` command; none of them imports i
 from application.charging import payment_charging
 from application.contracts import contract_deadlines, contract_requests, contract_signing, contract_steps
 from application.erasing import erasing
+from application.inbound import TAKEN_FROM_CRM, TAKEN_FROM_WAREHOUSE
 from application.matching import payment_matching
 from application.notifying import notifying
 from domain.customers.aggregate import CUSTOMER
@@ -76,4 +77,5 @@ APPLICATION = Application(
         PUBLISHED_BY_NOTIFICATIONS,
     ),
     choreographies=(ORDER_CONTRACT,),
+    inbound=(TAKEN_FROM_WAREHOUSE, TAKEN_FROM_CRM),
 )

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from domain.model.aggregate import Aggregate
 from domain.model.choreography import Choreography
+from domain.model.inbound import InboundContract, every_command
 from domain.model.process import Process
 from domain.model.publication import Publication
 from read_models.model.view import View
@@ -21,12 +22,12 @@ ConsumerFactory = Callable[["ReadStore"], Any]
 
 class Application(Struct, frozen=True):
     """The aggregates that take commands, the views that are folded from their events, the processes that answer events
-    with commands, what else follows the log, what is published of it to others, and the choreographies by which people
-    follow what consumers have done.
+    with commands, what else follows the log, what is published of it to others, the choreographies by which people
+    follow what consumers have done, and what is taken from other systems.
 
     Raises ValueError when two of them have the same name, which would share streams, routes or documents, and when a
-    view follows the deletions of an aggregate, a context publishes of an event, or a choreography is about an
-    aggregate, that is not there.
+    view follows the deletions of an aggregate, a context publishes of an event, a choreography is about an aggregate,
+    or a message becomes a command, that is not there.
     """
 
     aggregates: tuple[Aggregate, ...]
@@ -35,6 +36,7 @@ class Application(Struct, frozen=True):
     processes: tuple[Process, ...] = ()
     publications: tuple[Publication, ...] = ()
     choreographies: tuple[Choreography, ...] = ()
+    inbound: tuple[InboundContract, ...] = ()
 
     def __post_init__(self) -> None:
         _unique("aggregates have the category", (aggregate.category for aggregate in self.aggregates))
@@ -60,6 +62,17 @@ class Application(Struct, frozen=True):
         for choreography in self.choreographies:
             for category in set(choreography.categories) - categories:
                 raise ValueError(f"choreography {choreography.name}: the application has no aggregate {category}")
+        self._check_inbound()
+
+    def _check_inbound(self) -> None:
+        _unique("contracts are with the system", (one.system for one in self.inbound))
+        taken = {(one.category, command.struct) for one in self.aggregates for command in one.commands}
+        for contract in self.inbound:
+            for message in contract.messages:
+                for one in every_command(message.commands(message.example)):
+                    if (one.category, type(one.command)) not in taken:
+                        what = f"{contract.type_of(message)}: no aggregate {one.category} takes"
+                        raise ValueError(f"{what} {type(one.command).__name__}")
 
 
 def _unique(what: str, names: Iterable[str]) -> None:

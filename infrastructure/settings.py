@@ -131,6 +131,9 @@ class HttpSettings(Struct, frozen=True):
     event_relay_port: Annotated[Port, Meta(description="port of the event relay")] = field(
         default=8006, name="event_relay_port_number"
     )
+    inbound_port: Annotated[Port, Meta(description="port of the consumer of other systems' messages")] = field(
+        default=8007, name="inbound_port_number"
+    )
     max_body_bytes: Annotated[int, Meta(description="largest request body taken", ge=1024, le=16_777_216)] = 524_288
     shutdown_grace: Annotated[Seconds, Meta(description="how long requests under way may take to finish")] = 10.0
 
@@ -250,6 +253,14 @@ class RelaySettings(Struct, frozen=True):
     ] = field(default=3_600.0, name="relay_stream_lasts")
 
 
+class InboundSettings(Struct, frozen=True):
+    """What is taken from other systems, and from where."""
+
+    sources: Annotated[
+        str, Meta(description="file (TOML or JSON) with the sources of other systems' messages; none without it")
+    ] = field(default="", name="inbound_sources")
+
+
 class PersonalDataSettings(Struct, frozen=True):
     """Where the keys of personal data are."""
 
@@ -302,6 +313,7 @@ class Settings(Struct, frozen=True):
     projector: ProjectorSettings = ProjectorSettings()
     processes: ProcessSettings = ProcessSettings()
     relay: RelaySettings = RelaySettings()
+    inbound: InboundSettings = InboundSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     command_calls: CommandCallSettings = CommandCallSettings()
     query_calls: QueryCallSettings = QueryCallSettings()

@@ -17,6 +17,7 @@ from ops.demo import command as demo
 from ops.doctor import command as doctor
 from ops.documents import commands as documents
 from ops.errors import EXIT_FAILED, EXIT_INTERRUPTED, CommandFailed
+from ops.inbox import commands as inbox
 from ops.payments import commands as payments
 from ops.privacy import commands as privacy
 from ops.relay import commands as relay
@@ -43,6 +44,7 @@ Eventfold on one machine: commands in over HTTP, events in the event store, view
   eventfold documents      an authority for development; verify the signatures of a contract
   eventfold privacy        forget a customer, export what is held of one, change the master key
   eventfold relay          what is published to whom: list, pause, resume, publish again, remove
+  eventfold inbox          what comes from other systems: sources, one message, dead letters
   eventfold catalogue      every event, who writes and who follows it
   eventfold check          whether a change of the events breaks somebody who relies on them
 """
@@ -63,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"eventfold {installed_version()}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    keeping = (audit, documents, privacy, catalogue, relay)
+    keeping = (audit, documents, privacy, catalogue, relay, inbox)
     looking = (status, doctor, views, dead_letters, payments, sagas, *keeping, log_level)
     for module in (up, demo, load, *looking, tokens, services, consumers, version):
         module.add_parser(commands)

@@ -24,6 +24,7 @@ PROJECTOR = "projector"
 CONSUMERS = "consumers"
 PROCESS_MANAGER = "process-manager"
 EVENT_RELAY = "event-relay"
+INBOUND = "inbound"
 PAYMENT_WEBHOOKS = "payment-webhooks"
 SIGNING_PAGE = "signing-page"
 PAYMENT_PROVIDER = "payment-provider"
@@ -65,6 +66,7 @@ def service_urls(data_dir: Path, settings: Settings) -> dict[str, str]:
         CONSUMERS: (settings.http.consumers_port, APPLICATION.consumers),
         PROCESS_MANAGER: (settings.http.process_manager_port, APPLICATION.processes),
         EVENT_RELAY: (settings.http.event_relay_port, APPLICATION.publications),
+        INBOUND: (settings.http.inbound_port, settings.inbound.sources),
         PAYMENT_WEBHOOKS: (
             settings.http.payment_webhooks_port,
             settings.payments.webhook_secret or settings.signatures.webhook_secret,
@@ -215,6 +217,26 @@ def add_event_relay(parser: argparse.ArgumentParser) -> None:
 def event_relay_address(args: argparse.Namespace) -> Address:
     """As `projector_address`, for the option --event-relay."""
     return _located(args, EVENT_RELAY, args.event_relay)
+
+
+def add_inbound(parser: argparse.ArgumentParser) -> None:
+    """Add --data-dir and --inbound, which say where the inbound service is."""
+    add_data_dir(parser, "the data directory of the running `eventfold up`")
+    parser.add_argument(
+        "--inbound",
+        metavar="URL",
+        help="the inbound service, any instance of it (default: that of --data-dir, else as the EVENTFOLD_* variables "
+        "say)",
+    )
+
+
+def inbound_address(args: argparse.Namespace) -> Address:
+    """As `projector_address`, for the option --inbound. Raises CommandFailed where none is known."""
+    if not args.inbound and INBOUND not in service_urls(args.data_dir, settings()):
+        raise CommandFailed(
+            "no inbound service is known here", "set EVENTFOLD_INBOUND_SOURCES, or name one with --inbound URL"
+        )
+    return _located(args, INBOUND, args.inbound)
 
 
 def command_api_address(args: argparse.Namespace) -> Address:

@@ -179,13 +179,13 @@ class _NoConditions(Exception):
 def _store(bucket: Bucket, timeout: float) -> Any:
     from obstore.store import S3Store
 
-    config: dict[str, Any] = {"region": bucket.region, "conditional_put": "etag"}
+    config: Any = {"region": bucket.region, "conditional_put": "etag"}
     if bucket.endpoint:
         config["endpoint"] = bucket.endpoint
     if bucket.access_key_id:
         config |= {"access_key_id": bucket.access_key_id, "secret_access_key": bucket.secret_access_key}
     # The policy repeats calls, and gives each attempt its time; the client's own is beyond that.
-    client = {"timeout": f"{timeout + 1:g}s", "connect_timeout": f"{timeout + 1:g}s"}
+    client: Any = {"timeout": f"{timeout + 1:g}s", "connect_timeout": f"{timeout + 1:g}s"}
     if bucket.endpoint.startswith("http://"):
         client["allow_http"] = "true"
     return S3Store(

@@ -11,22 +11,25 @@ import msgspec
 from msgspec import Raw, Struct
 
 from domain.model.event_types import EventType
+from domain.model.inbound import InboundContract, every_command
 from domain.model.process_events import PROCESS_EVENTS
 from domain.model.publication import Publication
 from infrastructure.application import Application, ConsumerFactory
-from infrastructure.integration.cloud_event import CloudEvent, structured
+from infrastructure.integration.cloud_event import JSON, CloudEvent, structured
 from infrastructure.integration.publisher import schema_of, source_of, type_of
 from infrastructure.integration.schemas import json_schema
 
 _AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 _ID = "00000000-0000-5000-8000-000000000000"
 
-Kind = Literal["domain", "integration"]
+Kind = Literal["domain", "integration", "inbound"]
 
 
 class CatalogueEntry(Struct, frozen=True):
-    """One event in one version. `producer` is an aggregate or process, or the context that publishes it; `consumers`
-    are those of this application; `made_from` are the domain events of an integration event. `example` is its data."""
+    """One event in one version, or one message that is taken from another system. `producer` is an aggregate or
+    process, the context that publishes it, or the other system; `consumers` are those of this application: of a
+    message, the commands that it becomes; `made_from` are the domain events of an integration event. `example` is its
+    data."""
 
     kind: Kind
     name: str
@@ -45,8 +48,8 @@ class CatalogueEntry(Struct, frozen=True):
 
 
 def catalogue(application: Application) -> list[CatalogueEntry]:
-    """The newest version of every domain event, then every published event, each by producer in the order in which the
-    application has them."""
+    """The newest version of every domain event, then every published event, then every message that is taken, each by
+    producer in the order in which the application has them."""
     followers = _followers(application)
     given = {type(example): example for one in application.publications for example in one.examples}
     producers = [
@@ -60,7 +63,8 @@ def catalogue(application: Application) -> list[CatalogueEntry]:
         for producer, events in producers
         for event in events
     ]
-    return domain + [entry for one in application.publications for entry in _published(one, names)]
+    published = [entry for one in application.publications for entry in _published(one, names)]
+    return domain + published + [entry for one in application.inbound for entry in _taken(one)]
 
 
 def _domain_entry(producer: str, event: EventType, followers: tuple[str, ...], given: Struct | None) -> CatalogueEntry:
@@ -99,6 +103,46 @@ def _published(publication: Publication, names: Mapping[type[Struct], str]) -> l
         )
         for kind in publication.events
     ]
+
+
+def _taken(contract: InboundContract) -> list[CatalogueEntry]:
+    return [
+        CatalogueEntry(
+            kind="inbound",
+            name=f"{contract.system}.{one.name}",
+            version=one.version,
+            producer=contract.system,
+            summary=_summary(one.struct),
+            consumers=tuple(
+                dict.fromkeys(
+                    f"command {type(command.command).__name__}" for command in every_command(one.commands(one.example))
+                )
+            ),
+            made_from=(),
+            schema=json_schema(one.struct),
+            example=Raw(msgspec.json.encode(one.example)),
+        )
+        for one in contract.messages
+    ]
+
+
+def received_example(entry: CatalogueEntry) -> bytes:
+    """A message's example in its envelope, as another system may send it."""
+    data = msgspec.json.decode(entry.example)
+    subject = str(next(iter(data.values())))
+    return msgspec.json.encode(
+        {
+            "specversion": "1.0",
+            "id": _ID,
+            "source": f"urn:{entry.producer}",
+            "type": entry.key,
+            "subject": subject,
+            "time": _AT.isoformat().replace("+00:00", "Z"),
+            "datacontenttype": JSON,
+            "partitionkey": subject,
+            "data": data,
+        }
+    )
 
 
 def envelope_example(entry: CatalogueEntry) -> bytes:

@@ -81,7 +81,8 @@ def unreleased(last: Release, application: Application) -> list[str]:
 
 
 def breaking_changes(last: Release, application: Application) -> Iterator[str]:
-    """What would break consumers of published events, or make what the log has unreadable, each in a sentence."""
+    """What would break consumers of published events or senders of what is taken, or make what the log has unreadable,
+    each in a sentence."""
     entries = {(one.kind, one.name, one.version): one for one in catalogue(application)}
     types = EventTypes(_event_types(application))
     newest = {one.name: one.version for one in entries.values() if one.kind == "domain"}
@@ -93,6 +94,12 @@ def breaking_changes(last: Release, application: Application) -> Iterator[str]:
                 yield f"{what} is no longer published, and its consumers wait for it"
                 continue
             yield from (f"{what}: {one}" for one in breaks(released.schema, entry.schema, "consumers"))
+        elif released.kind == "inbound":
+            if entry is None:
+                yield f"{what} is no longer taken, and other systems send it"
+                continue
+            # We read what they go on sending by the released schema, as we read what the log has.
+            yield from (f"{what}: {one}" for one in breaks(released.schema, entry.schema, "log"))
         elif released.name not in newest:
             yield f"{what} is gone, and the log has events of it"
         elif newest[released.name] < released.version:

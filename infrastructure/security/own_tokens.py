@@ -118,9 +118,9 @@ class OwnMadeToken:
         return self._token
 
 
-def service_tokens(settings: Settings, subject: str) -> TokenSource:
+def service_tokens(settings: Settings, subject: str, role: str = SERVICE) -> TokenSource:
     """What a service called `subject` sends to others. Raises InvalidSettings when it has none, and they ask for it."""
-    found = own_tokens(settings, subject, (SERVICE,))
+    found = own_tokens(settings, subject, (role,))
     if isinstance(found, NoToken) and settings.authentication.mode == "on":
         raise InvalidSettings(
             f"authentication is on, and {subject} has no token to send: set {TOKEN_FILE}, or {KEY_FILE}, a key that it "

@@ -71,7 +71,16 @@ _SERVICE = frozenset(
     }
 )
 
+# What comes in from other systems, each under its name: the commands that their messages become, and no other.
+_INBOUND = frozenset(
+    {
+        *(ALL_OWNERS, ACT_FOR_OTHERS, UNLIMITED),
+        "stock:receive",
+        *("customers:register", "customers:change"),
+    }
+)
+
 ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
-    {"customer": _CUSTOMER, "staff": _STAFF, "operator": _OPERATOR, "service": _SERVICE}
+    {"customer": _CUSTOMER, "staff": _STAFF, "operator": _OPERATOR, "service": _SERVICE, "inbound": _INBOUND}
 )
 """The scopes of each role, by its name."""

@@ -41,7 +41,7 @@ def add_parser(commands: Any) -> None:
     )
     actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="all events")
-    listing.add_argument("--kind", choices=("domain", "integration"), help="only these")
+    listing.add_argument("--kind", choices=("domain", "integration", "inbound"), help="only these")
     listing.set_defaults(run=show_list)
     showing = actions.add_parser("show", help="one event")
     showing.add_argument("event", metavar="EVENT", help="such as OrderCreated or ordering.order-placed.v1")

@@ -11,6 +11,7 @@ HTTP_SERVICES = {
     "consumers": "runs the application's own consumers of the log",
     "process-manager": "runs the application's processes: events in, commands out",
     "event-relay": "publishes integration events to its destinations",
+    "inbound": "takes other systems' messages and turns them into commands",
     "payment-webhooks": "takes what the payment and the signing provider tell",
     "signing-page": "shows customers their contracts, to sign or to decline",
 }

@@ -25,6 +25,7 @@ from ops.locations import (
     COMMAND_API,
     CONSUMERS,
     EVENT_RELAY,
+    INBOUND,
     MAIL_SINK,
     NODE,
     PAYMENT_PROVIDER,
@@ -90,6 +91,7 @@ class Ports:
     event_relay: int = 8006
     signature_provider: int = 8023
     signing_page: int = 8027
+    inbound: int = 8007
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Ports":
@@ -101,6 +103,7 @@ class Ports:
             consumers=settings.http.consumers_port,
             process_manager=settings.http.process_manager_port,
             event_relay=settings.http.event_relay_port,
+            inbound=settings.http.inbound_port,
             payment_webhooks=settings.http.payment_webhooks_port,
             signing_page=settings.http.signing_page_port,
         )
@@ -166,6 +169,7 @@ def stages(
         f"{PREFIX}PAYMENT_WEBHOOKS_PORT_NUMBER": str(ports.payment_webhooks),
         f"{PREFIX}EVENT_RELAY_PORT_NUMBER": str(ports.event_relay),
         f"{PREFIX}SIGNING_PAGE_PORT_NUMBER": str(ports.signing_page),
+        f"{PREFIX}INBOUND_PORT_NUMBER": str(ports.inbound),
     }
     own_environment.setdefault(f"{PREFIX}COMMANDS_URL", f"http://{_authority(host, ports.command_api)}")
     own_environment.setdefault(f"{PREFIX}QUERIES_URL", f"http://{_authority(host, ports.query_api)}")
@@ -185,6 +189,8 @@ def stages(
         services.append(_http_service(PROCESS_MANAGER, host, ports.process_manager, senders))
     if APPLICATION.publications:
         services.append(_http_service(EVENT_RELAY, host, ports.event_relay, own_environment))
+    if load_settings(own_environment).inbound.sources:
+        services.append(_http_service(INBOUND, host, ports.inbound, senders))
     if _given(own_environment, WEBHOOK_SECRET) or _given(own_environment, SIGNATURE_WEBHOOK_SECRET):
         services.append(_http_service(PAYMENT_WEBHOOKS, host, ports.payment_webhooks, senders))
     services.append(_http_service(SIGNING_PAGE, host, ports.signing_page, senders))

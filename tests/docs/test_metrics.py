@@ -11,7 +11,7 @@ from tests.support.services import ROOT
 LABELS = {
     # Of the application's own lists: there are as many values as it declares.
     "command": "commands of the aggregates",
-    "consumer": "views, consumers and processes",
+    "consumer": "views, consumers and processes; sources of messages",
     "process": "processes",
     "route": "templates of routes",
     "step": "steps of a process, without what they concern",
@@ -26,7 +26,7 @@ LABELS = {
     "next": "what an instance waits for",
     "outcome": "how something ended; of a command, the code of the rule that refused it",
     "python": "one a process",
-    "reason": "why a connection was refused or closed",
+    "reason": "why a connection was refused or closed, in which class a message failed",
     "source": "where an aggregate was loaded from",
     "state": "of a call: running or waiting",
     "status": "HTTP statuses; running or stuck",
@@ -36,7 +36,7 @@ LABELS = {
 
 UNITS = ("_seconds", "_bytes", "_total", "_info")
 PLAIN_NUMBERS = re.compile(
-    r"_(instances|events|calls|connections|documents|leases|cached|waiting|position|in_flight)$"
+    r"_(instances|events|messages|letters|calls|connections|documents|leases|cached|waiting|position|in_flight)$"
     r"|_(state|stopped|connected|other_log|accepts_writes|live_build|live_version)$"
 )
 

@@ -151,3 +151,11 @@ def test_the_event_relay_runs_with_destinations_and_without(tmp_path: Path, give
     assert relay.url == "http://127.0.0.1:9012"
     assert settings.http.event_relay_port == 9012
     assert "EVENTFOLD_SERVICE_KEY_FILE" not in relay.environment, "it sends no commands"
+
+
+def test_the_inbound_service_runs_where_there_are_sources(tmp_path: Path) -> None:
+    services = by_name(tmp_path, {"EVENTFOLD_INBOUND_SOURCES": "/etc/eventfold/sources.toml"})
+    assert services["inbound"].url == "http://127.0.0.1:9013"
+    assert load_settings(services["inbound"].environment).http.inbound_port == 9013
+    assert "EVENTFOLD_SERVICE_KEY_FILE" in services["inbound"].environment, "it sends commands"
+    assert "inbound" not in by_name(tmp_path, {})

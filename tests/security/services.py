@@ -8,6 +8,7 @@ from litestar import Litestar
 from application import APPLICATION
 from command_api.app import command_api
 from event_relay.service import create_event_relay
+from inbound.service import create_inbound
 from infrastructure.application import Application
 from infrastructure.settings import Settings
 from payment_webhooks.app import payment_webhooks
@@ -25,10 +26,12 @@ CREATE: Mapping[str, Callable[[Application, Settings], Litestar]] = {
     "consumers": create_consumers,
     "process manager": create_process_manager,
     "event relay": create_event_relay,
+    "inbound service": create_inbound,
     "payment webhooks": lambda _application, settings: payment_webhooks(settings),
     "signing page": lambda _application, settings: signing_page(settings),
 }
 DESTINATIONS = Path(__file__).parents[1] / "support/destinations/destinations.toml"
+SOURCES = Path(__file__).parents[1] / "support/sources/sources.toml"
 LINK_KEYS = Path(__file__).parents[1] / "support/link-keys.json"
 SETTINGS = open_settings(
     payments_webhook_secret="a-secret-of-the-tests",
@@ -36,6 +39,7 @@ SETTINGS = open_settings(
     signature_ca_file="ca.pem",
     signature_webhook_secret="a-secret-of-the-tests",
     relay_destinations=str(DESTINATIONS),
+    inbound_sources=str(SOURCES),
     document_link_key_file=str(LINK_KEYS),
 )
 

@@ -135,6 +135,10 @@ NEVER = {
         *("orders:place", "orders:ship", "orders:deliver", "stock:receive", "orders:read", "customers:read"),
         *("views:operate", "dead-letters:operate", "processes:operate"),
     ),
+    "inbound": (
+        *("orders:place", "orders:read", "customers:read", "customers:forget", "stock:reserve", "payments:void"),
+        *("views:operate", "dead-letters:operate", "processes:operate", "metrics:read"),
+    ),
 }
 
 

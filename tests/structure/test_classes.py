@@ -10,7 +10,17 @@ from tests.support.services import ROOT
 
 PRODUCT = (
     *("application", "domain", "read_models", "infrastructure", "subscriptions", "command_api", "query_api"),
-    *("projector", "process_manager", "event_relay", "payment_webhooks", "signing_page", "embedded", "examples", "ops"),
+    *(
+        "projector",
+        "process_manager",
+        "event_relay",
+        "inbound",
+        "payment_webhooks",
+        "signing_page",
+        "embedded",
+        "examples",
+        "ops",
+    ),
 )
 MOST_ATTRIBUTES = 15
 MOST_LINES = 250

@@ -46,7 +46,7 @@ class MemoryCommands:
     def _carried_out(
         self, aggregate: Aggregate, aggregate_id: str, action: str, body: Mapping[str, Any]
     ) -> CommandAnswer:
-        struct = next(one.struct for one in aggregate.commands if one.action == action)
+        struct = next(one.struct for one in aggregate.commands if one.action == action or (one.creates and not action))
         events = self.events.setdefault(aggregate.stream(aggregate_id), [])
         state = None
         for event in events:

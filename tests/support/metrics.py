@@ -21,7 +21,14 @@ _MEASURING = (
         "payment_webhooks.app",
         "signing_page.app",
     ),
-    *("event_relay.service", "process_manager.service", "projector.service", "query_api.app", "subscriptions.service"),
+    *(
+        "event_relay.service",
+        "inbound.service",
+        "process_manager.service",
+        "projector.service",
+        "query_api.app",
+        "subscriptions.service",
+    ),
 )
 
 

@@ -1,0 +1,71 @@
+"""The inbound service: its sources, its stores, its operators' HTTP."""
+
+from pathlib import Path
+
+from litestar import Litestar
+
+from inbound import metrics
+from inbound.carrying_out import CarryingOut
+from inbound.dead_letters import DeadLetterStore
+from inbound.gates import Gates
+from inbound.handling import Handler
+from inbound.http.dead_letters import dead_letter_routes
+from inbound.http.sources import source_routes
+from inbound.inbox import Inbox
+from inbound.operating import DeadLetterOperations, SourceParts
+from inbound.reading import Reader, known_messages
+from inbound.running import Looking, RunningSource, consuming
+from inbound.sources import read_sources
+from inbound.wires import dead_letter_writer, message_source
+from infrastructure.application import Application
+from infrastructure.http.health import Dependency, outside
+from infrastructure.http.repeating import repeating
+from infrastructure.http.service import create_app
+from infrastructure.outside.command_routes import CommandRoutes
+from infrastructure.outside.commands import CommandClient
+from infrastructure.outside.http_client import HttpClient
+from infrastructure.read_store import ReadStore
+from infrastructure.resilience import Policy
+from infrastructure.security.own_tokens import service_tokens
+from infrastructure.settings import InvalidSettings, Settings
+
+SERVICE = "inbound"
+
+
+def create_inbound(application: Application, settings: Settings) -> Litestar:
+    """The service: any number of its processes share the sources. Raises InvalidSettings."""
+    if not settings.inbound.sources:
+        raise InvalidSettings("there is nothing to take messages from: EVENTFOLD_INBOUND_SOURCES names no file")
+    path = Path(settings.inbound.sources)
+    sources = read_sources(path, list(known_messages(application.inbound)))
+    http = HttpClient(settings.command_calls.url, Policy("commands", settings.command_calls.limits))
+    tokens, routes_of = service_tokens(settings, SERVICE, role=SERVICE), CommandRoutes(application.aggregates)
+    read_store = ReadStore.from_settings(settings)
+    inbox, gates, dead_letters = Inbox(read_store), Gates(read_store), DeadLetterStore(read_store)
+    grace, running, parts, writers = settings.http.shutdown_grace, [], [], []
+    for source in sources:
+        reader = Reader(source, application.inbound)
+        commands = CarryingOut(CommandClient(http, source.name, tokens), routes_of, inbox)
+        writer = dead_letter_writer(source, path.parent)
+        handler = Handler(source, reader, inbox, gates, dead_letters, commands, writer)
+        running.append(RunningSource(source, handler, message_source(source, path.parent, handler, grace)))
+        parts.append(SourceParts(source, reader, commands))
+        writers.append(writer)
+    metrics.show_sources(one.consumer for one in sources)
+    lifespan, prepared = consuming(
+        running, inbox, gates, dead_letters, grace, *(one.close for one in writers), http.close, read_store.close
+    )
+    operations = DeadLetterOperations(parts, inbox, gates, dead_letters)
+    looking = Looking(running, inbox, dead_letters)
+    return create_app(
+        "Eventfold inbound",
+        [*source_routes(running, operations, dead_letters), *dead_letter_routes(operations)],
+        {
+            "read_store": Dependency(read_store.ping, lambda: read_store.circuit),
+            "records": Dependency(prepared),
+            **outside([http.policy, *(one.policy for one in writers)]),
+            **{one.source.consumer: one.dependency() for one in running},
+        },
+        settings,
+        lifespan=[lifespan, repeating(looking.look, settings.telemetry.metrics_interval)],
+    )
