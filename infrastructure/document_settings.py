@@ -2,12 +2,12 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, field
+from msgspec import Meta, Struct, field
 
 from infrastructure.secrets import Secret, WithSecrets
 
 
-class DocumentSettings(WithSecrets, frozen=True):
+class DocumentSettings(Struct, frozen=True):
     """Where documents are kept, how they look, and how long they can be signed."""
 
     store: Annotated[
@@ -37,12 +37,6 @@ class DocumentSettings(WithSecrets, frozen=True):
     days_to_sign: Annotated[int, Meta(description="for how many days a contract can be signed", ge=1, le=3650)] = field(
         default=14, name="document_days_to_sign"
     )
-    signing_key_file: Annotated[
-        str, Meta(description="PEM file with the key that signed contracts are sealed with; without, none is sealed")
-    ] = field(default="", name="document_signing_key_file")
-    signing_certificate_file: Annotated[
-        str, Meta(description="PEM file with that key's certificate, then those that lead up to its authority")
-    ] = field(default="", name="document_signing_certificate_file")
     link_key_file: Annotated[
         str,
         Meta(description="file with the keys of the links by which customers sign; without, mails have no such link"),
@@ -53,6 +47,17 @@ class DocumentSettings(WithSecrets, frozen=True):
     remind_days: Annotated[
         int, Meta(description="how many days before its end a customer is reminded to sign; 0: never", ge=0, le=3650)
     ] = field(default=3, name="document_remind_days")
+
+
+class SealingSettings(WithSecrets, frozen=True):
+    """What signed contracts are sealed with, and how long their seals can be verified."""
+
+    signing_key_file: Annotated[
+        str, Meta(description="PEM file with the key that signed contracts are sealed with; without, none is sealed")
+    ] = field(default="", name="document_signing_key_file")
+    signing_certificate_file: Annotated[
+        str, Meta(description="PEM file with that key's certificate, then those that lead up to its authority")
+    ] = field(default="", name="document_signing_certificate_file")
     timestamp_url: Annotated[str, Meta(description="authority that says when a contract was sealed (RFC 3161)")] = (
         field(default="", name="document_timestamp_url")
     )

@@ -28,7 +28,7 @@ from infrastructure.dependency_settings import (
     Seconds,
     SignatureSettings,
 )
-from infrastructure.document_settings import DocumentSettings
+from infrastructure.document_settings import DocumentSettings, SealingSettings
 from infrastructure.kubernetes import could_be_service_variable, service_variables
 from infrastructure.secrets import FILE_SUFFIX, Secret, UnreadableSecret, WithSecrets, is_secret, with_files_read
 
@@ -328,6 +328,7 @@ class Settings(Struct, frozen=True):
     cross_origin: CrossOriginSettings = CrossOriginSettings()
     personal_data: PersonalDataSettings = PersonalDataSettings()
     documents: DocumentSettings = DocumentSettings()
+    sealing: SealingSettings = SealingSettings()
 
     @classmethod
     def of(cls, **values: Any) -> Self:

@@ -10,7 +10,6 @@ from typing import Any
 from rich.console import Console
 
 from infrastructure.outside.signing.development_ca import DevelopmentCa
-from infrastructure.security.link_keys import LinkKeys, UnusableLinkKeys, make_link_keys, rotate_link_keys
 from ops.documents import keeping, reconcile
 from ops.documents.evidence import fetch_evidence
 from ops.documents.keeping import ENCRYPT, FORGET
@@ -125,6 +124,8 @@ def _make(arguments: argparse.Namespace) -> int:
 
 
 def _rotate(arguments: argparse.Namespace) -> int:
+    from infrastructure.security.link_keys import LinkKeys, UnusableLinkKeys, make_link_keys, rotate_link_keys
+
     console = Console(highlight=False, soft_wrap=True)
     try:
         if arguments.file.exists():

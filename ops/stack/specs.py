@@ -17,7 +17,6 @@ from infrastructure.outside.signing.development_ca import DevelopmentCa
 from infrastructure.personal_data import make_master_key
 from infrastructure.secrets import FILE_SUFFIX
 from infrastructure.security.development_keys import DevelopmentKeys
-from infrastructure.security.link_keys import make_link_keys
 from infrastructure.security.loopback import is_loopback
 from infrastructure.settings import PREFIX, Settings, load_settings
 from ops.errors import CommandFailed
@@ -244,6 +243,9 @@ def _set_own_documents(data_dir: Path, environment: dict[str, str]) -> None:
         environment[SIGNING_KEY_FILE] = str(authority.signing_key)
         environment[SIGNING_CERTIFICATE_FILE] = str(authority.signing_certificates)
     if not environment.get(LINK_KEY_FILE):
+        # Here, because the command line starts without what makes keys.
+        from infrastructure.security.link_keys import make_link_keys
+
         path = own_link_keys(data_dir)
         make_link_keys(path)
         environment[LINK_KEY_FILE] = str(path)

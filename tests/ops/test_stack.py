@@ -155,7 +155,7 @@ def test_the_event_relay_runs_with_destinations_and_without(tmp_path: Path, give
 
 def test_the_inbound_service_runs_where_there_are_sources(tmp_path: Path) -> None:
     services = by_name(tmp_path, {"EVENTFOLD_INBOUND_SOURCES": "/etc/eventfold/sources.toml"})
-    assert services["inbound"].url == "http://127.0.0.1:9013"
-    assert load_settings(services["inbound"].environment).http.inbound_port == 9013
+    assert services["inbound"].url == f"http://127.0.0.1:{PORTS.inbound}"
+    assert load_settings(services["inbound"].environment).http.inbound_port == PORTS.inbound
     assert "EVENTFOLD_SERVICE_KEY_FILE" in services["inbound"].environment, "it sends commands"
     assert "inbound" not in by_name(tmp_path, {})

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from application import APPLICATION
 from domain.customers.aggregate import CUSTOMER
+from domain.documents.signature_results.aggregate import SIGNATURE_RESULTS
 from domain.model.process_events import PROCESS_EVENTS
 from domain.model.recorded_event import RecordedEvent
 from domain.payments.provider_results.aggregate import PROVIDER_RESULTS
@@ -24,8 +25,7 @@ from read_models.payments.daily_payments import DAILY_PAYMENTS
 from read_models.payments.payments import PAYMENTS
 from tests.read_models.given import Given
 from tests.support.bundled import VIEWS, stream_of
-from tests.support.contracts import HISTORIES as CONTRACT_HISTORIES
-from tests.support.contracts import NOTIFIED
+from tests.support.contracts import EVENTS as CONTRACT_EVENTS
 from tests.support.notifications import FAILED, REQUESTED, SENT
 from tests.support.orders import CANCELLED, CONFIRMED, CREATED, DELIVERED, HISTORIES, NOON, SHIPPED, TOTAL
 from tests.support.payments import CHARGED, REFUNDED
@@ -213,7 +213,8 @@ STREAMS: list[tuple[Any, ...]] = [
     (OPENED, RECEIVED, RESERVED, RELEASED, SHIPPED_OUT),
     tuple({type(event): event for history in PAYMENT_HISTORIES.values() for event in history}.values()),
     (REQUESTED, SENT, FAILED),
-    tuple({type(event): event for history in CONTRACT_HISTORIES.values() for event in (*history, NOTIFIED)}.values()),
+    tuple({type(event): event for event in CONTRACT_EVENTS}.values()),
+    tuple(sample(one.struct) for one in SIGNATURE_RESULTS.events),
     tuple(sample(one.struct) for one in CUSTOMER.events),
     tuple(sample(one.struct) for one in PROVIDER_RESULTS.events),
     tuple(sample(one.struct) for one in (*ORDER_FULFILMENT.events, *PROCESS_EVENTS)),

@@ -24,9 +24,9 @@ PRODUCT = (
 )
 MOST_ATTRIBUTES = 15
 MOST_LINES = 250
-# A view's document has a field for each thing that a dashboard shows, the settings one for each of their groups; they
-# do nothing.
-DOCUMENTS = {"ContractDocument", "OrderDetails", "PaymentDocument", "Settings"}
+# A view's document has a field for each thing that a dashboard shows, the settings one for each of their groups, the
+# ports one for each service; they do nothing.
+DOCUMENTS = {"ContractDocument", "OrderDetails", "PaymentDocument", "Ports", "Settings"}
 
 
 def classes(package: str) -> Iterator[tuple[Path, ast.ClassDef]]:

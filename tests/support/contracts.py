@@ -54,3 +54,11 @@ HISTORIES: dict[str, list[Struct]] = {
     "sealed": [REQUESTED, RENDERED, TO_SIGN, SIGNED, SEALED],
 }
 """By the status that it leads to."""
+EVENTS: list[Struct] = [
+    *(event for history in HISTORIES.values() for event in history),
+    SENT,
+    REMINDED,
+    COMPLETED,
+    NOTIFIED,
+]
+"""At least one of every type."""

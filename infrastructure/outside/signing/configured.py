@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infrastructure.document_settings import DocumentSettings
+from infrastructure.document_settings import SealingSettings
 from infrastructure.outside.signing.port import Sealer, SealFailed
 from infrastructure.resilience import Policy
 from infrastructure.resilience.limits import Limits
@@ -17,7 +17,7 @@ def sealer(settings: Settings) -> Callable[[], Sealer] | None:
     """What gives the sealer, made at the first call that can; it raises SealFailed, and DependencyUnavailable where a
     token is not there now. None where no key is set: then what is signed gets no digital signature. Raises
     InvalidSettings where the settings contradict one another."""
-    chosen = settings.documents
+    chosen = settings.sealing
     if not chosen.signing_key_file and not chosen.signing_certificate_file and not chosen.pkcs11_module:
         return None
     _check(chosen)
@@ -39,7 +39,7 @@ def sealer(settings: Settings) -> Callable[[], Sealer] | None:
     return give
 
 
-def _check(chosen: DocumentSettings) -> None:
+def _check(chosen: SealingSettings) -> None:
     if chosen.pkcs11_module and chosen.signing_key_file:
         raise InvalidSettings(
             "EVENTFOLD_DOCUMENT_SIGNING_KEY_FILE and EVENTFOLD_DOCUMENT_PKCS11_MODULE exclude each other"
@@ -61,7 +61,7 @@ def _check(chosen: DocumentSettings) -> None:
         )
 
 
-def _made(chosen: DocumentSettings, lost: Callable[[], None]) -> Sealer:
+def _made(chosen: SealingSettings, lost: Callable[[], None]) -> Sealer:
     from infrastructure.outside.signing.keys import TokenKey, key_in_file, key_in_token
     from infrastructure.outside.signing.pades import Level, PadesSealer
 

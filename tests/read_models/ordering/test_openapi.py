@@ -39,6 +39,12 @@ OPERATIONS = {
     "/contracts/{contract_id}/history": ("GetContractHistory", ["contract_id", "from", "limit"]),
     "/documents/{document_id}": ("GetDocument", ["document_id", "at_least"]),
     "/orders/{order_id}/evidence": ("GetEvidence", ["order_id", "at_least"]),
+    "/signature-results/{signature_result_id}": ("GetSignatureResultAsOf", ["signature_result_id", "as_of"]),
+    "/signature-results/{signature_result_id}/history": (
+        "GetSignatureResultHistory",
+        ["signature_result_id", "from", "limit"],
+    ),
+    "/signature-results": ("ListSignatureResults", ["status", "reference", "limit", "cursor", "at_least"]),
     "/contracts": ("ListContracts", ["status", "customer_id", "limit", "cursor", "at_least"]),
     "/notifications": ("ListNotifications", ["status", "customer_id", "limit", "cursor", "at_least"]),
 }
