@@ -1,6 +1,7 @@
 """What comes through an exchange of RabbitMQ: kept in a queue of the reader's own from when it began to look."""
 
 import asyncio
+import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ class ExchangeUnreadable(Exception):
 class ExchangeReader:
     """Of what goes through the topic exchange from now on. The queue is nobody else's, takes every routing key, and is
     gone once the reader is closed, or has ended without that. Raises ExchangeUnreadable, as `read` does. It blocks: it
-    has an event loop of its own.
+    has an event loop of its own, in a thread of its own, since the broker's heartbeats come between the calls.
 
     `url` names server, user, password and virtual host, as `amqp://user:password@server:5672/`.
     """
@@ -30,11 +31,13 @@ class ExchangeReader:
     def __init__(self, url: URL, exchange: str) -> None:
         self._url, self._exchange = url, exchange
         self._taken: list[CloudEvent] = []
-        self._runner = asyncio.Runner()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
         try:
             self._queue = self._run(self._bound())
         except ExchangeUnreadable:
-            self._runner.close()
+            self._stop()
             raise
 
     def read(self) -> list[CloudEvent]:
@@ -47,7 +50,7 @@ class ExchangeReader:
         try:
             self._run(self._connection.close())
         finally:
-            self._runner.close()
+            self._stop()
 
     async def _bound(self) -> aio_pika.abc.AbstractQueue:
         # Not one that opens itself again: the queue would be gone, and with it what came meanwhile.
@@ -68,6 +71,11 @@ class ExchangeReader:
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         try:
-            return self._runner.run(work)
+            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
         except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
             raise ExchangeUnreadable(f"exchange {self._exchange}: {error or type(error).__name__}") from error
+
+    def _stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
