@@ -20,7 +20,8 @@ UNREADABLE = "unreadable"
 class EventStream:
     """Times are in seconds: after `heartbeat` without an event a reader is told how far it is, and after `lasts` its
     stream ends, so that it asks again, with a token that is valid then. At most `most` read at a time, each with
-    `buffer` events waiting: a reader that is slow slows down its own reading of the log.
+    `buffer` events waiting, or as many as have `max_bytes` bytes: a reader that is slow slows down its own reading of
+    the log, and only when it has taken all is more fetched for it.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class EventStream:
         lasts: float = 3_600.0,
         most: int = 64,
         buffer: int = 32,
+        max_bytes: int = 256 * 1024,
     ) -> None:
         self._log = log
         self._codec = codec
@@ -41,6 +43,7 @@ class EventStream:
         self._lasts = lasts
         self._most = most
         self._buffer = buffer
+        self._max_bytes = max_bytes
         self._stopped = asyncio.Event()
         self.readers = 0
 
@@ -60,7 +63,7 @@ class EventStream:
         STREAM_CONNECTIONS.inc()
         stopped = asyncio.create_task(self._stopped.wait())
         try:
-            async with self._log.subscribe(after, buffer=self._buffer) as batches:
+            async with self._log.subscribe(after, buffer=self._buffer, max_bytes=self._max_bytes) as batches:
                 async for part in self._parts(batches, wants, stopped):
                     yield part
         finally:
@@ -83,12 +86,12 @@ class EventStream:
                     yield b": still here\n\n" if position is None else f"id: {position}\n\n".encode()
                     continue
                 batch = coming.result()
-                coming = asyncio.create_task(batches.next_batch())
                 position = batch.position if batch.position is not None else position
                 decoded = await decode_batch(self._codec, batch.events, position or 0, caught_up=batch.caught_up)
                 for incoming in decoded.events:
                     for part in self._told(incoming, wants):
                         yield part
+                coming = asyncio.create_task(batches.next_batch())
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)

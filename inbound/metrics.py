@@ -40,4 +40,5 @@ def show_sources(consumers: Iterable[str]) -> None:
             counter.labels(consumer)
         for outcome in OUTCOMES:
             MESSAGES.labels(consumer, outcome)
+        SECONDS.labels(consumer)
         LAG.labels(consumer).set(-1)

@@ -13,12 +13,13 @@ from infrastructure.event_store.connection import KEEP_ALIVE, Connection
 from infrastructure.event_store.errors import EventStoreUnavailable, StreamDeleted, WrongExpectedRevision
 from infrastructure.event_store.events import Appended, NewEvent, StoredEvent, StreamSlice
 from infrastructure.event_store.http2 import KeepAliveTimes
+from infrastructure.event_store.http2.window import WINDOW_BYTES
 from infrastructure.event_store.metrics import append_measured
 from infrastructure.event_store.reader_choice import Reader
 from infrastructure.event_store.reads import all_request, is_for_us, stored_event, stream_request
 from infrastructure.event_store.responses import Chunks, never_low_latency, responses
 from infrastructure.event_store.stream_metadata import StreamMetadata, metadata_stream
-from infrastructure.event_store.subscription import Subscription
+from infrastructure.event_store.subscription import MAX_BUFFERED_BYTES, Subscription
 from infrastructure.resilience import Guard, GuardedPlaces, State, retrying
 from infrastructure.settings import Settings
 from infrastructure.telemetry.store_spans import stream_span
@@ -197,9 +198,10 @@ class EventStore:
                 return None
             start = events[-1].position
 
-    def subscribe(self, after: int | None, *, buffer: int = 8192) -> Subscription:
-        """A catch-up subscription to `$all` after a position, reading at most `buffer` events ahead."""
-        return Subscription(self._connection, self._begin_when_there, after, buffer)
+    def subscribe(self, after: int | None, *, buffer: int = 8192, max_bytes: int = MAX_BUFFERED_BYTES) -> Subscription:
+        """A catch-up subscription to `$all` after a position, reading at most `buffer` events ahead, and about so many
+        bytes."""
+        return Subscription(self._connection, self._begin_when_there, after, buffer, max_bytes)
 
     async def ping(self) -> None:
         """Raises EventStoreUnavailable unless the store answers a read, within one attempt."""
@@ -231,17 +233,19 @@ class EventStore:
         self._appender.drop()
         self._connection.drop()
 
-    async def _begin(self, request: object, low_latency: Callable[[], bool] = never_low_latency) -> Chunks:
+    async def _begin(
+        self, request: object, low_latency: Callable[[], bool] = never_low_latency, window: int = WINDOW_BYTES
+    ) -> Chunks:
         try:
             async with asyncio.timeout(self._deadline):
-                return await responses(self._connection, request, low_latency)
+                return await responses(self._connection, request, low_latency, window)
         except TimeoutError:
             raise EventStoreUnavailable(f"no connection within {self._deadline:g} s") from None
 
-    async def _begin_when_there(self, request: object, low_latency: Callable[[], bool]) -> Chunks:
+    async def _begin_when_there(self, request: object, low_latency: Callable[[], bool], window: int) -> Chunks:
         # Not refused at once: whoever subscribes would only come back again and again, and be late in the end.
         await self._guard.until_closed(self._deadline)
-        return await self._begin(request, low_latency)
+        return await self._begin(request, low_latency, window)
 
     async def _read(self, request: object, stream: str, *, wait_for_ready: bool = False) -> list[StoredEvent]:
         return (await self._read_slice(request, stream, wait_for_ready=wait_for_ready)).events

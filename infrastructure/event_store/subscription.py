@@ -16,17 +16,22 @@ from msgspec import Struct
 from infrastructure.event_store.connection import Connection
 from infrastructure.event_store.errors import EventStoreUnavailable
 from infrastructure.event_store.events import StoredEvent
+from infrastructure.event_store.http2.window import WINDOW_BYTES
 from infrastructure.event_store.reads import is_for_us, stored_event, subscription_request
 from infrastructure.event_store.responses import Chunks
 
-_MAX_BUFFERED_BYTES = 32 * 1024 * 1024
+MAX_BUFFERED_BYTES = 32 * 1024 * 1024
+"""What a subscription reads ahead at most, where nothing else is said."""
+
+# HTTP/2's own default: with less, every few events would wait for us.
+_SMALLEST_WINDOW = 64 * 1024
 # While there is a backlog, a batch waits for this part of the buffer to fill, but not longer than so many seconds:
 # the fixed cost of a batch is then shared by many events. Once caught up, every event is handed out at once.
 _WORTHWHILE_PART = 4
 _LONGEST_WAIT = 0.15
 
-Begin = Callable[[Any, Callable[[], bool]], Awaitable[Chunks]]
-"""begin(request, low_latency), as for `responses`."""
+Begin = Callable[[Any, Callable[[], bool], int], Awaitable[Chunks]]
+"""begin(request, low_latency, window), as for `responses`."""
 
 
 class Batch(Struct, frozen=True):
@@ -44,15 +49,24 @@ class Batch(Struct, frozen=True):
 class Subscription:
     """Reads from after `after` (None: from the first event) until its block ends or it fails.
 
-    `begin` gives the chunks of a request's responses. Raises EventStoreUnavailable when the server can't be reached,
-    and from `next_batch` when it drops the subscription: subscribe again after the last position.
+    At most `buffer` events are read ahead, or as many as have `max_bytes` bytes, and as much again is let in by the
+    window of HTTP/2. `begin` gives the chunks of a request's responses. Raises EventStoreUnavailable when the server
+    can't be reached, and from `next_batch` when it drops the subscription: subscribe again after the last position.
     """
 
-    def __init__(self, connection: Connection, begin: Begin, after: int | None, buffer: int) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        begin: Begin,
+        after: int | None,
+        buffer: int,
+        max_bytes: int = MAX_BUFFERED_BYTES,
+    ) -> None:
         self._connection = connection
         self._begin = begin
         self._after = after
         self._buffer = buffer
+        self._max_bytes = max_bytes
         self._events: list[StoredEvent] = []
         self._bytes = 0
         self._position: int | None = after
@@ -66,7 +80,8 @@ class Subscription:
         self._failure: Exception | None = None
 
     async def __aenter__(self) -> Self:
-        chunks = await self._begin(subscription_request(self._after), lambda: self._caught_up)
+        window = max(_SMALLEST_WINDOW, min(WINDOW_BYTES, self._max_bytes))
+        chunks = await self._begin(subscription_request(self._after), lambda: self._caught_up, window)
         self._reader = asyncio.create_task(self._read(chunks))
         return self
 
@@ -99,7 +114,7 @@ class Subscription:
                 async for chunk in chunks:
                     for response in chunk:
                         self._take(response)
-                        if len(self._events) >= self._buffer or self._bytes >= _MAX_BUFFERED_BYTES:
+                        if len(self._events) >= self._buffer or self._bytes >= self._max_bytes:
                             self._room.clear()
                             await self._room.wait()
             self._failure = EventStoreUnavailable("the event store ended the subscription")
@@ -128,7 +143,7 @@ class Subscription:
         self._announce()
 
     def _announce(self) -> None:
-        if self._caught_up or len(self._events) >= self._worthwhile or self._bytes >= _MAX_BUFFERED_BYTES:
+        if self._caught_up or len(self._events) >= self._worthwhile or self._bytes >= self._max_bytes:
             self._news.set()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_LONGEST_WAIT, self._news.set)

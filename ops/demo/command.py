@@ -40,7 +40,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--no-crashes", action="store_true", help="kill nothing")
     parser.add_argument("--no-auth", action="store_true", help="let the services ask for no tokens")
     parser.add_argument(
-        "--broker", metavar="URL", help="publish there as well, and read it back: kafka://server:port/topic"
+        "--broker",
+        metavar="URL",
+        help="publish there as well, and read it back: kafka://server:port/topic, or "
+        "amqp://user:password@server:port/exchange",
     )
     parser.add_argument("--keep", action="store_true", help="leave the stack running until Ctrl-C, and keep its data")
     parser.set_defaults(run=run)

@@ -41,16 +41,26 @@ class Subscribers:
             secret = self._folder / "webhook.secret"
             secret.touch(mode=0o600)
             secret.write_text(self._secret)
-            given = [_destination("webhook", "webhook", self._webhook.url) | {"secret_file": secret.name}]
+            webhook = {"name": "webhook", "kind": "webhook", "url": self._webhook.url, "concurrency": 64}
+            given: list[dict[str, Any]] = [webhook | {"secret_file": secret.name}]
             if self._broker_url is not None:
                 self._broker = await asyncio.to_thread(broker_reader, self._broker_url)
-                given.append(_destination("broker", self._broker.kind, self._broker_url))
+                given.append(self._broker_destination(self._broker))
             self.destinations.write_bytes(msgspec.json.encode({"destinations": given}))
             try:
                 yield self
             finally:
                 if self._broker is not None:
                     await asyncio.to_thread(self._broker.close)
+
+    def _broker_destination(self, broker: BrokerReader) -> dict[str, Any]:
+        found = {"name": "broker", "kind": broker.kind, "concurrency": 64, **broker.destination}
+        if broker.password:
+            secret = self._folder / "broker.secret"
+            secret.touch(mode=0o600)
+            secret.write_text(broker.password)
+            found["secret_file"] = secret.name
+        return found
 
     @asynccontextmanager
     async def reading(self, relay: ServiceClient) -> AsyncIterator[None]:
@@ -92,7 +102,3 @@ async def _drain(relay: ServiceClient) -> None:
         answer = await relay.request("POST", f"/drain?timeout={_ONE_DRAIN}")
         if answer.status == 200:
             return
-
-
-def _destination(name: str, kind: str, url: str) -> dict[str, Any]:
-    return {"name": name, "kind": kind, "url": url, "concurrency": 64}

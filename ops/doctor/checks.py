@@ -24,6 +24,7 @@ def diagnose(facts: Facts) -> list[Finding]:
         *_unknown(facts),
         *_requests(facts),
         *_instances(facts),
+        *_set_aside(facts),
     ]
 
 
@@ -180,6 +181,12 @@ def _instances(facts: Facts) -> Iterator[Finding]:
             detail = f"it waits for an operator: {', '.join(one.failed_steps)} failed"
             mend = f"eventfold sagas show {one.instance}; then eventfold sagas retry, or resolve --reason"
             yield Finding("stuck", subject, detail, mend)
+
+
+def _set_aside(facts: Facts) -> Iterator[Finding]:
+    for name, count in sorted(facts.set_aside.items()):
+        detail = "1 message is set aside" if count == 1 else f"{count} messages are set aside"
+        yield Finding("parked", f"source {name}", detail, f"eventfold inbox dead-letters retry {name}, or discard")
 
 
 def _subject(target: TargetFacts) -> str:

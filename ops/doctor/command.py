@@ -73,30 +73,33 @@ async def _examine(
     args: argparse.Namespace, data_dir: Path, console: "Console"
 ) -> "tuple[Facts | None, list[Finding], list[Treated]]":
     """The facts (None where a store does not answer), what is wrong now, and what has been done."""
+    from application import APPLICATION
     from infrastructure.event_store import EventStore, EventStoreUnavailable
     from infrastructure.read_store import ReadStore, ReadStoreRefused, ReadStoreUnavailable
     from ops.doctor.checks import diagnose
     from ops.doctor.examination import Examination
+    from ops.doctor.files import unusable_files
     from ops.doctor.findings import Finding
 
     chosen = with_own_stores(data_dir, settings())
     log, store = EventStore.from_settings(chosen), ReadStore.from_settings(chosen)
     treated: list[Treated] = []
+    files = list(unusable_files(APPLICATION, data_dir, chosen))
     try:
         examination = Examination(log, store, _known(store, chosen), lease=chosen.consumers.lease)
         facts = await examination.run()
-        findings = diagnose(facts)
+        findings = [*diagnose(facts), *files]
         _require_forgettable(args.forget, findings)
         if args.apply and findings:
             treated = await _treat(args, console, store, facts, findings)
             facts = await examination.run()
-            findings = diagnose(facts)
+            findings = [*diagnose(facts), *files]
     except EventStoreUnavailable as error:
         start = "eventfold up, or set EVENTFOLD_EVENTSTORE_URI"
-        return None, [Finding("unreachable", "event store", str(error), start)], treated
+        return None, [Finding("unreachable", "event store", str(error), start), *files], treated
     except (ReadStoreUnavailable, ReadStoreRefused) as error:
         start = "eventfold up, or set EVENTFOLD_MONGO_URI"
-        return None, [Finding("unreachable", "read store", str(error), start)], treated
+        return None, [Finding("unreachable", "read store", str(error), start), *files], treated
     else:
         return facts, findings, treated
     finally:

@@ -6,6 +6,8 @@ from time import monotonic
 
 import msgspec
 
+from inbound.dead_letters import COLLECTION as INBOUND_DEAD_LETTERS
+from inbound.dead_letters import DeadLetterStore
 from infrastructure.checkpoints import CHECKPOINTS, Target, low_watermark, missing_for_target
 from infrastructure.clock import now_millis
 from infrastructure.event_store import EventStore
@@ -67,6 +69,7 @@ class Examination:
             requests=await self._requests(),
             now=now_millis(),
             instances=[one async for one in self._instances()],
+            set_aside=await self._set_aside(),
         )
 
     async def _views(self) -> dict[str, ViewRecord]:
@@ -136,7 +139,7 @@ class Examination:
         named |= {target for consumer in consumers.values() for target in consumer.retired}
         found: dict[str, list[str]] = {}
         for collection in KEPT_BY_TARGET:
-            async for target in self._distinct_targets(collection):
+            async for target in self._distinct(collection, "target"):
                 if target not in named:
                     found.setdefault(target, []).append(collection)
         for record in views.values():
@@ -145,14 +148,18 @@ class Examination:
                     found.setdefault(name, []).append(name)
         return found
 
-    async def _distinct_targets(self, collection: str) -> AsyncIterator[str]:
+    async def _set_aside(self) -> dict[str, int]:
+        counts = DeadLetterStore(self._store)
+        return {name: await counts.count(name) async for name in self._distinct(INBOUND_DEAD_LETTERS, "consumer")}
+
+    async def _distinct(self, collection: str, field: str) -> AsyncIterator[str]:
         last = ""
         while True:
-            page = Page({"target": Comparison(above=last)}, by="target", limit=1)
+            page = Page({field: Comparison(above=last)}, by=field, limit=1)
             found = await self._store.page(collection, page)
             if not found or found[0][1].fields is None:
                 return
-            last = found[0][1].fields["target"]
+            last = found[0][1].fields[field]
             yield last
 
     async def _is_anything_in(self, collection: str) -> bool:

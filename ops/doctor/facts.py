@@ -1,7 +1,7 @@
 """What the doctor looks at: what the two stores hold at one moment, and what moved while it watched."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from infrastructure.checkpoints import CHECKPOINTS, Target
@@ -70,7 +70,8 @@ class InstanceFacts:
 class Facts:
     """`end` is the position of the log's newest event. `orphans` are the targets for which something is stored though
     no record names them, with the collections where it is; `requests` are replays asked for and not withdrawn;
-    `instances` are those of processes that are stuck, or whose timers are due and have not fired."""
+    `instances` are those of processes that are stuck, or whose timers are due and have not fired. `set_aside` counts
+    the dead letters of each source of other systems' messages."""
 
     known: Known
     end: int | None
@@ -82,3 +83,4 @@ class Facts:
     requests: Sequence[ReplayRequest]
     now: int
     instances: Sequence[InstanceFacts] = ()
+    set_aside: Mapping[str, int] = field(default_factory=dict)

@@ -4,10 +4,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-Kind = Literal["unreachable", "other_log", "behind", "stuck", "parked", "orphaned"]
+Kind = Literal["unreachable", "other_log", "behind", "stuck", "parked", "orphaned", "unusable"]
 """`unreachable`: a store does not answer. `other_log`: the log is not the one that something was built from, or lacks
 its end. `behind`: there are events that nobody takes. `stuck`: work that does not go on by itself. `parked`: there are
-dead letters. `orphaned`: stored for something that does not exist any more."""
+dead letters. `orphaned`: stored for something that does not exist any more. `unusable`: a file that a
+service needs can't be used."""
 
 
 class Rebuild(Struct, frozen=True, tag=True):

@@ -53,13 +53,15 @@ class MessageStatus(Struct, frozen=True):
     at: int | None = None
 
 
-class _Sources(Struct):
+class Sources(Struct):
+    """The answer to GET /sources."""
+
     sources: list[SourceStatus]
 
 
 def list_sources(address: Address) -> tuple[list[SourceStatus], bytes]:
     """All of them; decoded, and the JSON as it came. Raises CommandFailed."""
-    found, told = _asked(address, lambda inbound: inbound.get("/sources", _Sources))
+    found, told = _asked(address, lambda inbound: inbound.get("/sources", Sources))
     return found.sources, told
 
 

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ops.inbox.client import Sources, SourceStatus
 from ops.locations import short_url
 from ops.output import UNKNOWN, duration, number, plain_table, text_of
 from ops.sagas.responses import ProcessCounts, Processes
@@ -30,7 +31,7 @@ def print_status(console: Console, status: StackStatus) -> None:
 
 def parts(status: StackStatus) -> Iterator[RenderableType]:
     """The services and what is wrong with them, then what the projector tells (its instances, the views, the other
-    consumers of the log), then the processes."""
+    consumers of the log), then the processes and the sources of other systems' messages."""
     yield _services(status.services)
     for service in status.services:
         yield from _problems(service)
@@ -44,6 +45,10 @@ def parts(status: StackStatus) -> Iterator[RenderableType]:
     if processes is not None and processes.processes:
         yield ""
         yield from _processes(processes.processes)
+    sources = _read(status.sources, Sources)
+    if sources is not None and sources.sources:
+        yield ""
+        yield from _sources(sources.sources)
 
 
 def _followers(told: Status) -> Iterator[RenderableType]:
@@ -89,6 +94,20 @@ def _processes(processes: Sequence[ProcessCounts]) -> Iterator[RenderableType]:
     yield table
     if any(one.stuck for one in processes):
         yield Text("Those that are stuck wait for an operator: eventfold sagas list --stuck", style="red")
+
+
+def _sources(sources: Sequence[SourceStatus]) -> Iterator[RenderableType]:
+    table = plain_table("source", "kind", "state", "waiting", "parked")
+    for one in sources:
+        state = "[red]waits[/]" if one.trouble else "[green]live[/]"
+        parked = f"[red]{one.parked:,}[/]" if one.parked else number(one.parked)
+        table.add_row(escape(one.name), escape(one.kind), state, number(one.lag), parked)
+    yield table
+    for one in sources:
+        if one.trouble:
+            yield Text(f"{one.name}: {one.trouble}", style="red")
+    if any(one.parked for one in sources):
+        yield Text("Those that are parked wait for an operator: eventfold inbox dead-letters list", style="red")
 
 
 def _services(services: list[ServiceStatus]) -> Table:

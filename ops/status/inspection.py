@@ -15,7 +15,7 @@ from embedded.supervisor.readiness import PROBE_TIMEOUT, NotReady, grpc_ready
 from embedded.supervisor.run_directory import ServiceEntry
 from infrastructure.settings import Settings
 from ops.credentials import credentials
-from ops.locations import CONSUMERS, PROCESS_MANAGER, PROJECTOR, running_stack, service_urls
+from ops.locations import CONSUMERS, INBOUND, PROCESS_MANAGER, PROJECTOR, running_stack, service_urls
 from ops.status.health import DependencyTold, HealthTold, health_of
 
 TIMEOUT = aiohttp.ClientTimeout(total=5.0)
@@ -41,12 +41,14 @@ class ServiceStatus:
 @dataclass(frozen=True, slots=True)
 class StackStatus:
     """Every service, and what the projector's GET /status says (None when it does not answer). `consumers` is what
-    another service says of consumers then; `processes` is the process manager's GET /processes."""
+    another service says of consumers then; `processes` is the process manager's GET /processes, `sources` the inbound
+    service's GET /sources."""
 
     services: list[ServiceStatus]
     projector: dict[str, Any] | None
     consumers: dict[str, Any] | None = None
     processes: dict[str, Any] | None = None
+    sources: dict[str, Any] | None = None
 
     @property
     def all_ready(self) -> bool:
@@ -65,13 +67,15 @@ async def inspect(data_dir: Path, settings: Settings) -> StackStatus:
 
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
         services = asyncio.gather(*(_service(session, name, url, supervised.get(name)) for name, url in urls.items()))
-        projector, processes = await asyncio.gather(
-            told(session, PROJECTOR, "/status"), told(session, PROCESS_MANAGER, "/processes")
+        projector, processes, sources = await asyncio.gather(
+            told(session, PROJECTOR, "/status"),
+            told(session, PROCESS_MANAGER, "/processes"),
+            told(session, INBOUND, "/sources"),
         )
         consumers = None
         for name in (CONSUMERS, PROCESS_MANAGER) if projector is None else ():
             consumers = consumers or await told(session, name, "/status")
-        return StackStatus(list(await services), projector, consumers, processes)
+        return StackStatus(list(await services), projector, consumers, processes, sources)
 
 
 async def _service(session: aiohttp.ClientSession, name: str, url: str, entry: ServiceEntry | None) -> ServiceStatus:

@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 
 import msgspec
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from ops.status.display import parts, print_status
+from ops.status.fitting import fitted
 from ops.status.inspection import StackStatus
 
 Show = Callable[[StackStatus], object]
@@ -30,7 +31,7 @@ def shown(console: Console, *, as_json: bool) -> Iterator[Show]:
         yield lambda status: _json(console, status)
     elif console.is_terminal:
         with Live(console=console, auto_refresh=False) as display:
-            yield lambda status: display.update(Group(_time(), *parts(status)), refresh=True)
+            yield lambda status: display.update(fitted(console, _time(), list(parts(status))), refresh=True)
     else:
         yield lambda status: _block(console, status)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from infrastructure.security.roles import ROLES
 from ops.errors import CommandFailed
+from ops.locations import own_link_keys
 from ops.options import add_data_dir, settings
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ from an identity provider, whose keys EVENTFOLD_AUTH_JWKS_URL names.
 """
 MAKES = """\
 Make the keys of a stack in DIR/keys, as `eventfold up` does: signing-key.json, which makes tokens and is for its owner
-alone, and jwks.json, its public part, for the services that check them. Keys that are there stay.
+alone, jwks.json, its public part, for the services that check them, and signing-links.json, which the links of mails to
+the signing page are made with (EVENTFOLD_DOCUMENT_LINK_KEY_FILE). Keys that are there stay.
 """
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _LONGEST = 366 * 86_400
@@ -85,14 +87,16 @@ def print_token(args: argparse.Namespace) -> int:
 def make_keys(args: argparse.Namespace) -> int:
     """Make the keys, and say where they are."""
     from infrastructure.security.development_keys import DevelopmentKeys
+    from infrastructure.security.link_keys import make_link_keys
     from ops.output import output
 
-    keys = DevelopmentKeys(args.data_dir)
+    keys, links = DevelopmentKeys(args.data_dir), own_link_keys(args.data_dir)
     try:
         keys.make()
+        make_link_keys(links)
     except OSError as error:
         raise CommandFailed(f"{keys.directory} can't be written: {error.strerror}") from error
-    output().print(f"{keys.signing_key}\n{keys.jwks}", markup=False, soft_wrap=True)
+    output().print(f"{keys.signing_key}\n{keys.jwks}\n{links}", markup=False, soft_wrap=True)
     return 0
 
 

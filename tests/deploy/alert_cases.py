@@ -6,7 +6,12 @@ _COMMANDS = 'eventfold_http_request_seconds_count{service="command-api",method="
 FIRING: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "EventfoldServiceDown": (
         {'up{job="eventfold"}': "0x20"},
-        {'up{job="eventfold"}': "1x20", 'up{job="other"}': "0x20"},
+        {
+            'up{job="eventfold",service="s"}': "1x20",
+            'up{job="other"}': "0x20",
+            # It has never run here.
+            'up{job="eventfold",service="inbound"}': "0x20",
+        },
     ),
     "EventfoldErrorRatio": (
         {REQUESTS % 200: "0+600x20", REQUESTS % 503: "0+12x20"},
@@ -109,6 +114,45 @@ FIRING: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {
             'eventfold_consumer_parked_events{consumer="relay_bus"}': "0x20",
             'eventfold_consumer_parked_events{consumer="a_view"}': "1x20",
+        },
+    ),
+    "EventfoldSourceStopped": (
+        {'eventfold_inbound_connected{consumer="inbound_a",instance="a"}': "0x20"},
+        {
+            'eventfold_inbound_connected{consumer="inbound_a",instance="a"}': "0x20",
+            'eventfold_inbound_connected{consumer="inbound_a",instance="b"}': "1x20",
+        },
+    ),
+    "EventfoldSourceWaits": (
+        {
+            'eventfold_inbound_waits_total{consumer="inbound_a"}': "0+6x20",
+            'eventfold_inbound_messages_total{consumer="inbound_a",outcome="handled"}': "9x20",
+            'eventfold_inbound_messages_total{consumer="inbound_b",outcome="handled"}': "0+9x20",
+        },
+        {
+            'eventfold_inbound_waits_total{consumer="inbound_a"}': "0+6x20",
+            'eventfold_inbound_messages_total{consumer="inbound_a",outcome="handled"}': "0+9x20",
+        },
+    ),
+    "EventfoldSourceLags": (
+        {
+            'eventfold_inbound_lag_messages{consumer="inbound_a",instance="a"}': "1001x20",
+            'eventfold_inbound_lag_messages{consumer="inbound_a",instance="b"}': "-1x20",
+        },
+        {
+            'eventfold_inbound_lag_messages{consumer="inbound_a"}': "5000x8 0x12",
+            'eventfold_inbound_lag_messages{consumer="inbound_b"}': "-1x20",
+        },
+    ),
+    "EventfoldSourceDeadLetters": (
+        {'eventfold_inbound_open_dead_letters{consumer="inbound_a"}': "1x20"},
+        {'eventfold_inbound_open_dead_letters{consumer="inbound_a"}': "0x20"},
+    ),
+    "EventfoldSigningLinksRefused": (
+        {'eventfold_signing_page_total{outcome="refused"}': "0+12x20"},
+        {
+            'eventfold_signing_page_total{outcome="refused"}': "0+1x20",
+            'eventfold_signing_page_total{outcome="signed"}': "0+12x20",
         },
     ),
     "EventfoldCommandConflicts": (

@@ -29,6 +29,7 @@ _FUNCTIONS = frozenset(
         "and",
         "on",
         "unless",
+        "max_over_time",
     }
 )
 

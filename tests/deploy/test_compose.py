@@ -16,6 +16,8 @@ import yaml
 
 from application import APPLICATION
 from event_relay.destinations import read_destinations
+from inbound.reading import known_messages
+from inbound.sources import read_sources
 from infrastructure.integration.publisher import Publisher
 from infrastructure.settings import PREFIX, load_settings
 
@@ -28,15 +30,18 @@ OURS = {
     "consumers": "8004",
     "process-manager": "8005",
     "event-relay": "8006",
+    "inbound": "8007",
     "payment-webhooks": "8022",
+    "signing-page": "8027",
 }
 ONCE = {"keys", "signer"}
 BESIDES_KEYS = {
     "consumers": ["documents:/documents"],
     "query-api": ["documents:/documents:ro"],
     "event-relay": ["./relay:/relay:ro"],
+    "inbound": ["./inbound:/inbound:ro"],
 }
-NO_READ_STORE = {"command-api", "payment-webhooks"}
+NO_READ_STORE = {"command-api", "payment-webhooks", "signing-page"}
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +124,10 @@ def test_each_service_waits_for_the_health_of_what_it_needs(compose: Any) -> Non
     needed = {"eventstore": healthy, "mongodb": healthy, "command-api": healthy}
     assert services["process-manager"]["depends_on"] == needed | ended
     assert services["consumers"]["depends_on"] == needed | ended | {"signer": ended["keys"]}
+    asked = {"command-api": healthy, "query-api": healthy}
+    assert services["signing-page"]["depends_on"] == asked | ended
+    needed = {"mongodb": healthy, "command-api": healthy, "rabbitmq": healthy}
+    assert services["inbound"]["depends_on"] == needed | ended
     assert all("test" in service["healthcheck"] for service in lasting(compose).values())
 
 
@@ -133,10 +142,12 @@ def test_the_services_check_tokens_with_the_keys_that_are_made(compose: Any, tmp
         settings = load_settings(service["environment"])
         assert service["volumes"] == ["keys:/data:ro", *BESIDES_KEYS.get(name, [])]
         assert "/data" in settings.authentication.jwks_file
-        named = [settings.authentication.jwks_file, settings.own_token.key_file]
+        named = [settings.authentication.jwks_file, settings.own_token.key_file, settings.documents.link_key_file]
         assert all(Path(path.replace("/data", str(tmp_path))).is_file() for path in named if path)
-        sends = name in ("consumers", "process-manager", "payment-webhooks")
+        sends = name in ("consumers", "process-manager", "payment-webhooks", "inbound", "signing-page")
         assert bool(settings.own_token.key_file) is sends, "the private key is for those that send commands"
+        asks = settings.command_calls.url if sends else "http://command-api:8000"
+        assert asks == "http://command-api:8000"
 
 
 def test_contracts_are_kept_served_and_sealed_with_the_signer_that_is_made(compose: Any, tmp_path: Path) -> None:
@@ -159,6 +170,24 @@ def test_the_relay_reads_the_destinations_beside_it(compose: Any) -> None:
     commented = here.read_text().partition("destinations = []")[2]
     (one,) = tomllib.loads(re.sub("(?m)^# ?", "", commented))["destinations"]
     assert one["kind"] == "webhook"
+
+
+def test_links_are_made_and_checked_with_the_same_keys_and_lead_to_the_page(compose: Any) -> None:
+    services = compose["services"]
+    makes, checks = (load_settings(services[name]["environment"]).documents for name in ("consumers", "signing-page"))
+    assert makes.link_key_file == checks.link_key_file != ""
+    assert makes.signing_page_url == checks.signing_page_url == f"http://127.0.0.1:{OURS['signing-page']}/sign"
+    assert load_settings(services["signing-page"]["environment"]).query_calls.url == "http://query-api:8000"
+
+
+def test_messages_come_from_the_broker_of_their_profile(compose: Any) -> None:
+    services = compose["services"]
+    assert {name for name, one in services.items() if one.get("profiles") == ["inbound"]} == {"inbound", "rabbitmq"}
+    path = Path(load_settings(services["inbound"]["environment"]).inbound.sources)
+    sources = read_sources(COMPOSE.parent / path.relative_to("/"), list(known_messages(APPLICATION.inbound)))
+    assert {one.name for one in sources} == {"warehouse", "crm"}
+    assert {(one.amqp_url().host, one.amqp_url().port) for one in sources} == {("rabbitmq", 5672)}
+    assert "127.0.0.1:5672:5672" in services["rabbitmq"]["ports"]
 
 
 def test_what_watches_is_a_profile_of_its_own_over_the_files_beside_it(compose: Any) -> None:

@@ -41,6 +41,15 @@ def test_every_package_of_the_project_is_copied() -> None:
     assert {pattern.rstrip("*") for pattern in included} <= set(sources())
 
 
+def test_it_has_what_contracts_archives_and_brokers_need() -> None:
+    (script,) = re.findall(r'python -c "(.*?)" > dependencies.txt', DOCKERFILE)
+    listed = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    project = PROJECT["project"]
+    extras = project["optional-dependencies"]
+    wanted = [one for name in ("documents", "s3", "kafka", "rabbitmq") for one in extras[name]]
+    assert listed.stdout.split("\n")[:-1] == [*project["dependencies"], *wanted], listed.stderr
+
+
 def test_base_images_are_pinned_and_the_same() -> None:
     images = {line.split()[0] for line in instructions("FROM")}
     assert len(images) == 1

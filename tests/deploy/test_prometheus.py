@@ -107,6 +107,8 @@ def test_each_alert_fires_on_what_it_is_for_and_not_on_less(tmp_path: Path):
         minutes = "70m" if alert in ("EventfoldSeveralVersions", "EventfoldDestinationPaused") else "18m"
         for series, count in ((bad, 1), (good, 0)):
             cases.append(_case(alert, series, minutes, count))
+    # The inbound service has run, and is away.
+    cases.append(_case("EventfoldServiceDown", {'up{job="eventfold",service="inbound"}': "1x5 0x15"}, "18m", 1))
     tests = {"rule_files": [str(PROMETHEUS / name) for name in ("recording.yml", "alerts.yml")], "tests": cases}
     file = tmp_path / "tests.yml"
     file.write_text(yaml.safe_dump(tests))

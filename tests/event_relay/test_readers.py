@@ -17,8 +17,10 @@ from tests.support.order_logs import OrderLog, confirmed, created
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import Service, node_uri, service, start_node, until
 
-ORDERS, LINES, SLOW = 1_000, 200, 8
-"""Some 15 MB of events."""
+ORDERS, LINES, SLOW = 1_000, 200, 63
+"""Some 15 MB of events, and with the one that reads as many readers as a relay takes."""
+MOST_MEMORY = 200 * 1024 * 1024
+"""By so much the relay may grow for all that read nothing: 3 MiB each. All events of each would be some 900 MB."""
 
 
 def orders(names: Sequence[str]) -> list[StoredEvent]:
@@ -76,6 +78,8 @@ async def test_readers_that_read_nothing_hold_nobody_up_and_are_let_go(
 ):
     async with relay_alone(tmp_path, read_store_database) as (relay, store), aiohttp.ClientSession() as http:
         await append(store, orders([f"o{number}" for number in range(ORDERS)]))
+        await takes_all(relay, http)  # so that what is measured below is not what anything needs at its first time
+        before = largest_memory(relay)
         slow = [reads_nothing(relay.port) for _ in range(SLOW)]
         reader = StreamReader(f"{relay.url}/events", http)
         reading = asyncio.create_task(reader.run())
@@ -94,6 +98,30 @@ async def test_readers_that_read_nothing_hold_nobody_up_and_are_let_go(
             await asyncio.gather(reading, return_exceptions=True)
             for client in slow:
                 client.close()
+        grown = largest_memory(relay) - before
+    assert grown < MOST_MEMORY, f"{SLOW} readers that read nothing made the relay grow by {grown / 1024**2:.0f} MiB"
+
+
+async def takes_all(relay: Service, http: aiohttp.ClientSession) -> None:
+    reader = StreamReader(f"{relay.url}/events", http)
+    reading = asyncio.create_task(reader.run())
+
+    async def has_come() -> bool:
+        return len(reader.taken) >= ORDERS
+
+    try:
+        await until(has_come, "who reads alone gets everything", 120)
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+def largest_memory(relay: Service) -> int:
+    """The most bytes that the relay has had resident up to now."""
+    status = Path(f"/proc/{relay.pid}/status").read_text()
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    assert found is not None
+    return int(found[1]) * 1024
 
 
 async def test_who_goes_on_after_a_kill_misses_nothing(read_store_database: ReadStoreDatabase, tmp_path: Path):

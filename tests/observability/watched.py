@@ -89,6 +89,7 @@ async def watched(folder: Path) -> AsyncIterator[Watched]:
         ports = Ports(*(free_port() for _ in Ports.__dataclass_fields__))
         environment = {**os.environ, **_FAST, **TRACING, "EVENTFOLD_MAIL_URL": NOBODY_THERE}
         environment["EVENTFOLD_RELAY_DESTINATIONS"] = _destinations(folder)
+        environment["EVENTFOLD_INBOUND_SOURCES"] = _sources(folder)
         specs = [[_observed(spec) for spec in stage] for stage in stages(folder, "127.0.0.1", ports, environment)]
         supervisor = Supervisor(folder, specs, timings=Timings(stop_grace=2.0))
         await stack.enter_async_context(supervisor.running())
@@ -108,6 +109,16 @@ def _destinations(folder: Path) -> str:
     file.write_text(
         '[[destinations]]\nname = "nobody"\nkind = "webhook"\nurl = "http://127.0.0.1:9/"\n'
         'secret_file = "nobody.secret"\ntimeout = 1\nretries = 0\n'
+    )
+    return str(file)
+
+
+def _sources(folder: Path) -> str:
+    """One, whose broker is away: no messages come."""
+    file = folder / "sources.toml"
+    file.write_text(
+        '[[sources]]\nname = "nobody"\nkind = "rabbitmq"\nurl = "amqp://127.0.0.1:9/"\nqueue = "nobody"\n'
+        'dead_letters = "nobody.dead"\ntypes = ["warehouse.*"]\n'
     )
     return str(file)
 

@@ -42,7 +42,15 @@ def test_what_is_wrong_is_said(taken: list[CloudEvent], problem: str):
     assert "DIFFERS" in str(found)
 
 
-@pytest.mark.parametrize("url", ["nats://127.0.0.1/x", "127.0.0.1:9092", "kafka://127.0.0.1:9092"])
+@pytest.mark.parametrize(
+    "url", ["nats://127.0.0.1/x", "127.0.0.1:9092", "kafka://127.0.0.1:9092", "amqp://127.0.0.1:5672"]
+)
 def test_a_broker_that_can_not_be_is_named(url: str):
     with pytest.raises(CommandFailed, match="--broker"):
         broker_reader(url)
+
+
+def test_the_password_of_a_broker_is_not_told():
+    with pytest.raises(CommandFailed) as failed:
+        broker_reader("amqp://somebody:a-secret@127.0.0.1:9/ordering")
+    assert "a-secret" not in str(failed.value)

@@ -1,16 +1,22 @@
 """What the doctor makes of what it sees: a table of everything that can be wrong."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from application import APPLICATION
 from infrastructure.checkpoints import Target
+from infrastructure.security.link_keys import make_link_keys
+from infrastructure.settings import Settings
 from infrastructure.view_registry import ViewRecord
 from infrastructure.view_registry.transitions import first_record
 from ops.doctor.checks import REQUEST_TIMEOUT, STUCK_AFTER, diagnose
 from ops.doctor.facts import Facts, InstanceFacts, Known, TargetFacts
+from ops.doctor.files import unusable_files
 from ops.doctor.findings import Cancel, Finding, Forget, Rebuild, RemoveRequest, RemoveTarget, Retry
+from ops.locations import own_link_keys
 from subscriptions.membership.member import Member, PartitionReport
 from subscriptions.operating.lag import NO_LAG, Lag
 from subscriptions.replaying.requests import ReplayRequest
@@ -219,3 +225,39 @@ def test_what_was_built_from_another_log_is_told_once() -> None:
     """Whatever else is wrong with it follows from that, or does not matter any more."""
     everything = target(parked=1, sequences=1, first_error="x", lag=BEHIND, **OTHER_LOG)
     assert [kind for kind, *_ in found(facts(everything))] == ["other_log"]
+
+
+def test_messages_of_other_systems_that_are_set_aside_are_told() -> None:
+    one, two = diagnose(facts(set_aside={"inbound_warehouse": 2, "inbound_crm": 1}))
+    assert (one.kind, one.subject, one.detail) == ("parked", "source inbound_crm", "1 message is set aside")
+    assert two.mend == "eventfold inbox dead-letters retry inbound_warehouse, or discard"
+    assert one.remedy is None
+
+
+@pytest.mark.parametrize(
+    ("link_keys", "sources", "subjects"),
+    [
+        (None, None, []),
+        ("{}", None, ["keys of signing links"]),
+        (None, "sources = 5", ["sources of messages"]),
+        ("", "", ["keys of signing links", "sources of messages"]),
+    ],
+)
+def test_files_that_can_not_be_used_are_told(
+    tmp_path: Path, link_keys: str | None, sources: str | None, subjects: list[str]
+) -> None:
+    given = {}
+    for name, content in (("document_link_key_file", link_keys), ("inbound_sources", sources)):
+        if content is not None:
+            (tmp_path / name).write_text(content)
+            given[name] = str(tmp_path / name)
+    found = list(unusable_files(APPLICATION, tmp_path, Settings.of(**given)))
+    assert [(one.kind, one.subject) for one in found] == [("unusable", subject) for subject in subjects]
+    assert all(str(tmp_path) in one.detail for one in found)
+
+
+def test_the_keys_that_up_has_made_are_looked_at(tmp_path: Path) -> None:
+    make_link_keys(own_link_keys(tmp_path))
+    assert list(unusable_files(APPLICATION, tmp_path, Settings.of())) == []
+    own_link_keys(tmp_path).write_text("broken")
+    assert len(list(unusable_files(APPLICATION, tmp_path, Settings.of()))) == 1

@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from rich.console import Console
+from rich.text import Text
 
 from embedded.supervisor.run_directory import RunDirectory, ServiceEntry
 from infrastructure.http.health import Dependency, Health
@@ -23,8 +24,9 @@ from ops.cli import main
 from ops.locations import PROCESS_MANAGER, PROJECTOR, QUERY_API
 from ops.log_level import chosen
 from ops.output import without_password
-from ops.status.display import print_status
-from ops.status.inspection import StackStatus, inspect
+from ops.status.display import parts, print_status
+from ops.status.fitting import fitted
+from ops.status.inspection import ServiceStatus, StackStatus, inspect
 from ops.status.watch import shown, watch
 from tests.support.services import ROOT
 
@@ -258,3 +260,42 @@ def test_other_words_are_refused(words: list[str], capsys: pytest.CaptureFixture
 )
 def test_a_connection_string_for_people(uri: str, shown_as: str) -> None:
     assert without_password(uri) == shown_as
+
+
+async def test_sources_of_messages_are_shown_with_what_they_wait_for(tmp_path: Path) -> None:
+    inbound, page = FakeService(read_store=Dependency(well)), FakeService(commands=Dependency(ill))
+    away = {"name": "crm", "kind": "rabbitmq", "lag": None, "parked": 2, "trouble": "nobody listens there"}
+    live = {"name": "warehouse", "kind": "kafka", "lag": 1200, "parked": 0, "trouble": None}
+    inbound.answers["/sources"] = {"sources": [away, live]}
+    async with running(tmp_path, inbound=inbound, signing_page=page):
+        text = printed(await inspect(tmp_path, NOBODY))
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line}
+    assert rows["crm"] == ["rabbitmq", "waits", "-", "2"]
+    assert rows["warehouse"] == ["kafka", "live", "1,200", "0"]
+    assert "crm: nobody listens there" in text
+    assert "eventfold inbox dead-letters list" in text
+    assert rows["inbound"][2] == "ready"
+    assert rows["signing-page"][2:4] == ["not", "ready"]
+
+
+@pytest.mark.parametrize("height", [4, 9, 12])
+def test_in_a_short_terminal_what_is_wrong_comes_first_and_what_is_left_out_is_counted(height: int) -> None:
+    services = [
+        ServiceStatus(f"service-{number}", "http://127.0.0.1:1", number != 7, "nobody" if number == 7 else "", None, 0)
+        for number in range(20)
+    ]
+    processes = {"processes": [{"process": "order_fulfilment", "running": 1, "stuck": 3, "ended": 4}]}
+    parts_ = list(parts(StackStatus(services, None, None, processes)))
+    tall, short = Console(width=120, height=60), Console(width=120, height=height)
+    whole, cut = rendered(tall, parts_), rendered(short, parts_)
+    assert "not shown" not in "".join(whole)
+    assert len(cut) == height
+    assert cut[:3] == ["at noon", "service-7: nobody", "The projector does not tell how far the views are."]
+    rows = sum(1 for line in whole if line)
+    assert cut[-1] == f"{rows - height + 1} rows are not shown here; eventfold status shows all"
+
+
+def rendered(console: Console, parts_: list[Any]) -> list[str]:
+    with console.capture() as captured:
+        console.print(fitted(console, Text("at noon"), parts_))
+    return [line.rstrip() for line in captured.get().splitlines()]

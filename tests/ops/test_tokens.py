@@ -13,6 +13,7 @@ from infrastructure.security.development_keys import DevelopmentKeys
 from infrastructure.security.identity import Identity
 from infrastructure.security.invalid_token import InvalidToken
 from infrastructure.security.key_sources import FileKeys
+from infrastructure.security.link_keys import LinkKeys
 from infrastructure.security.roles import ROLES
 from infrastructure.security.verifier import TokenVerifier, Verified
 from infrastructure.settings import PREFIX, Settings, load_settings
@@ -82,6 +83,7 @@ def test_keys_are_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         assert main(["keys", "make", "--data-dir", str(tmp_path)]) == 0
     assert "signing-key.json" in capsys.readouterr().out
     assert DevelopmentKeys(tmp_path).exist
+    assert LinkKeys(tmp_path / "keys" / "signing-links.json").all()
 
 
 @pytest.mark.parametrize("options", [["--no-auth", "--host", "0.0.0.0"], ["--no-auth", "--host", "box.example"]])

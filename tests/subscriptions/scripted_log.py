@@ -82,7 +82,7 @@ class ScriptedLog:
         await asyncio.wait_for(self._drained.wait(), 10)
 
     @asynccontextmanager
-    async def subscribe(self, after: int | None, *, buffer: int) -> AsyncIterator[Any]:
+    async def subscribe(self, after: int | None, *, buffer: int, max_bytes: int = 0) -> AsyncIterator[Any]:
         if self.away:
             raise EventStoreUnavailable("away")
         self.subscribed_after.append(after)

@@ -14,6 +14,7 @@ _SUBJECTS = {
     "order-confirmed": re.compile(r"Your order (\S+) is confirmed"),
     "order-cancelled": re.compile(r"Your order (\S+) was cancelled"),
     "contract-to-sign": re.compile(r"The contract of your order (\S+) is ready to be signed"),
+    "contract-signed": re.compile(r"You have signed the contract of your order (\S+)"),
     "payment-refunded": re.compile(r"Your payment for order (\S+) was given back"),
 }
 

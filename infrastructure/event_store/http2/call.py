@@ -9,6 +9,7 @@ from infrastructure.event_store.http2.exchange import Exchange
 from infrastructure.event_store.http2.keep_alive import KeepAlive
 from infrastructure.event_store.http2.status import unavailable
 from infrastructure.event_store.http2.target import Target
+from infrastructure.event_store.http2.window import WINDOW_BYTES
 
 _CONNECT_SECONDS = 10.0
 # A server that makes us respond (to pings, settings) but does not read the responses must not fill the memory.
@@ -36,9 +37,13 @@ class ReadCall(asyncio.Protocol):
         self._keep_alive = KeepAlive(target.keep_alive, self._ping, self._on_silence)
 
     @classmethod
-    async def open(cls, target: Target, request: bytes, low_latency: Callable[[], bool]) -> Self:
-        """Connects and sends the request. Raises CallFailed when there is no connection."""
-        call = cls(Exchange(target.headers, request), target, low_latency)
+    async def open(
+        cls, target: Target, request: bytes, low_latency: Callable[[], bool], window: int = WINDOW_BYTES
+    ) -> Self:
+        """Connects and sends the request; the server sends at most `window` bytes ahead.
+
+        Raises CallFailed when there is no connection."""
+        call = cls(Exchange(target.headers, request, window), target, low_latency)
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await asyncio.get_running_loop().create_connection(
@@ -63,6 +68,9 @@ class ReadCall(asyncio.Protocol):
                 raise self._exchange.failure
             if self._exchange.is_over:
                 raise StopAsyncIteration
+            # The beginning of a message that is larger than the window may have filled it while nobody waited.
+            self._exchange.take()
+            self._send()
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter

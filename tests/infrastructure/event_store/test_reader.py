@@ -274,6 +274,50 @@ async def test_a_message_larger_than_the_window(mebibytes):
     assert [len(one.data) for one in events] == [2, len(data), 2]
 
 
+async def test_a_message_larger_than_the_window_that_began_while_nobody_waited():
+    blocked = asyncio.Event()
+    data = b"x" * 2**20
+
+    async def script(peer: Peer) -> None:
+        peer.blocked = blocked
+        await peer.request()
+        peer.answer()
+        await peer.messages(event(1), event(2, data), CAUGHT_UP)
+        await peer.until_cancelled()
+
+    events: list[Any] = []
+    async with serving(script) as uri, http2_store(uri).subscribe(None, buffer=1, max_bytes=1) as subscription:
+        await blocked.wait()
+        while len(events) < 2:
+            events += (await subscription.next_batch()).events
+    assert [len(one.data) for one in events] == [2, len(data)]
+
+
+async def test_a_slow_consumer_may_have_a_bound_in_bytes_of_its_own():
+    sent = 0
+    blocked = asyncio.Event()
+    bound = 256 * 1024
+
+    async def script(peer: Peer) -> None:
+        nonlocal sent
+        peer.blocked = blocked
+        await peer.request()
+        peer.answer()
+        for position in range(1, 201):
+            await peer.patiently(prefixed(event(position, b"x" * 10_000)))
+            sent += 10_000
+        await peer.until_cancelled()
+
+    async with serving(script) as uri, http2_store(uri).subscribe(None, max_bytes=bound) as subscription:
+        await blocked.wait()
+        # What waits here, the chunk that it came in, and the window that is open for the next.
+        assert sent <= 3 * bound + 100_000
+        positions: list[int] = []
+        while len(positions) < 200:
+            positions += [one.position for one in (await subscription.next_batch()).events]
+    assert positions == list(range(1, 201))
+
+
 async def test_a_slow_consumer_bounds_what_is_sent():
     sent = 0
     blocked = asyncio.Event()
