@@ -29,6 +29,7 @@ from subscriptions.coordination.plain_workload import ConsumerRecords
 from subscriptions.following.follower import Follower
 from subscriptions.http.dead_letters import dead_letter_routes
 from subscriptions.http.drain import drain_route
+from subscriptions.metrics import PARKED_IN_GROUP
 from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
@@ -80,6 +81,7 @@ def create_event_relay(application: Application, settings: Settings) -> Litestar
         return next((one for one in coordinator.followers.running if one.consumer.name == consumer), None)
 
     watch = LagWatch(workload.names, catalogue, StatusReader(coordinator, read_store, event_store, counted=COUNTED))
+    groups = GroupWatch(workload.names, desk.groups, PARKED_IN_GROUP)
     show_gauges(workload.names, served, watch.seen)
     closers = [*(webhook.close for _, webhook in delivered), event_store.close, read_store.close, keys.close]
     return create_app(
@@ -91,7 +93,7 @@ def create_event_relay(application: Application, settings: Settings) -> Litestar
             key_store_checked(keys),
             running(coordinator, stop, settings.http.shutdown_grace, *closers),
             repeating(watch.look, settings.telemetry.metrics_interval),
-            repeating(GroupWatch(workload.names, desk.groups).look, settings.telemetry.metrics_interval),
+            repeating(groups.look, settings.telemetry.metrics_interval),
         ],
         on_stop=[stream.stop],
     )

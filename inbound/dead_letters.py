@@ -1,16 +1,14 @@
 """Dead letters as they are stored, until they are retried or discarded: a record each, and the message itself apart."""
 
 import base64
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from inbound.reading import Arrival, Unusable
-from inbound.sources import Source
-from infrastructure.clock import now_millis
+from inbound.records import INDEXES, DeadLetterRecord
+from infrastructure.dead_letters.groups import Groups
 from infrastructure.inbound.messages import IncomingMessage
 from infrastructure.read_store import Page, Write
 from subscriptions.parking.parked_events import readable
@@ -19,41 +17,6 @@ from subscriptions.store.scan import scan_pages
 
 COLLECTION = "inbound_dead_letters"
 BODIES = "inbound_dead_letter_bodies"
-_LONGEST_TEXT = 2_000
-
-
-class Origin(Struct, frozen=True):
-    """Where a message is from; `queue_partition` and `queue_offset` are -1 for none. `received_at` is when it was sent,
-    in epoch milliseconds; `size` is in bytes."""
-
-    event_source: str
-    event_id: str
-    event_type: str
-    queue: str
-    queue_partition: int
-    queue_offset: int
-    received_at: int
-    size: int
-
-
-class DeadLetterRecord(Struct, frozen=True):
-    """`number` orders those of one key, `position` all of them (microseconds, with two bits more). `first` is 1 for one
-    that failed itself, 0 for one behind such. `has_body` is 0 where the body is too large to be kept. `parked_at` is
-    when it was set aside, in epoch milliseconds."""
-
-    consumer: str
-    identity: str
-    key: str
-    number: int
-    position: int
-    first: int
-    error_class: str
-    error_code: str
-    error: str
-    origin: Origin
-    parked_at: int
-    attempts: int
-    has_body: int
 
 
 class _Body(Struct, frozen=True):
@@ -66,19 +29,12 @@ class _Body(Struct, frozen=True):
     broker_key: str
 
 
-INDEXES = (
-    ("position",),
-    ("consumer", "position"),
-    ("consumer", "key", "number"),
-    ("consumer", "key", "position"),
-)
-
-
 class DeadLetterStore:
     """Every method raises what the store raises."""
 
     def __init__(self, store: DocumentStore) -> None:
         self._store = store
+        self.groups = Groups(store, COLLECTION, "consumer")
 
     async def prepare(self) -> None:
         """Checks that dead letters can be stored."""
@@ -135,17 +91,17 @@ class DeadLetterStore:
         async for fields in scan_pages(self._store, COLLECTION, {"consumer": consumer, "key": key}, by="number"):
             yield msgspec.convert(fields, DeadLetterRecord)
 
-    async def has_any(self, consumer: str, key: str) -> bool:
-        """Whether the key has any."""
-        return bool(await self._store.page(COLLECTION, Page({"consumer": consumer, "key": key}, "number", 1)))
+    async def leading(self, consumer: str, key: str) -> DeadLetterRecord | None:
+        """The first of a key, which the others stand behind; None where it has none."""
+        found = await self._store.page(COLLECTION, Page({"consumer": consumer, "key": key}, "number", 1))
+        return msgspec.convert(found[0][1].fields, DeadLetterRecord) if found else None
 
     async def all(
-        self, consumer: str | None, key: str | None = None, *, after: int = -1
+        self, consumer: str | None, key: str | None = None, fault: int | None = None, *, after: int = -1
     ) -> AsyncIterator[DeadLetterRecord]:
-        """Those of a consumer and of a key, or all, the oldest first."""
-        where: dict[str, Any] = {} if consumer is None else {"consumer": consumer}
-        if key is not None:
-            where["key"] = key
+        """Those of a consumer, of a key and of a group that have it recorded (or all), the oldest first."""
+        given: dict[str, Any] = {"consumer": consumer, "key": key, "fault": fault}
+        where = {name: value for name, value in given.items() if value is not None}
         async for fields in scan_pages(self._store, COLLECTION, where, by="position", after=after):
             yield msgspec.convert(fields, DeadLetterRecord)
 
@@ -154,37 +110,7 @@ class DeadLetterStore:
         found = await self._store.page(COLLECTION, Page({"consumer": consumer, "position": position}, "position", 1))
         return msgspec.convert(found[0][1].fields, DeadLetterRecord) if found else None
 
-    async def count(self, consumer: str) -> int:
-        """How many the consumer has."""
-        return await self._store.count(COLLECTION, {"consumer": consumer})
-
-
-def dead_letter(
-    source: Source, arrival: Arrival, failure: Unusable, *, first: bool, number: int, attempts: int
-) -> DeadLetterRecord:
-    """The record of a message that is set aside."""
-    message, event = arrival.message, arrival.event
-    return DeadLetterRecord(
-        consumer=source.consumer,
-        identity=arrival.id,
-        key=readable(arrival.key),
-        number=number,
-        position=(time.time_ns() // 1_000) * 4 + (int(arrival.id[:2], 16) & 3),
-        first=int(first),
-        error_class=failure.error_class,
-        error_code=readable(failure.code)[:_LONGEST_TEXT],
-        error=readable(str(failure))[:_LONGEST_TEXT],
-        origin=Origin(
-            event_source=readable(event.source) if event else "",
-            event_id=readable(event.id) if event else "",
-            event_type=readable(event.type) if event else "",
-            queue=message.queue,
-            queue_partition=message.partition,
-            queue_offset=message.offset,
-            received_at=message.at,
-            size=len(message.body),
-        ),
-        parked_at=now_millis(),
-        attempts=attempts,
-        has_body=int(failure.error_class != "too-large"),
-    )
+    async def count(self, consumer: str, key: str | None = None) -> int:
+        """How many the consumer has, or one of its keys."""
+        where = {"consumer": consumer} if key is None else {"consumer": consumer, "key": key}
+        return await self._store.count(COLLECTION, where)

@@ -10,11 +10,12 @@ from opentelemetry.trace import SpanKind
 
 from inbound import metrics
 from inbound.carrying_out import CarriesOut
-from inbound.dead_letters import DeadLetterStore, dead_letter
+from inbound.dead_letters import DeadLetterStore
 from inbound.gates import Gates
 from inbound.inbox import Inbox, InboxEntry, Overtaken
 from inbound.notices import notice_of
 from inbound.reading import Arrival, Reader, Unusable
+from inbound.records import dead_letter
 from inbound.sources import Source
 from infrastructure.inbound.messages import DeadLetterWriter, IncomingMessage
 from infrastructure.outside.http_client import UnusableResponse
@@ -121,10 +122,10 @@ class Handler:
         entry = found or entry_of(self._source, arrival)
         if entry.state == "setting_aside":
             # A process ended here between two steps: the message is what it was to become.
-            failure = Unusable(entry.error_class, entry.reason, entry.error_code)  # type: ignore[arg-type]
+            failure = Unusable(entry.error_class, entry.reason, entry.error_code, entry.place)  # type: ignore[arg-type]
             return await self._set_aside(arrival, entry, failure, number)
         if gate.shut and self._waits(arrival):
-            if await self._dead_letters.has_any(self._source.consumer, readable(arrival.key)):
+            if await self._dead_letters.leading(self._source.consumer, readable(arrival.key)) is not None:
                 failure = Unusable("behind", "an earlier message of its key is a dead letter")
                 return await self._set_aside(arrival, entry, failure, number)
             # Nothing stands before it: a process ended before its dead letter was stored, or after the last was gone.
@@ -162,12 +163,14 @@ class Handler:
             error_class=failure.error_class,
             error_code=readable(failure.code),
             reason=readable(str(failure)),
-            first=int(first),
+            place=failure.place,
         )
         await self._inbox.record(entry)
         key = readable(arrival.key)
         number = await self._gates.shut(self._source.name, key) if self._waits(arrival) else time.time_ns() // 1_000
-        record = dead_letter(self._source, arrival, failure, first=first, number=number, attempts=attempts)
+        # What stands behind another has the fingerprint of that one, for it will be handled with it.
+        leading = None if first else await self._dead_letters.leading(self._source.consumer, key)
+        record = dead_letter(self._source, arrival, failure, leading, number=number, attempts=attempts)
         await self._dead_letters.put(record, arrival.message)
         await self._writer.write(arrival.message, notice_of(record))
         await self._inbox.record(msgspec.structs.replace(entry, state="dead_letter"))
@@ -178,6 +181,7 @@ class Handler:
             "a message was set aside",
             error=str(failure),
             error_class=failure.error_class,
+            fingerprint=record.fingerprint,
             place=arrival.message.place,
             message_type=arrival.event.type[:200] if arrival.event else None,
         )

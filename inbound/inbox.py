@@ -23,8 +23,8 @@ class InboxEntry(Struct, frozen=True):
     """`state`: handling (some of its commands may be done), setting_aside (it is to become a dead letter), dead_letter
     (it is one), handled or discarded, which are for good. `choices` are the refusals that decided how it went on, as
     `step=code`. `commit_position` is that of the last event of its commands, -1 for none. `reason` and `by` are of
-    whoever discarded it; until then `error_class`, `error_code` and `reason` say why it was set aside. `at` is in epoch
-    milliseconds."""
+    whoever discarded it; until then `error_class`, `error_code`, `reason` and `place` (the function that failed) say
+    why it was set aside. `at` is in epoch milliseconds."""
 
     source: str
     identity: str
@@ -39,7 +39,7 @@ class InboxEntry(Struct, frozen=True):
     error_code: str = ""
     reason: str = ""
     by: str = ""
-    first: int = 1
+    place: str = ""
     at: int = 0
 
     @property

@@ -28,6 +28,11 @@ SECONDS = Histogram(
 )
 LAG = Gauge(f"{_PREFIX}_lag_messages", "Messages that wait at the broker; -1 where it does not tell", _CONSUMER)
 OPEN = Gauge(f"{_PREFIX}_open_dead_letters", "Dead letters that are neither retried nor discarded", _CONSUMER)
+OPEN_IN_GROUP = Gauge(
+    f"{_PREFIX}_open_dead_letter_group_messages",
+    "Of the open dead letters, those of a group, by its fingerprint: the five largest, and all others",
+    (*_CONSUMER, "group"),
+)
 CONNECTED = Gauge(f"{_PREFIX}_connected", "1 while messages can come from the broker", _CONSUMER)
 
 OUTCOMES = ("handled", "duplicate", "set_aside", "behind", "ignored")

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from inbound.dead_letters import DeadLetterRecord
+from inbound.records import DeadLetterRecord
 from infrastructure.inbound.messages import DeadLetterNotice
 
 _PREFIX = "eventfold-"

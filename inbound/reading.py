@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from domain.model.inbound import InboundContract, InboundMessage, MappedCommand
 from inbound.sources import Source
+from infrastructure.dead_letters.places import place_of
 from infrastructure.inbound.messages import IncomingMessage
 from infrastructure.integration.cloud_event import InvalidCloudEvent
 from infrastructure.integration.received_event import ReceivedEvent, attributes_of, received_event
@@ -32,12 +33,14 @@ _VERSIONED = re.compile(r"(.+)\.v([0-9]{1,9})")
 
 
 class Unusable(Exception):
-    """A message that no repetition makes better: it is to be set aside. `code` is the rule's, where a rule refused."""
+    """A message that no repetition makes better: it is to be set aside. `code` is the rule's, where a rule refused;
+    `place` the function of ours that failed, where one did."""
 
-    def __init__(self, error_class: ErrorClass, reason: str, code: str = "") -> None:
+    def __init__(self, error_class: ErrorClass, reason: str, code: str = "", place: str = "") -> None:
         super().__init__(reason)
         self.error_class: ErrorClass = error_class
         self.code = code
+        self.place = place
 
 
 class Arrival(Struct, frozen=True):
@@ -100,7 +103,8 @@ class Reader:
         try:
             return message.commands(data)
         except Exception as error:
-            raise Unusable("mapping", f"{event.type} can't be mapped: {type(error).__name__}: {error}") from error
+            why = f"{event.type} can't be mapped: {type(error).__name__}: {error}"
+            raise Unusable("mapping", why, place=place_of(error)) from error
 
     def _event(self, message: IncomingMessage) -> ReceivedEvent:
         size = len(message.body)

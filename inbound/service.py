@@ -7,17 +7,19 @@ from litestar import Litestar
 from inbound import metrics
 from inbound.carrying_out import CarryingOut
 from inbound.dead_letters import DeadLetterStore
+from inbound.desk import InboundDesk
 from inbound.gates import Gates
 from inbound.handling import Handler
 from inbound.http.dead_letters import dead_letter_routes
 from inbound.http.sources import source_routes
 from inbound.inbox import Inbox
-from inbound.operating import DeadLetterOperations, SourceParts
 from inbound.reading import Reader, known_messages
+from inbound.retrying import SourceParts
 from inbound.running import Looking, RunningSource, consuming
 from inbound.sources import read_sources
 from inbound.wires import dead_letter_writer, message_source
 from infrastructure.application import Application
+from infrastructure.event_store import EventStore
 from infrastructure.http.health import Dependency, outside
 from infrastructure.http.repeating import repeating
 from infrastructure.http.service import create_app
@@ -28,6 +30,7 @@ from infrastructure.read_store import ReadStore
 from infrastructure.resilience import Policy
 from infrastructure.security.own_tokens import service_tokens
 from infrastructure.settings import InvalidSettings, Settings
+from subscriptions.operating.group_watch import GroupWatch
 
 SERVICE = "inbound"
 
@@ -40,7 +43,7 @@ def create_inbound(application: Application, settings: Settings) -> Litestar:
     sources = read_sources(path, list(known_messages(application.inbound)))
     http = HttpClient(settings.command_calls.url, Policy("commands", settings.command_calls.limits))
     tokens, routes_of = service_tokens(settings, SERVICE, role=SERVICE), CommandRoutes(application.aggregates)
-    read_store = ReadStore.from_settings(settings)
+    event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
     inbox, gates, dead_letters = Inbox(read_store), Gates(read_store), DeadLetterStore(read_store)
     grace, running, parts, writers = settings.http.shutdown_grace, [], [], []
     for source in sources:
@@ -52,20 +55,26 @@ def create_inbound(application: Application, settings: Settings) -> Litestar:
         parts.append(SourceParts(source, reader, commands))
         writers.append(writer)
     metrics.show_sources(one.consumer for one in sources)
-    lifespan, prepared = consuming(
-        running, inbox, gates, dead_letters, grace, *(one.close for one in writers), http.close, read_store.close
-    )
-    operations = DeadLetterOperations(parts, inbox, gates, dead_letters)
+    closers = [*(one.close for one in writers), http.close, event_store.close, read_store.close]
+    lifespan, prepared = consuming(running, inbox, gates, dead_letters, grace, *closers)
+    desk = InboundDesk(parts, inbox, gates, dead_letters, event_store)
     looking = Looking(running, inbox, dead_letters)
+    groups = GroupWatch([one.consumer for one in sources], desk.groups, metrics.OPEN_IN_GROUP)
     return create_app(
         "Eventfold inbound",
-        [*source_routes(running, operations, dead_letters), *dead_letter_routes(operations)],
+        [*source_routes(running, desk.letters, dead_letters), *dead_letter_routes(desk)],
         {
             "read_store": Dependency(read_store.ping, lambda: read_store.circuit),
+            # Messages need it behind the command API alone: here it is for who retries and discards dead letters.
+            "event_store": Dependency(event_store.ping, lambda: event_store.circuit, required=False),
             "records": Dependency(prepared),
             **outside([http.policy, *(one.policy for one in writers)]),
             **{one.source.consumer: one.dependency() for one in running},
         },
         settings,
-        lifespan=[lifespan, repeating(looking.look, settings.telemetry.metrics_interval)],
+        lifespan=[
+            lifespan,
+            repeating(looking.look, settings.telemetry.metrics_interval),
+            repeating(groups.look, settings.telemetry.metrics_interval),
+        ],
     )

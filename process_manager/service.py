@@ -31,6 +31,7 @@ from subscriptions.following.follower import Follower
 from subscriptions.http.consumers import consumer_routes
 from subscriptions.http.dead_letters import dead_letter_routes
 from subscriptions.http.drain import drain_route
+from subscriptions.metrics import PARKED_IN_GROUP
 from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
@@ -88,7 +89,7 @@ def create_process_manager(application: Application, settings: Settings) -> Lite
         return next((one for one in coordinator.followers.running if one.consumer.name == consumer), None)
 
     watch = LagWatch(workload.names, catalogue, StatusReader(coordinator, read_store, event_store, counted=COUNTED))
-    groups = GroupWatch(workload.names, desk.groups)
+    groups = GroupWatch(workload.names, desk.groups, PARKED_IN_GROUP)
     show_gauges(workload.names, served, watch.seen)
     instances = InstanceGauges(application.processes, index)
     closers = (workload.close, sender.close, event_store.close, read_store.close, keys.close)

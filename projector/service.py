@@ -24,6 +24,7 @@ from subscriptions.coordination.plain_workload import ConsumerRecords
 from subscriptions.http.consumers import consumer_routes
 from subscriptions.http.dead_letters import dead_letter_routes
 from subscriptions.http.drain import drain_route
+from subscriptions.metrics import PARKED_IN_GROUP
 from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 from subscriptions.operating.draining import Draining
 from subscriptions.operating.gauges import show_gauges
@@ -70,7 +71,7 @@ def create_projector(application: Application, settings: Settings) -> Litestar:
                 keys.close,
             ),
             repeating(watch.look, interval),
-            repeating(GroupWatch(names, desk.groups).look, interval),
+            repeating(GroupWatch(names, desk.groups, PARKED_IN_GROUP).look, interval),
             repeating(counts.look, COUNTED_EVERY * interval),
         ],
     )

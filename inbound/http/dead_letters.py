@@ -1,61 +1,63 @@
-"""Dead letters over HTTP: list, show, retry, discard; as every service with consumers has them."""
+"""Dead letters over HTTP: list, show, retry, discard, groups, history; as every service with consumers has them."""
 
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, get, post
+from litestar import get, post
 from litestar.params import Parameter
 
-from domain.model.access import Access
-from inbound.dead_letters import DeadLetterRecord
+from inbound.desk import InboundDesk
 from inbound.http.problems import as_problems
-from inbound.operating import DeadLetterOperations
+from inbound.records import DeadLetterRecord
+from infrastructure.dead_letters.failure import fault_number
 from infrastructure.http.openapi import BODY, MALFORMED, MAX_POSITION, documented, json_body, whole_number
 from infrastructure.inbound.messages import IncomingMessage
-from infrastructure.security.identity import identity_of
+from subscriptions.http.dead_letter_groups import group_routes
+from subscriptions.http.dead_letter_history import history_route
+from subscriptions.http.dead_letter_requests import GROUP, OPERATE, READ, TAGS, HttpRequest, sender
 from subscriptions.http.dead_letters import DiscardRequest, RetryRequest
 from subscriptions.http.responses import DeadLetter, DeadLetters, DeadLetterSummary, RetryOutcome
 from subscriptions.parking.parked_events import readable
 
-_TAGS = ["dead letters"]
-_READ = Access("dead-letters:read", shared=True)
-_OPERATE = Access("dead-letters:operate", shared=True)
 _UNKNOWN = {404: "There is no such source, or no such dead letter"}
 _BUSY = {409: "It is being retried, or handled, by somebody else"}
 _AWAY = {503: "A store or the command API can't be reached"}
 
 
-def dead_letter_routes(operations: DeadLetterOperations) -> list[Any]:
+def dead_letter_routes(desk: InboundDesk) -> list[Any]:
     """The routes over the stores; any process serves them for all."""
+    operations = desk.letters
 
     @get(
         "/dead-letters",
         summary="Messages set aside because they could not be handled",
-        tags=_TAGS,
+        tags=TAGS,
         **documented(
             MALFORMED | _AWAY,
             parameters=[whole_number("after", "query", "only those after this position", -1, MAX_POSITION)],
-            access=_READ,
+            access=READ,
         ),
     )
     async def dead_letters(
         consumer: Annotated[str | None, Parameter(description="only this source's, as inbound_warehouse")] = None,
         key: Annotated[str | None, Parameter(description="only this key's")] = None,
+        group: Annotated[str | None, Parameter(description="only this group's: a fingerprint", pattern=GROUP)] = None,
         limit: Annotated[int, Parameter(ge=1, le=500, description="how many at most")] = 50,
         after: Annotated[int, Parameter(ge=-1, le=MAX_POSITION)] = -1,
     ) -> DeadLetters:
         with as_problems():
-            page, more = await operations.page(consumer, key, after=after, limit=limit)
+            fault = None if group is None else fault_number(group)
+            page, more = await operations.page(consumer, key, after=after, limit=limit, fault=fault)
         return DeadLetters([_summary(one) for one in page], page[-1].position if more else None)
 
     @get(
         "/dead-letters/{consumer:str}/{position:int}",
         summary="One dead letter with the message",
-        tags=_TAGS,
+        tags=TAGS,
         **documented(
             MALFORMED | _UNKNOWN | _AWAY,
             parameters=[whole_number("position", "path", "the dead letter's position", 0, MAX_POSITION)],
-            access=_READ,
+            access=READ,
         ),
     )
     async def dead_letter(consumer: str, position: Annotated[int, Parameter(ge=0, le=MAX_POSITION)]) -> DeadLetter:
@@ -68,29 +70,28 @@ def dead_letter_routes(operations: DeadLetterOperations) -> list[Any]:
     @post(
         "/dead-letters/retry",
         summary="Handle dead letters again, in order",
-        tags=_TAGS,
+        tags=TAGS,
         status_code=200,
-        **documented(BODY | _UNKNOWN | _BUSY | _AWAY, body=json_body(RetryRequest), access=_OPERATE),
+        **documented(BODY | _UNKNOWN | _BUSY | _AWAY, body=json_body(RetryRequest), access=OPERATE),
     )
-    async def retry(data: RetryRequest) -> RetryOutcome:
+    async def retry(request: HttpRequest, data: RetryRequest) -> RetryOutcome:
         with as_problems():
-            outcome = await operations.retry(data.consumer, data.key)
+            outcome = await operations.retry(data.consumer, data.key, by=sender(request), reason=data.reason)
         return RetryOutcome(data.consumer, outcome.replayed, 0, outcome.remaining, outcome.errors)
 
     @post(
         "/dead-letters/discard",
         summary="Leave a message out for good, and handle what stood behind it",
-        tags=_TAGS,
+        tags=TAGS,
         status_code=200,
-        **documented(BODY | _UNKNOWN | _BUSY | _AWAY, body=json_body(DiscardRequest), access=_OPERATE),
+        **documented(BODY | _UNKNOWN | _BUSY | _AWAY, body=json_body(DiscardRequest), access=OPERATE),
     )
-    async def discard(request: Request[Any, Any, Any], data: DiscardRequest) -> RetryOutcome:
-        by = identity_of(request.scope).subject
+    async def discard(request: HttpRequest, data: DiscardRequest) -> RetryOutcome:
         with as_problems():
-            outcome = await operations.discard(data.consumer, data.position, data.reason, by)
+            outcome = await operations.discard(data.consumer, data.position, data.reason, sender(request))
         return RetryOutcome(data.consumer, outcome.replayed, 1, outcome.remaining, outcome.errors)
 
-    return [dead_letters, dead_letter, retry, discard]
+    return [dead_letters, dead_letter, retry, discard, *group_routes(desk.groups, as_problems), history_route(desk)]
 
 
 def _summary(one: DeadLetterRecord) -> DeadLetterSummary:
@@ -109,6 +110,11 @@ def _summary(one: DeadLetterRecord) -> DeadLetterSummary:
         error=f"{one.error_class}: {one.error}",
         recorded_at=one.origin.received_at,
         parked_at=one.parked_at,
+        # Of one behind another that an older release has recorded, the group is that one's: the groups tell it.
+        group=one.cause.fingerprint if one.first else one.fingerprint,
+        place=one.place,
+        retries=one.retries,
+        retried_at=one.retried_at,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from inbound.inbox import Overtaken
-from inbound.operating import BeingRetried
+from inbound.retrying import BeingRetried
 from infrastructure.http.problems import Problem, unavailable
 from infrastructure.outside.http_client import UnusableResponse
 from infrastructure.resilience import DependencyUnavailable

@@ -48,9 +48,10 @@ def failure_of(error: BaseException, kind: str, values: Iterable[str] = (), *, s
     return _failure(text, name, place_of(cause), kind, values)
 
 
-def failure_told(text: str, kind: str, values: Iterable[str] = ()) -> Failure:
-    """The failure of which the text alone is known, such as that of a record that an older release made."""
-    return _failure(text, "", "", kind, values)
+def failure_told(text: str, kind: str, values: Iterable[str] = (), *, place: str = "") -> Failure:
+    """The failure of which the text alone is known, such as that of a record that an older release made; and its place,
+    where that is known too."""
+    return _failure(text, "", place, kind, values)
 
 
 def _failure(text: str, name: str, place: str, kind: str, values: Iterable[str]) -> Failure:

@@ -4,6 +4,8 @@ A portion is done when it is answered. Cut off anywhere, the command is simply g
 """
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 from rich.console import Console
 
@@ -15,19 +17,31 @@ from ops.locations import Address
 from ops.output import progress_bar
 
 _MOST_ERRORS = 10
-_HINT = "`eventfold dead-letters groups` names the groups"
+_HINT = "`groups` names the groups"
+
+WithDeadLetters = Callable[..., Any]
+"""As with_dead_letters: of the projector, or of another service."""
 
 
-def groups_named(address: Address, group: str, consumer: str | None) -> list[Group]:
+def groups_named(
+    address: Address, group: str, consumer: str | None, requested: WithDeadLetters = with_dead_letters
+) -> list[Group]:
     """The group, for each consumer that has it. Raises CommandFailed where none has."""
-    found = with_dead_letters(address, lambda client: client.groups(consumer, group))
+    found = requested(address, lambda client: client.groups(consumer, group))
     if not found:
         of = f" of {consumer}" if consumer else ""
         raise CommandFailed(f"there are no dead letters{of} in a group {group}", _HINT)
     return list(found)
 
 
-def work_off(address: Address, console: Console, action: str, groups: list[Group], reason: str) -> bool:
+def work_off(
+    address: Address,
+    console: Console,
+    action: str,
+    groups: list[Group],
+    reason: str,
+    requested: WithDeadLetters = with_dead_letters,
+) -> bool:
     """Retries or discards groups, one consumer after another; whether nothing of them remains. Raises CommandFailed,
     which says how far it came."""
     numbers: dict[str, int] = {}
@@ -41,7 +55,7 @@ def work_off(address: Address, console: Console, action: str, groups: list[Group
             clean = await _one(client, console, action, consumer, groups[0].group, reason, number) and clean
         return clean
 
-    return with_dead_letters(address, all_of, replays=True)
+    return bool(requested(address, all_of, replays=True))
 
 
 async def _one(
@@ -81,4 +95,4 @@ def _say(console: Console, consumer: str, done: int, number: int, *, last: bool)
 
 def _is_gone(error: CommandFailed) -> bool:
     """Whether somebody else was faster: there is nothing left to do."""
-    return "is parked in a group" in str(error)
+    return "in a group" in str(error)

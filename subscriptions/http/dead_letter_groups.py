@@ -1,6 +1,8 @@
 """Groups of dead letters over HTTP: list, retry, discard; the last two a portion at a time."""
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Annotated, Any, Protocol
 
 from litestar import get, post
 from litestar.params import Parameter
@@ -21,7 +23,7 @@ from subscriptions.http.dead_letter_requests import (
 from subscriptions.http.problems import as_problems
 from subscriptions.http.responses import DeadLetterGroup, DeadLetterGroups, PortionOutcome
 from subscriptions.operating.audited import Asked
-from subscriptions.operating.dead_letter_groups import ConsumerGroup, GroupOperations, Portion, PortionDone
+from subscriptions.operating.dead_letter_groups import ConsumerGroup, Portion, PortionDone
 
 _KEYS = 100
 
@@ -49,8 +51,24 @@ class GroupDiscardRequest(Struct, frozen=True, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=500)] = _KEYS
 
 
-def group_routes(operations: GroupOperations) -> list[Any]:
-    """The routes over one process's operations."""
+class WorkOnGroups(Protocol):
+    """See subscriptions.operating.dead_letter_groups.GroupOperations."""
+
+    async def page(
+        self, consumer: str | None, *, after: str | None, limit: int
+    ) -> tuple[list[ConsumerGroup], str | None]: ...
+
+    async def of_fingerprint(self, consumer: str | None, fingerprint: str) -> list[ConsumerGroup]: ...
+
+    async def retry(self, consumer: str, fingerprint: str, portion: Portion, asked: Asked) -> PortionDone: ...
+
+    async def discard(self, consumer: str, fingerprint: str, portion: Portion, asked: Asked) -> PortionDone: ...
+
+
+def group_routes(
+    operations: WorkOnGroups, as_problems: Callable[[], AbstractContextManager[None]] = as_problems
+) -> list[Any]:
+    """The routes over one process's operations; `as_problems` raises Problem for what these raise."""
 
     @get(
         "/dead-letters/groups",

@@ -1,6 +1,6 @@
 """What was done with dead letters over HTTP."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from litestar import get
 from litestar.params import Parameter
@@ -10,10 +10,15 @@ from infrastructure.http.openapi import MALFORMED, documented
 from subscriptions.http.dead_letter_requests import AWAY, READ, TAGS
 from subscriptions.http.problems import as_problems
 from subscriptions.http.responses import DeadLetterEntry, DeadLetterHistory, EntryOutcome
-from subscriptions.operating.dead_letter_desk import DeadLetterDesk
 
 
-def history_route(desk: DeadLetterDesk) -> Any:
+class HasHistory(Protocol):
+    """See subscriptions.operating.dead_letter_desk.DeadLetterDesk."""
+
+    async def history(self, consumer: str | None, limit: int) -> list[Entry]: ...
+
+
+def history_route(desk: HasHistory) -> Any:
     """The route over one process's desk."""
 
     @get(

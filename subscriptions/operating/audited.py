@@ -2,17 +2,24 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from msgspec import Struct
 
 from infrastructure.dead_letters.audit import Action, DeadLetterAudit
 from subscriptions.operating.replays import Outcome
-from subscriptions.parking.parked_events import ParkedEvent
 
 UNKNOWN = "anonymous"
 """Whoever asks where nobody is asked for a token."""
 
 _MOST_FAILURES = 20
+
+
+class Positioned(Protocol):
+    """A dead letter of any kind."""
+
+    @property
+    def position(self) -> int: ...
 
 
 class Asked(Struct, frozen=True):
@@ -30,7 +37,7 @@ class Told:
         self._outcome = Outcome(0, 0, [])
 
     def told(self, outcome: Outcome) -> Outcome:
-        """Takes down the outcome, and returns it."""
+        """Takes down the outcome, in which what was discarded is among what was replayed; and returns it."""
         self._outcome = outcome
         return outcome
 
@@ -54,7 +61,7 @@ async def audited(
     consumer: str,
     action: Action,
     asked: Asked,
-    records: Sequence[ParkedEvent],
+    records: Sequence[Positioned],
     *,
     key: str = "",
     group: str = "",

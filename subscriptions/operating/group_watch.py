@@ -1,9 +1,11 @@
 """How many dead letters each consumer has of its largest groups, looked up now and then for Prometheus."""
 
 from collections.abc import Collection
+from typing import Protocol
 
-from subscriptions import metrics
-from subscriptions.operating.dead_letter_groups import GroupOperations
+from prometheus_client import Gauge
+
+from subscriptions.operating.dead_letter_groups import ConsumerGroup
 
 SHOWN = 5
 """So many groups of a consumer are shown, the largest; the others together, for each group is a series of its own."""
@@ -13,12 +15,22 @@ OTHER = "other"
 _MOST_GROUPS = 100
 
 
-class GroupWatch:
-    """Of the consumers of the names given. A group that is gone is shown no longer."""
+class PagedGroups(Protocol):
+    """See GroupOperations."""
 
-    def __init__(self, names: Collection[str], groups: GroupOperations) -> None:
+    async def page(
+        self, consumer: str | None, *, after: str | None, limit: int
+    ) -> tuple[list[ConsumerGroup], str | None]: ...
+
+
+class GroupWatch:
+    """Of the consumers of the names given, in a gauge of consumer and group. A group that is gone is shown no
+    longer."""
+
+    def __init__(self, names: Collection[str], groups: PagedGroups, gauge: Gauge) -> None:
         self._names = names
         self._groups = groups
+        self._gauge = gauge
         self._shown: dict[str, set[str]] = {}
 
     async def look(self) -> None:
@@ -40,7 +52,7 @@ class GroupWatch:
 
     def _show(self, consumer: str, counts: dict[str, int]) -> None:
         for group, number in counts.items():
-            metrics.PARKED_IN_GROUP.labels(consumer, group).set(number)
+            self._gauge.labels(consumer, group).set(number)
         for gone in self._shown.get(consumer, set()) - counts.keys():
-            metrics.PARKED_IN_GROUP.remove(consumer, gone)
+            self._gauge.remove(consumer, gone)
         self._shown[consumer] = set(counts)

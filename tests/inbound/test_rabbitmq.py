@@ -56,15 +56,18 @@ async def _keeps(rabbitmq: RabbitMqBroker, queue: str) -> bool:
     return rabbitmq.keeps(queue)
 
 
-async def test_each_delivery_counts_once_in_order_whatever_is_killed(
+async def test_each_delivery_counts_once_in_order_when_a_process_is_killed(
     rabbitmq: RabbitMqBroker, read_store_database: ReadStoreDatabase, tmp_path: Path
 ):
     one = source(rabbitmq, tmp_path)
     async with shop(tmp_path, read_store_database) as world:
         services = [world.inbound([one]) for _ in range(2)]
         async with started(*services):
-            await rounds(rabbitmq, world, one["queue"], services, skus=6, each=5)
-            assert (await ask("GET", f"{services[0].url}/dead-letters"))["dead_letters"] == []
+            await sent_to_rabbitmq(rabbitmq, one["queue"], deliveries(6, 1, 5), 2)
+            await services[0].kill()
+            await sent_to_rabbitmq(rabbitmq, one["queue"], deliveries(6, 6, 10), 2)
+            await all_in(world, 6, 10)
+            assert (await ask("GET", f"{services[1].url}/dead-letters"))["dead_letters"] == []
 
 
 @pytest.mark.slow

@@ -10,11 +10,12 @@ from domain.customers.aggregate import CUSTOMER
 from domain.inventory.aggregate import STOCK
 from inbound.carrying_out import CarryingOut
 from inbound.dead_letters import DeadLetterStore
+from inbound.desk import InboundDesk
 from inbound.gates import Gates
 from inbound.handling import Handler
 from inbound.inbox import Inbox
-from inbound.operating import DeadLetterOperations, SourceParts
 from inbound.reading import Reader
+from inbound.retrying import SourceParts
 from inbound.sources import Source, SourceLimits
 from infrastructure.inbound.messages import DeadLetterNotice, IncomingMessage
 from infrastructure.outside.command_routes import CommandRoutes
@@ -22,6 +23,7 @@ from infrastructure.outside.commands import CommandAnswer
 from infrastructure.resilience import DependencyUnavailable, Limits, Policy
 from tests.subscriptions.memory_read_store import MemoryReadStore
 from tests.support.memory_commands import MemoryCommands
+from tests.support.memory_event_store import MemoryEventStore
 
 WAREHOUSE = Source(
     name="warehouse",
@@ -126,9 +128,10 @@ class World:
         self.dead_letters = DeadLetterStore(self.store)
         self.reader = Reader(source, APPLICATION.inbound)
         self.carrying = CarryingOut(self.commands, CommandRoutes(APPLICATION.aggregates), self.inbox)
-        self.operations = DeadLetterOperations(
-            [SourceParts(source, self.reader, self.carrying)], self.inbox, self.gates, self.dead_letters
-        )
+        self.audit_log = MemoryEventStore()
+        parts = [SourceParts(source, self.reader, self.carrying)]
+        self.desk = InboundDesk(parts, self.inbox, self.gates, self.dead_letters, self.audit_log)
+        self.operations = self.desk.letters
         self.released = asyncio.Event()
         self.clock = 0.0
         self.restart()

@@ -332,7 +332,7 @@ async def test_the_largest_groups_are_shown_to_prometheus_and_gone_ones_are_not(
     scripted, counter = ScriptedLog(log.events), Faulty(store)
     async with consuming(scripted, store, counter) as engine:
         await all_done(scripted, engine, 1)
-        watch = GroupWatch(["counter", "unborn"], engine.desk().groups)
+        watch = GroupWatch(["counter", "unborn"], engine.desk().groups, PARKED_IN_GROUP)
         await watch.look()
         found = await groups_of(engine)
         even, odd = by_message(found, "even"), by_message(found, "odd")
