@@ -109,9 +109,7 @@ class KafkaTopic:
             raise self._fault(failure)
 
     async def _sent(self, producer: PolledProducer, event: CloudEvent) -> KafkaError | None:
-        return await producer.produce(
-            self._topic, event.partitionkey.encode(), bytes(event.data), _all_headers(event)
-        )
+        return await producer.produce(self._topic, event.partitionkey.encode(), bytes(event.data), _all_headers(event))
 
     def _fault(self, error: KafkaError) -> Exception:
         if error.code() in _REFUSALS:

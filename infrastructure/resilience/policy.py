@@ -98,9 +98,7 @@ class Policy:
         if self.breaker.refuses:
             raise self._refusal(self.breaker.cause, self.breaker.retry_after)
 
-    async def _with_a_place(
-        self, operation: Callable[[], Awaitable[T]], idempotent: bool, timeout: float | None
-    ) -> T:
+    async def _with_a_place(self, operation: Callable[[], Awaitable[T]], idempotent: bool, timeout: float | None) -> T:
         try:
             await self.bulkhead.enter()
         except BulkheadFull as full:

@@ -11,7 +11,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.connection import Connection, make_url
 from aio_pika.exceptions import AMQPError
-from aiormq.abc import AbstractChannel as AMQPChannel
+from aiormq.channel import Channel
 from aiormq.exceptions import InvalidFrameError
 from msgspec import Struct
 from pamqp.common import FieldTable, FieldValue
@@ -88,11 +88,13 @@ class RabbitMqConnection:
                 self._exchange = await self._opened()
             return self._exchange
 
-    async def channel(self) -> AMQPChannel:
+    async def channel(self) -> Channel:
         """The bare channel of the exchange that is in use, for what needs many confirmations. Raises TransientFault."""
         if self._channel is None:
             raise TransientFault("the connection is lost", sent=False)
-        return await self._channel.get_underlay_channel()
+        found = await self._channel.get_underlay_channel()
+        assert isinstance(found, Channel)
+        return found
 
     def abandon(self, exchange: AbstractExchange) -> None:
         """Gives up the connection that this exchange is reached by, where it is still the one in use: what was sent by

@@ -10,7 +10,7 @@ from time import monotonic
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractExchange
 from aio_pika.exceptions import DeliveryError, PublishError
-from aiormq.abc import AbstractChannel
+from aiormq.channel import Channel
 from msgspec import UNSET
 
 from infrastructure.integration.cloud_event import CloudEvent, amqp_headers
@@ -114,7 +114,7 @@ class RabbitMqExchange:
             raise TransientFault(f"the exchange {exchange.name}: {said}")
 
     async def _publish_lane(
-        self, lane: Lane, exchange: str, channel: AbstractChannel, failures: Sequence[BaseException]
+        self, lane: Lane, exchange: str, channel: Channel, failures: Sequence[BaseException]
     ) -> None:
         """One event after another, until one is not taken, or another lane has found the connection lost."""
         for event in lane:
