@@ -1,8 +1,9 @@
 """The consumer of one destination: what is published of each event goes there, until it is acknowledged."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from domain.model.recorded_event import RecordedEvent
 from event_relay.destinations import Destination
@@ -11,10 +12,11 @@ from event_relay.spans import publish_span
 from infrastructure.event_store import StoredEvent
 from infrastructure.integration.cloud_event import CloudEvent
 from infrastructure.integration.publisher import Publisher
-from infrastructure.outside.deliveries import EventRefused
+from infrastructure.outside.deliveries import EventRefused, Lane
 from infrastructure.resilience import DependencyUnavailable, Policy
+from infrastructure.telemetry.spans import is_tracing
 from subscriptions.attempts import Attempts
-from subscriptions.consumer import Batch, Consumer
+from subscriptions.consumer import Batch, Consumer, Step
 from subscriptions.each_event import take_side_by_side
 
 
@@ -27,6 +29,14 @@ class Delivery(Protocol):
     async def deliver(self, event: CloudEvent) -> None: ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class DeliversMany(Protocol):
+    """A delivery that may be given many events together."""
+
+    async def deliver_all(self, lanes: Sequence[Lane]) -> None:
+        """Delivers the events of each lane in order, until one is not acknowledged. Raises DependencyUnavailable."""
 
 
 class Relay(Consumer):
@@ -52,6 +62,7 @@ class Relay(Consumer):
         self._destination = destination
         self._publisher = publisher
         self._delivery = delivery
+        self._acknowledged = DELIVERIES.labels(self.name, "acknowledged")
         self._attempts = Attempts(patience=destination.patience, clock=clock)
 
     def keys(self, event: Any) -> tuple[str, ...]:
@@ -62,7 +73,11 @@ class Relay(Consumer):
         """Nothing: all that is published follows from the log."""
 
     async def take(self, batch: Batch) -> None:
-        """Delivers what is published of the batch."""
+        """Delivers what is published of the batch: first as much as goes together, then event by event what is left,
+        where it shows what is wrong with which of them."""
+        # A span for each event is made only one by one.
+        if isinstance(self._delivery, DeliversMany) and not is_tracing():
+            batch = batch.only(batch.keys - await self._take_together(batch, self._delivery))
         stored = {step.stored.position: step.stored for step in batch.steps}
 
         async def relay(recorded: RecordedEvent[Any], _subject: str) -> None:
@@ -70,6 +85,38 @@ class Relay(Consumer):
 
         # The policy has made the attempts that may help: what is refused is refused for good.
         await take_side_by_side(batch, relay, at_once=self._destination.concurrency, attempts=1)
+
+    async def _take_together(self, batch: Batch, delivery: DeliversMany) -> set[str]:
+        """The subjects that are done."""
+        done: set[str] = set()
+        steps: dict[str, list[Step]] = {}
+        for step in batch.steps:
+            for subject in step.keys:
+                steps.setdefault(subject, []).append(step)
+        with suppress(DependencyUnavailable):  # it is found again, and told, by what is left
+            await delivery.deliver_all([self._lane(subject, its, batch, done) for subject, its in steps.items()])
+        if done:
+            batch.succeeded()
+        return done
+
+    def _lane(self, subject: str, steps: Sequence[Step], batch: Batch, done: set[str]) -> Lane:
+        """What goes out of a subject, up to the first event that needs a closer look."""
+        for step in steps:
+            position = step.stored.position
+            if batch.is_discarded(position, subject) or batch.is_parked(subject, position):
+                return
+            try:
+                events = self._publisher.publish(step.stored, step.recorded)
+            except Exception:  # told by who looks closer
+                return
+            for event in events:
+                name = (event.id, position)
+                if not self._destination.wants(event.type) or self._attempts.is_done(name):
+                    continue
+                yield event
+                self._acknowledged.inc()
+                self._attempts.done(name)
+        done.add(subject)
 
     def outside(self) -> Sequence[Policy]:
         """Of the destination."""
@@ -91,5 +138,5 @@ class Relay(Consumer):
                 DELIVERIES.labels(self.name, "unavailable").inc()
                 self._attempts.failed(name, error)
                 raise
-            DELIVERIES.labels(self.name, "acknowledged").inc()
+            self._acknowledged.inc()
             self._attempts.done(name)

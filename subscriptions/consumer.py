@@ -52,6 +52,11 @@ class Batch:
         return self._parking.target.consumer
 
     @property
+    def keys(self) -> set[str]:
+        """All keys that its events are handled for."""
+        return {key for step in self.steps for key in step.keys}
+
+    @property
     def streams_parked(self) -> bool:
         """Whether any stream is parked, so that events may come late, before others of the same keys."""
         return self._parking.has_streams

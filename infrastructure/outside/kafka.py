@@ -4,15 +4,16 @@ producer.
 confluent-kafka is an extra of this package (`kafka`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from msgspec import UNSET
 
 from infrastructure.integration.cloud_event import CloudEvent, kafka_headers
-from infrastructure.outside.deliveries import EventRefused
-from infrastructure.outside.kafka_producer import PolledProducer
+from infrastructure.outside.deliveries import EventRefused, Lane
+from infrastructure.outside.kafka_lanes import KafkaLanes
+from infrastructure.outside.kafka_producer import Answered, PolledProducer
 from infrastructure.resilience import Policy, TransientFault
 
 _REFUSALS = frozenset(
@@ -75,6 +76,26 @@ class KafkaTopic:
         """
         await self.policy.call(lambda: self._produce(event), idempotent=True)
 
+    async def deliver_all(self, lanes: Sequence[Lane]) -> None:
+        """Delivers the events of the lanes, as many lanes side by side as the policy lets calls. An event that may be
+        refused ends its lane.
+
+        Raises DependencyUnavailable.
+        """
+
+        def begin(event: CloudEvent, answered: Answered) -> None:
+            key, headers = event.partitionkey.encode(), _all_headers(event)
+            self._producer.begin(self._topic, key, bytes(event.data), headers, answered)
+
+        def fault_of(error: KafkaError) -> TransientFault | None:
+            fault = self._fault(error)
+            return fault if isinstance(fault, TransientFault) else None
+
+        limits = self.policy.limits
+        run = KafkaLanes(lanes, limits.concurrency, begin, fault_of).run
+        # What failed is repeated one by one, where it shows whose fault it is.
+        await self.policy.call(lambda: run(limits.timeout), idempotent=False, bounded=True)
+
     async def close(self) -> None:
         """Ends the producers; nothing is under way then."""
         await self._producer.close()
@@ -88,8 +109,7 @@ class KafkaTopic:
             raise self._fault(failure)
 
     async def _sent(self, producer: PolledProducer, event: CloudEvent) -> KafkaError | None:
-        headers = [*kafka_headers(event), *_headers(event)]
-        return await producer.produce(self._topic, event.partitionkey.encode(), bytes(event.data), headers)
+        return await producer.produce(self._topic, event.partitionkey.encode(), bytes(event.data), _all_headers(event))
 
     def _fault(self, error: KafkaError) -> Exception:
         if error.code() in _REFUSALS:
@@ -108,12 +128,12 @@ def _check(properties: Mapping[str, str]) -> None:
             raise ValueError(f"the property {name} is not for the file to set: it belongs into {_ELSEWHERE[name]}")
 
 
-def _headers(event: CloudEvent) -> list[tuple[str, bytes]]:
-    """For those who route without CloudEvents."""
-    named = {
-        "event-type": event.type,
-        "correlation-id": event.correlationid,
-        "timestamp": event.time,
-        "traceparent": event.traceparent,
-    }
-    return [(name, value.encode()) for name, value in named.items() if value is not UNSET]
+def _all_headers(event: CloudEvent) -> list[tuple[str, bytes]]:
+    """The envelope, and what those go by who route without CloudEvents."""
+    headers = kafka_headers(event)
+    headers += [("event-type", event.type.encode()), ("timestamp", event.time.encode())]
+    if event.correlationid is not UNSET:
+        headers.append(("correlation-id", event.correlationid.encode()))
+    if event.traceparent is not UNSET:
+        headers.append(("traceparent", event.traceparent.encode()))
+    return headers

@@ -3,7 +3,9 @@ more."""
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -11,6 +13,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from infrastructure.resilience import TransientFault
 
 _POLL = 0.1
+
+Answered = Callable[[KafkaError | None], None]
+"""answered(error): with None once the record is acknowledged."""
 
 
 class PolledProducer:
@@ -22,6 +27,9 @@ class PolledProducer:
         self._producer = make(self._settings)
         self._stop = threading.Event()
         self._poller: threading.Thread | None = None
+        self._running: asyncio.AbstractEventLoop | None = None
+        self._answers: deque[tuple[Producer, Answered, KafkaError | None]] = deque()
+        self._is_called = False
         self.said = ""
         """What the client last said of its connections, which the error of an event does not say."""
 
@@ -30,27 +38,30 @@ class PolledProducer:
     ) -> KafkaError | None:
         """Returns None when the record is acknowledged, or why it is not. Raises TransientFault where the queue is
         full."""
-        loop = asyncio.get_running_loop()
-        acknowledged: asyncio.Future[KafkaError | None] = loop.create_future()
+        acknowledged: asyncio.Future[KafkaError | None] = asyncio.get_running_loop().create_future()
+        self.begin(topic, key, value, headers, partial(_settle, acknowledged))
+        return await acknowledged
 
-        def answered(error: KafkaError | None, _message: Any) -> None:
-            loop.call_soon_threadsafe(_settle, acknowledged, error)
-
+    def begin(
+        self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]], answered: Answered
+    ) -> None:
+        """Has `answered` called by the event loop once the record is acknowledged, or known not to be. Raises
+        TransientFault where the queue is full."""
         producer = self._producer
+
+        def heard(error: KafkaError | None, _message: Any) -> None:
+            self._answers.append((producer, answered, error))
+            if not self._is_called:
+                self._is_called = True
+                loop.call_soon_threadsafe(self._hand_out)
+
+        loop = self._loop()
         try:
-            producer.produce(topic, key=key, value=value, headers=list(headers), on_delivery=answered)
+            producer.produce(topic, key=key, value=value, headers=list(headers), on_delivery=heard)
         except BufferError as error:
             raise TransientFault(f"the producer's queue is full: {error}", sent=False) from error
         except KafkaException as error:
-            failure: KafkaError | None = error.args[0]
-        else:
-            self._poll()
-            failure = await acknowledged
-        if failure is None:
-            self.said = ""
-        elif failure.fatal() or failure.code() == KafkaError._FATAL:
-            self._replace(producer)
-        return failure
+            loop.call_soon(self._hand_on, producer, answered, error.args[0])
 
     async def close(self) -> None:
         """Ends it; nothing is under way then."""
@@ -58,15 +69,26 @@ class PolledProducer:
         if self._poller is not None:
             await asyncio.to_thread(self._poller.join)
 
-    def _replace(self, broken: Producer) -> None:
-        """An idempotent producer that has lost its sequence takes nothing any more."""
-        if self._producer is broken:
-            self._producer = self._make(self._settings)
+    def _hand_out(self) -> None:
+        """Hands on all answers that have come: to wake the loop for each would cost more than the rest."""
+        self._is_called = False
+        while self._answers:
+            self._hand_on(*self._answers.popleft())
 
-    def _poll(self) -> None:
-        if self._poller is None:
+    def _hand_on(self, producer: Producer, answered: Answered, error: KafkaError | None) -> None:
+        if error is None:
+            self.said = ""
+        elif (error.fatal() or error.code() == KafkaError._FATAL) and self._producer is producer:
+            # An idempotent producer that has lost its sequence takes nothing any more.
+            self._producer = self._make(self._settings)
+        answered(error)
+
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        if self._running is None:
+            self._running = asyncio.get_running_loop()
             self._poller = threading.Thread(target=self._call_back, name="kafka acknowledgements", daemon=True)
             self._poller.start()
+        return self._running
 
     def _call_back(self) -> None:
         """Has acknowledgements called back, also those of a producer that has just been replaced."""

@@ -64,16 +64,22 @@ class Policy:
         metrics.show_policy(name, self.bulkhead)
 
     async def call(
-        self, operation: Callable[[], Awaitable[T]], *, idempotent: bool = True, fallback: Fallback[T] | None = None
+        self,
+        operation: Callable[[], Awaitable[T]],
+        *,
+        idempotent: bool = True,
+        bounded: bool = False,
+        fallback: Fallback[T] | None = None,
     ) -> T:
-        """What `operation` gives. One that is not `idempotent` is repeated only when it certainly was not sent.
+        """What `operation` gives. One that is not `idempotent` is repeated only when it certainly was not sent; one
+        that is `bounded` keeps the timeout itself, for each of the many things that it does.
 
         Raises what the operation raises, or DependencyUnavailable: when the call is refused, or failed in all its
         attempts. With a fallback, that is asked instead of raising DependencyUnavailable.
         """
         began = perf_counter()
         try:
-            result = await self._with_a_place(operation, idempotent)
+            result = await self._with_a_place(operation, idempotent, None if bounded else self.limits.timeout)
         except DependencyUnavailable as error:
             self._unavailable.observe(perf_counter() - began, exemplar())
             if fallback is None:
@@ -92,7 +98,7 @@ class Policy:
         if self.breaker.refuses:
             raise self._refusal(self.breaker.cause, self.breaker.retry_after)
 
-    async def _with_a_place(self, operation: Callable[[], Awaitable[T]], idempotent: bool) -> T:
+    async def _with_a_place(self, operation: Callable[[], Awaitable[T]], idempotent: bool, timeout: float | None) -> T:
         try:
             await self.bulkhead.enter()
         except BulkheadFull as full:
@@ -105,18 +111,20 @@ class Policy:
             metrics.CIRCUIT_REFUSED.labels(self.name).inc()
             raise self._refusal(str(refused), refused.retry_after) from None
         try:
-            return await self._attempts(operation, idempotent, permit)
+            return await self._attempts(operation, idempotent, permit, timeout)
         finally:
             permit.released()  # without effect where it has been told how the call ended
             self.bulkhead.leave()
 
-    async def _attempts(self, operation: Callable[[], Awaitable[T]], idempotent: bool, permit: Permit) -> T:
+    async def _attempts(
+        self, operation: Callable[[], Awaitable[T]], idempotent: bool, permit: Permit, timeout: float | None
+    ) -> T:
         sent = False
 
         async def attempt() -> T:
             nonlocal sent
             try:
-                return await self._attempt(operation)
+                return await self._attempt(operation, timeout)
             except TransientFault as fault:
                 sent = sent or fault.sent
                 raise
@@ -157,8 +165,8 @@ class Policy:
         permit.succeeded()
         return result
 
-    async def _attempt(self, operation: Callable[[], Awaitable[T]]) -> T:
-        limit = asyncio.timeout(self.limits.timeout)
+    async def _attempt(self, operation: Callable[[], Awaitable[T]], timeout: float | None) -> T:
+        limit = asyncio.timeout(timeout)
         try:
             async with limit:
                 return await operation()

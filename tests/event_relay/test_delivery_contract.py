@@ -5,8 +5,9 @@ import asyncio
 import msgspec
 import pytest
 
-from event_relay.relay import Delivery
+from event_relay.relay import DeliversMany, Delivery
 from infrastructure.integration.cloud_event import CloudEvent
+from infrastructure.outside.deliveries import Lane
 from infrastructure.resilience import DependencyUnavailable
 from tests.event_relay.brokered import KafkaWire, RabbitMqWire, Wire, delivering
 from tests.infrastructure.integration.test_cloud_event import EVENT, parts
@@ -75,6 +76,37 @@ async def test_a_broker_that_is_away_is_an_outage_and_nothing_is_lost_when_it_is
     for key in {event.partitionkey for event in given}:
         ours = [event.id for event in once if event.partitionkey == key]
         assert ours == [event.id for event in given if event.partitionkey == key]
+
+
+async def test_a_broker_that_is_killed_in_the_middle_of_many_loses_nothing_and_order_a_key_is_kept(wire: Wire):
+    given, acknowledged = events("d", each=100), list[CloudEvent]()
+
+    def lane(key: str) -> Lane:
+        for event in given:
+            if event.partitionkey == key:
+                yield event
+                acknowledged.append(event)
+                if len(acknowledged) == 100:
+                    wire.broker.kill()
+
+    keys = sorted({event.partitionkey for event in given})
+    async with delivering(wire, 5.0) as delivery:
+        assert isinstance(delivery, DeliversMany)
+        await in_order(delivery, events("first", keys=1, each=1))
+        await wire.survives()
+        with pytest.raises(DependencyUnavailable):
+            await delivery.deliver_all([lane(key) for key in keys])
+        await asyncio.to_thread(wire.broker.start)
+        left = [event for event in given if event not in acknowledged]
+        assert 0 < len(left) < len(given)
+        await asyncio.wait_for(in_order(delivery, left), 300)
+    ids = {event.id for event in given}
+    found = [one.event for one in await wire.arrived(len(given) + 1, ids) if one.event.id in ids]
+    once = list({event.id: event for event in reversed(found)}.values())[::-1]
+    for key in keys:
+        assert [one.id for one in once if one.partitionkey == key] == [
+            one.id for one in given if one.partitionkey == key
+        ]
 
 
 async def test_what_is_large_arrives(wire: Wire):

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,7 @@ from event_relay.workload import RelayWorkload
 from infrastructure.event_store import StoredEvent
 from infrastructure.integration.cloud_event import CloudEvent, structured
 from infrastructure.integration.publisher import Publisher
-from infrastructure.outside.deliveries import EventRefused
+from infrastructure.outside.deliveries import EventRefused, Lane
 from infrastructure.resilience import DependencyUnavailable, Limits, Policy
 from infrastructure.settings import Settings
 from subscriptions.operating.resetting import NoSuchPosition, Resetting
@@ -58,6 +58,30 @@ class Receiver:
     def once(self) -> list[CloudEvent]:
         """What has come, each event at its first time."""
         return list({event.id: event for event in reversed(self.taken)}.values())[::-1]
+
+
+class Together(Receiver):
+    """Takes many events together, as a broker does."""
+
+    async def deliver_all(self, lanes: Sequence[Lane]) -> None:
+        async def one(lane: Lane) -> None:
+            with suppress(EventRefused):
+                for event in lane:
+                    await self.deliver(event)
+
+        ends = await asyncio.gather(*(one(lane) for lane in lanes), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
+
+
+Make = Callable[..., Receiver]
+
+
+@pytest.fixture(params=[Receiver, Together])
+def make(request: pytest.FixtureRequest) -> Make:
+    found: Make = request.param
+    return found
 
 
 def destination(name: str = "tests", *types: str) -> Destination:
@@ -122,8 +146,8 @@ for _order in ("a", "b"):
         ORDERS.add(f"order-{_order}", _event)
 
 
-async def test_all_that_is_published_arrives_in_order_a_subject():
-    receiver = Receiver()
+async def test_all_that_is_published_arrives_in_order_a_subject(make: Make):
+    receiver = make()
     log, store = ScriptedLog(ORDERS.events), MemoryReadStore()
     async with relaying(log, store, (destination(), receiver)) as relay:
         await all_done(log, relay, 1)
@@ -147,7 +171,7 @@ def test_whatever_fails_nothing_is_lost_and_order_is_kept(seed: int):
     events = random_log(choose, choose.randrange(1, 40), poison=False)
 
     async def run() -> None:
-        receiver = Receiver(
+        receiver = choose.choice([Receiver, Together])(
             lambda _event: DependencyUnavailable("relay_tests", "away") if choose.random() < 0.2 else None
         )
         receiver.lost_answers = lambda: choose.random() < 0.2
@@ -163,10 +187,10 @@ def test_whatever_fails_nothing_is_lost_and_order_is_kept(seed: int):
     asyncio.run(run())
 
 
-async def test_a_client_that_cancels_who_waits_for_it_makes_nothing_count_as_done():
+async def test_a_client_that_cancels_who_waits_for_it_makes_nothing_count_as_done(make: Make):
     """As clients do that lose their connection; a group of tasks takes it for an end that was asked for."""
     cancels = iter([True, False, True, True])
-    receiver = Receiver()
+    receiver = make()
     deliver = receiver.deliver
 
     async def cancelling(event: CloudEvent) -> None:
@@ -181,9 +205,9 @@ async def test_a_client_that_cancels_who_waits_for_it_makes_nothing_count_as_don
     assert by_subject(receiver.taken) == by_subject(mapped(ORDERS.events))
 
 
-async def test_what_is_not_acknowledged_is_not_passed_by_the_checkpoint():
+async def test_what_is_not_acknowledged_is_not_passed_by_the_checkpoint(make: Make):
     away = asyncio.Event()
-    receiver = Receiver(lambda _event: None if away.is_set() else DependencyUnavailable("relay_tests", "away"))
+    receiver = make(lambda _event: None if away.is_set() else DependencyUnavailable("relay_tests", "away"))
     log, store = ScriptedLog(ORDERS.events), MemoryReadStore()
     async with relaying(log, store, (destination(), receiver)) as relay:
         await until(lambda: len(log.subscribed_after) > 3)
@@ -193,14 +217,14 @@ async def test_what_is_not_acknowledged_is_not_passed_by_the_checkpoint():
     assert by_subject(receiver.taken) == by_subject(mapped(ORDERS.events))
 
 
-async def test_a_refused_event_is_a_dead_letter_with_those_behind_it_and_others_go_on():
+async def test_a_refused_event_is_a_dead_letter_with_those_behind_it_and_others_go_on(make: Make):
     refuses = True
 
     def fault(event: CloudEvent) -> Exception | None:
         is_bad = event.subject == "a" and event.type.endswith("confirmed.v1")
         return EventRefused("422 no") if refuses and is_bad else None
 
-    receiver = Receiver(fault)
+    receiver = make(fault)
     log, store = ScriptedLog(ORDERS.events), MemoryReadStore()
     async with relaying(log, store, (destination(), receiver)) as relay:
         await all_done(log, relay, 1)

@@ -11,6 +11,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.connection import Connection, make_url
 from aio_pika.exceptions import AMQPError
+from aiormq.channel import Channel
 from aiormq.exceptions import InvalidFrameError
 from msgspec import Struct
 from pamqp.common import FieldTable, FieldValue
@@ -86,6 +87,14 @@ class RabbitMqConnection:
                 self._give_up()
                 self._exchange = await self._opened()
             return self._exchange
+
+    async def channel(self) -> Channel:
+        """The bare channel of the exchange that is in use, for what needs many confirmations. Raises TransientFault."""
+        if self._channel is None:
+            raise TransientFault("the connection is lost", sent=False)
+        found = await self._channel.get_underlay_channel()
+        assert isinstance(found, Channel)
+        return found
 
     def abandon(self, exchange: AbstractExchange) -> None:
         """Gives up the connection that this exchange is reached by, where it is still the one in use: what was sent by

@@ -3,17 +3,18 @@ confirmed by the broker once a queue has them on disk."""
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from time import monotonic
 
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractExchange
 from aio_pika.exceptions import DeliveryError, PublishError
+from aiormq.channel import Channel
 from msgspec import UNSET
 
 from infrastructure.integration.cloud_event import CloudEvent, amqp_headers
-from infrastructure.outside.deliveries import EventRefused
+from infrastructure.outside.deliveries import EventRefused, Lane
 from infrastructure.outside.rabbitmq.connection import CONNECTION_FAULTS, RabbitMqConnection
 from infrastructure.outside.rabbitmq.routes import Routes
 from infrastructure.resilience import Policy, TransientFault
@@ -48,6 +49,15 @@ class RabbitMqExchange:
             raise EventRefused(f"the type has more than {_LONGEST_KEY} bytes, which a routing key can't have")
         await self.policy.call(lambda: self._publish(event), idempotent=True)
 
+    async def deliver_all(self, lanes: Sequence[Lane]) -> None:
+        """Delivers the events of the lanes, as many lanes side by side as the policy lets calls. An event that no queue
+        takes or that may be refused ends its lane.
+
+        Raises DependencyUnavailable.
+        """
+        # What failed is repeated one by one, where it shows whose fault it is.
+        await self.policy.call(lambda: self._publish_all(lanes), idempotent=False, bounded=True)
+
     async def close(self) -> None:
         """Ends the connection; nothing is under way then."""
         await self._connection.close()
@@ -69,6 +79,60 @@ class RabbitMqExchange:
             self._connection.abandon(exchange)
             raise
         self._routes.succeeded(event.type)
+
+    async def _publish_all(self, lanes: Sequence[Lane]) -> None:
+        limits = self.policy.limits
+        try:
+            async with asyncio.timeout(limits.timeout):
+                exchange = await self._connection.exchange()
+                channel = await self._connection.channel()
+        except TimeoutError:
+            raise TransientFault(f"no connection within {limits.timeout:g} s", sent=False) from None
+        waiting, failures = iter(lanes), list[BaseException]()
+
+        async def work() -> None:
+            for lane in waiting:
+                try:
+                    await self._publish_lane(lane, exchange.name, channel, failures)
+                except (*CONNECTION_FAULTS, asyncio.CancelledError) as error:
+                    failures.append(error)
+                    # What the connection still holds must not go out later.
+                    self._connection.abandon(exchange)
+                    raise
+                if failures:
+                    return
+
+        workers = [asyncio.create_task(work()) for _ in range(min(limits.concurrency, len(lanes)))]
+        try:
+            await asyncio.wait(workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        if failures:
+            said = str(failures[0]) or type(failures[0]).__name__
+            raise TransientFault(f"the exchange {exchange.name}: {said}")
+
+    async def _publish_lane(
+        self, lane: Lane, exchange: str, channel: Channel, failures: Sequence[BaseException]
+    ) -> None:
+        """One event after another, until one is not taken, or another lane has found the connection lost."""
+        for event in lane:
+            if failures or len(event.type.encode()) > _LONGEST_KEY:
+                return
+            try:
+                await channel.basic_publish(
+                    bytes(event.data),
+                    exchange=exchange,
+                    routing_key=event.type,
+                    properties=_message(event).properties,
+                    mandatory=True,
+                    timeout=self.policy.limits.timeout,
+                    wait=False,  # for its bytes to be written; it waits for the answer
+                )
+            except (PublishError, DeliveryError):
+                return
+            self._routes.succeeded(event.type)
 
     async def _lost(self, exchange: AbstractExchange, event: CloudEvent, error: BaseException) -> None:
         """Raises for what has closed the channel, which closes for all that was under way on it."""
