@@ -74,7 +74,7 @@ class SignContract(Struct, frozen=True, forbid_unknown_fields=True):
 
     document_sha256: _Digest
     name: _Name
-    consent: Annotated[bool, documented(f'To "{CONSENTS[CONSENT_VERSION]}"')]
+    consent: Annotated[bool, documented(f'To "{CONSENTS[CONSENT_VERSION]}"', const=True)]
 
 
 class SignByLink(Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,7 +82,7 @@ class SignByLink(Struct, frozen=True, forbid_unknown_fields=True):
 
     document_sha256: _Digest
     name: _Name
-    consent: Annotated[bool, documented("To the words of that version")]
+    consent: Annotated[bool, documented("To the words of that version", const=True)]
     consent_version: Annotated[str, documented("Which words the customer has consented to", enum=sorted(CONSENTS))]
     address: Annotated[str, documented("The IP address, or empty", maxLength=MAX_ADDRESS_LENGTH), PERSONAL_INPUT]
     user_agent: Annotated[

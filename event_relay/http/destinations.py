@@ -23,6 +23,7 @@ from subscriptions.operating.status import StatusReader
 
 log = structlog.get_logger(__name__)
 
+_NO_POSITION = {422: "The log has no event at or before that position"}
 _TAGS = ["destinations"]
 _READ = Access("consumers:read", shared=True)
 _OPERATE = Access("consumers:operate", shared=True)
@@ -140,7 +141,7 @@ def destination_routes(
         summary="Publish to a destination again, from the log's start or after a position; its dead letters go",
         tags=_TAGS,
         status_code=202,
-        **documented(BODY | _UNKNOWN | _AWAY, body=json_body(Replay, required=True), access=_OPERATE),
+        **documented(BODY | _UNKNOWN | _AWAY | _NO_POSITION, body=json_body(Replay, required=True), access=_OPERATE),
     )
     async def replay(name: str, data: Replay) -> DestinationStatus:
         destination = found(name)

@@ -17,9 +17,10 @@ from subscriptions.ports import EventLog
 
 _READ = Access("integration-events:read", shared=True)
 _LONGEST = 18
+_PLACE = "^(start|end|[0-9]{1,18})$"
 _Types = Annotated[str, Parameter(description="types with `*` for any part, with commas between", max_length=1_000)]
 _Begin = Annotated[
-    str, Parameter(query="from", description="`start`, `end`, or the position after which", max_length=20)
+    str, Parameter(query="from", description="`start`, `end`, or the position after which", pattern=_PLACE)
 ]
 _REFUSALS = {
     400: "The place is neither `start`, `end` nor a position, or nothing that is published is of these types",

@@ -199,8 +199,7 @@ class EventStore:
             start = events[-1].position
 
     def subscribe(self, after: int | None, *, buffer: int = 8192, max_bytes: int = MAX_BUFFERED_BYTES) -> Subscription:
-        """A catch-up subscription to `$all` after a position, reading at most `buffer` events ahead, and about so many
-        bytes."""
+        """A catch-up subscription to `$all` after a position, at most so many events and about so many bytes ahead."""
         return Subscription(self._connection, self._begin_when_there, after, buffer, max_bytes)
 
     async def ping(self) -> None:

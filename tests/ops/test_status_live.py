@@ -190,7 +190,7 @@ async def test_watching_on_a_terminal_and_as_json(tmp_path: Path, terminal: bool
         assert "\x1b[?25l" in text, "the cursor is hidden"
         assert text.rstrip("\n").endswith("\x1b[?25h"), "and shown again"
     else:
-        assert [len(json.loads(line)["services"]) for line in text.splitlines()] == [5, 5]
+        assert [len(json.loads(line)["services"]) for line in text.splitlines()] == [6, 6]
 
 
 async def test_ctrl_c_ends_the_watching_cleanly(tmp_path: Path) -> None:
@@ -221,7 +221,8 @@ async def test_the_level_of_one_service_and_of_all(
     async def eventfold(*words: str) -> int:
         return await asyncio.to_thread(main, ["log-level", *words, "--data-dir", str(tmp_path)])
 
-    services = {name: FakeService() for name in ("command_api", "query_api", "projector", "consumers")}
+    names = ("command_api", "query_api", "projector", "consumers", "event_relay")
+    services = {name: FakeService() for name in names}
     async with running(tmp_path, **services, process_manager=(sagas := FakeService())):
         assert await eventfold("projector", "debug", "--for", "60") == 0
         assert services["projector"].bodies == [{"level": "debug", "seconds": 60.0}]
@@ -229,7 +230,7 @@ async def test_the_level_of_one_service_and_of_all(
         assert await eventfold("warning") == 0
         assert {one.level for one in [*services.values(), sagas]} == {"warning"}
         assert await eventfold() == 0
-        assert capsys.readouterr().out.count("warning") == 10
+        assert capsys.readouterr().out.count("warning") == 12
         assert await eventfold("command-api") == 0
     assert await eventfold("command-api", "info") == 1
     assert "command-api does not answer" in capsys.readouterr().err

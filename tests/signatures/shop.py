@@ -39,7 +39,7 @@ class Shop:
         self.node = node
         self.provider = provider_process(folder, f"http://127.0.0.1:{webhooks_port}/signature-webhooks")
         self.authority = folder / "provider" / "ca.pem"
-        keys = key_settings(folder)
+        self.keys = keys = key_settings(folder)
         self.commands = service("command_api", folder, domain=SERVICES, eventstore_uri=node_uri(node.port), **keys)
         self.settings = {
             "eventstore_uri": node_uri(node.port),

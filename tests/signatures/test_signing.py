@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import sys
+from collections import Counter
 
 import msgspec
 import pytest
@@ -66,7 +67,9 @@ async def test_webhooks_that_are_late_double_or_shuffled_change_nothing(shop: Sh
     await shop.is_at("o-4", Status.SEALED)
     await shop.is_at("o-5", Status.DECLINED)
     await shop.is_told("o-4", "matched", "matched")
-    assert len(await shop.events("o-4")) == 6
+    counts = Counter(type(event).__name__ for event in await shop.events("o-4"))
+    counts.pop("ContractCompleted", None)  # which follows from the seal, at its own time
+    assert (len(counts), counts.total()) == (6, 6)
 
 
 async def test_a_result_about_nothing_of_ours_is_kept_and_shown(shop: Shop):
@@ -109,7 +112,7 @@ async def test_reconcile_finds_what_webhooks_lost_and_records_it(shop: Shop):
     await shop.play("o-8", "sign")
 
     async def reconcile(*options: str) -> tuple[int, dict[str, dict[str, str]]]:
-        environment = {f"EVENTFOLD_{name.upper()}": value for name, value in shop.settings.items()}
+        environment = {f"EVENTFOLD_{name.upper()}": value for name, value in shop.settings.items()} | shop.keys
         command = ["-m", "ops.cli", "documents", "reconcile", "--json", "--wait", "0", *options]
         process = await asyncio.create_subprocess_exec(
             sys.executable,

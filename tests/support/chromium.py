@@ -83,30 +83,39 @@ class Tab:
 
     async def click(self, selector: str) -> None:
         """A click of the mouse in the middle of what is there."""
-        node = await self._node(selector)
-        await self.call("DOM.scrollIntoViewIfNeeded", nodeId=node)
-        corners = (await self.call("DOM.getBoxModel", nodeId=node))["model"]["content"]
+        await self._with_node(selector, "DOM.scrollIntoViewIfNeeded")
+        corners = (await self._with_node(selector, "DOM.getBoxModel"))["model"]["content"]
         at = {"x": sum(corners[::2]) / 4, "y": sum(corners[1::2]) / 4, "button": "left", "clickCount": 1}
         for kind in ("mousePressed", "mouseReleased"):
             await self.call("Input.dispatchMouseEvent", type=kind, **at)
 
     async def type(self, selector: str, text: str) -> None:
         """Types into a field."""
-        await self.call("DOM.focus", nodeId=await self._node(selector))
+        await self._with_node(selector, "DOM.focus")
         await self.call("Input.insertText", text=text)
 
     async def press(self, selector: str, key: str, code: int, text: str = "") -> None:
         """One key, with what is there in focus; `text` is what it writes."""
-        await self.call("DOM.focus", nodeId=await self._node(selector))
+        await self._with_node(selector, "DOM.focus")
         pressed = {"key": key, "code": key, "windowsVirtualKeyCode": code}
         await self.call("Input.dispatchKeyEvent", type="keyDown", **pressed, **({"text": text} if text else {}))
         await self.call("Input.dispatchKeyEvent", type="keyUp", **pressed)
 
     async def _node(self, selector: str) -> int:
-        root = (await self.call("DOM.getDocument"))["root"]
-        found = (await self.call("DOM.querySelector", nodeId=root["nodeId"], selector=selector))["nodeId"]
-        assert found, f"there is no {selector}"
-        return int(found)
+        while True:
+            with contextlib.suppress(ChromiumError):  # the page was made anew between the two calls
+                root = (await self.call("DOM.getDocument"))["root"]
+                found = (await self.call("DOM.querySelector", nodeId=root["nodeId"], selector=selector))["nodeId"]
+                assert found, f"there is no {selector}"
+                return int(found)
+            await asyncio.sleep(0.02)
+
+    async def _with_node(self, selector: str, method: str) -> Any:
+        """What a method answers about what is there, also where the page is made anew meanwhile."""
+        while True:
+            with contextlib.suppress(ChromiumError):
+                return await self.call(method, nodeId=await self._node(selector))
+            await asyncio.sleep(0.02)
 
     async def _read(self) -> None:
         async for message in self._socket:

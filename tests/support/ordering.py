@@ -17,7 +17,14 @@ from read_models.ordering.order_list import ORDER_LIST
 
 VIEWS = (ORDER_DETAILS, ORDER_LIST, CUSTOMER_SUMMARY, DAILY_SALES)
 ORDERING = replace(
-    application.APPLICATION, aggregates=(ORDER,), views=VIEWS, consumers=(), processes=(), publications=()
+    application.APPLICATION,
+    aggregates=(ORDER,),
+    views=VIEWS,
+    consumers=(),
+    processes=(),
+    publications=(),
+    choreographies=(),
+    inbound=(),
 )
 
 
