@@ -90,11 +90,9 @@ class EventStore:
         )
 
     async def append(self, stream: str, expected: int, events: Sequence[NewEvent]) -> Appended:
-        """Appends `events` after revision `expected` (NO_STREAM: the stream must be new), all or none.
-
-        It is repeated while the store can't be reached: with the same ids and an exact revision that is idempotent.
-        Raises WrongExpectedRevision, StreamDeleted, AppendRefused, or EventStoreUnavailable (outcome unknown).
-        """
+        """Appends `events` after revision `expected` (NO_STREAM: the stream must be new), all or none. It is repeated
+        while the store can't be reached: with the same ids and an exact revision that is idempotent. Raises
+        WrongExpectedRevision, StreamDeleted, AppendRefused, or EventStoreUnavailable (outcome unknown)."""
         refusals = (WrongExpectedRevision, StreamDeleted)
         with append_measured(len(events)), stream_span("append", stream, len(events), refusals=refusals):
             return await self._call(lambda: self._appender.append(stream, expected, events))
