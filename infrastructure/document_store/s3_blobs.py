@@ -64,13 +64,14 @@ class S3Blobs:
             was_there = await self._call(lambda: self._is_there(path))
             await self._call(lambda: self._put(path, content, "overwrite"))
             return not was_there
+        # Asked first, since some servers take a condition and pay no heed to it.
+        if await self._call(lambda: self._is_there(path)):
+            return False
         if self._conditional:
             try:
                 return await self._call(lambda: self._create(path, content))
             except _NoConditions:
                 self._conditional = False
-        if await self._call(lambda: self._is_there(path)):
-            return False
         await self._call(lambda: self._put(path, content, "overwrite"))
         return True
 

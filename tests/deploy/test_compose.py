@@ -155,11 +155,11 @@ def test_contracts_are_kept_served_and_sealed_with_the_signer_that_is_made(compo
     command = [part.replace("/data", str(tmp_path)) for part in services["signer"]["command"]]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-m", "ops.cli", *command], env=environment, check=True, timeout=60)
-    makes, serves = (load_settings(services[name]["environment"]).documents for name in ("consumers", "query-api"))
-    assert makes.store == serves.store == "file:/documents"
-    for path in (makes.signing_key_file, makes.signing_certificate_file):
+    makes, serves = (load_settings(services[name]["environment"]) for name in ("consumers", "query-api"))
+    assert makes.documents.store == serves.documents.store == "file:/documents"
+    for path in (makes.sealing.signing_key_file, makes.sealing.signing_certificate_file):
         assert Path(path.replace("/data", str(tmp_path))).is_file()
-    assert serves.signing_key_file == ""
+    assert serves.sealing.signing_key_file == ""
 
 
 def test_the_relay_reads_the_destinations_beside_it(compose: Any) -> None:

@@ -67,7 +67,7 @@ def test_documents_name_metrics_that_exist():
 
 def test_dashboards_have_names_units_and_descriptions_of_their_own():
     assert [one.uid for one in DASHBOARDS] == [
-        f"eventfold-{name}" for name in ("overview", "commands", "projections", "sagas", "node", "relay")
+        f"eventfold-{name}" for name in ("overview", "commands", "projections", "sagas", "node", "relay", "inbound")
     ]
     for dashboard in DASHBOARDS:
         titles = [panel.title for panel in dashboard.panels]

@@ -117,7 +117,7 @@ async def conforms(service: Service, roles: str, seed: int, examples: int, phase
 # Each role in its turn, by the day; its name is in the test's.
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("roles", [OF_THE_DAY])
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", [*SERVICES[:-1], pytest.param(SERVICES[-1], marks=pytest.mark.slow)])
 async def test_a_service_is_what_its_document_says(services: dict[str, Service], name: str, roles: str) -> None:
     # The documents have few examples, and those are covered with everything else.
     await conforms(services[name], roles, seed=1, examples=2, phases="coverage,fuzzing,stateful")

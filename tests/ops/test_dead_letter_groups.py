@@ -192,7 +192,7 @@ async def test_an_unknown_group(action: str, capsys: pytest.CaptureFixture[str])
         assert await eventfold(projector, "dead-letters", action, "nobody", "--group", GROUP, *more) == 1
     captured = capsys.readouterr()
     assert f"there are no dead letters of nobody in a group {GROUP}" in captured.err
-    assert "`eventfold dead-letters groups` names the groups" in captured.err
+    assert "`groups` names the groups" in captured.err
 
 
 async def test_a_blank_reason(capsys: pytest.CaptureFixture[str]) -> None:
