@@ -23,7 +23,7 @@ from subscriptions.operating.status import StatusReader
 
 log = structlog.get_logger(__name__)
 
-_NO_POSITION = {422: "The log has no event at or before that position"}
+_NO_POSITION = {409: "The log has no event at or before that position"}
 _TAGS = ["destinations"]
 _READ = Access("consumers:read", shared=True)
 _OPERATE = Access("consumers:operate", shared=True)
@@ -149,7 +149,7 @@ def destination_routes(
             with as_problems():
                 await resetting.reset(destination.consumer, data.beginning)
         except NoSuchPosition as error:
-            raise Problem(422, "no-such-position", "There is no such position", str(error)) from error
+            raise Problem(409, "no-such-position", "There is no such position", str(error)) from error
         log.info("a destination is published to again", consumer=destination.consumer, beginning=data.beginning)
         return await one_of(name)
 

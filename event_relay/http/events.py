@@ -1,6 +1,8 @@
 """GET /events: what is published, as server-sent events."""
 
 import fnmatch
+import re
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from litestar import Request, get
@@ -18,19 +20,24 @@ from subscriptions.ports import EventLog
 _READ = Access("integration-events:read", shared=True)
 _LONGEST = 18
 _PLACE = "^(start|end|[0-9]{1,18})$"
-_Types = Annotated[str, Parameter(description="types with `*` for any part, with commas between", max_length=1_000)]
 _Begin = Annotated[
     str, Parameter(query="from", description="`start`, `end`, or the position after which", pattern=_PLACE)
 ]
 _REFUSALS = {
     400: "The place is neither `start`, `end` nor a position, or nothing that is published is of these types",
-    422: "The log does not reach so far: it is not the one that the position is of",
+    409: "The log does not reach so far: it is not the one that the position is of",
     503: "Too many read already, or the event store can't be reached",
 }
 
 
 def event_routes(stream: EventStream, publisher: Publisher, log: EventLog) -> list[Any]:
     """The route."""
+    known = _pattern(publisher.types)
+    type_list = Parameter(
+        description="types with `*` for any part, with commas between",
+        max_length=1_000,
+        schema_extra={"pattern": f"^{known}(,{known})*$"},
+    )
 
     @get(
         "/events",
@@ -41,7 +48,7 @@ def event_routes(stream: EventStream, publisher: Publisher, log: EventLog) -> li
     )
     async def events(
         request: Request[Any, Any, Any],
-        types: _Types = "*",
+        types: Annotated[str, type_list] = "*",
         begin: _Begin = "end",
     ) -> Stream:
         patterns = [one.strip() for one in types.split(",")]
@@ -61,6 +68,13 @@ def event_routes(stream: EventStream, publisher: Publisher, log: EventLog) -> li
     return [events]
 
 
+def _pattern(types: Collection[str]) -> str:
+    """What readers ask for: all, all of a context, or one type. Other places of `*` are taken too."""
+    contexts = sorted({one.partition(".")[0] for one in types})
+    named = [*(f"{one}.*" for one in contexts), *sorted(types)]
+    return "(" + "|".join(re.escape(one).replace("\\-", "-") for one in ["*", *named]) + ")"
+
+
 async def _place(text: str, log: EventLog) -> int | None:
     """The position after which to begin; None for the first event."""
     if text == "start":
@@ -75,7 +89,7 @@ async def _place(text: str, log: EventLog) -> int | None:
         raise _malformed(f"{text[:50]!r} is neither start, end nor a position")
     if end is None or int(text) > end:
         detail = f"the log ends at position {end}, before {text}"
-        raise Problem(422, "no-such-position", "There is no such position", detail)
+        raise Problem(409, "no-such-position", "There is no such position", detail)
     return int(text)
 
 

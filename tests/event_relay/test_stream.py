@@ -119,9 +119,9 @@ END = ORDERS.events[-1].position
         ("/events?types=billing.*", {}, 400),
         ("/events?from=yesterday", {}, 400),
         ("/events?from=-1", {}, 400),
-        (f"/events?from={END + 1}", {}, 422),
+        (f"/events?from={END + 1}", {}, 409),
         ("/events", {"Last-Event-ID": "x" * 30}, 400),
-        ("/events", {"Last-Event-ID": str(END + 1)}, 422),
+        ("/events", {"Last-Event-ID": str(END + 1)}, 409),
         ("/events?from=start", {}, 503),
     ],
 )
