@@ -1,8 +1,11 @@
-# Eventfold: `make help` lists the targets. Each one first makes .venv from the lock, if it is missing or stale.
+# Eventfold: `make help` lists the targets. Each one first makes .venv from the locks, if it is missing or stale:
+# requirements.lock for what runs, requirements-dev.lock for the tests and checks as well.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.from-lock
+RUNS := $(VENV)/.from-lock
+DEVELOPS := $(VENV)/.from-dev-lock
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 # Most tests wait for processes, so two runs of them share two cores well; the tests of a file stay in their order.
 IN_PARALLEL := --numprocesses 2 --dist loadfile
 export PYTHONDONTWRITEBYTECODE ?= 1
@@ -13,23 +16,27 @@ export PYTHONDONTWRITEBYTECODE ?= 1
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-venv: $(STAMP) ## make .venv from requirements.lock
+venv: $(DEVELOPS) ## make .venv with all that develops and tests Eventfold
 
-$(STAMP): requirements.lock pyproject.toml
+$(RUNS): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(0 if ok else "Eventfold needs Python 3.11 to 3.13, found " + sys.version.split()[0] + "; choose one with: make PYTHON=python3.12")'
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $(STAMP)
+	$(INSTALL) --requirement requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $(RUNS)
+
+$(DEVELOPS): $(RUNS) requirements-dev.lock
+	$(INSTALL) --requirement requirements-dev.lock
+	@touch $(DEVELOPS)
 
 data: venv ## add the whole basket data set (for `eventfold load`)
-	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-data.lock
+	$(INSTALL) --requirement requirements-data.lock
 
-demo: venv ## the main job end to end, on a fresh data directory
+demo: $(RUNS) ## the main job end to end, on a fresh data directory
 	$(BIN)/eventfold demo
 
-up: venv ## every service on this machine, until Ctrl-C
+up: $(RUNS) ## every service on this machine, until Ctrl-C
 	$(BIN)/eventfold up
 
 test: venv ## the tests that run in minutes
@@ -55,9 +62,14 @@ format: venv ## let ruff mend what it can
 bench: venv ## every benchmark; each prints ratios taken in one run
 	$(BIN)/python -m benchmarks
 
-lock: venv ## renew the locks from pyproject.toml (needs uv)
-	uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-header --extra embedded --extra documents --extra kafka --extra rabbitmq --extra s3 --extra pkcs11 --extra dev pyproject.toml -o requirements.lock
-	uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-header --extra embedded --extra documents --extra kafka --extra rabbitmq --extra s3 --extra pkcs11 --extra dev --extra data -c requirements.lock pyproject.toml -o requirements-data.lock
+LOCK := uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-header pyproject.toml
+# What the demo and `eventfold up` use on one machine.
+USED := --extra embedded --extra documents --extra kafka --extra rabbitmq
+
+lock: ## renew the locks from pyproject.toml (needs uv)
+	$(LOCK) $(USED) -o requirements.lock
+	$(LOCK) $(USED) --extra s3 --extra pkcs11 --extra dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) $(USED) --extra s3 --extra pkcs11 --extra dev --extra data -c requirements-dev.lock -o requirements-data.lock
 
 clean: ## remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info

@@ -159,18 +159,27 @@ async def test_a_writer_that_is_killed_in_the_middle_leaves_nothing(s3_server: S
     passed = asyncio.Event()
     host, _, port = s3_server.url.removeprefix("http://").partition(":")
 
-    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        _, onward = await asyncio.open_connection(host, int(port))
-        left = 1 << 20
-        while left > 0 and (part := await reader.read(min(left, 65_536))):
-            onward.write(part)
-            await onward.drain()
-            left -= len(part)
-        passed.set()
-        while await reader.read(65_536) and not reader.at_eof():
-            break  # the rest never comes through
-        onward.close()
-        writer.close()
+    async def answer(server: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        while part := await server.read(65_536):
+            client.write(part)
+        client.close()
+
+    async def relay(client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        """Its question whether the document is there already passes, and the first MiB of the document."""
+        server, onward = await asyncio.open_connection(host, int(port))
+        async with asyncio.TaskGroup() as side_by_side:
+            answering = side_by_side.create_task(answer(server, back))
+            left = 1 << 20
+            while left > 0 and (part := await client.read(min(left, 65_536))):
+                onward.write(part)
+                await onward.drain()
+                left -= len(part)
+            if left <= 0:
+                passed.set()
+                await client.read(1)  # the rest never comes through
+            onward.close()
+            answering.cancel()
+        back.close()
 
     server = await asyncio.start_server(relay, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
