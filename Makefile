@@ -8,7 +8,8 @@ DEVELOPS := $(VENV)/.from-dev-lock
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 # Most tests wait for processes, so two runs of them share two cores well; the tests of a file stay in their order.
 IN_PARALLEL := --numprocesses 2 --dist loadfile
-export PYTHONDONTWRITEBYTECODE ?= 1
+# Each service is a process that would compile every module of ours at its start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help venv data demo up test test-turn test-slow check format bench lock clean

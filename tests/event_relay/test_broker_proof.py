@@ -55,7 +55,8 @@ async def holds_for_all(run: Run, log: str) -> int:
     return len(came) - len(expected)
 
 
-@pytest.mark.parametrize("kind", ["kafka", pytest.param("rabbitmq", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["kafka", "rabbitmq"])
 async def test_a_consumer_has_the_mapping_of_the_log_whoever_is_killed(
     request: pytest.FixtureRequest, read_store_database: ReadStoreDatabase, tmp_path: Path, kind: str
 ):

@@ -17,10 +17,10 @@ from tests.support.order_logs import OrderLog, confirmed, created
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import Service, node_uri, service, start_node, until
 
-ORDERS, LINES, SLOW = 1_000, 200, 63
-"""Some 15 MB of events, and with the one that reads as many readers as a relay takes."""
+ORDERS, LINES, SLOW = 400, 400, 63
+"""Some 12 MB of events, and with the one that reads as many readers as a relay takes."""
 MOST_MEMORY = 200 * 1024 * 1024
-"""By so much the relay may grow for all that read nothing: 3 MiB each. All events of each would be some 900 MB."""
+"""By so much the relay may grow for all that read nothing: 3 MiB each. All events of each would be some 700 MB."""
 
 
 def orders(names: Sequence[str]) -> list[StoredEvent]:

@@ -418,7 +418,7 @@ async def something(engine: RunningProjector, view: View, choose: random.Random)
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_rebuilds_under_load(seed):
     asyncio.run(rebuilds_under_load(seed))
 

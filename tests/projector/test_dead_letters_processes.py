@@ -206,7 +206,7 @@ async def discarded_under_fire(desk: Desk, kills: int, poison: float) -> None:
 
 
 async def test_discarded_while_more_comes_in_and_processes_are_killed(desk):
-    await discarded_under_fire(desk, 3, 0.01)
+    await discarded_under_fire(desk, 1, 0.01)
 
 
 @pytest.mark.slow
@@ -279,7 +279,7 @@ async def _verified(desk: Desk) -> None:
 
 
 async def test_streams_that_share_documents_are_replayed_while_processes_are_killed(desk):
-    await replayed_under_fire(desk, 8, 3)
+    await replayed_under_fire(desk, 4, 2)
 
 
 @pytest.mark.slow

@@ -50,7 +50,7 @@ async def cuts_crashes_outages_and_repetitions(events: Sequence[StoredEvent], ch
 
 
 @given(logs, seeds)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_after_any_cuts_crashes_outages_and_repetitions(events, seed):
     asyncio.run(cuts_crashes_outages_and_repetitions(events, random.Random(seed)))
 
@@ -64,7 +64,7 @@ def test_after_any_cuts_crashes_outages_and_repetitions_many_times(events, seed)
 
 
 @given(logs, seeds)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_with_two_projectors_at_once(events, seed):
     async def scenario() -> None:
         choose = random.Random(seed)

@@ -136,8 +136,8 @@ async def kills(history: History, database: ReadStoreDatabase, folder: Path, rou
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_killed_20_times_while_it_catches_up(history, read_store_database, tmp_path):
-    await kills(history, read_store_database, tmp_path, 20)
+async def test_killed_again_and_again_while_it_catches_up(history, read_store_database, tmp_path):
+    await kills(history, read_store_database, tmp_path, 5)
 
 
 @pytest.mark.slow

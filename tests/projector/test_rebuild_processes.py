@@ -177,7 +177,7 @@ async def test_a_rebuild_goes_on_where_it_was(tmp_path):
     async with (
         stores(tmp_path) as (node, server),
         # Small batches, so that there is a middle to be killed in.
-        shop(tmp_path, node, ReadStoreDatabase(server.uri, "shop"), "a", orders=700, consumer_batch="20") as one,
+        shop(tmp_path, node, ReadStoreDatabase(server.uri, "shop"), "a", orders=250, consumer_batch="8") as one,
     ):
         length = max(position for position, _ in one.appender.last.values())
         progress = CandidateProgress(one.fleet)

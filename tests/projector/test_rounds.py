@@ -213,8 +213,8 @@ async def rounds(folder: Path, number: int) -> None:
     print(f"\nseed {seed}, {number} rounds: {dict(there.done)}")
 
 
-async def test_a_few_rounds(tmp_path):
-    await rounds(tmp_path, 3)
+async def test_a_round(tmp_path):
+    await rounds(tmp_path, 1)
 
 
 @pytest.mark.slow

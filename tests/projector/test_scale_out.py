@@ -68,7 +68,7 @@ async def killed_all_the_time(
     print(f"\nseed {SEED}: {killing.number} kills of {processes} processes, {appender.appended} of {events} events")
 
 
-@pytest.mark.parametrize(("processes", "kills"), [(2, 8), (4, 6)])
+@pytest.mark.parametrize(("processes", "kills"), [(2, 5), pytest.param(4, 6, marks=pytest.mark.slow)])
 async def test_processes_are_killed_while_orders_come_in(node, read_store_database, tmp_path, processes, kills):
     await killed_all_the_time(tmp_path, node, read_store_database, processes, kills=kills)
 

@@ -44,7 +44,7 @@ async def cuts_crashes_outages_and_repetitions(events: Sequence[StoredEvent], ch
 
 
 @given(logs, seeds)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_after_any_cuts_crashes_outages_and_repetitions(events, seed):
     asyncio.run(cuts_crashes_outages_and_repetitions(events, random.Random(seed)))
 

@@ -129,7 +129,7 @@ async def everybody_has_a_partition(counting: Counting) -> bool:
 async def test_three_processes_share_it_survive_kills_and_count_each_event_once(counting, tmp_path):
     await until(lambda: everybody_has_a_partition(counting), "each process has a partition", 60)
     choose = random.Random(7)
-    for _ in range(6):
+    for _ in range(3):
         await counting.some_events(4)
         killed = counting.counters[choose.choice("abc")]
         await killed.kill()

@@ -10,6 +10,7 @@ from tests.support.services import until
 __all__ = ["kafka", "kafka_session", "rabbitmq", "rabbitmq_session"]
 
 
+@pytest.mark.slow
 def test_kafka_has_what_it_acknowledged_after_a_kill_and_wants_a_password_by_tls(kafka: KafkaBroker):
     topic = kafka.create_topic(partitions=1)
     secure = {
@@ -34,6 +35,7 @@ def test_kafka_has_what_it_acknowledged_after_a_kill_and_wants_a_password_by_tls
     reader.close()
 
 
+@pytest.mark.slow
 async def test_rabbitmq_has_what_it_acknowledged_after_a_kill(rabbitmq: RabbitMqBroker):
     connection = await aio_pika.connect(rabbitmq.uri)
     async with connection:

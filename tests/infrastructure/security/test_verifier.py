@@ -1,6 +1,8 @@
 """Which tokens are taken: those that the issuer made for us, with one of its keys, and that are valid now."""
 
 import asyncio
+import binascii
+import contextlib
 from typing import Any
 
 import jwt
@@ -260,6 +262,7 @@ def test_no_changed_byte_of_a_right_token_is_taken(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."))
     changed = token[:at] + other + token[at + 1 :]
-    if jwt.utils.base64url_decode(changed.rpartition(".")[2]) == jwt.utils.base64url_decode(token.rpartition(".")[2]):
-        return  # the last character has bits that stand for nothing
+    with contextlib.suppress(binascii.Error):  # where it is no base64 any more
+        if jwt.utils.base64url_decode(changed.split(".")[-1]) == jwt.utils.base64url_decode(token.split(".")[-1]):
+            return  # the last character has bits that stand for nothing
     refused(changed)
