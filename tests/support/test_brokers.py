@@ -1,6 +1,7 @@
 """The brokers of the tests: after SIGKILL, what was acknowledged is there."""
 
 import aio_pika
+import pytest
 from confluent_kafka import Consumer, Producer
 
 from tests.support.kafka_broker import PASSWORD, USER, KafkaBroker, kafka, kafka_session
