@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from examples.subscriber.webhook import WebhookSubscriber
 from infrastructure.security.roles import ROLES
 from infrastructure.security.signing_key import SigningKey
 from infrastructure.settings import Settings
@@ -24,7 +25,7 @@ from tests.support.services import ROOT, Service, free_port, key_settings, node_
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-DESTINATIONS = ROOT / "tests/support/destinations/destinations.toml"
+SECRET_OF_THE_WAREHOUSE = "a secret of the tests alone"
 ORDER = {"customer_id": "ada", "currency": "USD", "lines": [LINE], "ordered_at": "2026-03-14T12:00:00Z"}
 ALL_PHASES = "examples,coverage,fuzzing,stateful"
 # Tokens are asked for, and Schemathesis tries without.
@@ -71,8 +72,11 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[di
         settings = {"eventstore_uri": node_uri(node.port), "mongo_uri": read_store.uri, **PATIENT}
         names = ("command_api", "projector", "query_api")
         found = {name: await stack.enter_async_context(running(name, folder, **settings)) for name in names}
-        # Its destination is away, and so keeps what comes; a stream of events ends at once, where it lasts for an hour.
-        relay = {"relay_destinations": str(DESTINATIONS), "relay_stream_lasts": "0.05"}
+        # Its destination takes what comes, or each `/drain` would wait for as long as it was asked to. A stream of
+        # events ends at once, where it lasts for an hour.
+        subscriber = WebhookSubscriber(SECRET_OF_THE_WAREHOUSE.encode())
+        await stack.enter_async_context(subscriber.listening())
+        relay = {"relay_destinations": _destinations(folder, subscriber.url), "relay_stream_lasts": "0.05"}
         found["event_relay"] = await stack.enter_async_context(running("event_relay", folder, **settings, **relay))
         commands = {"commands_url": found["command_api"].url}
         found["consumers"] = _service(folder, "consumers", ["tests.subscriptions.event_counts"], settings)
@@ -90,6 +94,16 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[di
             async with http.post(f"{found['projector'].url}/drain?timeout=60") as response:
                 assert response.status == 200
         yield found
+
+
+def _destinations(folder: Path, url: str) -> str:
+    (folder / "warehouse.secret").write_text(SECRET_OF_THE_WAREHOUSE)
+    file = folder / "destinations.toml"
+    file.write_text(
+        f'[[destinations]]\nname = "warehouse"\nkind = "webhook"\nurl = "{url}"\ntypes = ["ordering.*"]\n'
+        'secret_file = "warehouse.secret"\ntimeout = 60\n'
+    )
+    return str(file)
 
 
 def _service(folder: Path, name: str, module: list[str], settings: dict[str, str]) -> Service:

@@ -13,7 +13,7 @@ from tests.support.services import until
 __all__ = ["read_store_database", "read_store_server", "shop"]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def whole_shop(
     tmp_path_factory: pytest.TempPathFactory,
     read_store_server: ReadStoreServer,
@@ -24,7 +24,7 @@ async def whole_shop(
         yield shop
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="package")
 async def shop(whole_shop: Shop) -> AsyncIterator[Shop]:
     """The shop as it should be: everything runs, and the provider behaves."""
     await put(whole_shop.provider, "faults")

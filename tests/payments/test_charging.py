@@ -6,7 +6,7 @@ from domain.payments.payment import Status
 from tests.payments.shop import Shop, put
 from tests.support.services import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 async def test_each_outcome_gets_into_the_payment(shop: Shop):

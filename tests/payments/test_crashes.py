@@ -9,7 +9,7 @@ import pytest
 from domain.payments.payment import Status
 from tests.payments.shop import Shop, put
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 CUSTOMERS = ("ada", "settles-later", "card-declined", "declined-later", "refund-later", "bob")
 

@@ -15,7 +15,7 @@ from ops.payments.comparison import Money, compare, money
 from tests.payments.shop import KEY, Shop, put
 from tests.support.services import ROOT, node_uri
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 def payment(status: Status, charge_id: str = "ch_1") -> dict[str, Payment]:

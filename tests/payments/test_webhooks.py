@@ -14,7 +14,7 @@ from infrastructure.settings import Settings
 from tests.payments.shop import SERVICES, Shop, put, signed
 from tests.support.services import service
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 WEEK = 7 * 86_400
 

@@ -15,7 +15,7 @@ from tests.signatures.documents import misbehave
 from tests.signatures.shop import Shop
 from tests.support.services import ROOT, until
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 pytest.importorskip("typst", reason="pip install 'eventfold[documents]'")
 
 NAMES = ["ContractRequested", "ContractRendered", "SignatureRequested", "ContractSentToProvider"]

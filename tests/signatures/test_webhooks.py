@@ -10,7 +10,7 @@ import pytest
 from tests.signatures.shop import SERVICES, Shop, signed
 from tests.support.services import service, until
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 pytest.importorskip("typst", reason="pip install 'eventfold[documents]'")
 
 

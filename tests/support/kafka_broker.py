@@ -145,9 +145,9 @@ def kafka_or_skip(
     return KafkaBroker(jars, folder, host, inside)
 
 
-@pytest.fixture(scope="session")
-def kafka_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """The session's broker; tests ask for `kafka`."""
+@pytest.fixture(scope="package")
+def package_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """The package's broker; tests ask for `kafka`."""
     broker = kafka_or_skip(tmp_path_factory.mktemp("kafka"))
     broker.start()
     yield broker
@@ -155,8 +155,8 @@ def kafka_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBro
 
 
 @pytest.fixture
-def kafka(kafka_session: KafkaBroker) -> KafkaBroker:
-    """The session's broker, which runs. A test may kill it and uses topics of its own."""
-    if not kafka_session.running:
-        kafka_session.start()
-    return kafka_session
+def kafka(package_kafka: KafkaBroker) -> KafkaBroker:
+    """The package's broker, which runs. A test may kill it and uses topics of its own."""
+    if not package_kafka.running:
+        package_kafka.start()
+    return package_kafka

@@ -163,9 +163,9 @@ def rabbitmq_or_skip(
     return RabbitMqBroker(script, folder, host, inside)
 
 
-@pytest.fixture(scope="session")
-def rabbitmq_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMqBroker]:
-    """The session's broker; tests ask for `rabbitmq`."""
+@pytest.fixture(scope="package")
+def package_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMqBroker]:
+    """The package's broker; tests ask for `rabbitmq`."""
     broker = rabbitmq_or_skip(tmp_path_factory.mktemp("rabbitmq"))
     try:
         broker.start()
@@ -175,8 +175,8 @@ def rabbitmq_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbi
 
 
 @pytest.fixture
-def rabbitmq(rabbitmq_session: RabbitMqBroker) -> RabbitMqBroker:
-    """The session's broker, which runs. A test may kill it, and uses exchanges and queues of its own."""
-    if not rabbitmq_session.running:
-        rabbitmq_session.start()
-    return rabbitmq_session
+def rabbitmq(package_rabbitmq: RabbitMqBroker) -> RabbitMqBroker:
+    """The package's broker, which runs. A test may kill it, and uses exchanges and queues of its own."""
+    if not package_rabbitmq.running:
+        package_rabbitmq.start()
+    return package_rabbitmq

@@ -76,9 +76,9 @@ class ReadStoreDatabase(Struct):
     name: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def read_store_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadStoreServer]:
-    """The session's read store; a test that kills one starts its own."""
+    """The package's read store, so that it is gone when the others run; a test that kills one starts its own."""
     server = ReadStoreServer(tmp_path_factory.mktemp("read_store"))
     server.start()
     yield server
@@ -87,6 +87,6 @@ def read_store_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read
 
 @pytest.fixture
 def read_store_database(read_store_server: ReadStoreServer, request: pytest.FixtureRequest) -> ReadStoreDatabase:
-    """An empty database of the session's read store."""
+    """An empty database of the package's read store."""
     test = re.sub(r"[^a-z0-9]+", "_", request.node.name.lower())[:30]
     return ReadStoreDatabase(read_store_server.uri, f"test_{test}_{uuid.uuid4().hex[:8]}")

@@ -4,11 +4,11 @@ import aio_pika
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from tests.support.kafka_broker import PASSWORD, USER, KafkaBroker, kafka, kafka_session
-from tests.support.rabbitmq_broker import RabbitMqBroker, rabbitmq, rabbitmq_session
+from tests.support.kafka_broker import PASSWORD, USER, KafkaBroker, kafka, package_kafka
+from tests.support.rabbitmq_broker import RabbitMqBroker, package_rabbitmq, rabbitmq
 from tests.support.services import until
 
-__all__ = ["kafka", "kafka_session", "rabbitmq", "rabbitmq_session"]
+__all__ = ["kafka", "package_kafka", "package_rabbitmq", "rabbitmq"]
 
 
 @pytest.mark.slow

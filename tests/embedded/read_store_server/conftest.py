@@ -7,7 +7,7 @@ import pytest
 from tests.support.read_store import ReadStoreServer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadStoreServer]:
     """The server as it is run."""
     server = ReadStoreServer(tmp_path_factory.mktemp("fast"))
@@ -16,7 +16,7 @@ def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadStoreServer]:
     server.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadStoreServer]:
     """The server without the fast path."""
     server = ReadStoreServer(tmp_path_factory.mktemp("plain"), "--plain")
