@@ -31,7 +31,7 @@ DESCRIPTION = """\
 Eventfold on one machine: commands in over HTTP, events in the event store, views out over HTTP.
 
   eventfold up             every service, until Ctrl-C
-  eventfold demo           the whole loop on 1,000 retail baskets, with crashes, checked to the cent
+  eventfold demo           the whole loop on retail baskets, with crashes, checked to the cent
   eventfold status         what runs, how far each view is, what is parked; --watch shows it live
   eventfold doctor         what is wrong between the log and what was built from it, and what mends it
   eventfold views          list, rebuild, divide and verify the views

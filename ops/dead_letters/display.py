@@ -47,7 +47,7 @@ def print_dead_letter(console: Console, dead_letter: DeadLetter) -> None:
         ("error", one.error),
         ("group", one.group or UNKNOWN),
         ("raised in", one.place or UNKNOWN),
-        ("retries", _retries(one)),
+        ("retries", retries_of(one)),
     ):
         table.add_row(name, escape(value))
     console.print(table)
@@ -70,7 +70,8 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         print_error(console, f"  {error}")
 
 
-def _retries(one: Summary) -> str:
+def retries_of(one: Summary) -> str:
+    """How often it was retried in vain, and when last."""
     return f"{one.retries}, last {moment(one.retried_at)}" if one.retries else text_of(one.retries)
 
 

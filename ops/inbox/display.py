@@ -4,8 +4,9 @@ import msgspec
 from rich.console import Console
 from rich.markup import escape
 
+from ops.dead_letters.display import retries_of
 from ops.dead_letters.responses import DeadLetter
-from ops.output import moment, plain_table, text_of
+from ops.output import UNKNOWN, moment, plain_table, text_of
 
 
 def print_dead_letter(console: Console, found: DeadLetter) -> None:
@@ -23,6 +24,9 @@ def print_dead_letter(console: Console, found: DeadLetter) -> None:
         ("sent at", moment(one.recorded_at)),
         ("set aside at", moment(one.parked_at)),
         ("error", one.error),
+        ("group", one.group or UNKNOWN),
+        ("raised in", one.place or UNKNOWN),
+        ("retries", retries_of(one)),
     ):
         table.add_row(name, escape(value))
     console.print(table)

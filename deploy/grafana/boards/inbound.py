@@ -47,6 +47,19 @@ INBOUND = Dashboard(
                 "short",
             ),
             Panel(
+                "Dead letters, by what is wrong",
+                "The largest groups by their fingerprint. `eventfold inbox dead-letters groups`.",
+                [
+                    Query(
+                        "max by (consumer, group) (eventfold_inbound_open_dead_letter_group_messages)",
+                        "{{consumer}} {{group}}",
+                    )
+                ],
+                "short",
+            ),
+        ],
+        [
+            Panel(
                 "Set aside, by class",
                 "A second, by what was wrong with them.",
                 [Query(rate_by("eventfold_inbound_dead_letters_total", "consumer, reason"), "{{consumer}} {{reason}}")],
