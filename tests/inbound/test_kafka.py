@@ -159,6 +159,10 @@ async def test_what_can_not_be_handled_stays_out_of_the_way(
             assert (first["first"], behind["first"]) == (True, False)
             code, printed = await command("show", "inbound_warehouse", str(first["position"]))
             assert '"quantity": -1' in printed
+            assert first["group"] in printed
+            groups = (await ask("GET", f"{inbound.url}/dead-letters/groups?consumer=inbound_warehouse"))["groups"]
+            assert sum(one["count"] for one in groups) == len(bad) + 1
+            assert {one["group"] for one in groups} == {one["group"] for one in await listed()}
             code, printed = await command("retry", "inbound_warehouse", "f")
             assert code == 1
             assert "0 replayed, 2 remaining" in printed
@@ -175,8 +179,24 @@ async def test_what_can_not_be_handled_stays_out_of_the_way(
             await asyncio.to_thread(sent_to_kafka, kafka, topic, [*bad, *good, delivery("good-3", "tea", 3)])
             await until(lambda: is_last(world, 3), "what comes after is handled", 60)
             assert await world.received("tea") == [1, 2, 3]
+
             # What has an id is known, also where its data can't be read; two have none, and stand in other places now.
+            async def are_set_aside() -> bool:
+                return len(await listed()) >= len(bad) - 1 + 2
+
+            await until(are_set_aside, "those that have no id are set aside again", 60)
             assert len(await listed()) == len(bad) - 1 + 2
+
+            [unknown] = [one for one in await listed() if one["keys"] == ["d"]]
+            of_group = ("discard", "inbound_warehouse", "--group", unknown["group"], "--reason", "not ours", "--yes")
+            code, printed = await command(*of_group)
+            assert code == 0, printed
+            assert "1 discarded, 0 replayed, 0 remaining" in printed
+            assert len(await listed()) == len(bad) - 1 + 2 - 1
+            told = await ask("GET", f"{inbound.url}/messages?consumer=inbound_warehouse&source=urn:test&id=unknown")
+            assert (told["state"], told["reason"]) == ("discarded", "not ours")
+            audit = (await ask("GET", f"{inbound.url}/dead-letters/history?consumer=inbound_warehouse"))["entries"]
+            assert {(one["action"], one["reason"]) for one in audit} >= {("discard", "not ours")}
 
 
 async def is_last(world: Shop, quantity: int) -> bool:
