@@ -22,9 +22,7 @@ LINE: dict[str, Any] = {"sku": "apple", "quantity": 3, "unit_price": 50, "discou
 class System:
     """Where everything is, and what the tests do with it."""
 
-    def __init__(
-        self, node: Service, read_store: ReadStoreServer, http: aiohttp.ClientSession, node_port: int
-    ) -> None:
+    def __init__(self, node: Service, read_store: ReadStoreServer, http: aiohttp.ClientSession, node_port: int) -> None:
         self.node = node
         self.node_port = node_port
         self.read_store = read_store
@@ -83,9 +81,7 @@ TIMEOUTS = {"eventstore_retry_timeout": "0.3", "readstore_timeout": "3"}
 
 
 @asynccontextmanager
-async def running_system(
-    tmp_path: Path, shape: Shape | None = None, **own_settings: str
-) -> AsyncIterator[System]:
+async def running_system(tmp_path: Path, shape: Shape | None = None, **own_settings: str) -> AsyncIterator[System]:
     """A fresh system for the block, in the shape that the run is for unless one is named; `own_settings` are added to
     the services' own."""
     run = _single_system if (shape or chosen_shape()) is Shape.SINGLE else _many_system

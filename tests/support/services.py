@@ -60,7 +60,8 @@ class Service:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        composed = [] if chosen_shape() is Shape.MANY or ONE_PROCESS in self._arguments else [ONE_PROCESS]
+        is_whole = ONE_PROCESS in self._arguments or "monolith" in self._arguments
+        composed = [] if chosen_shape() is Shape.MANY or is_whole else [ONE_PROCESS]
         command = [sys.executable, "-m", *composed, *self._arguments]
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
@@ -184,9 +185,7 @@ class Within(Service):
         return self.whole._process
 
 
-def single_process(
-    directory: Path, parts: Sequence[str], read_store_uri: str, **settings: str
-) -> tuple[Service, int]:
+def single_process(directory: Path, parts: Sequence[str], read_store_uri: str, **settings: str) -> tuple[Service, int]:
     """These services of the bundled domain in one process with these settings, and an event store node over
     `directory`/node in it, to be started; and the port of the node."""
     node_port, port = free_port(), free_port()
