@@ -1,9 +1,9 @@
 """`eventfold up` with a process for each service against `--single-process`: start, memory, commands a second.
 
 Each shape starts on an empty data directory, in turns. The start runs from the creation of `eventfold up` until it says
-that all is ready. Memory is the proportional set size (PSS), which counts what processes share once: of `up` itself, the
-node and the services; the stand-ins for MongoDB, the payment provider and the mail server are the same in both shapes
-and are shown apart. Commands are PlaceOrder of one line, 16 in flight, while views, consumers and sagas follow.
+that all is ready. Memory is the proportional set size (PSS), which counts what processes share once: of `up` itself,
+the node and the services; the stand-ins for MongoDB, the payment provider and the mail server are the same in both
+shapes and are shown apart. Commands are PlaceOrder of one line, 16 in flight, while views, consumers and sagas follow.
 """
 
 import asyncio

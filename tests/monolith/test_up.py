@@ -108,14 +108,9 @@ def test_a_part_that_can_not_start_ends_the_whole_with_the_reason(tmp_path: Path
         taken.listen()
         port = taken.getsockname()[1]
         environ = {**os.environ, "EVENTFOLD_MONOLITH_PORT_NUMBER": str(free_port()), "PYTHONPATH": str(ROOT)}
-        ended = subprocess.run(
-            [sys.executable, "-m", "tests.support.one_process", "command-api", "--port", str(port)]
-            + ["--data-dir", str(tmp_path / "node")],
-            env=environ,
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-        )
+        node_options = ["--port", str(port), "--data-dir", str(tmp_path / "node")]
+        command = [sys.executable, "-m", "tests.support.one_process", "command-api", *node_options]
+        ended = subprocess.run(command, env=environ, capture_output=True, text=True, cwd=ROOT)
     assert ended.returncode != 0
     assert f"event store node: 127.0.0.1:{port} cannot be listened on: the port is taken" in ended.stderr
 
