@@ -161,16 +161,20 @@ async def test_the_life_of_the_whole() -> None:
             if fails:
                 raise RuntimeError(f"{name} can't start")
             happened.append(f"{name} starts")
-            yield
-            happened.append(f"{name} ends")
+            try:
+                yield
+            finally:
+                happened.append(f"{name} ends")
 
         return create_app(name, [], {}, open_settings(), lifespan=[lifespan])
 
     @asynccontextmanager
     async def backing() -> Any:
         happened.append("node starts")
-        yield
-        happened.append("node ends")
+        try:
+            yield
+        finally:
+            happened.append("node ends")
 
     async def live(*stages: list[Litestar]) -> list[str]:
         sent: list[str] = []

@@ -1,4 +1,4 @@
-"""Services of the bundled domain in one process: `python -m tests.support.one_process PART,PART... [options of the node]`.
+"""Services of the bundled domain in one process: `python -m tests.support.one_process PART,PART... [node options]`.
 
 And any other service as a whole of one part: `python -m tests.support.one_process MODULE ...` runs MODULE as it is, but
 what it serves is composed as the one process is.

@@ -7,8 +7,8 @@ VARIABLE = "SHAPE"
 
 
 class Shape(StrEnum):
-    """A process for each service; or one for all that a test starts together, and then what is started alone is composed
-    as a whole of one part."""
+    """A process for each service; or one for all that a test starts together, and then what is started alone is
+    composed as a whole of one part."""
 
     MANY = "many-processes"
     SINGLE = "single-process"
