@@ -53,10 +53,16 @@ async def test_what_was_acknowledged_is_there_after_a_kill(system: System) -> No
         assert (await system.seen(f"/orders/{order}"))["status"] == "pending"
 
 
-async def test_who_asks_it_to_stop_gets_what_is_under_way(system: System) -> None:
+async def test_who_waits_is_answered_when_it_is_asked_to_stop(system: System) -> None:
     position = await system.place("o-1")
-    waiting = asyncio.create_task(system.query(f"/orders/o-1?at_least={position}"))
+    waiting = asyncio.create_task(system.query(f"/orders/o-1?at_least={position + 1_000_000}"))
+
+    async def under_way() -> bool:
+        async with system.http.get(f"{system.commands.url}/metrics") as answer:
+            return "eventfold_http_requests_in_flight 2.0" in await answer.text()
+
+    await until(under_way, "the query waits", 200)
     assert await system.commands.stop() == 0
-    status, order = await waiting
-    assert (status, order["version"]) == (200, 0)
+    status, problem = await waiting
+    assert (status, problem["status"]) == (503, 503)
     assert b"Traceback" not in system.commands.log.read_bytes()
