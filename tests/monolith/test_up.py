@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,29 @@ import aiohttp
 import pytest
 
 from embedded.supervisor.run_directory import RunDirectory
+from embedded.supervisor.service import Timings
+from embedded.supervisor.supervisor import Supervisor
 from infrastructure.settings import load_settings
 from ops.locations import MONOLITH
 from ops.stack.single_process import in_one_process
-from ops.stack.specs import Ports, stages
-from tests.ops.test_up import eventfold, running_stack
+from ops.stack.specs import AUTH, Ports, stages
+from ops.stack.supervision import supervised
+from tests.ops.test_up import eventfold, without_settings
 from tests.support.services import ROOT, free_port, until
 
-SINGLE, MANY = ("--single-process", "--no-auth"), ("--no-auth",)
-PATIENCE = 300.0
+HOST, PATIENCE = "127.0.0.1", 600.0
+
+
+@asynccontextmanager
+async def stack(data_dir: Path, *, single: bool) -> AsyncIterator[Supervisor]:
+    """What `eventfold up` runs, with all the time that a slow machine may need to start it."""
+    ports = Ports.free(HOST)
+    ports = ports.of_one_process() if single else ports
+    plan = stages(data_dir, HOST, ports, {**without_settings(), AUTH: "off"})
+    plan = in_one_process(plan, HOST, ports) if single else plan
+    timings = Timings(start_timeout=PATIENCE, stop_grace=60)
+    async with supervised(data_dir, plan, lambda _service: None, timings) as supervisor:
+        yield supervisor
 
 
 class Shop:
@@ -75,9 +90,9 @@ class Shop:
 
 def test_the_plan_for_one_process_is_that_for_many_put_together(tmp_path: Path) -> None:
     ports = Ports.from_base(9100).of_one_process()
-    plan = stages(tmp_path, "127.0.0.1", ports, {"EVENTFOLD_INBOUND_SOURCES": "/etc/eventfold/sources.toml"})
+    plan = stages(tmp_path, HOST, ports, {"EVENTFOLD_INBOUND_SOURCES": "/etc/eventfold/sources.toml"})
     many = {spec.name: spec for stage in plan for spec in stage}
-    stores, (whole,) = in_one_process(plan, "127.0.0.1", ports)
+    stores, (whole,) = in_one_process(plan, HOST, ports)
     assert [spec.name for spec in stores] == ["read-store", "payment-provider", "mail-sink"]
     assert (whole.name, whole.url, whole.port) == (MONOLITH, f"http://127.0.0.1:{ports.monolith}", ports.monolith)
     assert set(whole.parts) == many.keys() - {spec.name for spec in stores}
@@ -96,7 +111,7 @@ def test_the_plan_for_one_process_is_that_for_many_put_together(tmp_path: Path) 
 def test_a_store_elsewhere_is_no_part(tmp_path: Path) -> None:
     ports = Ports.from_base(9100).of_one_process()
     elsewhere = {"EVENTFOLD_EVENTSTORE_URI": "esdb://cluster:2113", "EVENTFOLD_CONSUMER_NAME": "ours"}
-    _, (whole,) = in_one_process(stages(tmp_path, "127.0.0.1", ports, elsewhere), "127.0.0.1", ports)
+    _, (whole,) = in_one_process(stages(tmp_path, HOST, ports, elsewhere), HOST, ports)
     assert "node" not in whole.parts
     assert whole.command[-1] == MONOLITH, "no options of a node"
     assert load_settings(whole.environment).consumers.name == "ours"
@@ -116,36 +131,34 @@ def test_a_part_that_can_not_start_ends_the_whole_with_the_reason(tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 async def test_the_move_to_many_processes_and_back_loses_nothing(tmp_path: Path) -> None:
     """Orders are placed in each shape, and their sagas go on in the next; what ends a shape is a stop, then a crash."""
     first, second, third = ([f"{shape}-{number}" for number in range(5)] for shape in ("single", "many", "again"))
     async with aiohttp.ClientSession() as http:
         shop = Shop(tmp_path, http)
-        async with running_stack(tmp_path, None, *SINGLE, seconds=PATIENCE) as up:
-            pids = {entry.pid for name, entry in RunDirectory(tmp_path).read_services().items()}
+        async with stack(tmp_path, single=True) as supervisor:
+            pids = {entry.pid for entry in RunDirectory(tmp_path).read_services().values()}
             assert len(pids) == 4, "the one process, the read store, and what stands for the outside"
             await shop.receive(100)
             await shop.place("single")
             await shop.confirmed(["single"])
             await shop.killed()
             await shop.place(*first)
-            up.terminate()
-            assert await up.wait() == 0
-        async with running_stack(tmp_path, None, *MANY, seconds=PATIENCE) as up:
+        assert supervisor.services[MONOLITH].last_exit == 0
+        async with stack(tmp_path, single=False) as supervisor:
             await shop.confirmed(["single", *first])
             await shop.place(*second)
-            up.kill()
-            await up.wait()
-        async with running_stack(tmp_path, None, *SINGLE, seconds=PATIENCE) as up:
+            for service in supervisor.services.values():
+                service.kill()
+        async with stack(tmp_path, single=True) as supervisor:
             await shop.place(*third)
             await shop.confirmed(["single", *first, *second, *third])
             stock = await _stock(http, shop)
             assert (stock["on_hand"], stock["reserved"]) == (100, 16), "each order has reserved once"
             exit_status, printed = await eventfold("doctor", "--data-dir", str(tmp_path))
             assert exit_status == 0, printed
-            up.terminate()
-            assert await up.wait() == 0
+        assert supervisor.services[MONOLITH].last_exit == 0
 
 
 async def _stock(http: aiohttp.ClientSession, shop: Shop) -> dict[str, Any]:

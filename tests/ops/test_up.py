@@ -31,21 +31,15 @@ def without_settings() -> dict[str, str]:
 
 
 @asynccontextmanager
-async def running_stack(
-    data_dir: Path, settings: Mapping[str, str] | None = None, *options: str, seconds: float = 90
-) -> AsyncIterator[Process]:
-    """`eventfold up` with these options, among Kubernetes' variables, once all is ready, within so many seconds; killed
-    at the end if it still runs."""
+async def running_stack(data_dir: Path, settings: Mapping[str, str] | None = None) -> AsyncIterator[Process]:
+    """`eventfold up`, among Kubernetes' variables, once all is ready; killed at the end if it still runs."""
     environment = {**without_settings(), **namespace_variables(), **(settings or {})}
     up = await asyncio.create_subprocess_exec(
-        *[*EVENTFOLD, "up", "--free-ports", "--data-dir", str(data_dir), *options],
-        stdout=PIPE,
-        cwd=ROOT,
-        env=environment,
+        *EVENTFOLD, "up", "--free-ports", "--data-dir", str(data_dir), stdout=PIPE, cwd=ROOT, env=environment
     )
     try:
         assert up.stdout is not None
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(90):
             while b"are ready" not in (line := await up.stdout.readline()):
                 assert line, "it ended before it was ready"
         yield up
