@@ -12,10 +12,10 @@ IN_PARALLEL := --numprocesses 2 --dist loadfile
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv data demo up test test-turn test-slow check format bench lock clean
+.PHONY: help venv data demo up test test-turn test-slow test-single-process check format bench lock clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(DEVELOPS) ## make .venv with all that develops and tests Eventfold
 
@@ -48,6 +48,9 @@ test-turn: venv ## a part of the slow tests, another one each day, in three minu
 
 test-slow: venv ## the crash and property tests at their full number of rounds
 	$(BIN)/pytest $(IN_PARALLEL) -m "slow or not slow"
+
+test-single-process: venv ## the tests that start services, with the services composed as one process
+	$(BIN)/pytest $(IN_PARALLEL) --shape single-process
 
 check: venv ## lint, format, types, import rules, events that others rely on
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from application.payment_records import KEY_REUSED, PaymentRecords, Recorded, Re
 from domain.model.identifiers import is_identifier
 from domain.model.recorded_event import RecordedEvent
 from domain.payments.events import ChargeRequested, RefundRequested
+from infrastructure.outside.calls import Calls
 from infrastructure.outside.commands import CommandClient, CommandSender
 from infrastructure.outside.payments import PaymentProvider, RefusedByProvider
 from infrastructure.outside.payments.sandbox import SandboxProvider
@@ -187,8 +188,8 @@ def _require(recorded: tuple[Recorded, str]) -> None:
         raise RecordRefused(f"the payment contradicts a refusal of the provider: {detail}")
 
 
-def payment_charging(_store: ReadStore) -> PaymentCharging:
+def payment_charging(_store: ReadStore, calls: Calls) -> PaymentCharging:
     """The consumer over the provider and the command API that the settings name."""
     settings = load_settings(os.environ)
-    commands = CommandClient.from_settings(settings, PaymentCharging.name)
+    commands = CommandClient.from_settings(settings, PaymentCharging.name, calls=calls)
     return PaymentCharging(SandboxProvider.from_settings(settings), commands)

@@ -16,6 +16,7 @@ from domain.model.recorded_event import RecordedEvent
 from domain.payments.events import ChargeRequested
 from domain.payments.provider_results.events import ProviderResultKept, ProviderResultOffered
 from domain.payments.provider_results.results import KINDS
+from infrastructure.outside.calls import Calls
 from infrastructure.outside.commands import CommandClient, CommandSender
 from infrastructure.read_store import ReadStore
 from infrastructure.resilience import DependencyUnavailable, Policy
@@ -145,6 +146,6 @@ class PaymentMatching(Consumer):
             raise RecordRefused(f"{answer.status} {answer.code}: {answer.detail}")
 
 
-def payment_matching(_store: ReadStore) -> PaymentMatching:
+def payment_matching(_store: ReadStore, calls: Calls) -> PaymentMatching:
     """The consumer over the command API that the settings name."""
-    return PaymentMatching(CommandClient.from_settings(load_settings(os.environ), PaymentMatching.name))
+    return PaymentMatching(CommandClient.from_settings(load_settings(os.environ), PaymentMatching.name, calls=calls))

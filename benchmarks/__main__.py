@@ -26,6 +26,7 @@ from benchmarks import (
     readers,
     relay,
     sagas,
+    shapes,
     silence,
     slow_clients,
     takeover,
@@ -60,6 +61,7 @@ BENCHMARKS = (
     node_appends,
     node_reads,
     node_start,
+    shapes,
 )
 
 

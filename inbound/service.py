@@ -23,11 +23,10 @@ from infrastructure.event_store import EventStore
 from infrastructure.http.health import Dependency, outside
 from infrastructure.http.repeating import repeating
 from infrastructure.http.service import create_app
+from infrastructure.outside.calls import OVER_NETWORK, Calls
 from infrastructure.outside.command_routes import CommandRoutes
 from infrastructure.outside.commands import CommandClient
-from infrastructure.outside.http_client import HttpClient
 from infrastructure.read_store import ReadStore
-from infrastructure.resilience import Policy
 from infrastructure.security.own_tokens import service_tokens
 from infrastructure.settings import InvalidSettings, Settings
 from subscriptions.operating.group_watch import GroupWatch
@@ -35,13 +34,13 @@ from subscriptions.operating.group_watch import GroupWatch
 SERVICE = "inbound"
 
 
-def create_inbound(application: Application, settings: Settings) -> Litestar:
+def create_inbound(application: Application, settings: Settings, calls: Calls = OVER_NETWORK) -> Litestar:
     """The service: any number of its processes share the sources. Raises InvalidSettings."""
     if not settings.inbound.sources:
         raise InvalidSettings("there is nothing to take messages from: EVENTFOLD_INBOUND_SOURCES names no file")
     path = Path(settings.inbound.sources)
     sources = read_sources(path, list(known_messages(application.inbound)))
-    http = HttpClient(settings.command_calls.url, Policy("commands", settings.command_calls.limits))
+    http = calls.to_commands(settings)
     tokens, routes_of = service_tokens(settings, SERVICE, role=SERVICE), CommandRoutes(application.aggregates)
     event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
     inbox, gates, dead_letters = Inbox(read_store), Gates(read_store), DeadLetterStore(read_store)

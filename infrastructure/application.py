@@ -14,10 +14,12 @@ from domain.model.publication import Publication
 from read_models.model.view import View
 
 if TYPE_CHECKING:  # the command API needs no driver of a read store
+    from infrastructure.outside.calls import Calls
     from infrastructure.read_store import ReadStore
 
-ConsumerFactory = Callable[["ReadStore"], Any]
-"""Makes a subscriptions.consumer.Consumer, over the read store in which it may keep what it needs."""
+ConsumerFactory = Callable[["ReadStore", "Calls"], Any]
+"""Makes a subscriptions.consumer.Consumer, over the read store in which it may keep what it needs, and what carries its
+calls of the command API."""
 
 
 class Application(Struct, frozen=True):

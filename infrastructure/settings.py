@@ -134,6 +134,9 @@ class HttpSettings(Struct, frozen=True):
     inbound_port: Annotated[Port, Meta(description="port of the consumer of other systems' messages")] = field(
         default=8007, name="inbound_port_number"
     )
+    monolith_port: Annotated[Port, Meta(description="port of all services in one process")] = field(
+        default=8000, name="monolith_port_number"
+    )
     max_body_bytes: Annotated[int, Meta(description="largest request body taken", ge=1024, le=16_777_216)] = 524_288
     shutdown_grace: Annotated[Seconds, Meta(description="how long requests under way may take to finish")] = 10.0
 

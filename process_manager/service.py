@@ -10,6 +10,7 @@ from infrastructure.event_store import EventStore
 from infrastructure.http.health import Dependency, outside
 from infrastructure.http.repeating import repeating
 from infrastructure.http.service import create_app
+from infrastructure.outside.calls import OVER_NETWORK, Calls
 from infrastructure.outside.commands import CommandClient
 from infrastructure.personal_data import personal_keys
 from infrastructure.personal_data.service import key_store_checked, key_store_dependency
@@ -45,12 +46,12 @@ from subscriptions.process import REPLAY_TIMEOUT, consumers_run, create_coordina
 SERVICE = "process_manager"
 
 
-def create_process_manager(application: Application, settings: Settings) -> Litestar:
+def create_process_manager(application: Application, settings: Settings, calls: Calls = OVER_NETWORK) -> Litestar:
     """The service: any number of its processes share the partitions of the application's processes."""
     event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
     stop, keys = asyncio.Event(), personal_keys(settings)
     codec = EventCodec(application.aggregates, application.processes, keys)
-    sender, index = CommandClient.from_settings(settings, ACTOR), InstanceIndex(read_store)
+    sender, index = CommandClient.from_settings(settings, ACTOR, calls=calls), InstanceIndex(read_store)
     around = Surroundings(
         event_store,
         codec,

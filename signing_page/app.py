@@ -6,6 +6,7 @@ from litestar import Litestar
 
 from infrastructure.http.health import outside
 from infrastructure.http.service import closing, create_app
+from infrastructure.outside.calls import OVER_NETWORK, Calls
 from infrastructure.outside.commands import CommandClient
 from infrastructure.outside.queries import QueryClient
 from infrastructure.security.link_keys import LinkKeys, UnusableLinkKeys
@@ -17,7 +18,7 @@ from signing_page.routes import DOCUMENT, PAGE, signing_routes
 NAME = "signing-page"
 
 
-def signing_page(settings: Settings) -> Litestar:
+def signing_page(settings: Settings, calls: Calls = OVER_NETWORK) -> Litestar:
     """Raises InvalidSettings where there are no keys that links could be checked with."""
     path = settings.documents.link_key_file
     if not path:
@@ -27,7 +28,8 @@ def signing_page(settings: Settings) -> Litestar:
         keys.all()
     except UnusableLinkKeys as error:
         raise InvalidSettings(f"EVENTFOLD_DOCUMENT_LINK_KEY_FILE: {error}") from None
-    commands, queries = CommandClient.from_settings(settings, NAME), QueryClient.from_settings(settings, NAME)
+    commands = CommandClient.from_settings(settings, NAME, calls=calls)
+    queries = QueryClient.from_settings(settings, NAME, calls=calls)
     app = create_app(
         "Eventfold signing page",
         signing_routes(keys, Contracts(commands, queries)),

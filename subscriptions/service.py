@@ -10,6 +10,7 @@ from infrastructure.event_store import EventStore
 from infrastructure.http.health import Dependency, outside
 from infrastructure.http.repeating import repeating
 from infrastructure.http.service import create_app
+from infrastructure.outside.calls import OVER_NETWORK, Calls
 from infrastructure.personal_data import personal_keys
 from infrastructure.personal_data.service import key_store_checked, key_store_dependency
 from infrastructure.read_store import ReadStore
@@ -34,11 +35,11 @@ from subscriptions.process import REPLAY_TIMEOUT, consumers_run, create_coordina
 SERVICE = "consumers"
 
 
-def create_consumers(application: Application, settings: Settings) -> Litestar:
+def create_consumers(application: Application, settings: Settings, calls: Calls = OVER_NETWORK) -> Litestar:
     """The service: any number of its processes share the partitions of the application's consumers."""
     event_store, read_store = EventStore.from_settings(settings), ReadStore.from_settings(settings)
     stop = asyncio.Event()
-    consumers: list[Consumer] = [create(read_store) for create in application.consumers]
+    consumers: list[Consumer] = [create(read_store, calls) for create in application.consumers]
     workload = PlainWorkload(read_store, consumers, settings.consumers.partitions, quiet=3 * settings.consumers.lease)
     keys = personal_keys(settings)
     codec = EventCodec(application.aggregates, application.processes, keys)

@@ -15,6 +15,7 @@ from application.contracts.records import record
 from application.contracts.remembered import REMEMBERED, Remembered
 from domain.model.recorded_event import RecordedEvent
 from domain.ordering.events import OrderCancelled, OrderConfirmed
+from infrastructure.outside.calls import Calls
 from infrastructure.outside.commands import CommandClient, CommandSender
 from infrastructure.read_store import ReadStore
 from infrastructure.resilience import Policy, backoff
@@ -113,10 +114,10 @@ class ContractRequests(Consumer):
         await record(self._commands, event.order_id, "withdraw", body, cause=cause, passed=passed)
 
 
-def contract_requests(store: ReadStore) -> ContractRequests:
+def contract_requests(store: ReadStore, calls: Calls) -> ContractRequests:
     """The consumer over the command API that the settings name."""
     settings = load_settings(os.environ)
-    commands = CommandClient.from_settings(settings, ContractRequests.name)
+    commands = CommandClient.from_settings(settings, ContractRequests.name, calls=calls)
     if not settings.documents.store:
         log.warning("no contracts are drawn up: EVENTFOLD_DOCUMENT_STORE is not set")
     return ContractRequests(

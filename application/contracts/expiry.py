@@ -13,6 +13,7 @@ from msgspec import Struct
 from application.contracts.deadline_watch import DeadlineWatch
 from application.contracts.deadlines import FOLLOWED, Deadlines
 from domain.model.recorded_event import RecordedEvent
+from infrastructure.outside.calls import Calls
 from infrastructure.outside.commands import CommandClient
 from infrastructure.read_store import ReadStore
 from infrastructure.resilience import Policy, backoff
@@ -73,10 +74,10 @@ class ContractDeadlines(Consumer):
         await self._deadlines.follow(recorded)
 
 
-def contract_deadlines(store: ReadStore) -> ContractDeadlines:
+def contract_deadlines(store: ReadStore, calls: Calls) -> ContractDeadlines:
     """The consumer over the command API that the settings name."""
     settings = load_settings(os.environ)
-    commands = CommandClient.from_settings(settings, ContractDeadlines.name)
+    commands = CommandClient.from_settings(settings, ContractDeadlines.name, calls=calls)
     deadlines = Deadlines(store, remind_days=settings.documents.remind_days)
     return ContractDeadlines(
         deadlines, DeadlineWatch(deadlines, commands), policies=[commands.policy], closers=[commands.close]

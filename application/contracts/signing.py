@@ -37,6 +37,7 @@ from infrastructure.document_store import (
     ForgottenDocument,
     document_store,
 )
+from infrastructure.outside.calls import Calls
 from infrastructure.outside.commands import CommandClient, CommandSender
 from infrastructure.outside.signatures import (
     RefusedBySignatureProvider,
@@ -331,10 +332,10 @@ def _key(order_id: str, document_sha256: str) -> str:
     return f"{order_id}-{document_sha256[:32]}"
 
 
-def contract_signing(store: ReadStore) -> ContractSigning:
+def contract_signing(store: ReadStore, calls: Calls) -> ContractSigning:
     """The consumer over the provider, the command API and the document store that the settings name."""
     settings = load_settings(os.environ)
-    commands = CommandClient.from_settings(settings, ContractSigning.name)
+    commands = CommandClient.from_settings(settings, ContractSigning.name, calls=calls)
     signers = Signers(store, settings.mail.customer_domain)
     provider, documents = signature_provider(settings), document_store(settings)
     if provider is None or documents is None:

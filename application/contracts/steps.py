@@ -31,6 +31,7 @@ from infrastructure.document_store import (
     ForgottenSubject,
     document_store,
 )
+from infrastructure.outside.calls import Calls
 from infrastructure.outside.commands import CommandClient, CommandSender
 from infrastructure.outside.pdf import Renderer
 from infrastructure.outside.pdf.configured import renderer
@@ -216,10 +217,10 @@ class ContractSteps(Consumer):
         return await record(self._commands, event.order_id, "record-notice", body, cause=cause, passed=passed)
 
 
-def contract_steps(_store: ReadStore) -> ContractSteps:
+def contract_steps(_store: ReadStore, calls: Calls) -> ContractSteps:
     """The consumer over the command API and the document store that the settings name."""
     settings = load_settings(os.environ)
-    commands = CommandClient.from_settings(settings, ContractSteps.name)
+    commands = CommandClient.from_settings(settings, ContractSteps.name, calls=calls)
     store = document_store(settings)
     history = None if store is None else ContractHistory.from_settings(settings)
     return ContractSteps(

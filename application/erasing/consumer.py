@@ -14,6 +14,7 @@ import structlog
 from domain.customers.events import CUSTOMER, CustomerForgotten
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.event_store import EventStore, StoredEvent, StreamDeleted
+from infrastructure.outside.calls import Calls
 from infrastructure.outside.commands import CommandClient, CommandSender
 from infrastructure.personal_data import PersonalKeys, personal_keys
 from infrastructure.read_store import ReadStore
@@ -91,8 +92,8 @@ class Erasing(Consumer):
             raise ErasureRefused(f"customer {customer_id}: {answer.status} {answer.code}: {answer.detail}")
 
 
-def erasing(_store: ReadStore) -> Erasing:
+def erasing(_store: ReadStore, calls: Calls) -> Erasing:
     """The consumer over the key store, the event store and the command API that the settings name."""
     settings = load_settings(os.environ)
-    commands = CommandClient.from_settings(settings, Erasing.name)
+    commands = CommandClient.from_settings(settings, Erasing.name, calls=calls)
     return Erasing(personal_keys(settings), EventStore.from_settings(settings), commands)

@@ -23,6 +23,7 @@ from application.notifying.recipients import REMEMBERED, Recipients
 from domain.documents.events import ContractEvent
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.clock import now_millis
+from infrastructure.outside.calls import Calls
 from infrastructure.outside.commands import CommandAnswer, CommandClient, CommandSender
 from infrastructure.outside.mail import Mail, Mailer, MailRefused
 from infrastructure.outside.mail.message import message_id, without_address
@@ -229,10 +230,11 @@ def _printable(text: str) -> str:
     return "".join(one if one.isprintable() else " " for one in text).strip()[:_MAX_REASON]
 
 
-def notifying(store: ReadStore) -> Notifying:
+def notifying(store: ReadStore, calls: Calls) -> Notifying:
     """The consumer over the mail server and the command API that the settings name."""
     settings = load_settings(os.environ)
-    commands, mailer = CommandClient.from_settings(settings, Notifying.name), SmtpMailer.from_settings(settings)
+    commands = CommandClient.from_settings(settings, Notifying.name, calls=calls)
+    mailer = SmtpMailer.from_settings(settings)
     return Notifying(
         commands,
         mailer,

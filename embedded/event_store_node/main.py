@@ -41,26 +41,62 @@ def main(argv: Sequence[str] | None = None) -> int:
     return command(words[1:]) if command else _run(words)
 
 
-def _run(argv: Sequence[str]) -> int:
+START_FAILURES = (DataDirectoryError, PortTakenError, SecurityError)
+"""What the options, or the start, of a node may raise; the messages are for the operator."""
+
+
+class ConfiguredNode:
+    """A node with its metrics, as the options say; `shutdown_requested` is set when a client asks it to shut down."""
+
+    def __init__(self, node: EventStoreNode, metrics_host: str, metrics_port: int | None) -> None:
+        self.node = node
+        self.shutdown_requested = node.shutdown_requested
+        self._metrics = metrics_host, metrics_port
+
+    async def start(self) -> None:
+        """Raises one of START_FAILURES; then nothing is left running."""
+        await self.node.start()
+        host, port = self._metrics
+        if port is None:
+            return
+        try:
+            serve_metrics(self.node, host, port)
+        except PortTakenError:
+            await self.node.stop()
+            raise
+
+    async def stop(self) -> None:
+        """As EventStoreNode.stop; metrics are served until the process ends."""
+        await self.node.stop()
+
+
+def configured_node(argv: Sequence[str]) -> ConfiguredNode:
+    """The node that the options describe, to be started in the event loop of whoever asks.
+
+    Raises one of START_FAILURES, and SystemExit where the options are wrong.
+    """
     parser = _parser()
     arguments = parser.parse_args(argv)
     security = _security(parser, arguments)
+    if not arguments.insecure:
+        refuse_exposure(arguments.host, security)
+    node = EventStoreNode(
+        None if arguments.in_memory else Path(arguments.data_dir),
+        arguments.host,
+        arguments.port,
+        security=security,
+        run_projections=arguments.run_projections != "none",
+        start_standard_projections=arguments.start_standard_projections,
+        advertise_host=arguments.advertise_host,
+    )
+    return ConfiguredNode(node, arguments.metrics_host, arguments.metrics_port)
+
+
+def _run(argv: Sequence[str]) -> int:
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    data_dir = None if arguments.in_memory else Path(arguments.data_dir)
     try:
-        if not arguments.insecure:
-            refuse_exposure(arguments.host, security)
-        node = EventStoreNode(
-            data_dir,
-            arguments.host,
-            arguments.port,
-            security=security,
-            run_projections=arguments.run_projections != "none",
-            start_standard_projections=arguments.start_standard_projections,
-            advertise_host=arguments.advertise_host,
-        )
-        uvloop.run(_serve(node, arguments.metrics_host, arguments.metrics_port))
-    except (DataDirectoryError, PortTakenError, SecurityError) as error:
+        uvloop.run(_serve(configured_node(argv)))
+    except START_FAILURES as error:
         sys.stderr.write(f"event store node: {error}\n")
         return 1
     return 0
@@ -120,16 +156,17 @@ def _security(parser: argparse.ArgumentParser, arguments: argparse.Namespace) ->
     return Security(tls, arguments.users)
 
 
-async def _serve(node: EventStoreNode, metrics_host: str, metrics_port: int | None) -> None:
-    loop = asyncio.get_running_loop()
+async def _serve(configured: ConfiguredNode) -> None:
+    node, loop = configured.node, asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, node.shutdown_requested.set)
-    async with node:
-        if metrics_port is not None:
-            serve_metrics(node, metrics_host, metrics_port)
+    await configured.start()
+    try:
         # What is loaded now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         sys.stdout.write(f"event store node ready on {node.host}:{node.port} (data in {node.data_dir})\n")
         sys.stdout.flush()
         await node.shutdown_requested.wait()
+    finally:
+        await configured.stop()

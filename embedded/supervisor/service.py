@@ -17,7 +17,8 @@ from infrastructure.resilience import backoff
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
     """What to run. `prepare` is entered before each start and left right after it; it yields the file descriptors
-    that the child inherits (for example a lock that must live as long as the child)."""
+    that the child inherits (for example a lock that must live as long as the child). `parts` are services within it,
+    by name, with their URLs, which are listed in its place."""
 
     name: str
     command: Sequence[str]
@@ -27,6 +28,7 @@ class ServiceSpec:
     ready: Readiness
     environment: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[], AbstractContextManager[Sequence[int]]] = lambda: contextlib.nullcontext(())
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from embedded.supervisor.ports import PortTaken, port_is_free
@@ -83,13 +83,16 @@ class Supervisor:
 
     def _changed(self, service: SupervisedService) -> None:
         if self._listed:
-            self.run_directory.write_services({name: _entry(s) for name, s in self.services.items()})
+            self.run_directory.write_services(dict(_entries(self.services)))
         self._on_change(service)
 
 
-def _entry(service: SupervisedService) -> ServiceEntry:
-    started_at = service.started_at if service.pid is not None else None
-    return ServiceEntry(service.spec.url, service.state, service.restarts, service.pid, started_at)
+def _entries(services: Mapping[str, SupervisedService]) -> Iterator[tuple[str, ServiceEntry]]:
+    """Of each service; of one that has parts, each of these, whose process is the same."""
+    for name, service in services.items():
+        for part, url in (service.spec.parts or {name: service.spec.url}).items():
+            started_at = service.started_at if service.pid is not None else None
+            yield part, ServiceEntry(url, service.state, service.restarts, service.pid, started_at)
 
 
 def all_ready(supervisor: Supervisor) -> bool:

@@ -1,9 +1,9 @@
 """The methods that are answered at every path: HEAD wherever GET is, OPTIONS, and `Allow` with the whole truth."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from litestar import HttpMethod, Litestar, Response, route
+from litestar import HttpMethod, Litestar, Request, Response, route
 from litestar.enums import ScopeType
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -13,11 +13,15 @@ from infrastructure.http.rules import ACCESS
 
 METHOD_SENT = "method_sent"
 """The key in a request's state of the method that was sent, where it is answered like another one."""
+METHODS_BESIDE = "methods_beside"
+"""The key in a request's state of the methods that others answer at its path, where the application shares its address
+with them."""
 
 
-def allowed(methods: Iterable[str]) -> str:
-    """The `Allow` header of a path with handlers of these methods."""
-    named = {*methods, "OPTIONS"}
+def allowed(methods: Iterable[str], state: Mapping[str, Any]) -> str:
+    """The `Allow` header of a path with handlers of these methods, and those of others at the same address; `state` is
+    the request's."""
+    named = {*methods, *state.get(METHODS_BESIDE, ()), "OPTIONS"}
     return ", ".join(sorted({*named, "HEAD"} if "GET" in named else named))
 
 
@@ -28,10 +32,10 @@ def options(handlers: Sequence[HTTPRouteHandler]) -> list[Any]:
     for handler in handlers:
         for path in handler.paths:
             methods.setdefault(path, set()).update(str(method) for method in handler.http_methods)
-    return [_options(path, allowed(found)) for path, found in methods.items()]
+    return [_options(path, found) for path, found in methods.items()]
 
 
-def _options(path: str, allow: str) -> Any:
+def _options(path: str, methods: set[str]) -> Any:
     # What may be sent is in the public documents.
     @route(
         path,
@@ -40,8 +44,8 @@ def _options(path: str, allow: str) -> Any:
         sync_to_thread=False,
         opt={ACCESS: PUBLIC},
     )
-    def respond() -> Response[None]:
-        return Response(None, status_code=204, headers={"Allow": allow})
+    def respond(request: Request[Any, Any, Any]) -> Response[None]:
+        return Response(None, status_code=204, headers={"Allow": allowed(methods, request.scope["state"])})
 
     return respond
 

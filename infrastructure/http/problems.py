@@ -92,7 +92,7 @@ def http_exception_response(request: Request[Any, Any, Any], error: HTTPExceptio
     title = _HTTP_TITLES.get(status, "The request is malformed" if status < 500 else "The service failed")
     errors, headers, detail = _pointed(error.extra), dict(error.headers or {}), error.detail[:_MAX_DETAIL]
     if isinstance(error, MethodNotAllowedException):
-        headers = {"Allow": allowed(headers.get("allow", "").split(", "))}
+        headers = {"Allow": allowed(headers.get("allow", "").split(", "), request.scope["state"])}
         detail = f"{request.method} is not allowed here; {headers['Allow']} are"
     elif errors:
         # Litestar's own detail repeats the whole URL.

@@ -7,11 +7,11 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 import uvicorn
-from litestar import Litestar
+from litestar.datastructures import State
 
 from infrastructure.http.connections.connections import RESERVED, Connections
 from infrastructure.http.connections.protocol import BoundedProtocol
@@ -25,7 +25,16 @@ _OWN_DESCRIPTORS = 512
 log = structlog.get_logger(__name__)
 
 
-def run_service(name: str, create: Callable[[Settings], Litestar]) -> int:
+class Served(Protocol):
+    """An ASGI application. Where its state has ON_STOP, those are called when the process is asked to stop."""
+
+    state: State
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answers."""
+
+
+def run_service(name: str, create: Callable[[Settings], Served]) -> int:
     """Runs the service called `name` until it is asked to stop; returns the exit code.
 
     Its port is the setting `<name>_port_number`. Invalid settings are reported on standard error, with exit code 2.
@@ -43,7 +52,7 @@ def run_service(name: str, create: Callable[[Settings], Litestar]) -> int:
         end_telemetry()
 
 
-def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> int:
+def serve(app: Served, settings: Settings, port: int, port_setting: str) -> int:
     """Serves until SIGTERM or SIGINT, then lets requests under way finish; returns the exit code.
 
     A port that is taken is reported on standard error, with the setting that chooses another, and exit code 1.
@@ -60,8 +69,9 @@ def serve(app: Litestar, settings: Settings, port: int, port_setting: str) -> in
     bounds = Connections(settings.connections, ALWAYS_SERVED)
     raise_descriptor_limit(settings.connections.max_connections)
     protocol: Any = partial(BoundedProtocol, bounds=bounds)
+    application: Any = app
     config = uvicorn.Config(
-        app,
+        application,
         loop="uvloop",
         http=protocol,
         ws="none",

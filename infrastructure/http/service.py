@@ -29,6 +29,8 @@ from infrastructure.version import installed_version
 
 ON_STOP = "on_stop"
 """The key in the application's state of what is called when the service is asked to stop."""
+DEPENDENCIES = "dependencies"
+"""The key in the application's state of what the service depends on, by name."""
 
 ALWAYS_SERVED = frozenset({b"/health/live", b"/health/ready", b"/metrics"})
 """Paths that are served although there are too many connections: who looks after the service asks for them."""
@@ -69,7 +71,7 @@ def create_app(
         exception_handlers=EXCEPTION_HANDLERS,
         middleware=[authorise],
         lifespan=[closing(before.close), *lifespan],
-        state=State({ON_STOP: tuple(on_stop)}),
+        state=State({ON_STOP: tuple(on_stop), DEPENDENCIES: dict(dependencies)}),
         request_max_body_size=settings.http.max_body_bytes,
         openapi_config=OpenAPIConfig(
             title=title,

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from domain.model.identifiers import is_identifier
+from infrastructure.outside.calls import OVER_NETWORK, Calls
 from infrastructure.outside.http_client import HttpClient, JsonResponse, UnusableResponse
 from infrastructure.resilience import Policy
 from infrastructure.security.own_tokens import NoToken, TokenSource, service_tokens
@@ -65,11 +66,12 @@ class CommandClient:
         self._tokens = tokens or NoToken()
 
     @classmethod
-    def from_settings(cls, settings: Settings, actor: str, tokens: TokenSource | None = None) -> Self:
-        """The command API that the settings name, and the token that they say, unless one is given. Raises
-        InvalidSettings."""
-        policy = Policy("commands", settings.command_calls.limits)
-        return cls(HttpClient(settings.command_calls.url, policy), actor, tokens or service_tokens(settings, actor))
+    def from_settings(
+        cls, settings: Settings, actor: str, tokens: TokenSource | None = None, *, calls: Calls = OVER_NETWORK
+    ) -> Self:
+        """The command API that the settings name, unless `calls` lead elsewhere, and the token that they say, unless
+        one is given. Raises InvalidSettings."""
+        return cls(calls.to_commands(settings), actor, tokens or service_tokens(settings, actor))
 
     @property
     def policy(self) -> Policy:

@@ -9,12 +9,13 @@ from contextlib import AbstractContextManager
 from socket import socket
 from typing import Any
 
-import aiohttp
 import msgspec
 from msgspec import Struct
 from opentelemetry.trace import Span, SpanKind
 from yarl import URL
 
+from infrastructure.outside.network import Network
+from infrastructure.outside.transport import Received, Transport, UnusableResponse
 from infrastructure.resilience import Policy, TransientFault, retry_after_seconds
 from infrastructure.telemetry import trace_headers
 from infrastructure.telemetry.spans import NOTHING, child_span, is_recording
@@ -24,9 +25,7 @@ _NOT_OURS = frozenset({401, 403})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _EXCERPT = 200
 
-
-class UnusableResponse(Exception):
-    """The service answered with something that is no answer of such an API, and would again; the message says what."""
+__all__ = ["HttpClient", "JsonResponse", "UnusableResponse"]
 
 
 class JsonResponse(Struct, frozen=True):
@@ -43,8 +42,8 @@ class HttpClient:
     """One JSON API at `base_url`, called under `policy`. `max_body` is in bytes: more is never read of a response.
     Without `only_json`, a success with a body that is no JSON is taken as one without a body.
 
-    Connections are opened at the first request, at most as many as the policy lets run. `headers` go with every
-    request. `socket_factory` makes the socket for an address that was found, or raises OSError.
+    `headers` go with every request. `transport` carries them; without one it is the network, where `socket_factory`
+    makes the socket for an address that was found, or raises OSError.
     """
 
     def __init__(
@@ -56,14 +55,14 @@ class HttpClient:
         max_body: int = 1_048_576,
         only_json: bool = True,
         socket_factory: Callable[[Any], socket] | None = None,
+        transport: Transport | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.policy = policy
         self._headers = dict(headers or {})
         self._max_body = max_body
         self._only_json = only_json
-        self._socket_factory = socket_factory
-        self._session: aiohttp.ClientSession | None = None
+        self._transport = transport or Network(policy.limits, socket_factory)
 
     async def request(
         self,
@@ -113,10 +112,8 @@ class HttpClient:
         return await self.policy.call(operation, idempotent=safe)
 
     async def close(self) -> None:
-        """Closes the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        """Closes the transport."""
+        await self._transport.close()
 
     def _span(self, method: str, url: URL, attempt: int) -> AbstractContextManager[Span]:
         """One attempt, by OpenTelemetry's conventions for HTTP clients; without the query, which may tell too much."""
@@ -133,53 +130,13 @@ class HttpClient:
             attributes["http.request.resend_count"] = attempt - 1
         return child_span(f"{method} {self.policy.name}", SpanKind.CLIENT, attributes)
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            # The policy's timeout bounds each attempt. Cookies would make one request depend on another.
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=self.policy.limits.concurrency, socket_factory=self._socket_factory
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.policy.limits.timeout),
-                auto_decompress=False,
-                headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-            )
-        return self._session
-
     async def _attempt(self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str]) -> JsonResponse:
-        what = f"{method} {url.path}"
-        try:
-            async with self._opened().request(
-                method, url, data=body, headers=headers, allow_redirects=False
-            ) as response:
-                content = await self._content(response, what)
-        except aiohttp.ClientConnectorError as error:
-            raise TransientFault(f"{what}: {error}", sent=False) from error
-        except aiohttp.ClientPayloadError as error:
-            raise TransientFault(f"{what}: the response was cut off: {_one_line(str(error))}") from error
-        except aiohttp.ServerDisconnectedError as error:
-            raise TransientFault(f"{what}: the connection ended before there was a response") from error
-        except aiohttp.ClientResponseError as error:
-            raise TransientFault(f"{what}: what came is not HTTP: {_one_line(error.message)}") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise TransientFault(f"{what}: {_one_line(str(error)) or type(error).__name__}") from error
-        return _judged(response, content, what, self._only_json)
-
-    async def _content(self, response: aiohttp.ClientResponse, what: str) -> bytes:
-        """The body, as far as it is within the bound."""
-        pieces, size = [], 0
-        async for piece in response.content.iter_any():
-            size += len(piece)
-            if size > self._max_body:
-                response.close()
-                raise UnusableResponse(f"{what}: {response.status} with a body of over {self._max_body} bytes")
-            pieces.append(piece)
-        return b"".join(pieces)
+        received = await self._transport.send(method, url, body, headers, max_body=self._max_body)
+        return _judged(received, f"{method} {url.path}", self._only_json)
 
 
-def _judged(response: aiohttp.ClientResponse, content: bytes, what: str, only_json: bool) -> JsonResponse:
-    status = response.status
+def _judged(response: Received, what: str, only_json: bool) -> JsonResponse:
+    status, content = response.status, response.content
     if status in _TRANSIENT:
         # One that answers 500 is there: it is this request that it can't serve.
         retry_after = retry_after_seconds(response.headers.get("Retry-After"))
@@ -204,7 +161,3 @@ def _judged(response: aiohttp.ClientResponse, content: bytes, what: str, only_js
 
 def _excerpt(content: bytes) -> str:
     return repr(content[:_EXCERPT].decode(errors="replace"))[1:-1]
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:_EXCERPT]

@@ -3,12 +3,11 @@
 from typing import Self
 from urllib.parse import quote
 
+from infrastructure.outside.calls import OVER_NETWORK, Calls
 from infrastructure.outside.http_client import HttpClient, JsonResponse
 from infrastructure.resilience import Policy
 from infrastructure.security.own_tokens import NoToken, TokenSource, service_tokens
 from infrastructure.settings import Settings
-
-_LARGEST = 64 * 1_048_576
 
 
 class QueryClient:
@@ -19,11 +18,10 @@ class QueryClient:
         self._tokens = tokens or NoToken()
 
     @classmethod
-    def from_settings(cls, settings: Settings, subject: str) -> Self:
-        """The query API that the settings name, asked by the service `subject`. Raises InvalidSettings."""
-        policy = Policy("queries", settings.query_calls.limits)
-        http = HttpClient(settings.query_calls.url, policy, max_body=_LARGEST, only_json=False)
-        return cls(http, service_tokens(settings, subject))
+    def from_settings(cls, settings: Settings, subject: str, *, calls: Calls = OVER_NETWORK) -> Self:
+        """The query API that the settings name, unless `calls` lead elsewhere, asked by the service `subject`. Raises
+        InvalidSettings."""
+        return cls(calls.to_queries(settings), service_tokens(settings, subject))
 
     @property
     def policy(self) -> Policy:

@@ -109,11 +109,12 @@ async def _examine(
 
 def _known(store: "ReadStore", chosen: "Settings") -> "Known":
     from application import APPLICATION
+    from infrastructure.outside.calls import OVER_NETWORK
     from ops.doctor.facts import Known
 
     return Known(
         frozenset(view.name for view in APPLICATION.views),
-        frozenset(create(store).name for create in APPLICATION.consumers)
+        frozenset(create(store, OVER_NETWORK).name for create in APPLICATION.consumers)
         | {process.name for process in APPLICATION.processes}
         | _destinations(chosen),
         frozenset(process.name for process in APPLICATION.processes),

@@ -31,6 +31,15 @@ def add_parser(commands: Any) -> None:
     provider.set_defaults(run=run_payment_provider, passes_arguments_on=True)
     signing = commands.add_parser("signature-provider", help="the sandbox signing provider", add_help=False)
     signing.set_defaults(run=run_signature_provider, passes_arguments_on=True)
+    monolith = commands.add_parser(
+        "monolith",
+        help="all services in one process, on one port",
+        description="All services in one process, on one port: every service's routes under /-/NAME, what customers "
+        "use at the root too. With the options of `eventfold node` (--data-dir DIR --port N ...) the event store node "
+        "runs in this process as well; without them, the event store is where EVENTFOLD_EVENTSTORE_URI says. Settings "
+        "come from EVENTFOLD_* variables.",
+    )
+    monolith.set_defaults(run=run_monolith, passes_arguments_on=True)
     for name, what in HTTP_SERVICES.items():
         service = commands.add_parser(
             name, help=what, description=f"The service that {what}. Settings come from EVENTFOLD_* variables."
@@ -57,6 +66,14 @@ def run_signature_provider(args: argparse.Namespace) -> int:
     from embedded.signature_provider.main import main
 
     return int(main(args.rest))
+
+
+def run_monolith(args: argparse.Namespace) -> int:
+    """Run all services in this process."""
+    from application import APPLICATION
+    from monolith.main import main
+
+    return int(main(APPLICATION, args.rest))
 
 
 def run_service(args: argparse.Namespace) -> int:

@@ -71,6 +71,13 @@ LINK_KEY_FILE = f"{PREFIX}DOCUMENT_LINK_KEY_FILE"
 SIGNING_PAGE_URL = f"{PREFIX}SIGNING_PAGE_URL"
 
 
+SERVICES = (
+    *("command_api", "query_api", "projector", "consumers", "process_manager", "event_relay", "inbound"),
+    *("payment_webhooks", "signing_page"),
+)
+"""The ports of our own services, without the stores and what stands for the outside."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The port of each service, in the order in which `--port-base` numbers them."""
@@ -91,6 +98,7 @@ class Ports:
     signature_provider: int = 8023
     signing_page: int = 8027
     inbound: int = 8007
+    monolith: int = 8000
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Ports":
@@ -105,6 +113,7 @@ class Ports:
             inbound=settings.http.inbound_port,
             payment_webhooks=settings.http.payment_webhooks_port,
             signing_page=settings.http.signing_page_port,
+            monolith=settings.http.monolith_port,
         )
 
     @classmethod
@@ -120,6 +129,10 @@ class Ports:
     def with_choices(self, choices: Mapping[str, int | None]) -> "Ports":
         """These ports, except those chosen one by one."""
         return replace(self, **{name: port for name, port in choices.items() if port is not None})
+
+    def of_one_process(self) -> "Ports":
+        """These ports where one process has all the services: they share one."""
+        return replace(self, **dict.fromkeys(SERVICES, self.monolith))
 
 
 def stages(
@@ -169,30 +182,31 @@ def stages(
         f"{PREFIX}EVENT_RELAY_PORT_NUMBER": str(ports.event_relay),
         f"{PREFIX}SIGNING_PAGE_PORT_NUMBER": str(ports.signing_page),
         f"{PREFIX}INBOUND_PORT_NUMBER": str(ports.inbound),
+        f"{PREFIX}MONOLITH_PORT_NUMBER": str(ports.monolith),
     }
-    own_environment.setdefault(f"{PREFIX}COMMANDS_URL", f"http://{_authority(host, ports.command_api)}")
-    own_environment.setdefault(f"{PREFIX}QUERIES_URL", f"http://{_authority(host, ports.query_api)}")
-    own_environment.setdefault(SIGNING_PAGE_URL, f"http://{_authority(host, ports.signing_page)}/sign")
+    own_environment.setdefault(f"{PREFIX}COMMANDS_URL", f"http://{authority(host, ports.command_api)}")
+    own_environment.setdefault(f"{PREFIX}QUERIES_URL", f"http://{authority(host, ports.query_api)}")
+    own_environment.setdefault(SIGNING_PAGE_URL, f"http://{authority(host, ports.signing_page)}/sign")
     _set_own_keys(data_dir, own_environment)
     _set_own_documents(data_dir, own_environment)
     senders = _authenticated(data_dir, host, own_environment)
     load_settings(own_environment)  # what is wrong is told before anything starts
     services = [
-        _http_service(COMMAND_API, host, ports.command_api, own_environment),
-        _http_service(PROJECTOR, host, ports.projector, own_environment),
-        _http_service(QUERY_API, host, ports.query_api, own_environment),
+        http_service(COMMAND_API, host, ports.command_api, own_environment),
+        http_service(PROJECTOR, host, ports.projector, own_environment),
+        http_service(QUERY_API, host, ports.query_api, own_environment),
     ]
     if APPLICATION.consumers:
-        services.append(_http_service(CONSUMERS, host, ports.consumers, senders))
+        services.append(http_service(CONSUMERS, host, ports.consumers, senders))
     if APPLICATION.processes:
-        services.append(_http_service(PROCESS_MANAGER, host, ports.process_manager, senders))
+        services.append(http_service(PROCESS_MANAGER, host, ports.process_manager, senders))
     if APPLICATION.publications:
-        services.append(_http_service(EVENT_RELAY, host, ports.event_relay, own_environment))
+        services.append(http_service(EVENT_RELAY, host, ports.event_relay, own_environment))
     if load_settings(own_environment).inbound.sources:
-        services.append(_http_service(INBOUND, host, ports.inbound, senders))
+        services.append(http_service(INBOUND, host, ports.inbound, senders))
     if _given(own_environment, WEBHOOK_SECRET) or _given(own_environment, SIGNATURE_WEBHOOK_SECRET):
-        services.append(_http_service(PAYMENT_WEBHOOKS, host, ports.payment_webhooks, senders))
-    services.append(_http_service(SIGNING_PAGE, host, ports.signing_page, senders))
+        services.append(http_service(PAYMENT_WEBHOOKS, host, ports.payment_webhooks, senders))
+    services.append(http_service(SIGNING_PAGE, host, ports.signing_page, senders))
     return [stores, services]
 
 
@@ -238,10 +252,10 @@ def _set_own_documents(data_dir: Path, environment: dict[str, str]) -> None:
     if not environment.get(AUDIT_DIR):
         environment[AUDIT_DIR] = str(data_dir.resolve() / "audit")
     if not environment.get(SIGNING_KEY_FILE) and not environment.get(SIGNING_CERTIFICATE_FILE):
-        authority = DevelopmentCa(data_dir.resolve() / "keys" / "documents")
-        authority.make()
-        environment[SIGNING_KEY_FILE] = str(authority.signing_key)
-        environment[SIGNING_CERTIFICATE_FILE] = str(authority.signing_certificates)
+        signer = DevelopmentCa(data_dir.resolve() / "keys" / "documents")
+        signer.make()
+        environment[SIGNING_KEY_FILE] = str(signer.signing_key)
+        environment[SIGNING_CERTIFICATE_FILE] = str(signer.signing_certificates)
     if not environment.get(LINK_KEY_FILE):
         # Here, because the command line starts without what makes keys.
         from infrastructure.security.link_keys import make_link_keys
@@ -262,10 +276,10 @@ def _node(data_dir: Path, host: str, ports: Ports, environment: Mapping[str, str
     arguments += ["--metrics-host", host, "--metrics-port", str(ports.node_metrics)]
     return ServiceSpec(
         name=NODE,
-        command=[*_eventfold(), "node", *arguments],
+        command=[*eventfold_command(), "node", *arguments],
         host=host,
         port=port,
-        url=f"esdb://{_authority(host, port)}?Tls=false",
+        url=f"esdb://{authority(host, port)}?Tls=false",
         ready=lambda: grpc_ready(host, port),
         environment=environment,
     )
@@ -305,7 +319,7 @@ def _payment_provider(
             environment[variable] = default
     payments = load_settings(environment).payments
     secrets = payments.key, payments.webhook_secret
-    webhooks = f"http://{_authority(host, ports.payment_webhooks)}/payment-webhooks"
+    webhooks = f"http://{authority(host, ports.payment_webhooks)}/payment-webhooks"
     return _sandbox(
         PAYMENT_PROVIDER, data_dir, host, ports.payment_provider, webhooks, secrets, own_environment, options
     )
@@ -322,7 +336,7 @@ def _signature_provider(
         environment[SIGNATURE_CA_FILE] = str(own_signature_authority(data_dir))
     signatures = load_settings(environment).signatures
     secrets = signatures.key, signatures.webhook_secret
-    webhooks = f"http://{_authority(host, ports.payment_webhooks)}/signature-webhooks"
+    webhooks = f"http://{authority(host, ports.payment_webhooks)}/signature-webhooks"
     return _sandbox(
         SIGNATURE_PROVIDER, data_dir, host, ports.signature_provider, webhooks, secrets, own_environment, ()
     )
@@ -339,7 +353,7 @@ def _sandbox(
     options: Sequence[str],
 ) -> ServiceSpec:
     """A provider that stands for somebody else's; `secrets` are its API key and that of its webhooks."""
-    url = f"http://{_authority(host, port)}"
+    url = f"http://{authority(host, port)}"
     arguments = {
         "--host": host,
         "--port": str(port),
@@ -350,7 +364,7 @@ def _sandbox(
     key, secret = secrets
     return ServiceSpec(
         name=name,
-        command=[*_eventfold(), name, *given, *options],
+        command=[*eventfold_command(), name, *given, *options],
         host=host,
         port=port,
         url=url,
@@ -373,14 +387,15 @@ def _mail_sink(data_dir: Path, ports: Ports, environment: Mapping[str, str]) -> 
     )
 
 
-def _http_service(name: str, host: str, port: int, environment: Mapping[str, str]) -> ServiceSpec:
-    url = f"http://{_authority(host, port)}"
+def http_service(name: str, host: str, port: int, environment: Mapping[str, str]) -> ServiceSpec:
+    """A service of ours that is started by its name."""
+    url = f"http://{authority(host, port)}"
     # The supervisor runs one process of each service at a time, so one that is started again may take its own place at
     # once.
     own_name = environment.get(f"{PREFIX}CONSUMER_NAME") or name
     return ServiceSpec(
         name=name,
-        command=[*_eventfold(), name],
+        command=[*eventfold_command(), name],
         host=host,
         port=port,
         url=url,
@@ -389,7 +404,8 @@ def _http_service(name: str, host: str, port: int, environment: Mapping[str, str
     )
 
 
-def _eventfold() -> list[str]:
+def eventfold_command() -> list[str]:
+    """What runs the `eventfold` of this very code."""
     # -P: a folder named `domain` or `ops` in the current directory must not be imported instead of ours.
     return [sys.executable, "-P", "-m", "ops.cli"]
 
@@ -401,5 +417,6 @@ def _with_own_code(environment: Mapping[str, str]) -> dict[str, str]:
     return {**environment, "PYTHONPATH": os.pathsep.join([root, others] if others else [root])}
 
 
-def _authority(host: str, port: int) -> str:
+def authority(host: str, port: int) -> str:
+    """Host and port as they stand in a URL."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

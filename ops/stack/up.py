@@ -28,6 +28,7 @@ SERVICE_PORTS = {
     "event_relay": "the event relay, where it has destinations",
     "signature_provider": "the sandbox signing provider, with EVENTFOLD_SIGNATURE_PROVIDER=sandbox",
     "signing_page": "the page where customers sign",
+    "monolith": "all services, with --single-process",
 }
 
 
@@ -57,6 +58,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--no-auth", action="store_true", help="let the services ask for no tokens; on a loopback address alone"
     )
+    parser.add_argument(
+        "--single-process",
+        action="store_true",
+        help="run the event store node and all services in one process, on the port of --monolith-port "
+        "(default: 8000); the data directory is the same",
+    )
     parser.set_defaults(run=run)
 
 
@@ -75,20 +82,26 @@ def run(args: argparse.Namespace) -> int:
         ports = Ports.from_settings(configured)
     ports = ports.with_choices({name: getattr(args, f"{name}_port") for name in SERVICE_PORTS})
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-        run_cancellable(_run(args.data_dir.resolve(), host, ports, auth=not args.no_auth))
+        run_cancellable(_run(args.data_dir.resolve(), host, ports, auth=not args.no_auth, single=args.single_process))
     return 0
 
 
-async def _run(data_dir: Path, host: str, ports: "Ports", *, auth: bool) -> None:
+async def _run(data_dir: Path, host: str, ports: "Ports", *, auth: bool, single: bool) -> None:
     from rich.console import Console
 
+    from ops.stack.single_process import in_one_process
     from ops.stack.specs import AUTH, stages
     from ops.stack.supervision import supervised
     from ops.stack.up_display import UpDisplay
 
     environment = dict(os.environ) if auth else {**os.environ, AUTH: "off"}
+    if single:
+        ports = ports.of_one_process()
+    plan = stages(data_dir, host, ports, environment)
+    if single:
+        plan = in_one_process(plan, host, ports)
     with UpDisplay(Console(highlight=False), data_dir) as display:
-        async with supervised(data_dir, stages(data_dir, host, ports, environment), display.show) as supervisor:
+        async with supervised(data_dir, plan, display.show) as supervisor:
             display.all_ready(supervisor)
             try:
                 await asyncio.Event().wait()

@@ -14,7 +14,7 @@ from embedded.supervisor.service import State, SupervisedService
 from embedded.supervisor.supervisor import Supervisor
 from infrastructure.secrets import FILE_SUFFIX
 from infrastructure.security.development_keys import DevelopmentKeys
-from ops.locations import COMMAND_API, short_url
+from ops.locations import short_url
 from ops.stack.specs import EVENTSTORE_URI, JWKS_FILE, MONGO_URI
 
 STATE_STYLES = {
@@ -63,7 +63,7 @@ class UpDisplay:
                 # The URI itself may hold a password.
                 self._line(f"{variable} is set: that server is used, and no stand-in was started for it.")
         keys = DevelopmentKeys(self._data_dir)
-        if supervisor.services[COMMAND_API].spec.environment.get(JWKS_FILE) == str(keys.jwks):
+        if any(one.spec.environment.get(JWKS_FILE) == str(keys.jwks) for one in supervisor.services.values()):
             self._line(f"Requests need a token: eventfold token --as NAME --role ROLE; keys in {keys.directory}.")
         self._line("Ctrl-C stops them.")
 

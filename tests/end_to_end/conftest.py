@@ -13,7 +13,8 @@ import pytest_asyncio
 
 from infrastructure.event_store import EventStore, NewEvent
 from tests.support.read_store import ReadStoreServer
-from tests.support.services import Service, node_uri, running, start_node, until
+from tests.support.services import Service, Within, node_uri, running, single_process, start_node, until
+from tests.support.shape import Shape, chosen_shape
 
 LINE: dict[str, Any] = {"sku": "apple", "quantity": 3, "unit_price": 50, "discount": 10}
 
@@ -21,11 +22,12 @@ LINE: dict[str, Any] = {"sku": "apple", "quantity": 3, "unit_price": 50, "discou
 class System:
     """Where everything is, and what the tests do with it."""
 
-    def __init__(self, node: Service, read_store: ReadStoreServer, http: aiohttp.ClientSession) -> None:
+    def __init__(self, node: Service, read_store: ReadStoreServer, http: aiohttp.ClientSession, node_port: int) -> None:
         self.node = node
+        self.node_port = node_port
         self.read_store = read_store
         self.http = http
-        self.store = EventStore(node_uri(node.port), retry_timeout=10)
+        self.store = EventStore(node_uri(node_port), retry_timeout=10)
         self.commands: Service
         self.projector: Service
         self.queries: Service
@@ -74,9 +76,40 @@ class System:
         await until(all_there, f"every view reaches {position}")
 
 
+SERVICES = ("command_api", "projector", "query_api")
+TIMEOUTS = {"eventstore_retry_timeout": "0.3", "readstore_timeout": "3"}
+
+
 @asynccontextmanager
-async def running_system(tmp_path: Path, **own_settings: str) -> AsyncIterator[System]:
-    """A fresh system for the block; `own_settings` are added to the services' own."""
+async def running_system(tmp_path: Path, shape: Shape | None = None, **own_settings: str) -> AsyncIterator[System]:
+    """A fresh system for the block, in the shape that the run is for unless one is named; `own_settings` are added to
+    the services' own."""
+    run = _single_system if (shape or chosen_shape()) is Shape.SINGLE else _many_system
+    async with run(tmp_path, **own_settings) as system:
+        yield system
+
+
+@asynccontextmanager
+async def _single_system(tmp_path: Path, **own_settings: str) -> AsyncIterator[System]:
+    async with AsyncExitStack() as stack:
+        read_store = ReadStoreServer(tmp_path)
+        await asyncio.to_thread(read_store.start)
+        stack.callback(read_store.kill)
+        parts = [name.replace("_", "-") for name in SERVICES]
+        whole, node_port = single_process(tmp_path, parts, read_store.uri, **TIMEOUTS, **own_settings)
+        await whole.start()
+        stack.push_async_callback(whole.kill)
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        system = System(whole, read_store, http, node_port)
+        stack.push_async_callback(system.store.close)
+        system.commands = system.queries = whole
+        system.projector = Within(whole, "projector")
+        await until(lambda: whole.answers("/health/ready"), "the whole is ready", 240)
+        yield system
+
+
+@asynccontextmanager
+async def _many_system(tmp_path: Path, **own_settings: str) -> AsyncIterator[System]:
     async with AsyncExitStack() as stack:
         node = await start_node(tmp_path)
         stack.push_async_callback(node.kill)
@@ -84,13 +117,11 @@ async def running_system(tmp_path: Path, **own_settings: str) -> AsyncIterator[S
         await asyncio.to_thread(read_store.start)
         stack.callback(read_store.kill)
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        system = System(node, read_store, http)
+        system = System(node, read_store, http, node.port)
         stack.push_async_callback(system.store.close)
         settings = {"eventstore_uri": node_uri(node.port), "mongo_uri": read_store.uri}
-        settings |= {"eventstore_retry_timeout": "0.3", "readstore_timeout": "3"}
-        settings |= own_settings
-        names = ("command_api", "projector", "query_api")
-        services = [await stack.enter_async_context(running(name, tmp_path, **settings)) for name in names]
+        settings |= TIMEOUTS | own_settings
+        services = [await stack.enter_async_context(running(name, tmp_path, **settings)) for name in SERVICES]
         system.commands, system.projector, system.queries = services
         for service in services:
             await until(lambda service=service: service.answers("/health/ready"), f"{service.name} is ready")

@@ -1,4 +1,5 @@
-"""The bundled application with short times in its process: `python -m tests.end_to_end.saga_services SERVICE`.
+"""The bundled application with short times in its process: `python -m tests.end_to_end.saga_services SERVICE`; of the
+service `monolith`, options of the node may follow.
 
 PATIENCE seconds is how long a payment may take; a refund that failed is asked for once more, after a moment.
 """
@@ -27,7 +28,7 @@ def application(patience: float) -> Application:
 def main() -> int:
     package = {"consumers": "subscriptions"}.get(sys.argv[1], sys.argv[1].replace("-", "_"))
     service = importlib.import_module(f"{package}.main")
-    return int(service.main(application(float(os.environ["PATIENCE"]))))
+    return int(service.main(application(float(os.environ["PATIENCE"])), *([sys.argv[2:]] if sys.argv[2:] else [])))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from ops.payments.reconciliation import Reconciliation, mend
 from tests.end_to_end.saga_log import REGRETTING, SHIPPED, SagaLog
 from tests.support.mail_sink import MailSink, mail_sink
 from tests.support.read_store import ReadStoreServer
-from tests.support.services import Service, free_port, key_settings, node_uri, start_node, until
+from tests.support.services import Service, Within, free_port, key_settings, node_uri, start_node, until
+from tests.support.shape import Shape, chosen_shape
 
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
 MODULE = "tests.end_to_end.saga_services"
@@ -44,24 +45,26 @@ FAULTS: dict[str, Any] = {
 
 class SagaShop:
     """`others` are the services that are neither a store nor outside; all but the read store can be killed and started
-    again. `orders` are those that were placed, `received` is the stock that came in, by article."""
+    again. `orders` are those that were placed, `received` is the stock that came in, by article.
+
+    Without a `node`, one process has the node and all services: each of them is a part of it, and is killed with it."""
 
     def __init__(
         self,
         folder: Path,
-        node: Service,
+        node: Service | None,
         read_store: ReadStoreServer,
         sink: MailSink,
         patience: float,
         environ: Mapping[str, str],
     ) -> None:
-        self.node = node
         self.sink = sink
+        node_port = free_port() if node is None else node.port
         webhooks_port = free_port()
         self.provider = _provider(folder, f"http://127.0.0.1:{webhooks_port}/payment-webhooks")
-        ports = {"command-api": free_port(), "payment-webhooks": webhooks_port}
+        ports = {"command-api": webhooks_port if node is None else free_port(), "payment-webhooks": webhooks_port}
         self.settings = {
-            "EVENTFOLD_EVENTSTORE_URI": node_uri(node.port),
+            "EVENTFOLD_EVENTSTORE_URI": node_uri(node_port),
             "EVENTFOLD_EVENTSTORE_RETRY_TIMEOUT": "5",
             "EVENTFOLD_MONGO_URI": read_store.uri,
             "EVENTFOLD_CONSUMER_PARTITIONS": "2",
@@ -79,16 +82,12 @@ class SagaShop:
             **key_settings(folder),
         }
         self._folder = folder
-        self.commands = self._service("command-api", ports["command-api"])
-        self.webhooks = self._service("payment-webhooks", ports["payment-webhooks"])
-        self.consumers = self._service("consumers")
-        self.managers = [self._service("process-manager", name=f"manager-{one}") for one in "ab"]
-        self.projector = self._service("projector")
-        self.queries = self._service("query-api")
-        self.others = [self.commands, self.webhooks, self.consumers, *self.managers, self.projector, self.queries]
-        if "EVENTFOLD_RELAY_DESTINATIONS" in environ:
-            self.others.append(self._service("event-relay"))
-        self.log = EventStore(node_uri(node.port), retry_timeout=60)
+        if node is None:
+            self._in_one_process(webhooks_port, node_port)
+        else:
+            self.node = node
+            self._in_many_processes(ports, with_relay="EVENTFOLD_RELAY_DESTINATIONS" in environ)
+        self.log = EventStore(node_uri(node_port), retry_timeout=60)
         self.http = aiohttp.ClientSession()
         self.orders: list[str] = []
         self.received: Counter[str] = Counter()
@@ -99,14 +98,33 @@ class SagaShop:
         self._client = CommandClient.from_settings(chosen, "operator")
         self._charges = SandboxProvider.from_settings(chosen)
 
-    def _service(self, service: str, port: int | None = None, name: str = "") -> Service:
+    def _in_many_processes(self, ports: Mapping[str, int], *, with_relay: bool) -> None:
+        self.commands = self._service("command-api", ports["command-api"])
+        self.webhooks = self._service("payment-webhooks", ports["payment-webhooks"])
+        self.consumers = self._service("consumers")
+        self.managers = [self._service("process-manager", name=f"manager-{one}") for one in "ab"]
+        self.projector = self._service("projector")
+        self.queries = self._service("query-api")
+        self.others = [self.commands, self.webhooks, self.consumers, *self.managers, self.projector, self.queries]
+        if with_relay:
+            self.others.append(self._service("event-relay"))
+
+    def _in_one_process(self, port: int, node_port: int) -> None:
+        node_options = ["--port", str(node_port), "--data-dir", str(self._folder / "node")]
+        whole = self._service("monolith", port, options=node_options)
+        self.node = self.commands = self.webhooks = self.queries = whole
+        self.consumers, self.projector = Within(whole, "consumers"), Within(whole, "projector")
+        self.managers = [Within(whole, "process-manager")] * 2
+        self.others = [whole]
+
+    def _service(self, service: str, port: int | None = None, name: str = "", options: Sequence[str] = ()) -> Service:
         port, name = port or free_port(), name or service
         environ = {
             **self.settings,
             f"EVENTFOLD_{service.replace('-', '_').upper()}_PORT_NUMBER": str(port),
             "EVENTFOLD_CONSUMER_NAME": name,
         }
-        return Service(name, port, [MODULE, service], environ, self._folder / f"{name}.log")
+        return Service(name, port, [MODULE, service, *options], environ, self._folder / f"{name}.log")
 
     async def start(self) -> None:
         """Everything, side by side."""
@@ -282,12 +300,15 @@ def _provider(folder: Path, webhook_url: str) -> Service:
 
 @asynccontextmanager
 async def running_saga_shop(
-    folder: Path, patience: float, environ: Mapping[str, str] | None = None
+    folder: Path, patience: float, environ: Mapping[str, str] | None = None, shape: Shape | None = None
 ) -> AsyncIterator[SagaShop]:
-    """The shop on an empty log, for the block; its services have the variables of `environ` besides their settings."""
+    """The shop on an empty log, for the block, in the shape that the run is for unless one is named; its services have
+    the variables of `environ` besides their settings."""
     async with AsyncExitStack() as stack:
-        node = await start_node(folder)
-        stack.push_async_callback(node.kill)
+        node = None
+        if (shape or chosen_shape()) is Shape.MANY:
+            node = await start_node(folder)
+            stack.push_async_callback(node.kill)
         read_store = ReadStoreServer(folder)
         await asyncio.to_thread(read_store.start)
         stack.callback(read_store.kill)

@@ -119,7 +119,7 @@ async def test_stock_is_received_reserved_released_and_shipped_out(system: Syste
 
 async def test_fifty_orders_reserve_at_once_and_exactly_the_stock_is_reserved(system: System, tmp_path: Path) -> None:
     """By two command APIs, and every refusal is a definite one or one that says to come back."""
-    settings = {"eventstore_uri": node_uri(system.node.port)}
+    settings = {"eventstore_uri": node_uri(system.node_port)}
     async with running("command_api", tmp_path, "/health/ready", **settings) as other:
         await done(system, "/stock/lamp/receive", {"quantity": STOCK})
         outcomes: Counter[tuple[int, str]] = Counter()

@@ -30,7 +30,7 @@ QUERIES = [
 
 async def eventfold(system: System, *arguments: str) -> tuple[int, str]:
     """The exit code and the output of a command."""
-    given = {"eventstore_uri": node_uri(system.node.port), "mongo_uri": system.read_store.uri}
+    given = {"eventstore_uri": node_uri(system.node_port), "mongo_uri": system.read_store.uri}
     services = (system.commands, system.projector, system.queries)
     given |= {f"{one.name}_port_number": str(one.port) for one in services}
     environ = {**os.environ, "PYTHONPATH": str(ROOT), **{f"EVENTFOLD_{k.upper()}": v for k, v in given.items()}}

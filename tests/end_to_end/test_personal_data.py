@@ -34,7 +34,7 @@ class World:
         self._environ = {
             **os.environ,
             **key_settings(folder),
-            "EVENTFOLD_EVENTSTORE_URI": node_uri(system.node.port),
+            "EVENTFOLD_EVENTSTORE_URI": node_uri(system.node_port),
             "EVENTFOLD_MONGO_URI": system.read_store.uri,
             "EVENTFOLD_PROJECTOR_PORT_NUMBER": str(system.projector.port),
             "EVENTFOLD_COMMAND_API_PORT_NUMBER": str(system.commands.port),
@@ -93,7 +93,7 @@ class World:
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with running_system(tmp_path, personal_key_cache_seconds="0.2") as system, mail_sink(tmp_path) as sink:
         settings = {
-            "eventstore_uri": node_uri(system.node.port),
+            "eventstore_uri": node_uri(system.node_port),
             "mongo_uri": system.read_store.uri,
             "commands_url": system.commands.url,
             "mail_url": sink.url,

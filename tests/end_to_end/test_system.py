@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from tests.support.orders import CREATED_V1
-from tests.support.services import ROOT, node_uri, restart_node, until
+from tests.support.services import ROOT, Within, node_uri, restart_node, until
 
 
 async def test_a_client_reads_its_own_write_in_every_view(system):
@@ -83,13 +83,14 @@ async def test_an_event_that_cannot_be_read_stops_its_own_order_alone(system, ki
     status, problem = await system.command("POST", "/orders/bad/cancel", {"reason": "x"})
     assert (status, problem["type"]) == (500, "urn:eventfold:problem:unreadable-history")
     assert [entry["type"] for entry in (await system.seen("/orders/bad/history"))["items"]] == ["OrderCreated", kind]
-    assert await status_command(system) >= 1
+    if not isinstance(system.projector, Within):  # the command looks at ports, or into a data directory of `up`
+        assert await status_command(system) >= 1
 
 
 async def status_command(system) -> int:
     """How often `eventfold status` says 1 where it lists what is parked."""
     environ = {
-        "EVENTFOLD_EVENTSTORE_URI": node_uri(system.node.port),
+        "EVENTFOLD_EVENTSTORE_URI": node_uri(system.node_port),
         "EVENTFOLD_MONGO_URI": system.read_store.uri,
         "EVENTFOLD_COMMAND_API_PORT_NUMBER": str(system.commands.port),
         "EVENTFOLD_PROJECTOR_PORT_NUMBER": str(system.projector.port),
@@ -129,6 +130,7 @@ async def test_the_read_store_goes_away_and_comes_back(system):
     assert (await system.seen(f"/customers/ada?at_least={positions[-1]}"))["orders"] == 7
 
 
+@pytest.mark.many_processes
 async def test_the_event_store_goes_away_and_comes_back(system):
     await system.reached(await system.place("o-1"))
     await system.node.kill()

@@ -17,6 +17,7 @@ PRODUCT = (
         "inbound",
         "payment_webhooks",
         "signing_page",
+        "monolith",
         "embedded",
         "examples",
         "ops",

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.model.recorded_event import RecordedEvent
+from infrastructure.outside.calls import Calls
 from infrastructure.read_store import ReadStore, Write
 from subscriptions.consumer import Batch, Consumer
 from subscriptions.each_event import take_each
@@ -34,7 +35,7 @@ class EventCounts(Consumer):
     version = 1
     events = frozenset(event_type.struct for aggregate in TINY.aggregates for event_type in aggregate.events)
 
-    def __init__(self, store: ReadStore) -> None:
+    def __init__(self, store: ReadStore, _calls: Calls) -> None:
         self._store = store
 
     def keys(self, event: Any) -> tuple[str, ...]:

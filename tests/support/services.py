@@ -7,7 +7,7 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,8 +15,10 @@ import aiohttp
 
 from infrastructure.event_store import EventStore, EventStoreUnavailable
 from infrastructure.personal_data import make_master_key
+from tests.support.shape import Shape, chosen_shape
 
 ROOT = Path(__file__).parents[2]
+ONE_PROCESS = "tests.support.one_process"
 
 
 _given: set[int] = set()
@@ -58,9 +60,12 @@ class Service:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
+        is_whole = ONE_PROCESS in self._arguments or "monolith" in self._arguments
+        composed = [] if chosen_shape() is Shape.MANY or is_whole else [ONE_PROCESS]
+        command = [sys.executable, "-m", *composed, *self._arguments]
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", *self._arguments, env=self._environ, stdout=output, stderr=output, cwd=ROOT
+                *command, env=self._environ, stdout=output, stderr=output, cwd=ROOT
             )
 
     @property
@@ -162,6 +167,37 @@ def service(name: str, directory: Path, *, domain: str = BUNDLED, **settings: st
     if domain == BUNDLED:  # which has personal fields
         environ = key_settings(directory) | environ
     return Service(name, port, [domain, name.replace("_", "-")], environ, directory / f"{name}-{port}.log")
+
+
+class Within(Service):
+    """A service that is a part of a process: what is done to it is done to the whole."""
+
+    def __init__(self, whole: Service, name: str) -> None:
+        self.whole = whole
+        self.name, self.port, self.log = f"{name} in {whole.name}", whole.port, whole.log
+        self.url = f"{whole.url}/-/{name}"
+
+    async def start(self) -> None:
+        await self.whole.start()
+
+    @property
+    def _process(self) -> asyncio.subprocess.Process | None:  # type: ignore[override]
+        return self.whole._process
+
+
+def single_process(directory: Path, parts: Sequence[str], read_store_uri: str, **settings: str) -> tuple[Service, int]:
+    """These services of the bundled domain in one process with these settings, and an event store node over
+    `directory`/node in it, to be started; and the port of the node."""
+    node_port, port = free_port(), free_port()
+    environ = {key if key.isupper() else f"EVENTFOLD_{key.upper()}": value for key, value in settings.items()}
+    environ |= {
+        "EVENTFOLD_MONOLITH_PORT_NUMBER": str(port),
+        "EVENTFOLD_EVENTSTORE_URI": node_uri(node_port),
+        "EVENTFOLD_MONGO_URI": read_store_uri,
+    }
+    environ = key_settings(directory) | environ
+    arguments = [ONE_PROCESS, ",".join(parts), "--port", str(node_port), "--data-dir", str(directory / "node")]
+    return Service("whole", port, arguments, environ, directory / "whole.log"), node_port
 
 
 @asynccontextmanager
