@@ -1,5 +1,5 @@
-"""Writes what the chart has from elsewhere: `python -m deploy.kubernetes.generate`, after a change of the settings, the rules
-or the dashboards; with helm on the path also the plain manifests, after a change of the chart."""
+"""Writes what the chart has from elsewhere: `python -m deploy.kubernetes.generate`, after a change of the settings, the
+rules or the dashboards; with helm on the path also the plain manifests, after a change of the chart."""
 
 import json
 import shutil

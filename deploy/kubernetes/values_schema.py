@@ -1,4 +1,4 @@
-"""The chart's values.schema.json: Helm names a value that can't be, and where it stands, before anything is asked for."""
+"""The chart's values.schema.json: Helm names a value that can't be, and where it is, before anything is asked for."""
 
 from typing import Any
 

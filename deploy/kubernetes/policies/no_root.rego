@@ -12,7 +12,7 @@ deny contains sprintf("%s: runAsNonRoot is not true", [container.of]) if {
 
 deny contains sprintf("%s: runAsUser is not a number above 0", [container.of]) if {
 	some container in workloads.containers
-	not setting(container, "runAsUser") > 0
+	not is_user(setting(container, "runAsUser"))
 }
 
 deny contains sprintf("%s: seccompProfile is not RuntimeDefault", [container.of]) if {
@@ -59,3 +59,8 @@ setting(container, key) := value if {
 }
 
 own(container, key, default_value) := object.get(object.get(container.spec, "securityContext", {}), key, default_value)
+
+is_user(value) if {
+	is_number(value)
+	value > 0
+}
