@@ -155,6 +155,7 @@ def _job() -> dict[str, Any]:
             "image": {"type": "string", "not": {"pattern": "(:latest$|^[^:@]+$)"}},
             "runAsUser": COUNT,
             "args": {"type": "array", "items": TEXT},
+            "filesOf": {"type": "array", "items": {"enum": list(HTTP_SERVICES)}},
             "script": {"enum": ["dump-mongodb.sh", "copy-event-store.sh"]},
             "env": VARIABLES,
             "claim": _claim({}),

@@ -57,9 +57,7 @@ def template(*arguments: str) -> tuple[Manifest, ...]:
 
 def of_kind(manifests: tuple[Manifest, ...], kind: str) -> dict[str, Manifest]:
     """Those of a kind, by name without the release's."""
-    return {
-        one["metadata"]["name"].removeprefix(f"{RELEASE}-"): one for one in manifests if one["kind"] == kind
-    }
+    return {one["metadata"]["name"].removeprefix(f"{RELEASE}-"): one for one in manifests if one["kind"] == kind}
 
 
 def pods(manifests: tuple[Manifest, ...]) -> Iterator[tuple[str, Manifest, Mapping[str, str]]]:

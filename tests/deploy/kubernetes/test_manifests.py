@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema
-import kubernetes_validate
+import kubernetes_validate.utils
 import pytest
 
 from deploy.kubernetes.generate import CHART, generated_files, rendered
@@ -30,6 +31,13 @@ CRDS = {
     for one in map(json.loads, (path.read_text() for path in sorted((Path(__file__).parent / "crds").iterdir())))
 }
 CHART_TEXT = (CHART / "Chart.yaml").read_text()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def schemas_read_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kubernetes_validate.utils, "schema_contents", cache(kubernetes_validate.utils.schema_contents))
+        yield
 
 
 @pytest.mark.parametrize("path", [path for path, _ in generated_files()], ids=lambda path: path.name)
