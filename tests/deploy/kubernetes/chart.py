@@ -22,8 +22,7 @@ SERVICE_SHAPES = list(SHAPES)
 def tool(name: str) -> str | None:
     """helm or kubectl: on the path, or where .ci/install-helm puts it."""
     cached = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "eventfold-helm"
-    found = shutil.which(name) or next(iter(sorted(map(str, cached.glob(f"*/{name}")), reverse=True)), None)
-    return found
+    return shutil.which(name) or next(iter(sorted(map(str, cached.glob(f"*/{name}")), reverse=True)), None)
 
 
 HELM, KUBECTL = tool("helm"), tool("kubectl")

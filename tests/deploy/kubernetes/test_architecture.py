@@ -1,4 +1,4 @@
-"""Who reaches whom by the network policies, and who gets which secret: what the architecture draws, and nothing else."""
+"""Who reaches whom by the network policies, and who gets which secret: what the architecture draws, nothing else."""
 
 from typing import Any
 

@@ -43,15 +43,15 @@ def test_a_node_is_copied_whole(node: Path, tmp_path: Path) -> None:
 
 def test_what_points_into_the_log_is_copied_before_the_log(node: Path, tmp_path: Path) -> None:
     """Events come in while it copies: what the copied checkpoints count must be in the copied chunks."""
-    bin = tmp_path / "bin"
-    bin.mkdir()
+    fakes = tmp_path / "bin"
+    fakes.mkdir()
     # Whenever something is copied, an event comes in: to the chunk first, then to the checkpoint.
-    (bin / "cp").write_text(
+    (fakes / "cp").write_text(
         '#!/bin/sh\nfor last; do :; done\ncase "$last" in */chunk-*) echo chunk;; *.chk) echo checkpoint;; *) echo index;; esac'
         f' >>{tmp_path}/order\nexec /bin/cp "$@"\n'
     )
-    (bin / "cp").chmod(0o755)
-    path = f"{bin}:{os.environ['PATH']}"
+    (fakes / "cp").chmod(0o755)
+    path = f"{fakes}:{os.environ['PATH']}"
     told = run("copy-event-store.sh", SOURCE=str(node), BACKUPS=str(tmp_path / "backups"), KEEP="2", PATH=path)
     assert told.returncode == 0, told.stderr
     order = (tmp_path / "order").read_text().split()
@@ -80,12 +80,12 @@ def test_a_copy_that_fails_removes_no_other(node: Path, tmp_path: Path) -> None:
     told = run("copy-event-store.sh", SOURCE=str(node), BACKUPS=str(backups), KEEP="1")
     assert told.returncode == 1
     assert "chaser.chk is missing" in told.stderr
-    bin = tmp_path / "bin"
-    bin.mkdir()
-    (bin / "cp").write_text("#!/bin/sh\necho 'no space left' >&2\nexit 1\n")
-    (bin / "cp").chmod(0o755)
+    fakes = tmp_path / "bin"
+    fakes.mkdir()
+    (fakes / "cp").write_text("#!/bin/sh\necho 'no space left' >&2\nexit 1\n")
+    (fakes / "cp").chmod(0o755)
     (node / "chaser.chk").write_text("here")
-    path = f"{bin}:{os.environ['PATH']}"
+    path = f"{fakes}:{os.environ['PATH']}"
     told = run("copy-event-store.sh", SOURCE=str(node), BACKUPS=str(backups), KEEP="1", PATH=path)
     assert told.returncode != 0
     assert "event-store-20200101T000000Z" in {one.name for one in backups.iterdir()}
@@ -101,11 +101,11 @@ for one; do case "$one" in --config=*) cat "${{one#--config=}}" >{folder}/config
 
 def mongodump(folder: Path, does: str = 'echo dumped >"$archive"') -> str:
     """A PATH with a mongodump that keeps what it was told."""
-    bin = folder / "bin"
-    bin.mkdir(exist_ok=True)
-    (bin / "mongodump").write_text(DUMP.format(folder=folder, does=does))
-    (bin / "mongodump").chmod(0o755)
-    return f"{bin}:{os.environ['PATH']}"
+    fakes = folder / "bin"
+    fakes.mkdir(exist_ok=True)
+    (fakes / "mongodump").write_text(DUMP.format(folder=folder, does=does))
+    (fakes / "mongodump").chmod(0o755)
+    return f"{fakes}:{os.environ['PATH']}"
 
 
 def dump(folder: Path, path: str, uri: str, **environ: str) -> "subprocess.CompletedProcess[str]":

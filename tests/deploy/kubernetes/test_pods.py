@@ -120,7 +120,7 @@ def test_the_trials_secrets_are_what_its_pods_ask_for_and_stay_when_they_are_mad
 
 @pytest.mark.parametrize("shape", SERVICE_SHAPES)
 def test_no_service_of_a_release_is_called_like_a_setting(shape: str, trial_secrets: Path) -> None:
-    """As if `enableServiceLinks: false` were forgotten: the variables of all Services change nothing and hide nothing."""
+    """As if `enableServiceLinks: false` were forgotten: the variables of all Services change nothing, hide nothing."""
     linked: dict[str, str] = {}
     for number, service in enumerate(of_kind(committed(shape), "Service").values()):
         ports = [Port(port["port"], port["name"], port["protocol"]) for port in service["spec"]["ports"]]
