@@ -1,7 +1,9 @@
-"""Makes an authority and a certificate for each node of an EventStoreDB cluster, for development: certificates.py FOLDER NODE...
+"""Makes an authority and a certificate for each node of an EventStoreDB cluster, for development.
 
-FOLDER/ca/ca.crt is what is trusted; FOLDER/NODE/node.crt and node.key are a node's own. What is there stays as it is. They
-are valid for ten years, and everybody who can read the folder can read the keys: the nodes run as users of their own.
+    python certificates.py FOLDER NODE...
+
+FOLDER/ca/ca.crt is what is trusted; FOLDER/NODE/node.crt and node.key are a node's own. What is there stays as it is.
+They are valid for ten years, and everybody who can read the folder can read the keys: the nodes run as another user.
 """
 
 import datetime

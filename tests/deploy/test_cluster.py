@@ -1,5 +1,4 @@
-"""deploy/compose.cluster.yaml over compose.yaml, as Compose merges them. The certificates are made and used; nothing else
-is run."""
+"""deploy/compose.cluster.yaml over compose.yaml, as Compose merges them. Certificates are made; nothing else is run."""
 
 import ssl
 import subprocess

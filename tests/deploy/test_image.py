@@ -96,7 +96,7 @@ def test_it_says_what_is_in_it(tmp_path: Path) -> None:
     for given, own in here.items():
         command = [part.replace(given, own) for part in command]
     command = [sys.executable if part == "/opt/eventfold/bin/python" else part for part in command]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert told.returncode == 0, told.stderr
     bill = json.loads(target.read_text())
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
@@ -134,6 +134,6 @@ def test_the_services_need_nothing_that_is_left_out(module: str) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert imported.returncode == 0, imported.stderr

@@ -47,7 +47,8 @@ def test_what_points_into_the_log_is_copied_before_the_log(node: Path, tmp_path:
     fakes.mkdir()
     # Whenever something is copied, an event comes in: to the chunk first, then to the checkpoint.
     (fakes / "cp").write_text(
-        '#!/bin/sh\nfor last; do :; done\ncase "$last" in */chunk-*) echo chunk;; *.chk) echo checkpoint;; *) echo index;; esac'
+        "#!/bin/sh\nfor last; do :; done\n"
+        'case "$last" in */chunk-*) echo chunk;; *.chk) echo checkpoint;; *) echo index;; esac'
         f' >>{tmp_path}/order\nexec /bin/cp "$@"\n'
     )
     (fakes / "cp").chmod(0o755)
@@ -94,7 +95,12 @@ def test_a_copy_that_fails_removes_no_other(node: Path, tmp_path: Path) -> None:
 
 DUMP = """#!/bin/sh
 printf '%s\\n' "$@" >{folder}/arguments
-for one; do case "$one" in --config=*) cat "${{one#--config=}}" >{folder}/config;; --archive=*) archive=${{one#--archive=}};; esac; done
+for one; do
+  case "$one" in
+    --config=*) cat "${{one#--config=}}" >{folder}/config ;;
+    --archive=*) archive=${{one#--archive=}} ;;
+  esac
+done
 {does}
 """
 
