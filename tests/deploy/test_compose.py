@@ -34,7 +34,7 @@ OURS = {
     "payment-webhooks": "8022",
     "signing-page": "8027",
 }
-ONCE = {"keys", "signer"}
+ONCE = {"keys", "signer", "kafka-topic"}
 BESIDES_KEYS = {
     "consumers": ["documents:/documents"],
     "query-api": ["documents:/documents:ro"],
@@ -44,9 +44,14 @@ BESIDES_KEYS = {
 NO_READ_STORE = {"command-api", "payment-webhooks", "signing-page"}
 
 
+def with_defaults(text: str) -> str:
+    """What Compose makes of the variables of a file where none of them is set."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+
+
 @pytest.fixture(scope="module")
 def compose() -> Any:
-    return yaml.safe_load(COMPOSE.read_text())
+    return yaml.safe_load(with_defaults(COMPOSE.read_text()))
 
 
 def lasting(compose: Any) -> dict[str, Any]:
@@ -54,10 +59,66 @@ def lasting(compose: Any) -> dict[str, Any]:
     return {name: service for name, service in compose["services"].items() if name not in ONCE}
 
 
-def test_it_is_valid_by_the_compose_specification(compose: Any) -> None:
+def of_profile(compose: Any, profile: str) -> set[str]:
+    """The services that a profile starts."""
+    return {name for name, service in compose["services"].items() if profile in service.get("profiles", [])}
+
+
+def require_valid(compose: Any) -> None:
+    """Fails for what is not valid by the specification of compose files."""
     vendored = files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
     schema = json.loads(vendored.read_text())
     jsonschema.validators.validator_for(schema)(schema).validate(compose)
+
+
+def test_it_is_valid_by_the_compose_specification(compose: Any) -> None:
+    require_valid(compose)
+
+
+def test_without_a_profile_it_is_the_small_one(compose: Any) -> None:
+    small = {name for name, service in compose["services"].items() if "profiles" not in service}
+    stand_ins = {"eventstore", "mongodb", "payment-provider", "mail"}
+    assert small == (OURS.keys() - {"inbound"}) | {"keys", "signer"} | stand_ins
+
+
+def test_what_is_published_goes_to_the_brokers_of_their_profile(compose: Any) -> None:
+    services = compose["services"]
+    assert of_profile(compose, "brokers") == {"kafka", "kafka-topic", "rabbitmq"}
+    kafka, rabbitmq = read_destinations(
+        COMPOSE.parent / "relay/brokers.toml", Publisher(APPLICATION.publications).types
+    )
+    topic = next(part for part in services["kafka-topic"]["command"] if part.startswith("--topic="))
+    assert kafka.url == f"kafka://kafka:9092/{topic.removeprefix('--topic=')}"
+    assert "PLAINTEXT://kafka:9092" in services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    assert rabbitmq.url.startswith("amqp://rabbitmq:5672/")
+    assert "./relay:/relay:ro" in services["event-relay"]["volumes"]
+
+
+def test_traces_go_by_the_collector_to_jaeger(compose: Any) -> None:
+    asked = re.search(r"OTEL_EXPORTER_OTLP_ENDPOINT=http://(\S+):(\d+) docker compose", COMPOSE.read_text())
+    assert asked is not None
+    collector = yaml.safe_load((COMPOSE.parent / "collector/collector.yaml").read_text())
+    assert asked[1] in of_profile(compose, "observability")
+    assert collector["receivers"]["otlp"]["protocols"]["http"]["endpoint"] == f"0.0.0.0:{asked[2]}"
+    for pipeline in collector["service"]["pipelines"].values():
+        for kind in ("receivers", "processors", "exporters"):
+            assert pipeline[kind]
+            assert set(pipeline[kind]) <= collector[kind].keys()
+    assert set(collector["service"]["extensions"]) == collector["extensions"].keys()
+    host, _, _ = collector["exporters"]["otlp/jaeger"]["endpoint"].partition(":")
+    assert host in of_profile(compose, "observability")
+    assert compose["services"]["command-api"]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == ""
+
+
+def test_a_service_gets_the_secrets_that_it_needs_and_no_other(compose: Any) -> None:
+    def given(variable: str) -> set[str]:
+        return {name for name in OURS if variable in compose["services"][name]["environment"]}
+
+    assert given("EVENTFOLD_PAYMENTS_KEY") == {"consumers"}
+    assert given("EVENTFOLD_PAYMENTS_WEBHOOK_SECRET") == {"payment-webhooks"}
+    assert given("EVENTFOLD_DOCUMENT_SIGNING_KEY_FILE") == {"consumers"}
+    assert given("EVENTFOLD_DOCUMENT_LINK_KEY_FILE") == {"consumers", "signing-page"}
+    assert given("EVENTFOLD_KEY_STORE") == {*OURS} - {"payment-webhooks", "signing-page", "inbound"}
 
 
 def test_images_are_pinned_to_a_patch_release(compose: Any) -> None:
@@ -69,7 +130,9 @@ def test_images_are_pinned_to_a_patch_release(compose: Any) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_our_services_get_settings_that_exist(compose: Any, name: str) -> None:
     environment = compose["services"][name]["environment"]
-    assert all(variable.startswith(PREFIX) and isinstance(value, str) for variable, value in environment.items())
+    for variable, value in environment.items():
+        assert variable.startswith((PREFIX, "OTEL_"))
+        assert isinstance(value, str)
     settings = load_settings(environment)
     assert settings.http.host == "0.0.0.0"
     assert settings.event_store.uri.startswith("esdb://eventstore:2113")
@@ -182,7 +245,7 @@ def test_links_are_made_and_checked_with_the_same_keys_and_lead_to_the_page(comp
 
 def test_messages_come_from_the_broker_of_their_profile(compose: Any) -> None:
     services = compose["services"]
-    assert {name for name, one in services.items() if one.get("profiles") == ["inbound"]} == {"inbound", "rabbitmq"}
+    assert of_profile(compose, "inbound") == {"inbound", "rabbitmq"}
     path = Path(load_settings(services["inbound"]["environment"]).inbound.sources)
     sources = read_sources(COMPOSE.parent / path.relative_to("/"), list(known_messages(APPLICATION.inbound)))
     assert {one.name for one in sources} == {"warehouse", "crm"}
@@ -191,11 +254,11 @@ def test_messages_come_from_the_broker_of_their_profile(compose: Any) -> None:
 
 
 def test_what_watches_is_a_profile_of_its_own_over_the_files_beside_it(compose: Any) -> None:
-    watching = {name for name, service in compose["services"].items() if service.get("profiles") == ["observability"]}
-    assert watching == {"prometheus", "alertmanager", "grafana", "jaeger"}
+    watching = of_profile(compose, "observability")
+    assert watching == {"prometheus", "alertmanager", "grafana", "collector", "jaeger"}
     mounted = [volume for name in watching for volume in compose["services"][name].get("volumes", [])]
     folders = [volume.split(":")[0] for volume in mounted if volume.startswith("./")]
-    assert len(folders) == 4
+    assert len(folders) == 5
     assert all((COMPOSE.parent / folder).exists() for folder in folders)
     grafana = yaml.safe_load((COMPOSE.parent / "grafana/provisioning/datasources/datasources.yml").read_text())
     for source in grafana["datasources"]:
@@ -209,7 +272,8 @@ def test_our_services_have_time_to_finish_and_no_privileges(compose: Any) -> Non
     for name in OURS:
         service = compose["services"][name]
         grace = load_settings(service["environment"]).http.shutdown_grace
-        assert float(service["stop_grace_period"].removesuffix("s")) > grace
+        # Requests under way may take the grace, and so may the batch under way.
+        assert float(service["stop_grace_period"].removesuffix("s")) > 2 * grace
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
 
