@@ -30,6 +30,7 @@ SIGNING_PAGE = "signing-page"
 PAYMENT_PROVIDER = "payment-provider"
 SIGNATURE_PROVIDER = "signature-provider"
 MAIL_SINK = "mail-sink"
+GATEWAY = "gateway"
 
 # What a sandbox provider asks of its merchants on this machine, when nothing else is set.
 SANDBOX_KEY = DEFAULT_KEY

@@ -91,6 +91,8 @@ class Ports:
     signature_provider: int = 8023
     signing_page: int = 8027
     inbound: int = 8007
+    gateway: int = 8000
+    gateway_admin: int = 8009
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Ports":

@@ -28,6 +28,8 @@ SERVICE_PORTS = {
     "event_relay": "the event relay, where it has destinations",
     "signature_provider": "the sandbox signing provider, with EVENTFOLD_SIGNATURE_PROVIDER=sandbox",
     "signing_page": "the page where customers sign",
+    "gateway": "the one door to all of them, with --gateway",
+    "gateway_admin": "Envoy's administration, on loopback alone",
 }
 
 
@@ -57,6 +59,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--no-auth", action="store_true", help="let the services ask for no tokens; on a loopback address alone"
     )
+    parser.add_argument(
+        "--gateway", action="store_true", help="one door to all services as well: Envoy, where it is installed"
+    )
     parser.set_defaults(run=run)
 
 
@@ -75,11 +80,11 @@ def run(args: argparse.Namespace) -> int:
         ports = Ports.from_settings(configured)
     ports = ports.with_choices({name: getattr(args, f"{name}_port") for name in SERVICE_PORTS})
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-        run_cancellable(_run(args.data_dir.resolve(), host, ports, auth=not args.no_auth))
+        run_cancellable(_run(args.data_dir.resolve(), host, ports, auth=not args.no_auth, gateway=args.gateway))
     return 0
 
 
-async def _run(data_dir: Path, host: str, ports: "Ports", *, auth: bool) -> None:
+async def _run(data_dir: Path, host: str, ports: "Ports", *, auth: bool, gateway: bool) -> None:
     from rich.console import Console
 
     from ops.stack.specs import AUTH, stages
@@ -87,8 +92,14 @@ async def _run(data_dir: Path, host: str, ports: "Ports", *, auth: bool) -> None
     from ops.stack.up_display import UpDisplay
 
     environment = dict(os.environ) if auth else {**os.environ, AUTH: "off"}
+    specs = stages(data_dir, host, ports, environment)
+    if gateway:
+        # Here, because it reads the routes of every service, which takes seconds.
+        from ops.stack.gateway import with_gateway
+
+        specs = with_gateway(specs, data_dir, host, ports)
     with UpDisplay(Console(highlight=False), data_dir) as display:
-        async with supervised(data_dir, stages(data_dir, host, ports, environment), display.show) as supervisor:
+        async with supervised(data_dir, specs, display.show) as supervisor:
             display.all_ready(supervisor)
             try:
                 await asyncio.Event().wait()
