@@ -34,7 +34,7 @@ def _plain(name: str, endpoints: Sequence[Endpoint]) -> Config:
         name=name,
         # A name may stand for every instance.
         type="STATIC" if all(_is_address(one.host) for one in endpoints) else "STRICT_DNS",
-        connect_timeout="1s",
+        connect_timeout="2s",
         load_assignment={"cluster_name": name, "endpoints": [{"lb_endpoints": addresses}]},
         upstream_connection_options={"tcp_keepalive": {"keepalive_time": 30, "keepalive_interval": 10}},
         per_connection_buffer_limit_bytes=1_048_576,

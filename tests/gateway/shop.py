@@ -31,6 +31,8 @@ from tests.support.tiny import TINY
 
 EVENTS = PublicRoute("event-relay", "GET", "/events", True, "always", True, False)
 SCOPES = ("lamps:install", "lamps:switch-on", "lamps:switch-off", "lamps:read", ALL_OWNERS)
+# No success of these tests is to depend on how busy the machine is.
+PATIENT = {"eventstore_deadline": 60.0, "eventstore_retry_timeout": 60.0, "readstore_timeout": 60.0}
 HOST = "127.0.0.1"
 
 
@@ -50,6 +52,7 @@ class Shop:
             "eventstore_uri": node_uri,
             "mongo_uri": mongo_uri,
             "trusted_proxies": HOST,
+            **{name: str(value) for name, value in PATIENT.items()},
         }
         self.commands = [service("command_api", folder, **settings) for _ in range(2)]
         self.queries = service("query_api", folder, **settings)
@@ -70,7 +73,7 @@ class Shop:
 
     def gateway(self, folder: Path, certificate: Certificate | None = None, **settings: Any) -> "Gateway":
         """A gateway to all of it, to be started; of the `settings` by default nobody is limited."""
-        given = Settings.of(**{"auth_jwks_file": self.jwks, "rate_limit": 0.0, **settings})
+        given = Settings.of(**{"auth_jwks_file": self.jwks, "rate_limit": 0.0, **PATIENT, **settings})
         options = GatewayOptions(
             folder=PurePosixPath(folder),
             listen=Endpoint(HOST, free_port()),
@@ -123,11 +126,12 @@ async def install(http: aiohttp.ClientSession, url: str, lamp: str, headers: Map
 
 
 @asynccontextmanager
-async def sending_events(port: int) -> AsyncIterator[asyncio.Event]:
-    """Who sends one event at once, and another one when it is told to."""
-    go_on = asyncio.Event()
+async def sending_events(port: int) -> AsyncIterator[tuple[asyncio.Event, dict[str, str]]]:
+    """Who sends one event at once, and another one when it is told to; and the headers of who asked last."""
+    go_on, asked = asyncio.Event(), dict[str, str]()
 
     async def events(request: web.Request) -> web.StreamResponse:
+        asked.update({name.lower(): value for name, value in request.headers.items()})
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         await response.write(b"id: 1\n\n")
@@ -144,7 +148,7 @@ async def sending_events(port: int) -> AsyncIterator[asyncio.Event]:
     await runner.setup()
     await web.TCPSite(runner, HOST, port).start()
     try:
-        yield go_on
+        yield go_on, asked
     finally:
         go_on.set()
         await runner.cleanup()
@@ -155,4 +159,4 @@ async def serving(shop: Shop) -> None:
     for one in shop.services:
         await one.start()
     for one in shop.services:
-        await until(lambda one=one: one.answers("/health/ready"), f"{one.name} is ready", 60)  # type: ignore[misc]
+        await until(lambda one=one: one.answers("/health/ready"), f"{one.name} is ready", 200)  # type: ignore[misc]
