@@ -72,8 +72,8 @@ USED := --extra embedded --extra documents --extra kafka --extra rabbitmq
 
 lock: ## renew the locks from pyproject.toml (needs uv)
 	$(LOCK) $(USED) -o requirements.lock
-	$(LOCK) $(USED) --extra s3 --extra pkcs11 --extra dev -c requirements.lock -o requirements-dev.lock
-	$(LOCK) $(USED) --extra s3 --extra pkcs11 --extra dev --extra data -c requirements-dev.lock -o requirements-data.lock
+	$(LOCK) $(USED) --extra s3 --extra pkcs11 --extra gateway --extra dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) $(USED) --extra s3 --extra pkcs11 --extra gateway --extra dev --extra data -c requirements-dev.lock -o requirements-data.lock
 
 clean: ## remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info

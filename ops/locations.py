@@ -31,6 +31,7 @@ PAYMENT_PROVIDER = "payment-provider"
 SIGNATURE_PROVIDER = "signature-provider"
 MAIL_SINK = "mail-sink"
 MONOLITH = "monolith"
+GATEWAY = "gateway"
 
 # What a sandbox provider asks of its merchants on this machine, when nothing else is set.
 SANDBOX_KEY = DEFAULT_KEY

@@ -27,6 +27,12 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+PAGE_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+"""Of the page and all that it loads."""
 _START = b"""\
 window.addEventListener("load", () => {
   const page = document.getElementById("page");
@@ -58,6 +64,11 @@ _PAGE = """\
 """
 
 
+def api_page(title: str, base: str) -> str:
+    """The page that shows the document `openapi.json`, which is at `base` with the page's own files."""
+    return _PAGE.format(title=escape(title), base=base, assets=_ASSETS)
+
+
 class ApiPages(OpenAPIRenderPlugin):
     """The page, and its files beside it."""
 
@@ -68,7 +79,7 @@ class ApiPages(OpenAPIRenderPlugin):
         # What a browser resolves against: `/schema/` and `/schema/swagger` lie one level deeper than `/schema`.
         asked = request.scope["raw_path"].decode("latin-1").rpartition("/")
         base = f"{asked[2]}/" if asked[2] == PATH[1:] else ""
-        return _PAGE.format(title=escape(openapi_schema["info"]["title"]), base=base, assets=_ASSETS).encode()
+        return api_page(openapi_schema["info"]["title"], base).encode()
 
     def receive_router(self, router: Router) -> None:
         router.register(_start)
@@ -84,12 +95,7 @@ class ApiPages(OpenAPIRenderPlugin):
 
 def pages_router() -> Router:
     """The router of everything under /schema: what it responds may load nothing from elsewhere."""
-    headers = {
-        "Content-Security-Policy": _POLICY,
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-    }
-    return Router(PATH, route_handlers=[], include_in_schema=False, response_headers=headers, opt={ACCESS: PUBLIC})
+    return Router(PATH, route_handlers=[], include_in_schema=False, response_headers=PAGE_HEADERS, opt={ACCESS: PUBLIC})
 
 
 @get("/", include_in_schema=False, sync_to_thread=False, opt={ACCESS: PUBLIC})

@@ -8,12 +8,12 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from infrastructure.http.sending import with_headers
 
-_METHODS = b"GET, HEAD, POST, PUT, DELETE"
-_HEADERS = (
+METHODS = b"GET, HEAD, POST, PUT, DELETE"
+HEADERS = (
     b"authorization, content-type, idempotency-key, if-match, if-none-match, x-correlation-id, traceparent, tracestate"
 )
-_EXPOSED = b"etag, eventfold-position, location, retry-after, ratelimit, ratelimit-policy, x-correlation-id"
-_KEPT_SECONDS = b"600"
+EXPOSED = b"etag, eventfold-position, location, retry-after, ratelimit, ratelimit-policy, x-correlation-id"
+KEPT_SECONDS = b"600"
 
 
 def allowed_origins(setting: str) -> frozenset[bytes]:
@@ -45,7 +45,7 @@ def with_cross_origin(app: ASGIApp, origins: Iterable[bytes]) -> ASGIApp:
         else:
             added = (
                 (b"access-control-allow-origin", origin),
-                (b"access-control-expose-headers", _EXPOSED),
+                (b"access-control-expose-headers", EXPOSED),
                 (b"vary", b"Origin"),
             )
             await app(scope, receive, with_headers(send, added))
@@ -56,9 +56,9 @@ def with_cross_origin(app: ASGIApp, origins: Iterable[bytes]) -> ASGIApp:
 async def _preflight(send: Send, origin: bytes) -> None:
     headers = [
         (b"access-control-allow-origin", origin),
-        (b"access-control-allow-methods", _METHODS),
-        (b"access-control-allow-headers", _HEADERS),
-        (b"access-control-max-age", _KEPT_SECONDS),
+        (b"access-control-allow-methods", METHODS),
+        (b"access-control-allow-headers", HEADERS),
+        (b"access-control-max-age", KEPT_SECONDS),
         (b"vary", b"Origin"),
     ]
     await send({"type": "http.response.start", "status": 204, "headers": headers})

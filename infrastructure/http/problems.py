@@ -18,6 +18,11 @@ _TYPES = "urn:eventfold:problem:"
 log = structlog.get_logger(__name__)
 
 
+def problem_type(kind: str) -> str:
+    """The `type` of the problems of this kind."""
+    return _TYPES + kind
+
+
 class PointedError(Struct, frozen=True):
     """One fault of a request's body: a JSON pointer to it, and what is wrong there."""
 
@@ -56,7 +61,7 @@ class Problem(Exception):
         first_version: int | None = None,
     ) -> None:
         super().__init__(detail or title)
-        self.details = ProblemDetails(_TYPES + kind, title, status, detail, code, errors or [], first_version)
+        self.details = ProblemDetails(problem_type(kind), title, status, detail, code, errors or [], first_version)
         self.headers = dict(headers or {})
 
 

@@ -99,6 +99,8 @@ class Ports:
     signing_page: int = 8027
     inbound: int = 8007
     monolith: int = 8000
+    gateway: int = 8000
+    gateway_admin: int = 8009
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Ports":

@@ -29,6 +29,8 @@ SERVICE_PORTS = {
     "signature_provider": "the sandbox signing provider, with EVENTFOLD_SIGNATURE_PROVIDER=sandbox",
     "signing_page": "the page where customers sign",
     "monolith": "all services, with --single-process",
+    "gateway": "the one door to all of them, with --gateway",
+    "gateway_admin": "Envoy's administration, on loopback alone",
 }
 
 
@@ -58,11 +60,15 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--no-auth", action="store_true", help="let the services ask for no tokens; on a loopback address alone"
     )
-    parser.add_argument(
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument(
         "--single-process",
         action="store_true",
         help="run the event store node and all services in one process, on the port of --monolith-port "
         "(default: 8000); the data directory is the same",
+    )
+    shape.add_argument(
+        "--gateway", action="store_true", help="one door to all services as well: Envoy, where it is installed"
     )
     parser.set_defaults(run=run)
 
@@ -82,11 +88,11 @@ def run(args: argparse.Namespace) -> int:
         ports = Ports.from_settings(configured)
     ports = ports.with_choices({name: getattr(args, f"{name}_port") for name in SERVICE_PORTS})
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-        run_cancellable(_run(args.data_dir.resolve(), host, ports, auth=not args.no_auth, single=args.single_process))
+        run_cancellable(_run(args, host, ports))
     return 0
 
 
-async def _run(data_dir: Path, host: str, ports: "Ports", *, auth: bool, single: bool) -> None:
+async def _run(args: argparse.Namespace, host: str, ports: "Ports") -> None:
     from rich.console import Console
 
     from ops.stack.single_process import in_one_process
@@ -94,12 +100,18 @@ async def _run(data_dir: Path, host: str, ports: "Ports", *, auth: bool, single:
     from ops.stack.supervision import supervised
     from ops.stack.up_display import UpDisplay
 
-    environment = dict(os.environ) if auth else {**os.environ, AUTH: "off"}
-    if single:
+    data_dir: Path = args.data_dir.resolve()
+    environment = {**os.environ, AUTH: "off"} if args.no_auth else dict(os.environ)
+    if args.single_process:
         ports = ports.of_one_process()
     plan = stages(data_dir, host, ports, environment)
-    if single:
+    if args.single_process:
         plan = in_one_process(plan, host, ports)
+    if args.gateway:
+        # Here, because it reads the routes of every service, which takes seconds.
+        from ops.stack.gateway import with_gateway
+
+        plan = with_gateway(plan, data_dir, host, ports)
     with UpDisplay(Console(highlight=False), data_dir) as display:
         async with supervised(data_dir, plan, display.show) as supervisor:
             display.all_ready(supervisor)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Parameter
+from litestar.openapi.spec import OpenAPIHeader, Parameter
 
 from infrastructure.http.openapi import RawSchema, documented, header
 from query_api.http.parameters import AT_LEAST, RouteParameter
@@ -23,8 +23,8 @@ STREAM_REFUSALS = {
 """What routes that read an aggregate's stream refuse besides."""
 
 _POSITION = "The commit position that the answer has come to, where it is one of a whole view or of one document"
+_ANY_ETAG, _WEAK_ETAG = '^(W/)?"[0-9a-f]+"$', '^W/"[0-9a-f]+"$'
 _VALIDATORS = {
-    "ETag": header("Names this answer, for If-None-Match", required=True, type="string", pattern='^(W/)?"[0-9a-f]+"$'),
     "Cache-Control": header("To be asked after before it is used again", required=True, type="string"),
     "Eventfold-Position": header(_POSITION, type="integer", minimum=-1),
 }
@@ -59,10 +59,17 @@ def operation(route: Route) -> dict[str, Any]:
         _IF_NONE_MATCH,
         *(_OF_RANGES if 206 in answered else ()),
     ]
-    headers = dict.fromkeys(answered, _VALIDATORS)
+    validators = {"ETag": _etag(route), **_VALIDATORS}
+    headers = dict.fromkeys(answered, validators)
     if 206 in answered:
-        headers |= {200: {**_VALIDATORS, **_RANGES}, 206: {**_VALIDATORS, **_RANGES, **_CONTENT_RANGE}}
+        headers |= {200: {**validators, **_RANGES}, 206: {**validators, **_RANGES, **_CONTENT_RANGE}}
     return documented(refusals, responses=answered, headers=headers, parameters=parameters, access=route.access)
+
+
+def _etag(route: Route) -> OpenAPIHeader:
+    strong = route.names_version or isinstance(route.answer, FileAnswer)
+    pattern = _ANY_ETAG if strong else _WEAK_ETAG
+    return header("Names this answer, for If-None-Match", required=True, type="string", pattern=pattern)
 
 
 def _answered(route: Route) -> dict[int, ResponseSpec]:

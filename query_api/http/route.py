@@ -27,6 +27,7 @@ class Route(Struct, frozen=True):
 
     `parameters` are all that the query string may hold, `in_path` those of the path. `refusals` are the statuses, and
     what they mean, beyond those that every route has. `access` is the rule; without one no service serves it.
+    `names_version` says that its ETag may be an aggregate's version, which nobody on the way may make a weak one.
     """
 
     path: str
@@ -39,3 +40,4 @@ class Route(Struct, frozen=True):
     in_path: tuple[RouteParameter, ...] = ()
     refusals: Mapping[int, str] = MappingProxyType({})
     access: Access | None = None
+    names_version: bool = False

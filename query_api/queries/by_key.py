@@ -53,6 +53,7 @@ def key_route(
         in_path=in_path(query.path, [query.key]),
         refusals={} if as_of is None else STREAM_REFUSALS,
         access=access,
+        names_version=bool(query.version_field) or as_of is not None,
     )
 
 

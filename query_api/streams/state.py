@@ -81,4 +81,5 @@ def state_route(read_side: ReadSide, aggregate: Aggregate) -> Route:
         refusals=STREAM_REFUSALS,
         in_path=(described(id_parameter(aggregate)),),
         access=aggregate.access_to_history,
+        names_version=True,
     )

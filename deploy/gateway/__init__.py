@@ -1,0 +1,1 @@
+"""The gateway's configuration for Envoy in containers."""
