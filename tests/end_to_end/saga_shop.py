@@ -23,6 +23,7 @@ from infrastructure.settings import load_settings
 from ops.payments.reconciliation import Reconciliation, mend
 from tests.end_to_end.saga_log import REGRETTING, SHIPPED, SagaLog
 from tests.support.mail_sink import MailSink, mail_sink
+from tests.support.places import Place, Places, all_here
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import Service, free_port, key_settings, node_uri, start_node, until
 
@@ -44,7 +45,8 @@ FAULTS: dict[str, Any] = {
 
 class SagaShop:
     """`others` are the services that are neither a store nor outside; all but the read store can be killed and started
-    again. `orders` are those that were placed, `received` is the stock that came in, by article."""
+    again. `orders` are those that were placed, `received` is the stock that came in, by article. `places` says where
+    each process runs, by its name; `token` is who the test is, where the services ask."""
 
     def __init__(
         self,
@@ -54,18 +56,22 @@ class SagaShop:
         sink: MailSink,
         patience: float,
         environ: Mapping[str, str],
+        *,
+        places: Places = all_here,
+        token: str = "",
     ) -> None:
         self.node = node
         self.sink = sink
         webhooks_port = free_port()
-        self.provider = _provider(folder, f"http://127.0.0.1:{webhooks_port}/payment-webhooks")
+        webhooks_at, commands_at = places("payment-webhooks").host, places("command-api").host
+        self.provider = _provider(folder, f"http://{webhooks_at}:{webhooks_port}/payment-webhooks", places("provider"))
         ports = {"command-api": free_port(), "payment-webhooks": webhooks_port}
         self.settings = {
-            "EVENTFOLD_EVENTSTORE_URI": node_uri(node.port),
+            "EVENTFOLD_EVENTSTORE_URI": node_uri(node.port, node.host),
             "EVENTFOLD_EVENTSTORE_RETRY_TIMEOUT": "5",
             "EVENTFOLD_MONGO_URI": read_store.uri,
             "EVENTFOLD_CONSUMER_PARTITIONS": "2",
-            "EVENTFOLD_COMMANDS_URL": f"http://127.0.0.1:{ports['command-api']}",
+            "EVENTFOLD_COMMANDS_URL": f"http://{commands_at}:{ports['command-api']}",
             "EVENTFOLD_COMMANDS_RECOVERY_TIMEOUT": "0.2",
             "EVENTFOLD_PAYMENTS_URL": self.provider.url,
             "EVENTFOLD_PAYMENTS_KEY": KEY,
@@ -79,6 +85,7 @@ class SagaShop:
             **key_settings(folder),
         }
         self._folder = folder
+        self._places = places
         self.commands = self._service("command-api", ports["command-api"])
         self.webhooks = self._service("payment-webhooks", ports["payment-webhooks"])
         self.consumers = self._service("consumers")
@@ -88,25 +95,28 @@ class SagaShop:
         self.others = [self.commands, self.webhooks, self.consumers, *self.managers, self.projector, self.queries]
         if "EVENTFOLD_RELAY_DESTINATIONS" in environ:
             self.others.append(self._service("event-relay"))
-        self.log = EventStore(node_uri(node.port), retry_timeout=60)
-        self.http = aiohttp.ClientSession()
+        self.log = EventStore(node_uri(node.port, node.host), retry_timeout=60)
+        self.http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"} if token else None)
         self.orders: list[str] = []
         self.received: Counter[str] = Counter()
         self._faults: dict[str, Any] = {}
         given = {name: value for name, value in self.settings.items() if name != "PATIENCE"}
-        chosen = load_settings({**given, "EVENTFOLD_AUTH": "off"})
+        chosen = load_settings({"EVENTFOLD_AUTH": "off", **given})
         self.saga_log = SagaLog(self.log, patience, personal_keys(chosen))
         self._client = CommandClient.from_settings(chosen, "operator")
         self._charges = SandboxProvider.from_settings(chosen)
 
-    def _service(self, service: str, port: int | None = None, name: str = "") -> Service:
+    def _service(self, service: str, port: int | None = None, name: str = "", **own: str) -> Service:
         port, name = port or free_port(), name or service
+        place = self._places(name)
         environ = {
             **self.settings,
+            **own,
+            "EVENTFOLD_HOST": place.host,
             f"EVENTFOLD_{service.replace('-', '_').upper()}_PORT_NUMBER": str(port),
             "EVENTFOLD_CONSUMER_NAME": name,
         }
-        return Service(name, port, [MODULE, service], environ, self._folder / f"{name}.log")
+        return Service(name, port, [MODULE, service], environ, self._folder / f"{name}.log", place=place)
 
     async def start(self) -> None:
         """Everything, side by side."""
@@ -272,12 +282,12 @@ class SagaShop:
         await self.log.close()
 
 
-def _provider(folder: Path, webhook_url: str) -> Service:
+def _provider(folder: Path, webhook_url: str, place: Place) -> Service:
     port = free_port()
     arguments = ["embedded.payment_provider", "--port", str(port), "--data-dir", str(folder / "provider")]
-    arguments += ["--webhook-url", webhook_url, "--settle-after", "0.3", "--seed", "7"]
+    arguments += ["--host", place.host, "--webhook-url", webhook_url, "--settle-after", "0.3", "--seed", "7"]
     secrets = {KEY_VARIABLE: KEY, SECRET_VARIABLE: SECRET}
-    return Service("provider", port, arguments, secrets, folder / "provider.log")
+    return Service("provider", port, arguments, secrets, folder / "provider.log", place=place)
 
 
 @asynccontextmanager
