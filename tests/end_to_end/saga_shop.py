@@ -25,7 +25,7 @@ from tests.end_to_end.saga_log import REGRETTING, SHIPPED, SagaLog
 from tests.support.mail_sink import MailSink, mail_sink
 from tests.support.places import Place, Places, all_here
 from tests.support.read_store import ReadStoreServer
-from tests.support.services import Service, free_port, key_settings, node_uri, start_node, until
+from tests.support.services import ROOT, Service, free_port, key_settings, node_uri, start_node, until
 
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
 MODULE = "tests.end_to_end.saga_services"
@@ -272,6 +272,17 @@ class SagaShop:
             assert response.status == 200, await response.text()
             return await response.json()
 
+    async def verify(self, root: Path = ROOT) -> str:
+        """What `eventfold views verify --all` prints; it must find no difference. `root` is the tree whose code it
+        runs."""
+        environ = {name: value for name, value in self.settings.items() if name != "PATIENCE"}
+        command, log = ["ops.cli", "views", "verify", "--all"], self._folder / f"verify-{free_port()}.log"
+        verifying = Service("verify", 0, command, environ, log, root=root)
+        await verifying.start()
+        code = await verifying.ended()
+        assert code == 0, log.read_text()[-3000:]
+        return log.read_text()
+
     async def close(self) -> None:
         for one in (self.provider, *self.others):
             if one.was_started:
@@ -292,11 +303,12 @@ def _provider(folder: Path, webhook_url: str, place: Place) -> Service:
 
 @asynccontextmanager
 async def running_saga_shop(
-    folder: Path, patience: float, environ: Mapping[str, str] | None = None
+    folder: Path, patience: float, environ: Mapping[str, str] | None = None, *, root: Path = ROOT
 ) -> AsyncIterator[SagaShop]:
-    """The shop on an empty log, for the block; its services have the variables of `environ` besides their settings."""
+    """The shop on an empty log, for the block; its services have the variables of `environ` besides their settings.
+    `root` is the tree whose code the node and the services run."""
     async with AsyncExitStack() as stack:
-        node = await start_node(folder)
+        node = await start_node(folder, root=root)
         stack.push_async_callback(node.kill)
         read_store = ReadStoreServer(folder)
         await asyncio.to_thread(read_store.start)
@@ -304,5 +316,7 @@ async def running_saga_shop(
         sink = await stack.enter_async_context(mail_sink(folder))
         shop = SagaShop(folder, node, read_store, sink, patience, environ or {})
         stack.push_async_callback(shop.close)
+        for one in shop.others:
+            one.root = root
         await shop.start()
         yield shop

@@ -89,17 +89,6 @@ class HostedShop(SagaShop):
         """Whether it says so itself."""
         return (await self.ask(service, "GET", "/health/ready")).status == 200
 
-    async def verify(self) -> str:
-        """What `eventfold views verify --all` prints; it must find no difference."""
-        environ = {name: value for name, value in self.settings.items() if name != "PATIENCE"}
-        verifying = Service(
-            "verify", free_port(), ["ops.cli", "views", "verify", "--all"], environ, self._folder / "verify.log"
-        )
-        await verifying.start()
-        code = await verifying.ended()
-        assert code == 0, verifying.log.read_text()[-3000:]
-        return verifying.log.read_text()
-
 
 def place_of(network: Network, name: str) -> Place:
     """Where the process of that name runs."""

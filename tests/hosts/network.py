@@ -29,7 +29,7 @@ class Network:
         self._all = (*HOSTS, OUTSIDE)
         # Of 198.18.0.0/15, which is for tests (RFC 2544); another one for each run at a time.
         self._prefix = f"198.{18 + number // 256 % 2}.{number % 256}"
-        self._devices = {host: f"ef{number % 100_000}{place}" for place, host in enumerate(self._all)}
+        self._devices = {host: f"eh{number % 100_000}{place}" for place, host in enumerate(self._all)}
         self._seed = seed
         self._switch: subprocess.Popen[str] | None = None
 
