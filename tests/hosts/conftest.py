@@ -28,6 +28,6 @@ def network(seed: int) -> Iterator[Network]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shop(network: Network, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[HostedShop]:
     """Started, with stock; what must hold at the end holds of all its orders."""
-    async with running_hosted_shop(tmp_path_factory.mktemp("hosts"), network, patience=60) as shop:
+    async with running_hosted_shop(tmp_path_factory.mktemp("hosts"), network, patience=600) as shop:
         await shop.receive("plenty", 10_000)
         yield shop

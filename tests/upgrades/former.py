@@ -1,7 +1,10 @@
 """The version before this one, in a folder beside the tree; its services run with this environment's packages."""
 
+import contextlib
+import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,19 +24,24 @@ def former_commit() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def former_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the former version's code; skips where git can't give it."""
+def former_tree() -> Path:
+    """The folder with the former version's code, kept for the next run; skips where git can't give it."""
     if shutil.which("git") is None:
         pytest.skip("needs git, for the version before this one")
     commit = former_commit()
     if commit is None:
         pytest.skip("needs the history with the version before this one: git fetch --unshallow --tags")
-    folder = tmp_path_factory.mktemp("former")
-    archive = folder.with_suffix(".tar")
-    subprocess.run(["git", "archive", "--output", str(archive), commit], cwd=ROOT, check=True, capture_output=True)
-    shutil.unpack_archive(archive, folder, filter="data")
-    archive.unlink()
-    return folder
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "eventfold-former"
+    tree = cache / _git("rev-parse", f"{commit}^{{commit}}").stdout.strip()
+    if not tree.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as making:
+            archive, unpacked = Path(making) / "tree.zip", Path(making) / "tree"
+            subprocess.run(["git", "archive", "--output", str(archive), commit], cwd=ROOT, check=True)
+            shutil.unpack_archive(archive, unpacked)
+            with contextlib.suppress(OSError):  # another run was faster
+                unpacked.rename(tree)
+    return tree
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -51,7 +51,11 @@ class MixedFleet:
         """Status, body and headers of an answer."""
         headers = {"Idempotency-Key": key} if key else {}
         async with self.http.request(method, of.url + path, json=body, headers=headers) as answer:
-            return answer.status, await answer.json(content_type=None), dict(answer.headers)
+            return (
+                answer.status,
+                await answer.json(content_type=None),
+                {name.lower(): value for name, value in answer.headers.items()},
+            )
 
     async def install(self, commands: Service, lamp: str) -> None:
         status, told, _ = await self.ask(commands, "PUT", f"/lamps/{lamp}", {"room": "r1", "watts": 40})

@@ -3,6 +3,7 @@ wrongly, and all is right when the new ones have taken over."""
 
 import asyncio
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,11 @@ async def test_the_old_set_aside_what_is_newer_and_the_new_take_over(
 ) -> None:
     async with mixed_fleet(tmp_path, former_tree, read_store_database) as fleet:
         await fleet.start(fleet.old_commands, fleet.old_projector, fleet.old_queries, fleet.new_commands)
-        await both_decide(fleet)
-        await the_old_set_aside_what_is_newer(fleet)
-        await the_new_build_while_the_old_serve(fleet)
-        await the_new_take_over(fleet)
+        import time
+        t=time.time()
+        for f in (both_decide, the_old_set_aside_what_is_newer, the_new_build_while_the_old_serve, the_new_take_over):
+            await f(fleet)
+            print("TIMED", f.__name__, round(time.time()-t,1))
 
 
 async def both_decide(fleet: MixedFleet) -> None:
@@ -51,7 +53,7 @@ async def keys_are_shared(fleet: MixedFleet) -> None:
         assert answer[0] == 200
         again = await fleet.ask(second, *on, key=key)
         assert again[:2] == answer[:2]
-        assert again[2]["ETag"] == answer[2]["ETag"]
+        assert again[2]["etag"] == answer[2]["etag"]
         assert (await fleet.ask(second, *other, key=key))[0] == 422
         assert await fleet.switch(second, "old", "off") == (200, "")
 
@@ -62,7 +64,9 @@ async def the_old_set_aside_what_is_newer(fleet: MixedFleet) -> None:
     await fleet.send(fleet.old_commands, "old")
     status, told, _ = await fleet.ask(fleet.old_projector, "POST", "/drain?timeout=90")
     assert status == 200, told
-    assert await fleet.parked(fleet.old_projector) == {("lamp_details", "lamp-new"), ("parcel_days", "parcel-new")}
+    # By every view: what can't be read may be of any of them.
+    streams, views = ("lamp-new", "parcel-new"), ("lamp_details", "parcel_days")
+    assert await fleet.parked(fleet.old_projector) == set(product(views, streams))
     why = {one["error"] for one in await fleet.dead_letters(fleet.old_projector) if one["first"]}
     assert why == {
         "UnknownEventType: LampInstalled has schema version 3; this code knows 1 to 2",
@@ -98,12 +102,12 @@ async def the_new_take_over(fleet: MixedFleet) -> None:
         await one.stop()
     status, told, _ = await fleet.ask(fleet.new_projector, "POST", "/drain?timeout=90")
     assert status == 200, told
-    print(await fleet.dead_letters(fleet.new_projector))
-    status, told, _ = await fleet.ask(
-        fleet.new_projector, "POST", "/dead-letters/retry", {"consumer": "parcel_days", "reason": "deployed"}
-    )
-    print(status, told)
-    print(await fleet.dead_letters(fleet.new_projector))
+    # The new build of lamp_details had none of it aside.
+    assert await fleet.parked(fleet.new_projector) == {("parcel_days", "lamp-new"), ("parcel_days", "parcel-new")}
+    retry = {"consumer": "parcel_days", "reason": "the new version is deployed"}
+    status, told, _ = await fleet.ask(fleet.new_projector, "POST", "/dead-letters/retry", retry)
+    assert (status, told["remaining"]) == (200, 0), told
+    assert await fleet.dead_letters(fleet.new_projector) == []
     assert await fleet.switch(fleet.new_commands, "late", "on") == (200, "")
     await fleet.ask(fleet.new_projector, "POST", "/drain?timeout=90")
     await assert_equal_to_a_fold(fleet.store, await fleet.events(), views=NEXT.views, fold=PlainFold(NEXT))
