@@ -39,7 +39,8 @@ class MixedFleet:
         self.new_projector = of("projector", NEXT_SERVICE, ROOT, consumer_name="new")
         self.log = EventStore(node_uri(node.port), retry_timeout=30)
         self.store = ReadStore(database.uri, database.name)
-        self.http = aiohttp.ClientSession()
+        # A new connection each time: on a slow machine a kept one may be closed as too long idle when it is used.
+        self.http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
 
     async def start(self, *services: Service) -> None:
         """Starts them side by side, and waits until they answer."""
@@ -48,14 +49,14 @@ class MixedFleet:
             await until(one.answers, f"{one.name} answers", 300)
 
     async def ask(self, of: Service, method: str, path: str, body: Any = None, key: str = "") -> Answer:
-        """Status, body and headers of an answer."""
+        """Status, body and headers (their names in lower case) of a definite answer: what is slow or contended is asked
+        again."""
         headers = {"Idempotency-Key": key} if key else {}
-        async with self.http.request(method, of.url + path, json=body, headers=headers) as answer:
-            return (
-                answer.status,
-                await answer.json(content_type=None),
-                {name.lower(): value for name, value in answer.headers.items()},
-            )
+        while True:
+            async with self.http.request(method, of.url + path, json=body, headers=headers) as answer:
+                told = await answer.json(content_type=None)
+                if answer.status != 503 and told.get("type") != "urn:eventfold:problem:contended":
+                    return answer.status, told, {name.lower(): value for name, value in answer.headers.items()}
 
     async def install(self, commands: Service, lamp: str) -> None:
         status, told, _ = await self.ask(commands, "PUT", f"/lamps/{lamp}", {"room": "r1", "watts": 40})

@@ -22,11 +22,10 @@ async def test_the_old_set_aside_what_is_newer_and_the_new_take_over(
 ) -> None:
     async with mixed_fleet(tmp_path, former_tree, read_store_database) as fleet:
         await fleet.start(fleet.old_commands, fleet.old_projector, fleet.old_queries, fleet.new_commands)
-        import time
-        t=time.time()
-        for f in (both_decide, the_old_set_aside_what_is_newer, the_new_build_while_the_old_serve, the_new_take_over):
-            await f(fleet)
-            print("TIMED", f.__name__, round(time.time()-t,1))
+        await both_decide(fleet)
+        await the_old_set_aside_what_is_newer(fleet)
+        await the_new_build_while_the_old_serve(fleet)
+        await the_new_take_over(fleet)
 
 
 async def both_decide(fleet: MixedFleet) -> None:
