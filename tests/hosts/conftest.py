@@ -1,4 +1,4 @@
-"""A shop over hosts of its own, once a module: its processes take seconds to start."""
+"""A shop over hosts of its own, once for all tests: its processes take seconds to start."""
 
 import os
 import random
@@ -11,7 +11,7 @@ from tests.hosts.hosted_shop import HostedShop, running_hosted_shop
 from tests.hosts.network import Network, network_or_skip
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def seed() -> int:
     """What every random choice follows from: that of HOSTS_SEED, or another one each time; it is printed."""
     chosen = int(os.environ.get("HOSTS_SEED") or random.randrange(1_000_000))
@@ -19,13 +19,13 @@ def seed() -> int:
     return chosen
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def network(seed: int) -> Iterator[Network]:
     """The hosts; skips where none can be made."""
     yield from network_or_skip(seed)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def shop(network: Network, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[HostedShop]:
     """Started, with stock; what must hold at the end holds of all its orders."""
     async with running_hosted_shop(tmp_path_factory.mktemp("hosts"), network, patience=600) as shop:

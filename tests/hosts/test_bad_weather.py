@@ -14,7 +14,7 @@ from tests.hosts.hosted_shop import HostedShop
 from tests.hosts.network import HOSTS
 from tests.support.services import until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(3600)]
 
 ROUNDS = 16
 # Orders that are placed while a fault lasts; as many may wait for an answer at a time.
