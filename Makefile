@@ -12,7 +12,7 @@ IN_PARALLEL := --numprocesses 2 --dist loadfile
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv data demo up test test-turn test-slow test-single-process check format bench lock clean
+.PHONY: help venv data demo up test test-turn test-slow test-single-process test-hosts check format bench lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ test-slow: venv ## the crash and property tests at their full number of rounds
 
 test-single-process: venv ## the tests that start services, with the services composed as one process
 	$(BIN)/pytest $(IN_PARALLEL) --shape single-process
+
+test-hosts: venv ## the services over five hosts of their own, with cuts and bad wires (root, iproute2)
+	$(BIN)/pytest -s -m "slow or not slow" tests/hosts
 
 check: venv ## lint, format, types, import rules, events that others rely on
 	$(BIN)/ruff check .

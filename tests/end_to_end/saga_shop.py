@@ -23,8 +23,9 @@ from infrastructure.settings import load_settings
 from ops.payments.reconciliation import Reconciliation, mend
 from tests.end_to_end.saga_log import REGRETTING, SHIPPED, SagaLog
 from tests.support.mail_sink import MailSink, mail_sink
+from tests.support.places import Place, Places, all_here
 from tests.support.read_store import ReadStoreServer
-from tests.support.services import Service, Within, free_port, key_settings, node_uri, start_node, until
+from tests.support.services import ROOT, Service, Within, free_port, key_settings, node_uri, start_node, until
 from tests.support.shape import Shape, chosen_shape
 
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
@@ -45,7 +46,8 @@ FAULTS: dict[str, Any] = {
 
 class SagaShop:
     """`others` are the services that are neither a store nor outside; all but the read store can be killed and started
-    again. `orders` are those that were placed, `received` is the stock that came in, by article.
+    again. `orders` are those that were placed, `received` is the stock that came in, by article. `places` says where
+    each process runs, by its name; `token` is who the test is, where the services ask.
 
     Without a `node`, one process has the node and all services: each of them is a part of it, and is killed with it."""
 
@@ -57,18 +59,22 @@ class SagaShop:
         sink: MailSink,
         patience: float,
         environ: Mapping[str, str],
+        *,
+        places: Places = all_here,
+        token: str = "",
     ) -> None:
         self.sink = sink
         node_port = free_port() if node is None else node.port
         webhooks_port = free_port()
-        self.provider = _provider(folder, f"http://127.0.0.1:{webhooks_port}/payment-webhooks")
+        webhooks_at, commands_at = places("payment-webhooks").host, places("command-api").host
+        self.provider = _provider(folder, f"http://{webhooks_at}:{webhooks_port}/payment-webhooks", places("provider"))
         ports = {"command-api": webhooks_port if node is None else free_port(), "payment-webhooks": webhooks_port}
         self.settings = {
-            "EVENTFOLD_EVENTSTORE_URI": node_uri(node_port),
+            "EVENTFOLD_EVENTSTORE_URI": node_uri(node_port, places("node").host if node is None else node.host),
             "EVENTFOLD_EVENTSTORE_RETRY_TIMEOUT": "5",
             "EVENTFOLD_MONGO_URI": read_store.uri,
             "EVENTFOLD_CONSUMER_PARTITIONS": "2",
-            "EVENTFOLD_COMMANDS_URL": f"http://127.0.0.1:{ports['command-api']}",
+            "EVENTFOLD_COMMANDS_URL": f"http://{commands_at}:{ports['command-api']}",
             "EVENTFOLD_COMMANDS_RECOVERY_TIMEOUT": "0.2",
             "EVENTFOLD_PAYMENTS_URL": self.provider.url,
             "EVENTFOLD_PAYMENTS_KEY": KEY,
@@ -82,18 +88,19 @@ class SagaShop:
             **key_settings(folder),
         }
         self._folder = folder
+        self._places = places
         if node is None:
             self._in_one_process(webhooks_port, node_port)
         else:
             self.node = node
             self._in_many_processes(ports, with_relay="EVENTFOLD_RELAY_DESTINATIONS" in environ)
-        self.log = EventStore(node_uri(node_port), retry_timeout=60)
-        self.http = aiohttp.ClientSession()
+        self.log = EventStore(self.settings["EVENTFOLD_EVENTSTORE_URI"], retry_timeout=60)
+        self.http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"} if token else None)
         self.orders: list[str] = []
         self.received: Counter[str] = Counter()
         self._faults: dict[str, Any] = {}
         given = {name: value for name, value in self.settings.items() if name != "PATIENCE"}
-        chosen = load_settings({**given, "EVENTFOLD_AUTH": "off"})
+        chosen = load_settings({"EVENTFOLD_AUTH": "off", **given})
         self.saga_log = SagaLog(self.log, patience, personal_keys(chosen))
         self._client = CommandClient.from_settings(chosen, "operator")
         self._charges = SandboxProvider.from_settings(chosen)
@@ -117,14 +124,20 @@ class SagaShop:
         self.managers = [Within(whole, "process-manager")] * 2
         self.others = [whole]
 
-    def _service(self, service: str, port: int | None = None, name: str = "", options: Sequence[str] = ()) -> Service:
+    def _service(
+        self, service: str, port: int | None = None, name: str = "", options: Sequence[str] = (), **own: str
+    ) -> Service:
         port, name = port or free_port(), name or service
+        place = self._places(name)
         environ = {
             **self.settings,
+            **own,
+            "EVENTFOLD_HOST": place.host,
             f"EVENTFOLD_{service.replace('-', '_').upper()}_PORT_NUMBER": str(port),
             "EVENTFOLD_CONSUMER_NAME": name,
         }
-        return Service(name, port, [MODULE, service, *options], environ, self._folder / f"{name}.log")
+        arguments = [MODULE, service, *options]
+        return Service(name, port, arguments, environ, self._folder / f"{name}.log", place=place)
 
     async def start(self) -> None:
         """Everything, side by side."""
@@ -280,6 +293,17 @@ class SagaShop:
             assert response.status == 200, await response.text()
             return await response.json()
 
+    async def verify(self, root: Path = ROOT) -> str:
+        """What `eventfold views verify --all` prints; it must find no difference. `root` is the tree whose code it
+        runs."""
+        environ = {name: value for name, value in self.settings.items() if name != "PATIENCE"}
+        command, log = ["ops.cli", "views", "verify", "--all"], self._folder / f"verify-{free_port()}.log"
+        verifying = Service("verify", 0, command, environ, log, root=root)
+        await verifying.start()
+        code = await verifying.ended()
+        assert code == 0, log.read_text()[-3000:]
+        return log.read_text()
+
     async def close(self) -> None:
         for one in (self.provider, *self.others):
             if one.was_started:
@@ -290,24 +314,29 @@ class SagaShop:
         await self.log.close()
 
 
-def _provider(folder: Path, webhook_url: str) -> Service:
+def _provider(folder: Path, webhook_url: str, place: Place) -> Service:
     port = free_port()
     arguments = ["embedded.payment_provider", "--port", str(port), "--data-dir", str(folder / "provider")]
-    arguments += ["--webhook-url", webhook_url, "--settle-after", "0.3", "--seed", "7"]
+    arguments += ["--host", place.host, "--webhook-url", webhook_url, "--settle-after", "0.3", "--seed", "7"]
     secrets = {KEY_VARIABLE: KEY, SECRET_VARIABLE: SECRET}
-    return Service("provider", port, arguments, secrets, folder / "provider.log")
+    return Service("provider", port, arguments, secrets, folder / "provider.log", place=place)
 
 
 @asynccontextmanager
 async def running_saga_shop(
-    folder: Path, patience: float, environ: Mapping[str, str] | None = None, shape: Shape | None = None
+    folder: Path,
+    patience: float,
+    environ: Mapping[str, str] | None = None,
+    shape: Shape | None = None,
+    *,
+    root: Path = ROOT,
 ) -> AsyncIterator[SagaShop]:
     """The shop on an empty log, for the block, in the shape that the run is for unless one is named; its services have
-    the variables of `environ` besides their settings."""
+    the variables of `environ` besides their settings. `root` is the tree whose code the node and the services run."""
     async with AsyncExitStack() as stack:
         node = None
         if (shape or chosen_shape()) is Shape.MANY:
-            node = await start_node(folder)
+            node = await start_node(folder, root=root)
             stack.push_async_callback(node.kill)
         read_store = ReadStoreServer(folder)
         await asyncio.to_thread(read_store.start)
@@ -315,5 +344,7 @@ async def running_saga_shop(
         sink = await stack.enter_async_context(mail_sink(folder))
         shop = SagaShop(folder, node, read_store, sink, patience, environ or {})
         stack.push_async_callback(shop.close)
+        for one in shop.others:
+            one.root = root
         await shop.start()
         yield shop

@@ -6,7 +6,9 @@ from typing import Any
 from infrastructure.event_store import StoredEvent
 from infrastructure.read_store import ReadStore, StoredDocument
 from infrastructure.view_registry import ViewRegistry
+from read_models.model.view import View
 from subscriptions.store.scan import scan_pages
+from tests.support.logs import PlainFold
 from tests.support.order_logs import fold_of
 from tests.support.ordering import VIEWS
 
@@ -15,13 +17,18 @@ LeftOut = Mapping[str, Collection[tuple[int, str]]]
 
 
 async def assert_equal_to_a_fold(
-    store: ReadStore, events: Sequence[StoredEvent], left_out: LeftOut | None = None
+    store: ReadStore,
+    events: Sequence[StoredEvent],
+    left_out: LeftOut | None = None,
+    *,
+    views: Sequence[View] = VIEWS,
+    fold: PlainFold = fold_of,
 ) -> None:
     """Every document and parked event of every live build is what the log comes to; nothing is missing or more."""
-    records = await ViewRegistry(store).load([view.name for view in VIEWS])
-    for view in VIEWS:
+    records = await ViewRegistry(store).load([view.name for view in views])
+    for view in views:
         collection = records[view.name].live.collection
-        documents, parked = fold_of(view, events, (left_out or {}).get(view.name, ()))
+        documents, parked = fold(view, events, (left_out or {}).get(view.name, ()))
         found = {key: _whole(key, held) async for key, held in store.scan(collection)}
         wrong = {key for key in documents.keys() | found.keys() if documents.get(key) != found.get(key)}
         shown = {key: (found.get(key), documents.get(key)) for key in sorted(wrong)[:3]}

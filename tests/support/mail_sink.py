@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.support.places import HERE, Place
 from tests.support.services import Service, free_port, until
 
 
@@ -16,7 +17,7 @@ class MailSink:
     def __init__(self, service: Service, smtp_port: int, http: aiohttp.ClientSession) -> None:
         self.service = service
         self.smtp_port = smtp_port
-        self.url = f"smtp://127.0.0.1:{smtp_port}"
+        self.url = f"smtp://{service.host}:{smtp_port}"
         self._http = http
 
     async def mails(self, recipient: str = "") -> list[dict[str, Any]]:
@@ -34,11 +35,13 @@ class MailSink:
 
 
 @asynccontextmanager
-async def mail_sink(directory: Path) -> AsyncIterator[MailSink]:
+async def mail_sink(directory: Path, place: Place = HERE) -> AsyncIterator[MailSink]:
     """A sink of its own for the block, which keeps its mails in `directory`."""
     port, smtp_port = free_port(), free_port()
     arguments = ["embedded.mail_sink", "--port", str(port), "--smtp-port", str(smtp_port), "--data-dir", str(directory)]
-    service = Service("mail sink", port, arguments, {}, directory / "mail-sink.log")
+    if place is not HERE:
+        arguments += ["--host", place.host]
+    service = Service("mail sink", port, arguments, {}, directory / "mail-sink.log", place=place)
     await service.start()
     try:
         async with aiohttp.ClientSession() as http:

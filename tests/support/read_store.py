@@ -14,6 +14,7 @@ import pytest
 from msgspec import Struct
 
 from infrastructure.read_store import ReadStoreUnavailable, probe
+from tests.support.places import HERE, Place
 from tests.support.services import free_port
 
 STARTS_WITHIN = 30.0
@@ -25,24 +26,26 @@ class ReadStoreServer:
     `options` are those of its command line, such as `--plain`.
     """
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, place: Place = HERE) -> None:
         self.port = free_port()
-        self.uri = f"mongodb://127.0.0.1:{self.port}/?directConnection=true&w=majority&journal=true"
+        self.uri = f"mongodb://{place.host}:{self.port}/?directConnection=true&w=majority&journal=true"
         self.folder = folder
         self._options = options
+        self._place = place
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Starts the server and waits until a write reads back."""
         pid_file = self.folder / "nx.pid"
         pid_file.unlink(missing_ok=True)
+        command = [
+            *(sys.executable, "-m", "embedded.read_store_server"),
+            *self._options,
+            *("--data-dir", str(self.folder / "data"), "--host", self._place.host, "-p", str(self.port)),
+            *("--log-file", str(self.folder / "nx.log"), "--pid-file", str(pid_file)),
+        ]
         self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "embedded.read_store_server"),
-                *self._options,
-                *("--data-dir", str(self.folder / "data"), "--host", "127.0.0.1", "-p", str(self.port)),
-                *("--log-file", str(self.folder / "nx.log"), "--pid-file", str(pid_file)),
-            ],
+            self._place.inside(command),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

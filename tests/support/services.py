@@ -15,6 +15,7 @@ import aiohttp
 
 from infrastructure.event_store import EventStore, EventStoreUnavailable
 from infrastructure.personal_data import make_master_key
+from tests.support.places import HERE, Place
 from tests.support.shape import Shape, chosen_shape
 
 ROOT = Path(__file__).parents[2]
@@ -47,25 +48,42 @@ async def until(condition: Callable[[], Awaitable[bool]], what: str, seconds: fl
 
 
 class Service:
-    """A process that can be started, killed and started again on the same port."""
+    """A process that can be started, killed and started again on the same port.
 
-    def __init__(self, name: str, port: int, arguments: list[str], environ: dict[str, str], log: Path) -> None:
+    `root` is the tree whose code runs from the next start on.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        port: int,
+        arguments: list[str],
+        environ: dict[str, str],
+        log: Path,
+        *,
+        root: Path = ROOT,
+        place: Place = HERE,
+    ) -> None:
         self.name = name
         self.port = port
-        self.url = f"http://127.0.0.1:{port}"
+        self.host = place.host
+        self.url = f"http://{place.host}:{port}"
         self.log = log
+        self.root = root
         self._arguments = arguments
+        self._place = place
         # What is not about authentication asks for no tokens.
-        self._environ = {"EVENTFOLD_AUTH": "off", **os.environ, "PYTHONPATH": str(ROOT), **environ}
+        self._environ = {"EVENTFOLD_AUTH": "off", **os.environ, **environ}
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         is_whole = ONE_PROCESS in self._arguments or "monolith" in self._arguments
         composed = [] if chosen_shape() is Shape.MANY or is_whole else [ONE_PROCESS]
-        command = [sys.executable, "-m", *composed, *self._arguments]
+        command = self._place.inside([sys.executable, "-m", *composed, *self._arguments])
+        environ = {**self._environ, "PYTHONPATH": str(self.root)}
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *command, env=self._environ, stdout=output, stderr=output, cwd=ROOT
+                *command, env=environ, stdout=output, stderr=output, cwd=self.root
             )
 
     @property
@@ -100,6 +118,11 @@ class Service:
             self._process.send_signal(signal.SIGTERM)
         return await self._process.wait()
 
+    async def ended(self) -> int:
+        """Waits until it ends by itself; its exit code."""
+        assert self._process is not None
+        return await self._process.wait()
+
     async def answers(self, path: str = "/health/live") -> bool:
         """Whether the HTTP service answers 200."""
         assert self.running, f"{self.name} ended: {self.log.read_text()[-2000:]}"
@@ -110,16 +133,18 @@ class Service:
             return False
 
 
-def node_uri(port: int) -> str:
-    """The connection string of a node on this machine."""
-    return f"esdb://127.0.0.1:{port}?Tls=false"
+def node_uri(port: int, host: str = "127.0.0.1") -> str:
+    """The connection string of a node, on this machine unless another host is given."""
+    return f"esdb://{host}:{port}?Tls=false"
 
 
-async def start_node(directory: Path, port: int | None = None) -> Service:
-    """An event store node over `directory`/node; ready to take events."""
+async def start_node(directory: Path, port: int | None = None, *, place: Place = HERE, root: Path = ROOT) -> Service:
+    """An event store node over `directory`/node; ready to take events. `root` is the tree whose code it runs."""
     port = port or free_port()
     arguments = ["embedded.event_store_node", "--port", str(port), "--data-dir", str(directory / "node")]
-    node = Service("node", port, arguments, {}, directory / "node.log")
+    if place is not HERE:
+        arguments += ["--host", place.host, "--insecure"]
+    node = Service("node", port, arguments, {}, directory / "node.log", place=place, root=root)
     await restart_node(node)
     return node
 
@@ -130,7 +155,7 @@ async def restart_node(node: Service) -> None:
 
     async def ready() -> bool:
         assert node.running, f"the node ended: {node.log.read_text()[-2000:]}"
-        store = EventStore(node_uri(node.port), deadline=1)
+        store = EventStore(node_uri(node.port, node.host), deadline=1)
         try:
             await store.ping()
         except EventStoreUnavailable:
@@ -155,18 +180,18 @@ def key_settings(directory: Path) -> dict[str, str]:
     }
 
 
-def service(name: str, directory: Path, *, domain: str = BUNDLED, **settings: str) -> Service:
+def service(name: str, directory: Path, *, domain: str = BUNDLED, root: Path = ROOT, **settings: str) -> Service:
     """An HTTP service (`command_api`, `query_api`, `projector`) with these EVENTFOLD_ settings, to be started; what is
     named in capitals is another variable, by its whole name.
 
-    `domain` is the module that runs it: BUNDLED, ORDERING, TINY or METERED.
+    `domain` is the module that runs it: BUNDLED, ORDERING, TINY or METERED; `root` the tree whose code it runs.
     """
     port = free_port()
     environ = {key if key.isupper() else f"EVENTFOLD_{key.upper()}": value for key, value in settings.items()}
     environ[f"EVENTFOLD_{name.upper()}_PORT_NUMBER"] = str(port)
     if domain == BUNDLED:  # which has personal fields
         environ = key_settings(directory) | environ
-    return Service(name, port, [domain, name.replace("_", "-")], environ, directory / f"{name}-{port}.log")
+    return Service(name, port, [domain, name.replace("_", "-")], environ, directory / f"{name}-{port}.log", root=root)
 
 
 class Within(Service):
@@ -175,6 +200,7 @@ class Within(Service):
     def __init__(self, whole: Service, name: str) -> None:
         self.whole = whole
         self.name, self.port, self.log = f"{name} in {whole.name}", whole.port, whole.log
+        self.host = whole.host
         self.url = f"{whole.url}/-/{name}"
 
     async def start(self) -> None:
