@@ -81,7 +81,7 @@ def _entry(options: GatewayOptions, route: PublicRoute, headers: list[Config], *
 
 def _other_methods(routes: Sequence[PublicRoute]) -> Iterator[Config]:
     """OPTIONS with the whole truth, a preflight to a service, which knows the origins, and 405 for all others."""
-    path, allow = _matches_path(routes[0].public_path), allowed(one.method for one in routes)
+    path, allow = _matches_path(routes[0].public_path), allowed((one.method for one in routes), {})
     options = _matches_header(":method", {"exact": "OPTIONS"})
     added = {"response_headers_to_add": [header("allow", allow)]}
     yield {

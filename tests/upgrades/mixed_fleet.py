@@ -29,7 +29,9 @@ class MixedFleet:
         }
 
         def of(name: str, domain: str, root: Path, **own: str) -> Service:
-            return service(name, folder, domain=domain, root=root, **settings, **own)
+            one = service(name, folder, domain=domain, **settings, **own)
+            one.root = root
+            return one
 
         self.old_commands = of("command_api", TINY, former)
         self.old_queries = of("query_api", TINY, former)
