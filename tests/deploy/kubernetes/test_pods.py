@@ -171,7 +171,7 @@ def test_a_pod_has_time_to_finish(shape: str) -> None:
 
 @needs_helm
 def test_it_has_more_where_the_grace_is_longer() -> None:
-    manifests = template("--set", "settings.EVENTFOLD_SHUTDOWN_GRACE=42.5")
+    manifests = template("--set-json", "settings.EVENTFOLD_SHUTDOWN_GRACE=42.5")
     spec = of_kind(manifests, "Deployment")["projector"]["spec"]["template"]["spec"]
     assert spec["terminationGracePeriodSeconds"] == 5 + 2 * 43 + 5
 
