@@ -36,8 +36,8 @@ BODY = msgspec.json.encode(PlaceOrder("customer-1", "USD", [OrderLine("sku-1", 1
 
 
 class Figures(msgspec.Struct):
-    """Of one run: seconds, MiB after the start and after the load, responses a second, how many of these were a 503 (the
-    event store did not answer in time, on a machine that is too busy), and how many processes."""
+    """Of one run: seconds, MiB after the start and after the load, responses a second, how many of these were a 503
+    (the event store did not answer in time, on a machine that is too busy), and how many processes."""
 
     start: float
     idle: float
