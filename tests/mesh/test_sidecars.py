@@ -120,6 +120,7 @@ async def test_strangers_the_expired_and_those_of_another_authority(
     writer.close()
 
 
+@pytest.mark.slow
 async def test_a_service_whose_certificate_has_expired_is_cut_off_until_it_has_a_new_one(hosts: Hosts) -> None:
     hosts.issue(COMMAND_API, expired=True)
     # Connections that are open go on; new ones are refused.

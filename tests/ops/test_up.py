@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,17 @@ def without_settings() -> dict[str, str]:
 
 
 @asynccontextmanager
-async def running_stack(data_dir: Path, settings: Mapping[str, str] | None = None) -> AsyncIterator[Process]:
+async def running_stack(
+    data_dir: Path, settings: Mapping[str, str] | None = None, arguments: Sequence[str] = ()
+) -> AsyncIterator[Process]:
     """`eventfold up`, among Kubernetes' variables, once all is ready; killed at the end if it still runs."""
     environment = {**without_settings(), **namespace_variables(), **(settings or {})}
     up = await asyncio.create_subprocess_exec(
-        *EVENTFOLD, "up", "--free-ports", "--data-dir", str(data_dir), stdout=PIPE, cwd=ROOT, env=environment
+        *EVENTFOLD,
+        *("up", "--free-ports", "--data-dir", str(data_dir), *arguments),
+        stdout=PIPE,
+        cwd=ROOT,
+        env=environment,
     )
     try:
         assert up.stdout is not None
