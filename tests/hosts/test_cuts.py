@@ -18,6 +18,7 @@ BODY = {
 SOON = 600.0
 
 
+@pytest.mark.slow
 async def test_every_cut_heals_by_itself(shop: HostedShop) -> None:
     await shop.place("before", "waits-0", [("plenty", 2, 50)])
     await the_node_is_cut_from_the_apis(shop)

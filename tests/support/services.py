@@ -176,18 +176,23 @@ def key_settings(directory: Path) -> dict[str, str]:
     }
 
 
-def service(name: str, directory: Path, *, domain: str = BUNDLED, root: Path = ROOT, **settings: str) -> Service:
+def service(
+    name: str, directory: Path, *, domain: str = BUNDLED, root: Path = ROOT, place: Place = HERE, **settings: str
+) -> Service:
     """An HTTP service (`command_api`, `query_api`, `projector`) with these EVENTFOLD_ settings, to be started; what is
     named in capitals is another variable, by its whole name.
 
-    `domain` is the module that runs it: BUNDLED, ORDERING, TINY or METERED; `root` the tree whose code it runs.
+    `domain` is the module that runs it: BUNDLED, ORDERING, TINY or METERED; `root` the tree whose code it runs,
+    `place` where.
     """
     port = free_port()
     environ = {key if key.isupper() else f"EVENTFOLD_{key.upper()}": value for key, value in settings.items()}
     environ[f"EVENTFOLD_{name.upper()}_PORT_NUMBER"] = str(port)
     if domain == BUNDLED:  # which has personal fields
         environ = key_settings(directory) | environ
-    return Service(name, port, [domain, name.replace("_", "-")], environ, directory / f"{name}-{port}.log", root=root)
+    environ["EVENTFOLD_HOST"] = place.host
+    arguments, log = [domain, name.replace("_", "-")], directory / f"{name}-{port}.log"
+    return Service(name, port, arguments, environ, log, root=root, place=place)
 
 
 @asynccontextmanager
