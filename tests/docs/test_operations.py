@@ -36,7 +36,7 @@ def carry_out(name: str, folder: Path, **environ: str) -> subprocess.CompletedPr
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block(name)],
         cwd=folder,
-        env={**clean, **environ, "PATH": tools, "PYTHONPATH": str(ROOT)},
+        env={**clean, **environ, "EVENTFOLD_AUTH": "off", "PATH": tools, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=300,
