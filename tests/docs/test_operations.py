@@ -109,7 +109,8 @@ def test_the_drill_brings_back_what_was_backed_up(tmp_path: Path) -> None:
         assert shop.ask("query-api", "/orders/o-after")[0] == 404
         assert shop.place("o-before") == placed, "its Idempotency-Key counts as before"
         print(done("check", tmp_path))
-        assert shop.mails("o-before") == mails, "nobody was told twice"
+        # Others, such as that of the contract, may have come after the backup.
+        assert [one for one in shop.mails("o-before") if one in mails] == mails, "nobody was told twice"
         outside = carry_out("outside", tmp_path)
         assert outside.returncode == 1
         assert "o-after" in outside.stdout
