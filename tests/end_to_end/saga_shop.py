@@ -145,7 +145,7 @@ class SagaShop:
         for one in started:
             await one.start()
         for one in started:
-            await until(one.answers, f"{one.name} answers", 120)
+            await until(one.answers, f"{one.name} answers", 600)
 
     async def kill(self, victim: Service) -> None:
         """Kills it, and starts it again at once."""
@@ -155,9 +155,9 @@ class SagaShop:
     async def answers(self, service: Service) -> None:
         """Waits until it can be used again. The provider is told its faults again: it has forgotten them."""
         if service is self.node:
-            await until(self._node_answers, "the node answers", 120)
+            await until(self._node_answers, "the node answers", 600)
             return
-        await until(service.answers, f"{service.name} answers", 120)
+        await until(service.answers, f"{service.name} answers", 600)
         if service is self.provider:
             await self.goes_wrong(**self._faults)
 

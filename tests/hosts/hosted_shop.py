@@ -26,7 +26,7 @@ from tests.support.services import Service, free_port, start_node
 _HOST_OF = {"payment-webhooks": "apis", "provider": OUTSIDE, "mail-sink": OUTSIDE}
 """Where a process runs that is one alone; the APIs are on one host, of the consumers the second ones on another."""
 # What is waited for when nothing comes back; a success never depends on them.
-_TIMES = {
+TIMES = {
     "EVENTFOLD_EVENTSTORE_DEADLINE": "3",
     "EVENTFOLD_EVENTSTORE_RETRY_TIMEOUT": "1",
     "EVENTFOLD_EVENTSTORE_KEEPALIVE_INTERVAL": "2",
@@ -99,8 +99,8 @@ def place_of(network: Network, name: str) -> Place:
     return network.place("consumers-b" if name.endswith("-b") else "consumers-a")
 
 
-def _access(folder: Path) -> tuple[dict[str, str], str]:
-    """The settings by which the services check and make tokens, and the token of the test."""
+def access(folder: Path, **who: Any) -> tuple[dict[str, str], str]:
+    """The settings by which the services check and make tokens, and a token with these roles or scopes."""
     keys = DevelopmentKeys(folder)
     keys.make()
     settings = {
@@ -109,13 +109,13 @@ def _access(folder: Path) -> tuple[dict[str, str], str]:
         "EVENTFOLD_SERVICE_KEY_FILE": str(keys.signing_key),
     }
     key = read_signing_key(keys.signing_key, "the key of the tests", Settings().authentication)
-    return settings, key.token("sue", roles=("staff", "operator"), ttl=7200, now=time.time())
+    return settings, key.token("sue", **who, ttl=7200, now=time.time())
 
 
 @asynccontextmanager
 async def running_hosted_shop(folder: Path, network: Network, patience: float) -> AsyncIterator[HostedShop]:
     """The shop on an empty log, for the block."""
-    settings, token = _access(folder)
+    settings, token = access(folder, roles=("staff", "operator"))
     async with AsyncExitStack() as stack:
         node = await start_node(folder, place=network.place("node"))
         stack.push_async_callback(node.kill)
@@ -123,7 +123,7 @@ async def running_hosted_shop(folder: Path, network: Network, patience: float) -
         await asyncio.to_thread(read_store.start)
         stack.callback(read_store.kill)
         sink = await stack.enter_async_context(mail_sink(folder, place_of(network, "mail-sink")))
-        shop = HostedShop(folder, network, node, read_store, sink, patience, {**_TIMES, **settings}, token=token)
+        shop = HostedShop(folder, network, node, read_store, sink, patience, {**TIMES, **settings}, token=token)
         stack.push_async_callback(shop.close)
         await shop.start()
         yield shop

@@ -7,7 +7,7 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -186,12 +186,21 @@ def service(name: str, directory: Path, *, domain: str = BUNDLED, **settings: st
 
     `domain` is the module that runs it: BUNDLED, ORDERING, TINY or METERED.
     """
+    return service_of(ROOT, HERE, name, directory, domain, settings)
+
+
+def service_of(
+    root: Path, place: Place, name: str, directory: Path, domain: str, settings: Mapping[str, str]
+) -> Service:
+    """As `service`, with the code of the tree `root`, at a place."""
     port = free_port()
     environ = {key if key.isupper() else f"EVENTFOLD_{key.upper()}": value for key, value in settings.items()}
     environ[f"EVENTFOLD_{name.upper()}_PORT_NUMBER"] = str(port)
     if domain == BUNDLED:  # which has personal fields
         environ = key_settings(directory) | environ
-    return Service(name, port, [domain, name.replace("_", "-")], environ, directory / f"{name}-{port}.log")
+    environ.setdefault("EVENTFOLD_HOST", place.host)
+    log = directory / f"{name}-{port}.log"
+    return Service(name, port, [domain, name.replace("_", "-")], environ, log, root=root, place=place)
 
 
 class Within(Service):

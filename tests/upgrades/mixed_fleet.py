@@ -10,8 +10,9 @@ import aiohttp
 
 from infrastructure.event_store import EventStore, StoredEvent
 from infrastructure.read_store import ReadStore
+from tests.support.places import HERE
 from tests.support.read_store import ReadStoreDatabase
-from tests.support.services import ROOT, TINY, Service, node_uri, service, start_node, until
+from tests.support.services import ROOT, TINY, Service, node_uri, service_of, start_node, until
 
 NEXT_SERVICE = "tests.upgrades.next_tiny_service"
 Answer = tuple[int, Any, dict[str, str]]
@@ -29,9 +30,7 @@ class MixedFleet:
         }
 
         def of(name: str, domain: str, root: Path, **own: str) -> Service:
-            one = service(name, folder, domain=domain, **settings, **own)
-            one.root = root
-            return one
+            return service_of(root, HERE, name, folder, domain, {**settings, **own})
 
         self.old_commands = of("command_api", TINY, former)
         self.old_queries = of("query_api", TINY, former)
