@@ -62,6 +62,7 @@ async def orders_coming(shop: SagaShop, numbers: "count[int]") -> AsyncIterator[
     async def customer() -> None:
         while not over.is_set():
             await place(shop, next(numbers))
+            await asyncio.sleep(0.5)  # a load that a busy machine can bear; nothing waits for it
 
     async with asyncio.TaskGroup() as customers:
         for _ in range(4):
