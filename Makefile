@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 RUNS := $(VENV)/.from-lock
 DEVELOPS := $(VENV)/.from-dev-lock
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
-# Most tests wait for processes, so two runs of them share two cores well; the tests of a file stay in their order.
-IN_PARALLEL := --numprocesses 2 --dist loadfile
+# Most tests wait for processes, so three runs of them share two cores well; the tests of a file stay in their order.
+IN_PARALLEL := --numprocesses 3 --dist loadfile
 # Each service is a process that would compile every module of ours at its start.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -58,6 +58,7 @@ async def test_an_event_arrives_as_it_was_in_order_a_key(wire: Wire):
     assert sum(one.headers.get("traceparent") in ("00-1", b"00-1") for one in found) == len(given)
 
 
+@pytest.mark.slow
 async def test_a_broker_that_is_away_is_an_outage_and_nothing_is_lost_when_it_is_back(wire: Wire):
     async with delivering(wire, 2.0) as delivery:
         first, second = events("b", each=2), events("c")

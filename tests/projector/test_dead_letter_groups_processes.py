@@ -214,6 +214,7 @@ async def killed_and_mended(workshop: Workshop, future: int, exploded: int, stra
     await workshop.drained()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_a_group_is_retried_with_an_upcaster_while_command_and_projector_are_killed(workshop: Workshop) -> None:
     await killed_and_mended(workshop, 250, 10, 10, 2)

@@ -205,6 +205,7 @@ async def discarded_under_fire(desk: Desk, kills: int, poison: float) -> None:
     print(f"{events} events")
 
 
+@pytest.mark.slow
 async def test_discarded_while_more_comes_in_and_processes_are_killed(desk):
     await discarded_under_fire(desk, 1, 0.01)
 

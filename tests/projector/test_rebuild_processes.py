@@ -163,6 +163,7 @@ async def switches(folder: Path, database: ReadStoreDatabase, *back_to: int) -> 
         await node.kill()
 
 
+@pytest.mark.slow
 async def test_readers_notice_nothing_of_switches_and_switches_back(read_store_database, tmp_path):
     await switches(tmp_path, read_store_database, 1)
 

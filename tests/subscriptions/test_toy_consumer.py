@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 import pytest_asyncio
 
 from infrastructure.event_codec import EventMetadata
@@ -126,6 +127,7 @@ async def everybody_has_a_partition(counting: Counting) -> bool:
     return await counting.owners() == {"a", "b", "c"}
 
 
+@pytest.mark.slow
 async def test_three_processes_share_it_survive_kills_and_count_each_event_once(counting, tmp_path):
     await until(lambda: everybody_has_a_partition(counting), "each process has a partition", 60)
     choose = random.Random(7)
