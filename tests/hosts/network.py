@@ -122,9 +122,11 @@ def network_or_skip(seed: int) -> Iterator[Network]:
         pytest.skip("needs root, the ip command (Debian: iproute2) and /dev/net/tun to make hosts of its own")
     made = Network(seed)
     try:
-        made.make()
+        # Apart from the block: what fails in there is no reason to skip.
+        try:
+            made.make()
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"no network namespace can be made here: {error.stderr.decode().strip()}")
         yield made
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"no network namespace can be made here: {error.stderr.decode().strip()}")
     finally:
         made.remove()

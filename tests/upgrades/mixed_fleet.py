@@ -91,10 +91,8 @@ class MixedFleet:
         return [one async for one in self.log.read_all()]
 
     async def close(self) -> None:
-        for one in (self.old_commands, self.old_queries, self.old_projector):
-            if one.was_started:
-                await one.kill()
-        for one in (self.new_commands, self.new_queries, self.new_projector):
+        old = (self.old_commands, self.old_queries, self.old_projector)
+        for one in (*old, self.new_commands, self.new_queries, self.new_projector):
             if one.was_started:
                 await one.kill()
         await self.http.close()
