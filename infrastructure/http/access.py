@@ -16,6 +16,7 @@ from infrastructure.http.open_paths import OpenPaths
 from infrastructure.http.security_headers import with_security_headers
 from infrastructure.http.trusted_proxies import trusting_proxies
 from infrastructure.security.identity import ANYBODY, identify
+from infrastructure.security.jwks_url import JwksUrl
 from infrastructure.security.key_sources import FileKeys, FixedKeys
 from infrastructure.security.loopback import is_loopback
 from infrastructure.security.verification_keys import InvalidKeys, secret_key
@@ -88,9 +89,6 @@ def _keys(settings: Settings) -> tuple[Keys, Callable[[], Awaitable[None]]]:
         raise InvalidSettings(f"{' and '.join(variables)} are set; only one can be" if variables else _HOW)
     try:
         if given.jwks_url:
-            # Here, because the HTTP client takes a tenth of a service's start, which few others need.
-            from infrastructure.security.jwks_url import JwksUrl
-
             fetched = JwksUrl(given)
             return fetched.keys, fetched.close
         if given.jwks_file:
