@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from tests.support.http_session import http_session
 from tests.support.services import Service, node_uri, running, start_node
 
 
@@ -26,7 +27,7 @@ async def api(domain: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def http(api: Service) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(api.url) as session:
+    async with http_session(api.url) as session:
         yield session
 
 

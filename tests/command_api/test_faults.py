@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from infrastructure.event_store import EventStore
+from tests.support.http_session import http_session
 from tests.support.services import TINY, Service, node_uri, restart_node, running, start_node, until
 
 LAMP: dict[str, Any] = {"room": "kitchen", "watts": 60}
@@ -30,7 +31,7 @@ async def streams(node: Service) -> Counter[str]:
 async def test_while_the_event_store_is_away_clients_are_told_to_come_back(tmp_path):
     node = await start_node(tmp_path)
     settings = {"eventstore_uri": node_uri(node.port), "eventstore_retry_timeout": "0.3"}
-    async with running("command_api", tmp_path, domain=TINY, **settings) as api, aiohttp.ClientSession(api.url) as http:
+    async with running("command_api", tmp_path, domain=TINY, **settings) as api, http_session(api.url) as http:
         async with http.put("/lamps/l-1", json=LAMP) as installed:
             assert installed.status == 201
         await node.kill()
@@ -100,7 +101,7 @@ async def rounds_of_kills(tmp_path: Path, rounds: int, victim: str) -> None:
     node = await start_node(tmp_path)
     settings = {"eventstore_uri": node_uri(node.port), "eventstore_retry_timeout": "5"}
     clients: list[Client] = []
-    async with running("command_api", tmp_path, domain=TINY, **settings) as api, aiohttp.ClientSession(api.url) as http:
+    async with running("command_api", tmp_path, domain=TINY, **settings) as api, http_session(api.url) as http:
         for number in range(rounds):
             round_clients = [Client(http, f"round{number}-client{n}") for n in range(8)]
             clients += round_clients
@@ -145,25 +146,26 @@ async def test_no_acknowledged_event_is_lost_or_doubled_in_100_kills_of_each(tmp
 
 async def test_on_sigterm_commands_under_way_finish(tmp_path):
     node = await start_node(tmp_path)
-    async with running("command_api", tmp_path, domain=TINY, eventstore_uri=node_uri(node.port)) as api:
-        connector = aiohttp.TCPConnector(limit=100)
-        async with aiohttp.ClientSession(api.url, connector=connector) as http:
-            answered: set[int] = set()
-            started = asyncio.Event()
+    async with (
+        running("command_api", tmp_path, domain=TINY, eventstore_uri=node_uri(node.port)) as api,
+        http_session(api.url) as http,
+    ):
+        answered: set[int] = set()
+        started = asyncio.Event()
 
-            async def install(number: int) -> None:
-                try:
-                    async with http.put(f"/lamps/l-{number}", json=LAMP) as answer:
-                        if answer.status == 201:
-                            await answer.read()
-                            answered.add(number)
-                            started.set()
-                except aiohttp.ClientError:
-                    pass
+        async def install(number: int) -> None:
+            try:
+                async with http.put(f"/lamps/l-{number}", json=LAMP) as answer:
+                    if answer.status == 201:
+                        await answer.read()
+                        answered.add(number)
+                        started.set()
+            except aiohttp.ClientError:
+                pass
 
-            load = [asyncio.create_task(install(number)) for number in range(500)]
-            await started.wait()
-            assert await api.stop() == 0
-            await asyncio.gather(*load)
+        load = [asyncio.create_task(install(number)) for number in range(500)]
+        await started.wait()
+        assert await api.stop() == 0
+        await asyncio.gather(*load)
     assert set(await streams(node)) == {f"lamp-l-{number}" for number in answered}
     await node.kill()

@@ -2,9 +2,8 @@
 
 import json
 
-import aiohttp
-
 from infrastructure.event_store import EventStore
+from tests.support.http_session import http_session
 from tests.support.services import TINY, node_uri, running, start_node
 
 LAMP = {"room": "kitchen", "watts": 60}
@@ -18,7 +17,7 @@ async def test_a_command_continues_its_callers_trace_into_the_event(tmp_path):
         "command_api", tmp_path, domain=TINY, eventstore_uri=node_uri(node.port), OTEL_TRACES_EXPORTER="console"
     ) as api:
         async with (
-            aiohttp.ClientSession(api.url) as http,
+            http_session(api.url) as http,
             http.put("/lamps/l-1", json=LAMP, headers={"traceparent": TRACE}) as installed,
         ):
             assert installed.status == 201

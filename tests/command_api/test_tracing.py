@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
-import aiohttp
 import pytest_asyncio
 
 from infrastructure.event_store import EventStore
+from tests.support.http_session import http_session
 from tests.support.otlp_receiver import hanging_receiver, otlp_receiver
 from tests.support.services import TINY, Service, free_port, node_uri, running, start_node, until
 
@@ -39,7 +39,7 @@ class Api:
         """Installs a lamp; the trace that its event names."""
         lamp, headers = f"l-{uuid4()}", {} if traceparent is None else {"traceparent": traceparent}
         async with (
-            aiohttp.ClientSession(self.service.url) as http,
+            http_session(self.service.url) as http,
             http.put(f"/lamps/{lamp}", json=LAMP, headers=headers) as installed,
         ):
             assert installed.status == 201, await installed.text()

@@ -32,6 +32,7 @@ from infrastructure.settings import Settings
 from ops.locations import own_key_store, own_master_key
 from ops.stack.specs import Ports, stages
 from tests.support.decider import NOON
+from tests.support.http_session import http_session
 from tests.support.otlp_receiver import OtlpReceiver, otlp_receiver
 from tests.support.services import ROOT, Service, free_port, restart_node, start_node, until
 
@@ -257,7 +258,7 @@ async def planted(folder: Path) -> AsyncIterator[Planted]:
         await stack.enter_async_context(Supervisor(folder, specs, timings=Timings(stop_grace=2.0)).running())
         planted = Planted(folder, ports, node, receiver, environ)
         planted.mail = mail
-        planted.http = await stack.enter_async_context(aiohttp.ClientSession())
+        planted.http = await stack.enter_async_context(http_session())
         yield planted
 
 

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from infrastructure.event_store import EventStore, NewEvent
+from tests.support.http_session import http_session
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import Service, Within, node_uri, running, single_process, start_node, until
 from tests.support.shape import Shape, chosen_shape
@@ -99,7 +100,7 @@ async def _single_system(tmp_path: Path, **own_settings: str) -> AsyncIterator[S
         whole, node_port = single_process(tmp_path, parts, read_store.uri, **TIMEOUTS, **own_settings)
         await whole.start()
         stack.push_async_callback(whole.kill)
-        http = await stack.enter_async_context(aiohttp.ClientSession())
+        http = await stack.enter_async_context(http_session())
         system = System(whole, read_store, http, node_port)
         stack.push_async_callback(system.store.close)
         system.commands = system.queries = whole
@@ -116,7 +117,7 @@ async def _many_system(tmp_path: Path, **own_settings: str) -> AsyncIterator[Sys
         read_store = ReadStoreServer(tmp_path)
         await asyncio.to_thread(read_store.start)
         stack.callback(read_store.kill)
-        http = await stack.enter_async_context(aiohttp.ClientSession())
+        http = await stack.enter_async_context(http_session())
         system = System(node, read_store, http, node.port)
         stack.push_async_callback(system.store.close)
         settings = {"eventstore_uri": node_uri(node.port), "mongo_uri": read_store.uri}

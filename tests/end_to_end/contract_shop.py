@@ -17,6 +17,7 @@ from infrastructure.outside.signing.development_ca import DevelopmentCa
 from infrastructure.personal_data import personal_keys
 from infrastructure.settings import load_settings
 from tests.end_to_end.contract_log import ContractLog
+from tests.support.http_session import http_session
 from tests.support.mail_sink import MailSink, mail_sink
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import Service, key_settings, node_uri, service, start_node, until
@@ -62,7 +63,7 @@ class ContractShop:
         self.log = EventStore(node_uri(node.port), retry_timeout=60)
         settings = load_settings(key_settings(folder) | {"EVENTFOLD_AUTH": "off"})
         self.contracts = ContractLog(self.log, personal_keys(settings))
-        self.http = aiohttp.ClientSession()
+        self.http = http_session()
         self.orders: list[str] = []
 
     async def start(self) -> None:

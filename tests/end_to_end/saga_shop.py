@@ -22,6 +22,7 @@ from infrastructure.resilience import DependencyUnavailable
 from infrastructure.settings import load_settings
 from ops.payments.reconciliation import Reconciliation, mend
 from tests.end_to_end.saga_log import REGRETTING, SHIPPED, SagaLog
+from tests.support.http_session import http_session
 from tests.support.mail_sink import MailSink, mail_sink
 from tests.support.places import Place, Places, all_here
 from tests.support.read_store import ReadStoreServer
@@ -95,7 +96,7 @@ class SagaShop:
             self.node = node
             self._in_many_processes(ports, with_relay="EVENTFOLD_RELAY_DESTINATIONS" in environ)
         self.log = EventStore(self.settings["EVENTFOLD_EVENTSTORE_URI"], retry_timeout=60)
-        self.http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"} if token else None)
+        self.http = http_session(headers={"Authorization": f"Bearer {token}"} if token else None)
         self.orders: list[str] = []
         self.received: Counter[str] = Counter()
         self._faults: dict[str, Any] = {}

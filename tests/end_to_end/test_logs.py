@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 
 from tests.docs.test_log_events import rows
+from tests.support.http_session import http_session
 from tests.support.services import ROOT, TINY, free_port, running, until
 
 SECRETS = {
@@ -29,7 +30,7 @@ async def test_canaries_are_in_no_log(tmp_path: Path) -> None:
         "query_api", tmp_path, domain=TINY, log_level="debug", readstore_timeout="0.3", **SECRETS
     ) as api:
         headers = {"Authorization": "Bearer canary-token", "Cookie": "canary-cookie", "traceparent": "canary"}
-        async with aiohttp.ClientSession(api.url, headers=headers) as http:
+        async with http_session(api.url, headers=headers) as http:
             told = ""
             for path in ("/lamps/l-1", "/lamps/l-1?token=canary-parameter", "/health/ready", "/metrics", "/nowhere"):
                 async with http.get(path) as response:
@@ -72,7 +73,7 @@ async def test_a_service_whose_log_nobody_reads_goes_on() -> None:
     )
     os.close(write)
     try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+        async with http_session(f"http://127.0.0.1:{port}") as http:
 
             async def alive() -> bool:
                 try:

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.end_to_end.conftest import LINE, System
+from tests.support.http_session import http_session
 from tests.support.services import Service, until
 
 SETTINGS = {"eventstore_deadline": "3", "eventstore_retry_timeout": "1", "readstore_timeout": "3"}
@@ -163,7 +163,7 @@ async def test_services_stop_gracefully_while_both_stores_are_silent(system):
     assert (await system.seen("/orders/before"))["status"] == "pending"
 
     async def ask(url: str) -> int:
-        async with aiohttp.ClientSession() as http, http.get(url) as answer:
+        async with http_session() as http, http.get(url) as answer:
             return answer.status
 
     async def send() -> int:

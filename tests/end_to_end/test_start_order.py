@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.support.http_session import http_session
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import free_port, node_uri, service, start_node, until
 
@@ -30,7 +31,7 @@ async def test_the_order_in_which_services_and_stores_start_does_not_matter(tmp_
         for one in services:
             await one.start()
         pids = [one.pid for one in services]
-        async with aiohttp.ClientSession() as http:
+        async with http_session() as http:
             for one in services:
                 await until(one.answers, f"{one.name} is alive", 120)
             for one in services:

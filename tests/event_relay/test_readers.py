@@ -13,6 +13,7 @@ import aiohttp
 from examples.subscriber.stream import StreamReader
 from infrastructure.event_store import NO_STREAM, EventStore, NewEvent, StoredEvent
 from tests.event_relay.test_relay import mapped
+from tests.support.http_session import http_session
 from tests.support.order_logs import OrderLog, confirmed, created
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import Service, node_uri, service, start_node, until
@@ -76,7 +77,7 @@ async def connections(relay: Service, http: aiohttp.ClientSession) -> int:
 async def test_readers_that_read_nothing_hold_nobody_up_and_are_let_go(
     read_store_database: ReadStoreDatabase, tmp_path: Path
 ):
-    async with relay_alone(tmp_path, read_store_database) as (relay, store), aiohttp.ClientSession() as http:
+    async with relay_alone(tmp_path, read_store_database) as (relay, store), http_session() as http:
         await append(store, orders([f"o{number}" for number in range(ORDERS)]))
         await takes_all(relay, http)  # so that what is measured below is not what anything needs at its first time
         before = largest_memory(relay)
@@ -125,7 +126,7 @@ def largest_memory(relay: Service) -> int:
 
 
 async def test_who_goes_on_after_a_kill_misses_nothing(read_store_database: ReadStoreDatabase, tmp_path: Path):
-    async with relay_alone(tmp_path, read_store_database) as (relay, store), aiohttp.ClientSession() as http:
+    async with relay_alone(tmp_path, read_store_database) as (relay, store), http_session() as http:
         log = OrderLog()
         for number in range(60):
             log.add(f"order-o{number}", created(f"o{number}"))

@@ -16,6 +16,7 @@ from infrastructure.integration.cloud_event import CloudEvent, from_structured
 from infrastructure.outside.webhooks import signed
 from ops.cli import main
 from tests.event_relay.test_stream import told as first_of
+from tests.support.http_session import http_session
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import node_uri, running, service, start_node, until
 
@@ -103,7 +104,7 @@ async def test_orders_reach_a_subscriber_whatever_is_killed(
         async with (
             subscriber() as (port, taken),
             running("command_api", tmp_path, **settings) as commands,
-            aiohttp.ClientSession() as http,
+            http_session() as http,
         ):
             relay = service("event_relay", tmp_path, relay_destinations=destinations(tmp_path, port), **settings)
 

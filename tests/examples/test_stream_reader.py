@@ -2,12 +2,12 @@
 
 import asyncio
 
-import aiohttp
 from aiohttp import web
 
 from examples.subscriber.stream import StreamReader
 from infrastructure.integration.cloud_event import structured
 from tests.event_relay.test_relay import ORDERS, mapped
+from tests.support.http_session import http_session
 
 EVENTS = mapped(ORDERS.events)
 
@@ -31,7 +31,7 @@ async def test_what_is_cut_off_is_read_again_and_nothing_twice():
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        async with aiohttp.ClientSession() as http, asyncio.timeout(60):
+        async with http_session() as http, asyncio.timeout(60):
             reader = StreamReader(f"http://127.0.0.1:{runner.addresses[0][1]}/events", http)
             reading = asyncio.create_task(reader.run())
             await reader.has_taken({event.id for event in EVENTS})

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from tests.gateway.shop import Gateway, Shop, behind, serving
 from tests.support.envoy import envoy_binary
+from tests.support.http_session import http_session
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import node_uri, start_node
 
@@ -43,5 +44,5 @@ async def gateway(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Async
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
+    async with http_session() as session:
         yield session

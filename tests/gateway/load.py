@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from tests.gateway.shop import Shop
+from tests.support.http_session import http_session
 
 
 class Load:
@@ -29,7 +30,7 @@ async def under_load(url: str, shop: Shop, clients: int = 8) -> AsyncIterator[Lo
 
     async def client(number: int) -> None:
         headers = shop.bearer(f"client-{number}")
-        async with aiohttp.ClientSession() as http:
+        async with http_session() as http:
             turn = 0
             while not load.stopped:
                 turn += 1

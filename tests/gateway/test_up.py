@@ -4,7 +4,6 @@ import json
 import sys
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from embedded.supervisor.run_directory import RunDirectory
@@ -13,6 +12,7 @@ from ops.stack import gateway as stack_gateway
 from ops.stack.specs import Ports, stages
 from tests.ops.test_up import eventfold, running_stack
 from tests.support.envoy import envoy_binary
+from tests.support.http_session import http_session
 
 ORDER = {
     "customer_id": "ada",
@@ -25,7 +25,7 @@ ORDER = {
 @pytest.mark.slow
 async def test_an_order_goes_in_and_comes_out_at_the_one_door(tmp_path: Path) -> None:
     envoy_binary()
-    async with running_stack(tmp_path, arguments=["--gateway"]), aiohttp.ClientSession() as http:
+    async with running_stack(tmp_path, arguments=["--gateway"]), http_session() as http:
         url = RunDirectory(tmp_path).read_services()["gateway"].url
         _, token = await eventfold("token", "--as", "grace", "--role", "staff", "--data-dir", str(tmp_path))
         headers = {"Authorization": f"Bearer {token.strip()}", "Content-Type": "application/json"}

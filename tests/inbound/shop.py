@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from infrastructure.event_store import EventStore
+from tests.support.http_session import http_session
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import Service, node_uri, running, service, start_node, until
 
@@ -81,6 +80,6 @@ async def started(*services: Service) -> AsyncIterator[None]:
 
 async def ask(method: str, url: str, body: Any = None) -> Any:
     """The answer of a service."""
-    async with aiohttp.ClientSession() as http, http.request(method, url, json=body) as response:
+    async with http_session() as http, http.request(method, url, json=body) as response:
         assert response.status < 300, await response.text()
         return await response.json()

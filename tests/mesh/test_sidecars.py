@@ -6,7 +6,6 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -16,6 +15,7 @@ from infrastructure.event_store import ANY_REVISION, EventStore, EventStoreUnava
 from ops.locations import COMMAND_API, QUERY_API
 from tests.mesh.hosts import STORE_PORT, Hosts, running
 from tests.support.authority import Authority
+from tests.support.http_session import http_session
 from tests.support.network import THERE, Network, network
 from tests.support.services import until
 
@@ -100,7 +100,7 @@ async def test_who_calls_what_it_may_not_is_refused_and_told_why(hosts: Hosts) -
     why = "rbac_access_denied_matched_policy[none]"
     await until(lambda: is_logged(hosts, "Append", why, identity(QUERY_API)), "the refusal is in the log")
     url = f"http://127.0.0.1:{hosts.providers[QUERY_API]}/ca.pem"
-    async with aiohttp.ClientSession() as http, http.get(url) as response:
+    async with http_session() as http, http.get(url) as response:
         assert (response.status, await response.text()) == (403, "RBAC: access denied")
     await until(lambda: is_logged(hosts, "/ca.pem", why, identity(QUERY_API)), "the refusal is in the log")
 

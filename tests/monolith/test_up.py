@@ -23,6 +23,7 @@ from ops.stack.single_process import in_one_process
 from ops.stack.specs import AUTH, Ports, stages
 from ops.stack.supervision import supervised
 from tests.ops.test_up import without_settings
+from tests.support.http_session import http_session
 from tests.support.services import ROOT, free_port, until
 
 HOST, PATIENCE = "127.0.0.1", 600.0
@@ -135,7 +136,7 @@ def test_a_part_that_can_not_start_ends_the_whole_with_the_reason(tmp_path: Path
 async def test_the_move_to_many_processes_and_back_loses_nothing(tmp_path: Path) -> None:
     """Orders are placed in each shape, and their sagas go on in the next; what ends a shape is a stop, then a crash."""
     first, second, third = ([f"{shape}-{number}" for number in range(5)] for shape in ("single", "many", "again"))
-    async with aiohttp.ClientSession() as http:
+    async with http_session() as http:
         shop = Shop(tmp_path, http)
         async with stack(tmp_path, single=True) as supervisor:
             pids = {entry.pid for entry in RunDirectory(tmp_path).read_services().values()}

@@ -15,6 +15,7 @@ import yaml
 from embedded.supervisor.service import ServiceSpec, Timings
 from embedded.supervisor.supervisor import Supervisor
 from ops.stack.specs import Ports, stages
+from tests.support.http_session import http_session
 from tests.support.services import ROOT, free_port, until
 
 PROMETHEUS = shutil.which("prometheus")
@@ -93,9 +94,7 @@ async def watched(folder: Path) -> AsyncIterator[Watched]:
         specs = [[_observed(spec) for spec in stage] for stage in stages(folder, "127.0.0.1", ports, environment)]
         supervisor = Supervisor(folder, specs, timings=Timings(stop_grace=2.0))
         await stack.enter_async_context(supervisor.running())
-        # A connection of its own each time: the services close idle ones, maybe just when it is used again.
-        connector = aiohttp.TCPConnector(force_close=True)
-        http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
+        http = await stack.enter_async_context(http_session())
         watched = Watched(ports, http, folder / "logs")
         watched.alertmanager = await stack.enter_async_context(_alertmanager(folder, http))
         watched.prometheus = await stack.enter_async_context(_prometheus(folder, watched))

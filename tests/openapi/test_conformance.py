@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -20,6 +19,7 @@ from infrastructure.security.roles import ROLES
 from infrastructure.security.signing_key import SigningKey
 from infrastructure.settings import Settings
 from tests.end_to_end.conftest import LINE
+from tests.support.http_session import http_session
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import ROOT, Service, free_port, key_settings, node_uri, running, start_node, until
 
@@ -88,7 +88,7 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[di
             stack.push_async_callback(found[name].kill)
         for service in found.values():
             await until(lambda service=service: service.answers("/health/ready"), f"{service.name} is ready", 60)
-        async with aiohttp.ClientSession(headers=BEARER) as http:
+        async with http_session(headers=BEARER) as http:
             url = f"{found['command_api'].url}/orders/0"
             async with http.put(url, json=ORDER) as response:
                 assert response.status == 201

@@ -5,6 +5,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.support.http_session import http_session
 from tests.support.services import running
 
 ODD = ("TRACE", "PATCH", "PROPFIND", "PURGE", "QUERY")
@@ -12,7 +13,7 @@ ODD = ("TRACE", "PATCH", "PROPFIND", "PURGE", "QUERY")
 
 @pytest.mark.parametrize("name", ["command_api", "query_api", "projector"])
 async def test_allow_has_the_whole_truth(tmp_path: Path, name: str) -> None:
-    async with running(name, tmp_path) as service, aiohttp.ClientSession(service.url) as http:
+    async with running(name, tmp_path) as service, http_session(service.url) as http:
         async with http.get("/schema/openapi.json") as response:
             paths = (await response.json(content_type=None))["paths"]
         for path, operations in paths.items():
@@ -28,7 +29,7 @@ async def test_allow_has_the_whole_truth(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("path", ["/health/live", "/metrics", "/schema", "/schema/openapi.json", "/", "/nothing"])
 async def test_head_is_get_without_a_body(tmp_path: Path, path: str) -> None:
-    async with running("query_api", tmp_path) as service, aiohttp.ClientSession(service.url) as http:
+    async with running("query_api", tmp_path) as service, http_session(service.url) as http:
         async with http.get(path, allow_redirects=False) as got:
             pass
         async with http.head(path, allow_redirects=False) as head:

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from infrastructure.http.api_pages import PATH
+from tests.support.http_session import http_session
 from tests.support.services import running
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -40,7 +41,7 @@ def opened(url: str, folder: Path) -> tuple[str, set[str]]:
 async def test_the_page_shows_every_operation_without_internet(tmp_path: Path, name: str) -> None:
     async with running(name, tmp_path) as service:
         page, fetched = await asyncio.to_thread(opened, service.url + "/", tmp_path)
-        async with aiohttp.ClientSession() as http, http.get(f"{service.url}{PATH}/openapi.json") as response:
+        async with http_session() as http, http.get(f"{service.url}{PATH}/openapi.json") as response:
             document = await response.json(content_type=None)
     assert document["info"]["title"] in page
     for path, operations in document["paths"].items():
@@ -52,7 +53,7 @@ async def test_the_page_shows_every_operation_without_internet(tmp_path: Path, n
 
 
 async def test_what_the_page_loads_is_served_here_with_its_media_type(tmp_path: Path) -> None:
-    async with running("command_api", tmp_path) as service, aiohttp.ClientSession() as http:
+    async with running("command_api", tmp_path) as service, http_session() as http:
         async with http.get(service.url + "/", allow_redirects=False) as response:
             assert (response.status, response.headers["Location"]) == (302, "schema")
         for page in ("/schema", "/schema/", "/schema/swagger"):

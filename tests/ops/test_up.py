@@ -12,13 +12,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 import ops
 from embedded.supervisor.run_directory import RunDirectory, ServiceEntry
 from infrastructure.security.development_keys import DevelopmentKeys
 from infrastructure.settings import PREFIX
+from tests.support.http_session import http_session
 from tests.support.kubelet import namespace_variables
 
 ROOT = Path(ops.__file__).parents[1]
@@ -79,7 +79,7 @@ async def nobody_gets_in_without_a_token(data_dir: Path, services: Mapping[str, 
         ("PUT", f"{services['command-api'].url}/orders/o-1", order),
         ("GET", f"{services['query-api'].url}/orders/o-1?as_of=0", None),
     ]
-    async with aiohttp.ClientSession() as http:
+    async with http_session() as http:
         for method, url, body in requests:
             async with http.request(method, url, json=body) as refused:
                 assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, 'Bearer realm="eventfold"')

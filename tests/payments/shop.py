@@ -16,6 +16,7 @@ from domain.payments.provider_results.results import ProviderResults
 from embedded.sandbox.secrets import KEY_VARIABLE, SECRET_VARIABLE
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
+from tests.support.http_session import http_session
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.sandbox_webhooks import signed_by
 from tests.support.services import Service, free_port, node_uri, service, start_node, until
@@ -36,7 +37,7 @@ def provider_process(folder: Path, webhook_url: str = "", *options: str) -> Serv
 
 async def put(provider: Service, what: str, **values: Any) -> None:
     """Tells the sandbox how to behave: its `faults` or `rules`."""
-    async with aiohttp.ClientSession() as http, http.put(f"{provider.url}/sandbox/{what}", json=values) as response:
+    async with http_session() as http, http.put(f"{provider.url}/sandbox/{what}", json=values) as response:
         assert response.status == 200, await response.text()
 
 
@@ -79,7 +80,7 @@ class Shop:
         self.webhooks.url = f"http://127.0.0.1:{self.webhooks.port}"
         self.webhooks._environ["EVENTFOLD_PAYMENT_WEBHOOKS_PORT_NUMBER"] = str(self.webhooks.port)
         self.log = EventStore(node_uri(node.port), retry_timeout=30)
-        self.http = aiohttp.ClientSession()
+        self.http = http_session()
         self._codec = EventCodec((PAYMENT, PROVIDER_RESULTS))
 
     @property

@@ -23,6 +23,7 @@ from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore, EventStoreUnavailable
 from process_manager.instances.instance import Instance
 from tests.process_manager.bundled import application
+from tests.support.http_session import http_session
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import Service, free_port, node_uri, restart_node, start_node, until
 
@@ -39,7 +40,7 @@ class Shop:
     def __init__(self, folder: Path, node: Service, database: ReadStoreDatabase, patience: float) -> None:
         self.node = node
         self.log = EventStore(node_uri(node.port), retry_timeout=60)
-        self.http = aiohttp.ClientSession()
+        self.http = http_session()
         self._folder = folder
         self._settings = {
             "EVENTFOLD_EVENTSTORE_URI": node_uri(node.port),

@@ -17,6 +17,7 @@ from infrastructure.view_registry import ViewRecord, ViewRegistry
 from subscriptions.membership.leases import LEASES
 from subscriptions.membership.member import MEMBERS
 from tests.projector.verdict import LeftOut, assert_equal_to_a_fold
+from tests.support.http_session import http_session
 from tests.support.ordering import VIEWS
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import ORDERING, Service, node_uri, service, until
@@ -140,7 +141,7 @@ class Fleet:
         return len(events)
 
     async def open(self) -> None:
-        self.http = aiohttp.ClientSession(json_serialize=lambda body: msgspec.json.encode(body).decode())
+        self.http = http_session(json_serialize=lambda body: msgspec.json.encode(body).decode())
 
     async def close(self) -> None:
         """Ends every process."""

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 
 from tests.projector.appending import Appender
+from tests.support.http_session import http_session
 from tests.support.services import Service
 
 PAGES = 3
@@ -31,7 +32,7 @@ class Readers:
     async def orders(self) -> None:
         """Single orders, old and new ones; half of the reads are sure of the last event."""
         seen: dict[str, tuple[int, int]] = {}
-        async with aiohttp.ClientSession() as http:
+        async with http_session() as http:
             while True:
                 order = self._some_order()
                 at, version = self._appender.last[order]
@@ -53,7 +54,7 @@ class Readers:
     async def customers(self) -> None:
         """The customers' figures."""
         seen: dict[str, tuple[int, int, int]] = {}
-        async with aiohttp.ClientSession() as http:
+        async with http_session() as http:
             while True:
                 customer = f"{self._appender.prefix}-c{self._choose.randrange(20)}"
                 at = max(position for position, _ in self._appender.last.values())
@@ -72,7 +73,7 @@ class Readers:
     async def pages(self) -> None:
         """The list of all orders, a few pages of it: no row is missing in it, or twice, and it only gets longer."""
         newest, furthest = 0, 0
-        async with aiohttp.ClientSession() as http:
+        async with http_session() as http:
             while True:
                 placed, at = len(self._appender.placed) - 1, self._appender.last[self._appender.placed[-1]][0]
                 sure = self._choose.random() < 0.5

@@ -1,8 +1,7 @@
 """The services as processes with another domain than the bundled one: nothing in them is about orders."""
 
-import aiohttp
-
 from infrastructure.read_store import ReadStore
+from tests.support.http_session import http_session
 from tests.support.services import TINY, node_uri, running, start_node
 
 
@@ -18,7 +17,7 @@ async def test_commands_become_documents(read_store_database, tmp_path):
             running("command_api", tmp_path, domain=TINY, **given) as commands,
             running("projector", tmp_path, domain=TINY, **given) as projector,
             running("query_api", tmp_path, domain=TINY, **given) as queries,
-            aiohttp.ClientSession() as http,
+            http_session() as http,
         ):
             async with http.put(f"{commands.url}/lamps/l-1", json={"room": "kitchen", "watts": 60}) as answer:
                 assert answer.status == 201

@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
 from infrastructure.event_store import NO_STREAM, EventStore, NewEvent
 from infrastructure.read_store import ReadStore
+from tests.support.http_session import http_session
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import ROOT, TINY, Service, node_uri, service, start_node, until
 
@@ -55,7 +55,7 @@ class Workshop:
         """The answer to a request that must be possible."""
         assert self.projector is not None
         url = self.projector.url + path
-        async with aiohttp.ClientSession() as session, session.request(method, url, json=body) as answer:
+        async with http_session() as session, session.request(method, url, json=body) as answer:
             told = await answer.json()
             assert answer.status == 200, told
             return told

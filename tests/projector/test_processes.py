@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import pytest_asyncio
 from msgspec import Struct
@@ -18,6 +17,7 @@ from infrastructure.event_store import EventStore, NewEvent, StoredEvent
 from infrastructure.read_store import ReadStore, ReadStoreUnavailable
 from tests.projector.verdict import assert_equal_to_a_fold
 from tests.support.bundled import CODEC
+from tests.support.http_session import http_session
 from tests.support.order_logs import cancelled, confirmed, created, delivered, fold_of, shipped
 from tests.support.ordering import VIEWS
 from tests.support.read_store import ReadStoreDatabase, ReadStoreServer
@@ -148,7 +148,7 @@ async def test_killed_200_times_while_it_catches_up(history, read_store_database
 
 
 async def get(url: str) -> tuple[int, Any]:
-    async with aiohttp.ClientSession() as http, http.get(url) as answer:
+    async with http_session() as http, http.get(url) as answer:
         return answer.status, await answer.json()
 
 
@@ -204,7 +204,7 @@ async def test_what_operators_see_and_an_orderly_end(history, read_store_databas
         assert rest["dead_letters"][0]["position"] == sorted(parked)[3]
         assert (await get(f"{projector.url}/dead-letters?limit=0"))[0] == 400
 
-        async with aiohttp.ClientSession() as http, http.get(f"{projector.url}/metrics") as answer:
+        async with http_session() as http, http.get(f"{projector.url}/metrics") as answer:
             metrics = await answer.text()
         assert f'eventfold_consumer_parked_events{{consumer="order_details"}} {len(parked)}.0' in metrics
         assert f'eventfold_consumer_position{{consumer="daily_sales"}} {float(history.last)}' in metrics

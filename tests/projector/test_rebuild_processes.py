@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from infrastructure.checkpoints import CHECKPOINTS, low_watermark
@@ -15,6 +14,7 @@ from infrastructure.view_registry import ViewRecord
 from tests.projector.appending import Appender, appending
 from tests.projector.fleet import Fleet, fleet_over
 from tests.projector.readers import Readers, reading
+from tests.support.http_session import http_session
 from tests.support.ordering import VIEWS
 from tests.support.read_store import ReadStoreDatabase, ReadStoreServer
 from tests.support.services import ORDERING, Service, node_uri, running, start_node, until
@@ -49,7 +49,7 @@ class Shop:
 
     async def answered(self) -> bool:
         """Whether queries of the views that are read are answered, and at once."""
-        async with aiohttp.ClientSession() as http:
+        async with http_session() as http:
             position = self.appender.last[self.appender.placed[-1]][0]
             for path in (f"/orders?at_least={position}", f"/customers/none?at_least={position}"):
                 async with http.get(self.queries.url + path) as answer:

@@ -11,13 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-import aiohttp
 import pytest
 
 from infrastructure.event_store import NewEvent, WrongExpectedRevision
 from tests.projector.appending import UNREADABLE, Appender
 from tests.projector.commands import Customers
 from tests.projector.fleet import Fleet, fleet_over
+from tests.support.http_session import http_session
 from tests.support.ordering import VIEWS
 from tests.support.read_store import ReadStoreDatabase, ReadStoreServer
 from tests.support.services import ORDERING, Service, node_uri, restart_node, running, start_node, until
@@ -170,7 +170,7 @@ class World:
 
     async def _orders_are_served(self) -> None:
         """A few orders over HTTP, in their last version."""
-        async with aiohttp.ClientSession() as http:
+        async with http_session() as http:
             for order in self._choose.sample(self._customers.orders, 3):
                 stream = await self._fleet.log.read_stream(f"order-{order}")
                 if any((event.type, event.data) in UNREADABLE for event in stream):

@@ -4,11 +4,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from embedded.sandbox.secrets import KEY_VARIABLE, SECRET_VARIABLE
 from infrastructure.outside.signatures.sandbox import SandboxSignatureProvider
 from infrastructure.resilience import Limits, Policy
+from tests.support.http_session import http_session
 from tests.support.services import Service, free_port
 
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
@@ -41,13 +40,13 @@ def sandbox(url: str, key: str = KEY, **limits: float) -> SandboxSignatureProvid
 
 async def misbehave(provider: Service, **faults: Any) -> None:
     """Tells the sandbox how to behave."""
-    async with aiohttp.ClientSession() as http, http.put(f"{provider.url}/sandbox/faults", json=faults) as response:
+    async with http_session() as http, http.put(f"{provider.url}/sandbox/faults", json=faults) as response:
         assert response.status == 200, await response.text()
 
 
 async def play(provider: Service, reference: str, act: str, **said: str) -> int:
     """Plays the signer: view, sign, decline or expire; the status of the answer."""
     url = f"{provider.url}/sandbox/signers/{reference}/{act}"
-    async with aiohttp.ClientSession() as http, http.post(url, json=said) as response:
+    async with http_session() as http, http.post(url, json=said) as response:
         await response.read()
         return response.status

@@ -17,6 +17,7 @@ from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
 from tests.signatures.documents import KEY, SECRET, play, provider_process, sandbox
 from tests.support.documents import documents_in
+from tests.support.http_session import http_session
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.sandbox_webhooks import signed_by
 from tests.support.services import Service, free_port, key_settings, node_uri, service, start_node, until
@@ -66,7 +67,7 @@ class Shop:
         self.log = EventStore(node_uri(node.port), retry_timeout=30)
         self.documents = documents_in(folder / "documents", folder)
         self.adapter = sandbox(self.provider.url, retries=5)
-        self.http = aiohttp.ClientSession()
+        self.http = http_session()
         self._codec = EventCodec((CONTRACT, SIGNATURE_RESULTS))
 
     @property

@@ -17,6 +17,7 @@ from infrastructure.security.development_keys import DevelopmentKeys
 from infrastructure.security.signing_key import read_signing_key
 from infrastructure.settings import Settings
 from ops.stack.specs import Ports, stages
+from tests.support.http_session import http_session
 from tests.support.otlp_receiver import OtlpReceiver, otlp_receiver
 from tests.support.services import free_port, until
 
@@ -116,5 +117,5 @@ async def open_shop(folder: Path) -> AsyncIterator[Shop]:
         specs = [[one for one in stage if one.name in NEEDED] for stage in stages(folder, "127.0.0.1", ports, environ)]
         timings = Timings(start_timeout=240.0, stop_grace=2.0)
         await stack.enter_async_context(Supervisor(folder, specs, timings=timings).running())
-        http = await stack.enter_async_context(aiohttp.ClientSession())
+        http = await stack.enter_async_context(http_session())
         yield Shop(folder, ports, http, receiver)

@@ -12,6 +12,7 @@ from esdbclient import NewEvent, StreamState
 from command_api.aggregates import Aggregates
 from infrastructure.event_codec import EventCodec
 from tests.streams.world import Answer, World, world
+from tests.support.http_session import http_session
 from tests.support.read_store import ReadStoreServer
 from tests.support.tiny.meter import METER
 
@@ -253,5 +254,5 @@ async def test_the_whole_of_it_is_told_in_the_openapi_documents(there: World, ht
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
+    async with http_session() as session:
         yield session

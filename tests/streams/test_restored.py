@@ -4,13 +4,13 @@ otherwise or not at all; and an order deleted while it is cached."""
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from esdbclient import AsyncEventStoreDBClient, StreamState
 
 from embedded.event_store_node.maintenance.backup import back_up, restore
 from infrastructure.event_codec import EventMetadata, event_id
 from infrastructure.event_store import EventStore
 from tests.support.bundled import CODEC
+from tests.support.http_session import http_session
 from tests.support.order_logs import cancelled, created
 from tests.support.services import node_uri, restart_node, running, start_node
 
@@ -23,7 +23,7 @@ async def test_what_is_cached_is_not_believed_over_a_restored_log_or_a_deleted_s
     store, client = EventStore(node_uri(node.port), retry_timeout=30), AsyncEventStoreDBClient(node_uri(node.port))
     try:
         given = {"eventstore_uri": node_uri(node.port), "eventstore_retry_timeout": "30"}
-        async with running("command_api", tmp_path, **given) as api, aiohttp.ClientSession(api.url) as http:
+        async with running("command_api", tmp_path, **given) as api, http_session(api.url) as http:
 
             async def send(order: str, action: str = "", body: Any = None, key: str = "") -> tuple[int, Any]:
                 headers = {"Idempotency-Key": key} if key else {}

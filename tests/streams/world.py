@@ -16,6 +16,7 @@ from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
 from infrastructure.read_store import ReadStore
 from ops.views.verification.verifier import Verifier
+from tests.support.http_session import http_session
 from tests.support.metered_service import METERED
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import METERED as DOMAIN
@@ -145,7 +146,7 @@ async def world(folder: Path, read_store: ReadStoreServer) -> AsyncIterator[Worl
         stack.push_async_callback(node.kill)
         database = f"streams_{uuid.uuid4().hex[:8]}"
         store = ReadStore(read_store.uri, database)
-        http = await stack.enter_async_context(aiohttp.ClientSession())
+        http = await stack.enter_async_context(http_session())
         made = World(folder, node, http, store)
         for close in (store.close, made.log.close, made.client.close):
             stack.push_async_callback(close)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -18,6 +17,7 @@ from infrastructure.event_codec import EventMetadata
 from infrastructure.event_store import NO_STREAM, EventStore
 from infrastructure.read_store import ReadStore
 from tests.subscriptions.event_counts import COUNTS, POISON_WATTS
+from tests.support.http_session import http_session
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import ROOT, Service, free_port, node_uri, service, start_node, until
 from tests.support.tiny import TINY, TINY_CODEC
@@ -34,7 +34,7 @@ class Counting:
     def __init__(self, folder: Path, node: Service, database: ReadStoreDatabase) -> None:
         self.log = EventStore(node_uri(node.port), retry_timeout=30)
         self.store = ReadStore(database.uri, database.name)
-        self.http = aiohttp.ClientSession()
+        self.http = http_session()
         self.appended: Counter[str] = Counter()
         self._folder = folder
         self.settings = {

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.support.http_session import http_session
 from tests.support.services import until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -156,7 +157,7 @@ async def chromium_tab(folder: Path) -> AsyncIterator[Tab]:
 
         await until(listens, "Chromium can be talked to", 120)
         port = told.read_text().splitlines()[0]
-        async with aiohttp.ClientSession() as http:
+        async with http_session() as http:
             async with http.get(f"http://127.0.0.1:{port}/json/list") as response:
                 (page,) = [one for one in await response.json(content_type=None) if one["type"] == "page"]
             async with http.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=0) as socket:

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.support.http_session import http_session
 from tests.support.services import free_port, until
 
 MISSING = "there is no Jaeger: .ci/install-jaeger builds one, where there is Go"
@@ -36,7 +37,7 @@ class Jaeger:
     async def trace(self, trace_id: str) -> dict[str, Any] | None:
         """A trace as its API shows it, by the trace's id; None where it knows none."""
         async with (
-            aiohttp.ClientSession() as http,
+            http_session() as http,
             http.get(f"{self._query}/api/traces/{trace_id}") as response,
         ):
             if response.status == 404:
@@ -47,7 +48,7 @@ class Jaeger:
 
     async def answers(self) -> bool:
         try:
-            async with aiohttp.ClientSession() as http, http.get(f"{self._query}/api/services") as response:
+            async with http_session() as http, http.get(f"{self._query}/api/services") as response:
                 return response.status == 200
         except aiohttp.ClientError:
             return False

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.support.http_session import http_session
 from tests.support.places import HERE, Place
 from tests.support.services import Service, free_port, until
 
@@ -44,7 +45,7 @@ async def mail_sink(directory: Path, place: Place = HERE) -> AsyncIterator[MailS
     service = Service("mail sink", port, arguments, {}, directory / "mail-sink.log", place=place)
     await service.start()
     try:
-        async with aiohttp.ClientSession() as http:
+        async with http_session() as http:
             await until(service.answers, "the mail sink answers", 60)
             yield MailSink(service, smtp_port, http)
     finally:

@@ -15,6 +15,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from tests.support.http_session import http_session
+
 PATH = "/v1/traces"
 
 
@@ -84,7 +86,7 @@ class OtlpReceiver:
 
     async def _forward(self, body: bytes) -> None:
         if self._session is None:
-            self._session = aiohttp.ClientSession()
+            self._session = http_session()
         headers = {"Content-Type": "application/x-protobuf"}
         async with self._session.post(f"{self._forward_to}{PATH}", data=body, headers=headers) as response:
             assert response.status == 200, await response.text()

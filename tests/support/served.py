@@ -14,6 +14,7 @@ from infrastructure.application import Application
 from infrastructure.http.server import listen
 from infrastructure.settings import Settings
 from query_api.app import query_api
+from tests.support.http_session import http_session
 from tests.support.read_store import ReadStoreDatabase
 
 NOBODY_THERE = "esdb://127.0.0.1:9?Tls=false"
@@ -84,7 +85,7 @@ async def served(application: Application, settings: Settings) -> AsyncIterator[
     # Not `serve()` and `shutdown()`: they sleep 0.1 s between looks at what has changed, which adds up over many tests.
     await server.startup(sockets=[listener])
     try:
-        async with aiohttp.ClientSession() as session:
+        async with http_session() as session:
             yield Client(session, listener.getsockname()[1])
     finally:
         for listening in server.servers:

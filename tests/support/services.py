@@ -15,6 +15,7 @@ import aiohttp
 
 from infrastructure.event_store import EventStore, EventStoreUnavailable
 from infrastructure.personal_data import make_master_key
+from tests.support.http_session import http_session
 from tests.support.places import HERE, Place
 from tests.support.shape import Shape, chosen_shape
 
@@ -127,7 +128,7 @@ class Service:
         """Whether the HTTP service answers 200."""
         assert self.running, f"{self.name} ended: {self.log.read_text()[-2000:]}"
         try:
-            async with aiohttp.ClientSession() as session, session.get(self.url + path) as response:
+            async with http_session() as session, session.get(self.url + path) as response:
                 return response.status == 200
         except aiohttp.ClientError:
             return False

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import msgspec
 import pytest
 
 from infrastructure.event_store import EventStore
+from tests.support.http_session import http_session
 from tests.support.mail_sink import MailSink, mail_sink
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import Service, free_port, key_settings, node_uri, running, start_node, until
@@ -24,7 +24,7 @@ class Shop:
         self.consumer = consumer
         self.sink = sink
         self.log = log
-        self.http = aiohttp.ClientSession()
+        self.http = http_session()
 
     async def order(self, order_id: str, *actions: str, customer: str = "ada") -> None:
         """Places an order, and what is done with it."""

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from uuid import uuid4
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
 from infrastructure.event_store import EventStore
 from infrastructure.settings import Settings
+from tests.support.http_session import http_session
 from tests.support.raw_http import PATIENCE, RawClient, RawResponse, connected
 from tests.support.services import TINY, Service, node_uri, running, start_node, until
 
@@ -93,7 +93,7 @@ async def assert_each_refused(
 
 async def figure(api: Service, name: str) -> float:
     """A metric; 0 before its first time."""
-    async with aiohttp.ClientSession() as session, session.get(api.url + "/metrics") as response:
+    async with http_session() as session, session.get(api.url + "/metrics") as response:
         lines = (await response.text()).splitlines()
     return next((float(line.split()[-1]) for line in lines if line.startswith(name + " ")), 0.0)
 

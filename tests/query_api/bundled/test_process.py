@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from application import APPLICATION
 from infrastructure.http.server import listen
 from query_api.main import main
+from tests.support.http_session import http_session
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import ROOT, running, until
 
@@ -50,7 +50,7 @@ async def test_a_service_that_stops_lets_go_of_those_who_wait(
     settings = {"mongo_uri": read_store_database.uri, "mongo_database": read_store_database.name}
     async with (
         running("query_api", tmp_path, at_least_timeout="600", **settings) as service,
-        aiohttp.ClientSession(service.url) as http,
+        http_session(service.url) as http,
     ):
         waiting = asyncio.create_task(http.get("/orders/o-1?at_least=1000"))
 

@@ -20,6 +20,7 @@ from infrastructure.resilience import DependencyUnavailable, Policy
 from infrastructure.resilience.limits import Limits
 from infrastructure.settings import InvalidSettings, Settings
 from tests.infrastructure.outside.signing.test_pades import document
+from tests.support.http_session import http_session
 
 pytestmark = pytest.mark.skipif(
     find_spec("pyhanko") is None or find_spec("typst") is None,
@@ -169,9 +170,8 @@ async def test_an_authority_that_is_wrong_is_as_one_that_is_away(ca: Development
 
 
 async def test_what_is_no_request_is_refused(ca: DevelopmentCa) -> None:
-    import aiohttp
 
-    async with authority(ca) as url, aiohttp.ClientSession() as session:
+    async with authority(ca) as url, http_session() as session:
         for kind, body, status in (("text/plain", b"", 415), ("application/timestamp-query", b"hello", 400)):
             async with session.post(url, data=body, headers={"Content-Type": kind}) as answer:
                 assert answer.status == status
