@@ -25,6 +25,7 @@ from msgspec import Struct
 from benchmarks.catch_up import write_log
 from benchmarks.commands import COMMAND
 from benchmarks.http_load import load, request
+from benchmarks.servers import cpu_seconds_of
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import ROOT, Service, free_port, node_uri, start_node, until
 
@@ -213,19 +214,12 @@ async def _confirm_orders(api: Service, node: Service, in_flight: int, wanted: i
 async def _sent(
     api: Service, node: Service, message: Callable[[int], bytes], in_flight: int, wanted: int, status: int
 ) -> tuple[float, float]:
-    before = _cpu_seconds(api) + _cpu_seconds(node)
+    before = cpu_seconds_of(api.pid) + cpu_seconds_of(node.pid)
     result = await load("127.0.0.1", api.port, message, connections=in_flight, requests=wanted)
     if set(result.statuses) != {status}:
         raise RuntimeError(f"answers other than {status}: {result.statuses}")
-    used = _cpu_seconds(api) + _cpu_seconds(node) - before
+    used = cpu_seconds_of(api.pid) + cpu_seconds_of(node.pid) - before
     return result.per_second, used / wanted * 1e6
-
-
-def _cpu_seconds(service: Service) -> float:
-    """That its process has used, in user and kernel mode; as Linux counts it, in hundredths of a second."""
-    assert service.pid is not None
-    fields = Path(f"/proc/{service.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _lags(checkouts: list[Checkout], folder: Path, stores: dict[str, str]) -> None:

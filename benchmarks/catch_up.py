@@ -6,7 +6,6 @@ to the moment when the last view's checkpoint is at the end of the log. CPU seco
 """
 
 import asyncio
-import os
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import uvloop
 from esdbclient import AsyncEventStoreDBClient
 
 from application import APPLICATION
+from benchmarks.servers import cpu_seconds_of
 from domain.ordering.events import Line, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped
 from infrastructure.checkpoints import CHECKPOINTS
 from infrastructure.event_codec import EventCodec, EventMetadata, event_id
@@ -158,11 +158,7 @@ async def _until_reached(store: ReadStore, last: int) -> None:
 
 def cpu_seconds(process: Any) -> float:
     """CPU seconds that a service or server has used so far; 0 where the system does not tell."""
-    try:
-        fields = Path(f"/proc/{process._process.pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return cpu_seconds_of(process._process.pid)
 
 
 if __name__ == "__main__":

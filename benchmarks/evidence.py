@@ -1,8 +1,7 @@
 """What tamper evidence costs: a link at an append, a checkpoint and a verification of a log, memory for its streams.
 
 In one process, without a store; seconds are CPU time of the process. The log has ten events a stream, of 600 bytes of
-data and metadata. What links cost commands is measured with `python -m benchmarks.beside`, against a checkout without
-them.
+data and metadata. What links cost commands is measured by `benchmarks.links`.
 """
 
 import statistics

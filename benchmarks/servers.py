@@ -32,11 +32,7 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """CPU time used so far; 0 where the system does not say."""
-        try:
-            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return 0.0
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds_of(self._process.pid)
 
     async def memory_mib(self) -> float:
         """The resident set, in MiB."""
@@ -47,6 +43,16 @@ class Server:
         )
         output, _ = await ps.communicate()
         return int(output) / 1024
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """CPU time that a process has used, in user and kernel mode, as Linux counts it: in hundredths of a second. 0 where
+    the system does not say."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident_kib(pid: int) -> int | None:

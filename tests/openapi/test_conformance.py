@@ -19,6 +19,7 @@ from infrastructure.security.roles import ROLES
 from infrastructure.security.signing_key import SigningKey
 from infrastructure.settings import Settings
 from tests.end_to_end.conftest import LINE
+from tests.security.services import LINK_KEYS, SOURCES
 from tests.support.http_session import http_session
 from tests.support.read_store import ReadStoreServer
 from tests.support.services import ROOT, Service, free_port, key_settings, node_uri, running, start_node, until
@@ -55,9 +56,15 @@ PATIENT = {
     "http_idle_timeout": "600",
     "at_least_timeout": "0.05",
 }
-SERVICES = ("command_api", "query_api", "projector", "consumers", "process_manager", "event_relay")
+SERVICES = ("command_api", "query_api", "projector", "consumers", "process_manager", "payment_webhooks", "signing_page")
+SERVICES += ("inbound", "event_relay")
 # The relay takes minutes, and so is among the slow ones alone.
 SERVICES_OF_THE_DAY = SERVICES[:-1][DAY // len(ASKERS) % 2 :: 2]
+_OUTSIDE = {
+    "payments_webhook_secret": SECRET_OF_THE_WAREHOUSE,
+    "inbound_sources": str(SOURCES),
+    "document_link_key_file": str(LINK_KEYS),
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -83,11 +90,16 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[di
         found["consumers"] = _service(folder, "consumers", ["tests.subscriptions.event_counts"], settings)
         module = ["tests.process_manager.bundled", "process-manager"]
         found["process_manager"] = _service(folder, "process_manager", module, {**settings, **commands})
-        for name in ("consumers", "process_manager"):
-            await found[name].start()
-            stack.push_async_callback(found[name].kill)
+        outer = {**settings, **commands, "queries_url": found["query_api"].url, **_OUTSIDE}
+        for name in ("payment_webhooks", "signing_page", "inbound"):
+            found[name] = _service(folder, name, ["ops.cli", name.replace("_", "-")], outer)
         for service in found.values():
-            await until(lambda service=service: service.answers("/health/ready"), f"{service.name} is ready", 60)
+            if not service.was_started:
+                await service.start()
+                stack.push_async_callback(service.kill)
+            # The brokers of the inbound service are not there.
+            path = "/health/live" if service is found["inbound"] else "/health/ready"
+            await until(lambda service=service, path=path: service.answers(path), f"{service.name} is ready", 60)
         async with http_session(headers=BEARER) as http:
             url = f"{found['command_api'].url}/orders/0"
             async with http.put(url, json=ORDER) as response:
