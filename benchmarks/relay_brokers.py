@@ -43,6 +43,11 @@ class BenchedKafka:
     async def send(self, target: str, events: list[CloudEvent]) -> None:
         await asyncio.to_thread(self._send, target, events)
 
+    async def close(self) -> None:
+        """Asks no more."""
+        if self._counting is not None:
+            self._counting.close()
+
     @asynccontextmanager
     async def arrivals(self, target: str) -> AsyncIterator[dict[str, float]]:
         """When each subject was first seen, by `perf_counter`."""
@@ -125,6 +130,11 @@ class BenchedRabbitMq:
         queue = await channel.declare_queue(target, passive=True)
         await channel.close()
         return queue.declaration_result.message_count or 0
+
+    async def close(self) -> None:
+        """Asks no more."""
+        if self._connection is not None:
+            await self._connection.close()
 
     async def send(self, target: str, events: list[CloudEvent]) -> None:
         async with await aio_pika.connect(self._broker.uri) as connection:

@@ -12,6 +12,7 @@ from command_api.headers import CommandHeaders
 from domain.model.aggregate import CommandType
 from domain.model.personal import personal_inputs
 from infrastructure.http.problems import PointedError, Problem
+from infrastructure.name_based_ids import uuid5_text
 from infrastructure.security.identity import ANYBODY
 from infrastructure.security.policy import Sender, sender_of
 from infrastructure.telemetry import TraceContext
@@ -78,14 +79,14 @@ def command_request(
 
 def _scoped(key: str, keys: str) -> str:
     """The command's id: in the space that all share the key itself, in anybody's own what follows from both."""
-    return str(uuid.uuid5(_KEYS, f"{len(keys)}|{keys}|{key}")) if keys else key
+    return uuid5_text(_KEYS, f"{len(keys)}|{keys}|{key}") if keys else key
 
 
 def server_named_id(command_type: CommandType, key: str | None, keys: str) -> str:
     """The id of an aggregate that the client did not name: the same for the same key in the same space."""
     if not key:
         return str(uuid.uuid4())
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{command_type.struct.__name__}|{_scoped(key, keys)}"))
+    return uuid5_text(uuid.NAMESPACE_URL, f"{command_type.struct.__name__}|{_scoped(key, keys)}")
 
 
 def decode_command(decoder: "msgspec.json.Decoder[Any]", body: bytes, content_type: str) -> Struct:

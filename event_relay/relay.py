@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from time import monotonic
 from typing import Any, Protocol, runtime_checkable
 
@@ -60,6 +61,7 @@ class Relay(Consumer):
         self.name = destination.consumer
         self.events = publisher.made_into(destination.wants)
         self._destination = destination
+        self._wants = cache(destination.wants)  # there are as many types as are published
         self._publisher = publisher
         self._delivery = delivery
         self._acknowledged = DELIVERIES.labels(self.name, "acknowledged")
@@ -111,10 +113,9 @@ class Relay(Consumer):
                 return
             for event in events:
                 name = (event.id, position)
-                if not self._destination.wants(event.type) or self._attempts.is_done(name):
+                if not self._wants(event.type) or self._attempts.is_done(name):
                     continue
                 yield event
-                self._acknowledged.inc()
                 self._attempts.done(name)
         done.add(subject)
 
@@ -126,7 +127,7 @@ class Relay(Consumer):
         for event in self._publisher.publish(stored, recorded):
             # Not the position alone: the log may be another one by now, restored from an older backup.
             name = (event.id, stored.position)
-            if not self._destination.wants(event.type) or self._attempts.is_done(name):
+            if not self._wants(event.type) or self._attempts.is_done(name):
                 continue
             try:
                 with publish_span(self._destination, event):

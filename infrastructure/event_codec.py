@@ -15,6 +15,7 @@ from domain.model.process import Process
 from domain.model.process_events import PROCESS_EVENTS
 from domain.model.recorded_event import RecordedEvent
 from infrastructure.event_store import METADATA_TYPE, TOMBSTONE_TYPE, NewEvent, StoredEvent, StreamMetadata
+from infrastructure.name_based_ids import uuid5_text
 from infrastructure.personal_data import KeyId, PersonalKeys
 from infrastructure.personal_data.sealing import Place, SealingKey, needed, opened, seal, subjects
 
@@ -218,4 +219,4 @@ def event_id(stream: str, command_id: str, command_hash: str, index: int) -> str
 
     With the body's hash in it, the store's own idempotency never takes a different command for a repetition.
     """
-    return str(uuid.uuid5(_EVENT_IDS, f"{stream}|{command_id}|{command_hash}|{index}"))
+    return uuid5_text(_EVENT_IDS, f"{stream}|{command_id}|{command_hash}|{index}")

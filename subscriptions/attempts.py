@@ -16,14 +16,15 @@ class Stuck(Exception):
 
 
 class Attempts:
-    """Of one consumer in one process, by whatever names an event: its
-    position does while the log is the same one. An event that has failed for `patience` seconds, in
-    which others have succeeded, is stuck. At most `remembered` that are done are remembered. `clock` is in seconds and
-    never goes back."""
+    """Of one consumer in one process, by whatever names an event: its position does while the log is the same one.
+
+    An event that has failed for `patience` seconds, in which others have succeeded, is stuck. At most `remembered` that
+    are done are remembered; `count` says how many were ever done. `clock` is in seconds and never goes back."""
 
     def __init__(self, *, patience: float, remembered: int = 20_000, clock: Callable[[], float] = monotonic) -> None:
         self._patience = patience
         self._remembered = remembered
+        self.count = 0
         self._clock = clock
         self._failing_since: OrderedDict[Hashable, float] = OrderedDict()
         self._done: OrderedDict[Hashable, None] = OrderedDict()
@@ -37,6 +38,7 @@ class Attempts:
         """The event is done; where that took no dependency, it shows nothing of whether one is there."""
         if by_the_dependency:
             self._succeeded_at = self._clock()
+        self.count += 1
         self._failing_since.pop(event, None)
         self._done[event] = None
         if len(self._done) > self._remembered:

@@ -62,7 +62,9 @@ class Publication(Struct, frozen=True):
         """
         for make in self.mapping.get(type(event), ()):
             made = make(event)
-            kind = next((one for one in self.events if one.struct is type(made)), None)
-            if kind is None:
+            for kind in self.events:
+                if kind.struct is type(made):
+                    yield kind, made
+                    break
+            else:
                 raise ValueError(f"{self.context}: {type(made).__name__} is none of its integration events")
-            yield kind, made

@@ -47,12 +47,14 @@ class CloudEvent(Struct, frozen=True, kw_only=True, gc=False):
     def attributes(self) -> Iterator[tuple[str, str]]:
         """All attributes that are there, but for the data and its content type, which each mapping says in its own
         way."""
-        for name in self.__struct_fields__:
+        for name in _ATTRIBUTES:
             value = getattr(self, name)
-            if name not in ("data", "datacontenttype") and value is not UNSET:
+            if value is not UNSET:
                 yield name, value
 
 
+_ATTRIBUTES = tuple(name for name in CloudEvent.__struct_fields__ if name not in ("data", "datacontenttype"))
+_IN_KAFKA = tuple((f"{KAFKA_PREFIX}{name}", name) for name in _ATTRIBUTES)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(CloudEvent).decode
 
@@ -93,8 +95,10 @@ def from_http(headers: Mapping[str, str], body: bytes) -> CloudEvent:
 
 def kafka_headers(event: CloudEvent) -> list[tuple[str, bytes]]:
     """The headers of the binary mapping over Kafka, whose values are plain UTF-8; the record's value is the data."""
-    named = [(f"{KAFKA_PREFIX}{name}", value.encode()) for name, value in event.attributes()]
-    return [*named, ("content-type", event.datacontenttype.encode())]
+    attributes = [(header, getattr(event, name)) for header, name in _IN_KAFKA]
+    headers = [(header, value.encode()) for header, value in attributes if value is not UNSET]
+    headers.append(("content-type", event.datacontenttype.encode()))
+    return headers
 
 
 def from_kafka(headers: Mapping[str, bytes], value: bytes) -> CloudEvent:

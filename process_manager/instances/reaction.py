@@ -21,6 +21,7 @@ from domain.model.process_events import (
     TimerFired,
     TimerSet,
 )
+from infrastructure.name_based_ids import uuid5_text
 from infrastructure.telemetry import NO_TRACE, TraceContext
 from process_manager.instances.instance import Instance, Recorded, body_of, trigger_id
 
@@ -177,7 +178,7 @@ def _events(
 
 def _derived(instance: Instance, trigger: Trigger, what: str) -> str:
     """The same id for the same trigger of the same instance, so that nothing is sent twice under two ids."""
-    return str(uuid.uuid5(_COMMAND_IDS, f"{instance.process.name}|{instance.id}|{trigger.id}|{what}"))
+    return uuid5_text(_COMMAND_IDS, f"{instance.process.name}|{instance.id}|{trigger.id}|{what}")
 
 
 def answer_to(

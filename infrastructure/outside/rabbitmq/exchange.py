@@ -4,23 +4,19 @@ confirmed by the broker once a queue has them on disk."""
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from time import monotonic
 
-from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractExchange
 from aio_pika.exceptions import DeliveryError, PublishError
-from aiormq.channel import Channel
-from msgspec import UNSET
 
-from infrastructure.integration.cloud_event import CloudEvent, amqp_headers
+from infrastructure.integration.cloud_event import CloudEvent
 from infrastructure.outside.deliveries import EventRefused, Lane
 from infrastructure.outside.rabbitmq.connection import CONNECTION_FAULTS, RabbitMqConnection
+from infrastructure.outside.rabbitmq.lanes import RabbitMqLanes
+from infrastructure.outside.rabbitmq.publishing import LONGEST_KEY, publish
 from infrastructure.outside.rabbitmq.routes import Routes
 from infrastructure.resilience import Policy, TransientFault
 
-# The longest that AMQP has room for.
-_LONGEST_KEY = 255
 _TOO_LARGE = re.compile(r"message size (\d+) is larger than configured max size (\d+)")
 
 
@@ -45,8 +41,8 @@ class RabbitMqExchange:
 
         Raises EventRefused, or DependencyUnavailable where the event is not known to have arrived.
         """
-        if len(event.type.encode()) > _LONGEST_KEY:
-            raise EventRefused(f"the type has more than {_LONGEST_KEY} bytes, which a routing key can't have")
+        if len(event.type.encode()) > LONGEST_KEY:
+            raise EventRefused(f"the type has more than {LONGEST_KEY} bytes, which a routing key can't have")
         await self.policy.call(lambda: self._publish(event), idempotent=True)
 
     async def deliver_all(self, lanes: Sequence[Lane]) -> None:
@@ -65,7 +61,7 @@ class RabbitMqExchange:
     async def _publish(self, event: CloudEvent) -> None:
         exchange = await self._connection.exchange()
         try:
-            await exchange.publish(_message(event), routing_key=event.type, mandatory=True)
+            await publish(event, exchange.name, await self._connection.channel())
         except PublishError:
             self._routes.failed(event.type)  # says whether it is to wait
             message = f"no queue takes {event.type} from the exchange {exchange.name}"
@@ -88,51 +84,13 @@ class RabbitMqExchange:
                 channel = await self._connection.channel()
         except TimeoutError:
             raise TransientFault(f"no connection within {limits.timeout:g} s", sent=False) from None
-        waiting, failures = iter(lanes), list[BaseException]()
-
-        async def work() -> None:
-            for lane in waiting:
-                try:
-                    await self._publish_lane(lane, exchange.name, channel, failures)
-                except (*CONNECTION_FAULTS, asyncio.CancelledError) as error:
-                    failures.append(error)
-                    # What the connection still holds must not go out later.
-                    self._connection.abandon(exchange)
-                    raise
-                if failures:
-                    return
-
-        workers = [asyncio.create_task(work()) for _ in range(min(limits.concurrency, len(lanes)))]
         try:
-            await asyncio.wait(workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-        if failures:
-            said = str(failures[0]) or type(failures[0]).__name__
-            raise TransientFault(f"the exchange {exchange.name}: {said}")
-
-    async def _publish_lane(
-        self, lane: Lane, exchange: str, channel: Channel, failures: Sequence[BaseException]
-    ) -> None:
-        """One event after another, until one is not taken, or another lane has found the connection lost."""
-        for event in lane:
-            if failures or len(event.type.encode()) > _LONGEST_KEY:
-                return
-            try:
-                await channel.basic_publish(
-                    bytes(event.data),
-                    exchange=exchange,
-                    routing_key=event.type,
-                    properties=_message(event).properties,
-                    mandatory=True,
-                    timeout=self.policy.limits.timeout,
-                    wait=False,  # for its bytes to be written; it waits for the answer
-                )
-            except (PublishError, DeliveryError):
-                return
-            self._routes.succeeded(event.type)
+            succeeded = self._routes.succeeded
+            await RabbitMqLanes(lanes, limits.concurrency, exchange.name, channel, succeeded).run(limits.timeout)
+        except (TransientFault, asyncio.CancelledError):
+            # What the connection still holds must not go out later.
+            self._connection.abandon(exchange)
+            raise
 
     async def _lost(self, exchange: AbstractExchange, event: CloudEvent, error: BaseException) -> None:
         """Raises for what has closed the channel, which closes for all that was under way on it."""
@@ -143,21 +101,3 @@ class RabbitMqExchange:
         # A channel that is closed already is called by its address in memory.
         said = "the connection is lost" if isinstance(error, RuntimeError) else error or type(error).__name__
         raise TransientFault(f"the exchange {exchange.name}: {said}") from error
-
-
-def _message(event: CloudEvent) -> Message:
-    """The envelope as headers, and what those go by who route without it."""
-    headers = amqp_headers(event)
-    if event.traceparent is not UNSET:
-        headers["traceparent"] = event.traceparent
-    return Message(
-        bytes(event.data),
-        headers=dict(headers),
-        content_type=event.datacontenttype,
-        delivery_mode=DeliveryMode.PERSISTENT,
-        message_id=event.id,
-        correlation_id=None if event.correlationid is UNSET else event.correlationid,
-        timestamp=datetime.fromisoformat(event.time),
-        type=event.type,
-        app_id="eventfold",
-    )
