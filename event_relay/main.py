@@ -13,4 +13,4 @@ def main(application: Application) -> int:
     if not application.publications:
         print("the application publishes nothing", file=sys.stderr)  # noqa: T201 - the operator's terminal
         return 2
-    return run_service(SERVICE, partial(create_event_relay, application))
+    return run_service(SERVICE, partial(create_event_relay, application), in_batches=True)

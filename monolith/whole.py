@@ -1,6 +1,5 @@
 """The process as one ASGI application: its node, its parts in order, and the front."""
 
-import gc
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -9,6 +8,7 @@ import structlog
 from litestar import Litestar
 from litestar.datastructures import State
 
+from infrastructure import garbage
 from infrastructure.http.service import ON_STOP
 from monolith.dispatching import Dispatcher
 from monolith.living import living
@@ -56,13 +56,6 @@ class Whole:
             await stack.enter_async_context(self._backing())
             for stage in self._stages:
                 await stack.enter_async_context(living(stage))
-            _collect_garbage_rarely()
+            # The projector's batches are a part of it, and each search would hold all services up.
+            garbage.begin(rarely=True)
             yield
-
-
-def _collect_garbage_rarely() -> None:
-    """What is there now stays, and what comes is hardly ever in a cycle: the projector's batches make tens of thousands
-    of dicts, and each search through them would hold all services up."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)

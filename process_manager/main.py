@@ -13,4 +13,4 @@ def main(application: Application) -> int:
     if not application.processes:
         print("the application has no processes", file=sys.stderr)  # noqa: T201 - the operator's terminal
         return 2
-    return run_service(SERVICE, partial(create_process_manager, application))
+    return run_service(SERVICE, partial(create_process_manager, application), in_batches=True)

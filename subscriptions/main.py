@@ -13,4 +13,4 @@ def main(application: Application) -> int:
     if not application.consumers:
         print("the application has no consumers of its own", file=sys.stderr)  # noqa: T201 - the operator's terminal
         return 2
-    return run_service(SERVICE, partial(create_consumers, application))
+    return run_service(SERVICE, partial(create_consumers, application), in_batches=True)

@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 from litestar.datastructures import State
 
+from infrastructure import garbage
 from infrastructure.http.connections.connections import RESERVED, Connections
 from infrastructure.http.connections.protocol import BoundedProtocol
 from infrastructure.http.service import ALWAYS_SERVED, ON_STOP
@@ -34,8 +35,9 @@ class Served(Protocol):
         """Answers."""
 
 
-def run_service(name: str, create: Callable[[Settings], Served]) -> int:
-    """Runs the service called `name` until it is asked to stop; returns the exit code.
+def run_service(name: str, create: Callable[[Settings], Served], *, in_batches: bool = False) -> int:
+    """Runs the service called `name` until it is asked to stop; returns the exit code. `in_batches` says that its work
+    comes in large ones.
 
     Its port is the setting `<name>_port_number`. Invalid settings are reported on standard error, with exit code 2.
     """
@@ -46,6 +48,7 @@ def run_service(name: str, create: Callable[[Settings], Served]) -> int:
     except InvalidSettings as error:
         print(error, file=sys.stderr)  # noqa: T201 - the operator's terminal, before there is a service to log
         return 2
+    garbage.begin(rarely=in_batches)
     try:
         return serve(app, settings, getattr(settings.http, f"{name}_port"), f"{name}_port_number")
     finally:

@@ -4,6 +4,8 @@ import argparse
 import importlib
 from typing import Any
 
+from infrastructure import garbage
+
 HTTP_SERVICES = {
     "command-api": "takes commands over HTTP and appends their events",
     "projector": "folds the events into the views",
@@ -17,6 +19,10 @@ HTTP_SERVICES = {
 }
 # The package of a service, where it is not called as the service is.
 _PACKAGES = {"consumers": "subscriptions"}
+
+
+NAMES = frozenset({*HTTP_SERVICES, "node", "payment-provider", "signature-provider", "monolith"})
+"""All that runs until it is stopped."""
 
 
 def add_parser(commands: Any) -> None:
@@ -70,6 +76,7 @@ def run_signature_provider(args: argparse.Namespace) -> int:
 
 def run_monolith(args: argparse.Namespace) -> int:
     """Run all services in this process."""
+    garbage.hold_off()
     from application import APPLICATION
     from monolith.main import main
 
@@ -78,6 +85,7 @@ def run_monolith(args: argparse.Namespace) -> int:
 
 def run_service(args: argparse.Namespace) -> int:
     """Run the HTTP service that the sub-command names; only its own code is imported."""
+    garbage.hold_off()
     from application import APPLICATION
 
     package = _PACKAGES.get(args.command, args.command.replace("-", "_"))

@@ -3,8 +3,9 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from infrastructure.integration.cloud_event import CloudEvent, structured
 from tests.event_relay.brokered import KafkaWire, RabbitMqWire
@@ -12,15 +13,20 @@ from tests.event_relay.consuming import number_received, received
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.rabbitmq_broker import PASSWORD, USER
 from tests.support.services import Service, service, until
+from tests.support.stock_log import StockLog
 
 _AWAY = "the dependency is away"
 
 
 class Run:
-    """One destination at a broker, the relay that publishes to it and a consumer; `total` events are to come."""
+    """One destination at a broker, the relay that publishes to it and a consumer; `total` events come into the log while
+    they are at work."""
 
-    def __init__(self, wire: KafkaWire | RabbitMqWire, folder: Path, total: int, **settings: str) -> None:
-        self.wire, self.folder, self.total = wire, folder, total
+    def __init__(
+        self, wire: KafkaWire | RabbitMqWire, folder: Path, log: StockLog, total: int, **settings: str
+    ) -> None:
+        self.wire, self.folder, self.log, self.total = wire, folder, log, total
+        self.written = 0
         self.file = folder / "received"
         self.relay = service("event_relay", folder, relay_destinations=self._destinations(), **settings)
         arguments = [*self._source(), str(self.file)]
@@ -63,9 +69,15 @@ class Run:
 
         await until(noticed, "the outage is noticed", 120)
 
+    async def write(self, number: int) -> None:
+        """Writes that many more events, as long as there are any to come."""
+        number = min(number, self.total - self.written)
+        self.written += number
+        await self.log.write(number)
+
     async def come(self, number: int) -> None:
-        """Waits for that many more to have come."""
-        goal = min(number_received(self.file) + number, self.total)
+        """Waits for that many more of those written to have come."""
+        goal = min(number_received(self.file) + number, self.written)
 
         async def there() -> bool:
             assert self.relay.running, self.relay.log.read_text()[-3000:]
@@ -74,12 +86,19 @@ class Run:
 
         await until(there, f"{goal} events have come", 600)
 
-    async def in_turns(self, each: int, *faults: Callable[[], Awaitable[None]]) -> None:
-        """One fault after another, each when `each` more events have come."""
+    async def in_turns(self, *faults: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """One fault after another, each while its part of the events is on its way: some before it, some after it has
+        begun, so that there is always something to publish."""
+        part = (self.total - self.written) // (2 * len(faults))
         for fault in faults:
-            await self.come(each)
-            await fault()
+            async with asyncio.TaskGroup() as at_once:
+                at_once.create_task(self.write(part))
+                await self.come(1)
+                going_on = at_once.create_task(fault())
+                at_once.create_task(self.write(part))
+                await going_on
             self.kills += 1
+        await self.write(self.total)
 
     async def all_come(self, expected: list[CloudEvent]) -> None:
         ids = {event.id for event in expected}

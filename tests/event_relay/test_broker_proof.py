@@ -17,7 +17,7 @@ from tests.support.network import THERE, Network, network
 from tests.support.rabbitmq_broker import RabbitMqBroker, rabbitmq_or_skip
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.services import node_uri, start_node
-from tests.support.stock_log import published, write_stock_log
+from tests.support.stock_log import StockLog, published
 
 __all__ = ["network"]
 
@@ -33,13 +33,15 @@ async def running(
     node = await start_node(folder)
     settings = {"eventstore_uri": node_uri(node.port), "mongo_uri": database.uri, "mongo_database": database.name}
     # What is done again after a kill is at most a batch.
-    run = Run(wire_to(broker), folder, events, **settings, consumer_lease="1.5", consumer_batch="256")
+    log = StockLog(node_uri(node.port), keys)
+    run = Run(wire_to(broker), folder, log, events, **settings, consumer_lease="1.5", consumer_batch="256")
     try:
-        await write_stock_log(node_uri(node.port), events, keys)
         await run.start()
+        await run.write(10)
         yield run, node_uri(node.port)
     finally:
         await run.end()
+        await log.close()
         await node.kill()
 
 
@@ -64,7 +66,7 @@ async def test_a_consumer_has_the_mapping_of_the_log_whoever_is_killed(
     async with running(broker, read_store_database, tmp_path, 1_500, 50) as (run, log):
         await run.come(1)
         await run.wire.survives()
-        await run.in_turns(200, run.kill_relay, run.kill_consumer, run.kill_broker)
+        await run.in_turns(run.kill_relay, run.kill_consumer, run.kill_broker)
         await holds_for_all(run, log)
         await run.stop_relay()
 
@@ -115,7 +117,7 @@ async def test_twenty_thousand_events_whoever_is_killed_away_or_cut_off(
         await run.come(1)
         await run.wire.survives()
         turns = (run.kill_broker, run.kill_relay, run.kill_consumer, cut_off)
-        await run.in_turns(1_000, *turns, away, *turns, stopped_while_away)
+        await run.in_turns(*turns, away, *turns, stopped_while_away)
         again = await holds_for_all(run, log)
         await run.stop_relay()
         print(f"{run.total} events, {run.kills} faults, {again} came more than once")

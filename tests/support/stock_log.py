@@ -1,5 +1,6 @@
 """A log of many stock deliveries over some articles, written straight into a node; and what is published of a log."""
 
+import itertools
 import uuid
 from datetime import UTC, datetime
 
@@ -16,19 +17,36 @@ _AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 _AN_APPEND = 10
 
 
+class StockLog:
+    """Of the articles, which take turns; each takes the same number in a turn."""
+
+    def __init__(self, uri: str, keys: int) -> None:
+        self._store = EventStore(uri, deadline=60, retry_timeout=60)
+        self._revisions = [NO_STREAM] * keys
+        self._counts = [0] * keys
+        self._turn = itertools.cycle(range(keys))
+
+    async def write(self, events: int) -> None:
+        """So many more events, ten of an article one behind the other."""
+        for first in range(0, events, _AN_APPEND):
+            key = next(self._turn)
+            stream, begin = f"stock-sku-{key}", self._counts[key]
+            end = begin + min(_AN_APPEND, events - first)
+            new = [_received(stream, key, number) for number in range(begin, end)]
+            self._revisions[key] = (await self._store.append(stream, self._revisions[key], new)).revision
+            self._counts[key] = end
+
+    async def close(self) -> None:
+        await self._store.close()
+
+
 async def write_stock_log(uri: str, events: int, keys: int) -> None:
-    """So many events, the same number of each of the articles, which take turns."""
-    store = EventStore(uri, deadline=60, retry_timeout=60)
-    each = events // keys
-    revisions = [NO_STREAM] * keys
+    """All of a log of so many events."""
+    log = StockLog(uri, keys)
     try:
-        for first in range(0, each, _AN_APPEND):
-            for key in range(keys):
-                stream = f"stock-sku-{key}"
-                new = [_received(stream, key, number) for number in range(first, min(first + _AN_APPEND, each))]
-                revisions[key] = (await store.append(stream, revisions[key], new)).revision
+        await log.write(events)
     finally:
-        await store.close()
+        await log.close()
 
 
 def _received(stream: str, key: int, number: int) -> NewEvent:
