@@ -42,8 +42,8 @@ class Wire(Protocol):
         """From the first one on, that many and until all with these ids are there."""
         ...
 
-    async def survives(self) -> None:
-        """Returns when the broker has written down what it needs after a kill."""
+    async def survives(self, *queues: str) -> None:
+        """Returns when the broker has written down what it needs after a kill: of other queues too, if any."""
         ...
 
 
@@ -57,7 +57,7 @@ class KafkaWire:
     async def arrived(self, number: int, ids: Collection[str] = ()) -> list[Arrived]:
         return await asyncio.to_thread(self._read, number, set(ids))
 
-    async def survives(self) -> None:
+    async def survives(self, *_queues: str) -> None:
         """It does."""
 
     def _read(self, number: int, missing: set[str]) -> list[Arrived]:
@@ -112,11 +112,11 @@ class RabbitMqWire:
                         return found
         raise AssertionError(f"{len(found)} of {number} have come")
 
-    async def survives(self) -> None:
+    async def survives(self, *queues: str) -> None:
         async def written_down() -> bool:
-            return self.broker.keeps(self.queue)
+            return all(self.broker.keeps(queue) for queue in (self.queue, *queues))
 
-        await until(written_down, "the queue is written down", 60)
+        await until(written_down, "the queues are written down", 60)
 
 
 @asynccontextmanager

@@ -19,8 +19,8 @@ _AWAY = "the dependency is away"
 
 
 class Run:
-    """One destination at a broker, the relay that publishes to it and a consumer; `total` events come into the log while
-    they are at work."""
+    """One destination at a broker, the relay that publishes to it and a consumer; `total` events come into the log
+    while they are at work."""
 
     def __init__(
         self, wire: KafkaWire | RabbitMqWire, folder: Path, log: StockLog, total: int, **settings: str
@@ -55,6 +55,10 @@ class Run:
         await asyncio.to_thread(self.wire.broker.kill)
         await asyncio.sleep(away)
         await asyncio.to_thread(self.wire.broker.start)
+
+    async def survives(self) -> None:
+        """Returns when the broker has written down what it needs after a kill."""
+        await self.wire.survives(*([] if isinstance(self.wire, KafkaWire) else [self._own_queue]))
 
     async def stop_relay(self) -> None:
         """SIGTERM, to which it ends by itself within its grace, whatever it waits for."""
@@ -114,10 +118,15 @@ class Run:
 
         await until(there, "all events have come", 600)
 
+    @property
+    def _own_queue(self) -> str:
+        assert isinstance(self.wire, RabbitMqWire)
+        return f"{self.wire.queue}-client"
+
     def _source(self) -> list[str]:
         if isinstance(self.wire, KafkaWire):
             return ["kafka", self.wire.broker.servers, self.wire.topic]
-        return ["rabbitmq", self.wire.broker.uri, f"{self.wire.queue}-client"]
+        return ["rabbitmq", self.wire.broker.uri, self._own_queue]
 
     def _destinations(self) -> str:
         one = {"name": "bus", "timeout": 5, "retries": 1, "concurrency": 64}
@@ -138,7 +147,7 @@ class Run:
                 "secret_file": "secret",
                 "properties": {"user": USER, "heartbeat": "2"},
                 # One that the consumer empties, and one for who comes when all is over.
-                "queues": {self.wire.queue: ["#"], f"{self.wire.queue}-client": ["inventory.#"]},
+                "queues": {self.wire.queue: ["#"], self._own_queue: ["inventory.#"]},
             }
         path = self.folder / "destinations.json"
         path.write_text(json.dumps({"destinations": [one]}))

@@ -65,7 +65,7 @@ async def test_a_consumer_has_the_mapping_of_the_log_whoever_is_killed(
     broker = request.getfixturevalue(kind)
     async with running(broker, read_store_database, tmp_path, 1_500, 50) as (run, log):
         await run.come(1)
-        await run.wire.survives()
+        await run.survives()
         await run.in_turns(run.kill_relay, run.kill_consumer, run.kill_broker)
         await holds_for_all(run, log)
         await run.stop_relay()
@@ -115,7 +115,7 @@ async def test_twenty_thousand_events_whoever_is_killed_away_or_cut_off(
             await run.relay.start()
 
         await run.come(1)
-        await run.wire.survives()
+        await run.survives()
         turns = (run.kill_broker, run.kill_relay, run.kill_consumer, cut_off)
         await run.in_turns(*turns, away, *turns, stopped_while_away)
         again = await holds_for_all(run, log)

@@ -5,6 +5,7 @@ It is started once a session, as a process of the tests beside any service that 
 """
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -135,7 +136,8 @@ class RabbitMqBroker:
         """Whether a quorum queue outlives a kill: it writes down which it has half a second late, and one that is not
         there is never heard of again."""
         names = (self._folder / "data").glob("*/quorum/*/names.dets")
-        return any(f"%2F_{queue}".encode() in one.read_bytes() for one in names)
+        written = re.compile(rb"%2F_" + re.escape(queue.encode()) + rb"(?!-)")  # not the beginning of another's name
+        return any(written.search(one.read_bytes()) for one in names)
 
     def _run(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         # A session of its own: the script and the node are killed together.

@@ -27,9 +27,10 @@ async def test_every_service_is_replaced_under_load_and_put_back(former_tree: Pa
         numbers = count()
         forward = readers_first(shop)
         for root, services in ((ROOT, forward), (former_tree, forward[::-1])):
-            async with people_at_work(shop), orders_coming(shop, numbers):
-                await replaced(shop, services, root)
-            await shop.settle(600)
+            async with people_at_work(shop):
+                async with orders_coming(shop, numbers):
+                    await replaced(shop, services, root)
+                await shop.settle(600)
             ends = await check(shop)
             print(f"{len(ends)} orders, {len(shop.saga_log.events)} events: all as they must be")
             print(await shop.verify(root))
