@@ -10,7 +10,7 @@ from typing import Any
 from ops.errors import CommandFailed
 from ops.options import count
 
-BASKETS = 200
+BASKETS = 120
 
 DESCRIPTION = """\
 On a fresh temporary data directory and free ports: start every service, receive stock (of some articles too little),
