@@ -79,8 +79,9 @@ class EventStream:
         yield b": published events\n\n"
         coming = asyncio.create_task(batches.next_batch())
         try:
-            while monotonic() < until and not stopped.done():
-                await asyncio.wait({coming, stopped}, timeout=self._heartbeat, return_when=asyncio.FIRST_COMPLETED)
+            while (left := until - monotonic()) > 0 and not stopped.done():
+                silence = min(self._heartbeat, left)
+                await asyncio.wait({coming, stopped}, timeout=silence, return_when=asyncio.FIRST_COMPLETED)
                 if not coming.done():
                     # An id alone is no event to a browser, but where it goes on from when the connection is lost.
                     yield b": still here\n\n" if position is None else f"id: {position}\n\n".encode()

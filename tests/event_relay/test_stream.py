@@ -109,6 +109,14 @@ async def test_a_stream_ends_when_the_service_stops_or_its_time_is_over():
     assert stopping.readers == short.readers == 0
 
 
+async def test_a_stream_on_which_nothing_comes_ends_too_when_its_time_is_over():
+    quiet = stream_of(ScriptedLog(ORDERS.events), lasts=0.05, heartbeat=3_600.0)
+    async with asyncio.timeout(20):
+        parts = [part async for part in quiet.read(ORDERS.events[-1].position, everything)]
+    assert parts[0] == b": published events\n\n"
+    assert not [part for part in parts if part.startswith(b"event:")]
+
+
 STAFF = Identity("grace", frozenset({"integration-events:read"}))
 END = ORDERS.events[-1].position
 
