@@ -6,14 +6,13 @@ from typing import Any
 
 import structlog
 from litestar import Request, Response, post
-from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 from prometheus_client import Counter
 
 from domain.model.access import PUBLIC
 from domain.model.identifiers import is_identifier
-from infrastructure.http.problems import Problem, ProblemDetails, unavailable
-from infrastructure.http.rules import ACCESS
+from infrastructure.http.openapi import documented
+from infrastructure.http.problems import Problem, unavailable
 from infrastructure.outside.commands import CommandAnswer, CommandSender
 from infrastructure.outside.sandbox_signature import WebhookRefused
 from infrastructure.resilience import DependencyUnavailable
@@ -24,6 +23,18 @@ log = structlog.get_logger(__name__)
 MAX_BODY_BYTES = 65_536
 OUTCOMES = ("kept", "repeated", "ignored", "unsigned", "malformed", "unavailable")
 _SEEN = ("result-kept", "idempotency-key-reused")
+
+
+_PROBLEMS = {
+    400: "It can't be read",
+    401: "It is not proven to be theirs",
+    413: "The body is too large",
+    429: "They come too often",
+    503: "It can't be kept now",
+}
+# Of RFC 9110 a 401 names how one proves oneself; this is no scheme that is registered, and nobody is asked for a
+# password by it.
+_CHALLENGE = {"WWW-Authenticate": "Webhook-Signature"}
 
 
 class Told(Struct, frozen=True):
@@ -69,14 +80,8 @@ def webhook_route(route: WebhookRoute, commands: CommandSender) -> Any:
         tags=[route.tag],
         status_code=200,
         request_max_body_size=MAX_BODY_BYTES,
-        responses={
-            400: ResponseSpec(ProblemDetails, description="It can't be read", generate_examples=False),
-            401: ResponseSpec(ProblemDetails, description="It is not proven to be theirs", generate_examples=False),
-            429: ResponseSpec(ProblemDetails, description="They come too often", generate_examples=False),
-            503: ResponseSpec(ProblemDetails, description="It can't be kept now", generate_examples=False),
-        },
         # The provider has no token of ours: its signature proves who it is.
-        opt={ACCESS: PUBLIC},
+        **documented(_PROBLEMS, access=PUBLIC),
     )
     async def take(request: Request[Any, Any, Any]) -> Response[Acknowledgement]:
         body = await request.body()
@@ -138,5 +143,6 @@ def _outcome_of(route: WebhookRoute, told: Told, answer: CommandAnswer) -> str:
 
 def _refusal(refused: WebhookRefused) -> Problem:
     if refused.unsigned:
-        return Problem(401, "unsigned-webhook", "The webhook is not proven to be the provider's", str(refused))
+        title = "The webhook is not proven to be the provider's"
+        return Problem(401, "unsigned-webhook", title, str(refused), headers=_CHALLENGE)
     return Problem(400, "malformed-webhook", "The webhook can't be read", str(refused))

@@ -5,7 +5,7 @@ from litestar.openapi.spec import OpenAPIMediaType, Parameter, RequestBody
 
 from domain.documents.commands import MAX_NAME_LENGTH
 from infrastructure.http.openapi import RawSchema
-from infrastructure.security.signing_links import MAX_TOKEN
+from infrastructure.security.signing_links import LINK_PATTERN, MAX_TOKEN
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -18,12 +18,13 @@ PROBLEMS = {
     429: "The client asks too often",
     503: "The shop can't be reached, or the contract is not ready yet",
 }
+_TOKEN = {"type": "string", "maxLength": MAX_TOKEN, "pattern": f"^{LINK_PATTERN}$"}
 TOKEN = Parameter(
     name="token",
     param_in="query",
     required=True,
     description="The link's token, as the mail has it",
-    schema=RawSchema({"type": "string", "maxLength": MAX_TOKEN}),
+    schema=RawSchema(_TOKEN),
 )
 FORM_BODY = RequestBody(
     required=True,
@@ -35,7 +36,7 @@ FORM_BODY = RequestBody(
                     "type": "object",
                     "required": ["token", "action"],
                     "properties": {
-                        "token": {"type": "string", "maxLength": MAX_TOKEN},
+                        "token": _TOKEN,
                         "action": {"enum": ["sign", "decline"]},
                         "name": {"type": "string", "maxLength": MAX_NAME_LENGTH},
                         "consent": {"type": "string", "description": "The version of the words"},

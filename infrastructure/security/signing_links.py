@@ -21,8 +21,9 @@ PURPOSE = "eventfold:sign-contract"
 MAX_TOKEN = 2_048
 _ALGORITHM = "HS256"
 _DIGEST = re.compile("[0-9a-f]{64}")
-# The signature has 32 bytes: of a link that was not copied to its end it has less.
-_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}")
+LINK_PATTERN = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}"
+"""A token's form. The signature has 32 bytes: of a link that was not copied to its end it has less."""
+_TOKEN = re.compile(LINK_PATTERN)
 
 
 class SigningLink(Struct, frozen=True):

@@ -195,8 +195,10 @@ async def killed_and_mended(workshop: Workshop, future: int, exploded: int, stra
             command.kill()
             await command.wait()
     # The other views have it parked too, as nobody could say what it is; without a name the command goes over all.
-    assert ", 0 remaining" in await workshop.done("retry", "--group", group, "--reason", "the rest")
-    assert set(await workshop.groups()) == {"exploded", "stray"}
+    told = await workshop.done("retry", "--group", group, "--reason", "the rest")
+    assert ", 0 remaining" in told
+    left = await workshop.groups()
+    assert set(left) == {"exploded", "stray"}, (told, left.get("future"))
     # It is decoded now and of no view, in every view that has it parked.
     known = ("retry", "--group", groups["exploded"]["group"], "--reason", "known by now")
     assert ", 0 remaining" in await workshop.done(*known)
