@@ -94,14 +94,13 @@ class GroupOperations:
     async def retry(self, consumer: str, fingerprint: str, portion: Portion, asked: Asked) -> PortionDone:
         """Replays a portion of a group: all that is parked for its keys. Raises NoSuchConsumer, NoSuchDeadLetter (where
         the group has nothing at all), ReplayTimeout."""
-        begins = portion.after < 0
         portion, firsts, after = await self._portion(consumer, fingerprint, portion)
-        if not firsts and begins:
-            firsts, after = await self._left_behind(consumer, fault_number(fingerprint), portion)
-        if not firsts:
-            return PortionDone(Outcome(0, 0, []), 0, None, portion.asked_at)
-        async with audited(self._audit, consumer, "retry", asked, firsts, group=fingerprint) as told:
-            outcome = told.told(await self._replays.replay(consumer, await self._with_later(firsts)))
+        outcome = await self._retried(consumer, fingerprint, firsts, asked) if firsts else Outcome(0, 0, [])
+        if after is None:
+            tried = {_key_of(one) for one in firsts}
+            while some := await self._left_behind(consumer, fault_number(fingerprint), portion.limit, tried):
+                outcome = _both(outcome, await self._retried(consumer, fingerprint, some, asked))
+                tried.update(map(_key_of, some))
         return PortionDone(outcome, 0, after, portion.asked_at)
 
     async def discard(self, consumer: str, fingerprint: str, portion: Portion, asked: Asked) -> PortionDone:
@@ -149,19 +148,26 @@ class GroupOperations:
             if record.target in targets and record.cause.fault == fault:
                 yield record
 
-    async def _left_behind(self, consumer: str, fault: int, portion: Portion) -> tuple[list[ParkedEvent], int | None]:
-        """What is in a group although what it stands behind is in another: a process ended before it could say so of
-        all of them. A retry of their keys puts it right."""
-        where: dict[str, Any] = {"consumer": consumer, "fault": fault}
+    async def _left_behind(
+        self, consumer: str, fault: int, limit: int, tried: set[tuple[str, str, str]]
+    ) -> list[ParkedEvent]:
+        """One record of up to so many keys that are in a group although what leads them is in another, or gone: a
+        process ended before it had taken down all that a replay came to. A retry of these keys puts it right."""
         targets = await self._targets(consumer)
-        found: list[ParkedEvent] = []
+        known = {_key_of(one) async for one in self._members(consumer, fault, -1)} | tried
+        found: dict[tuple[str, str, str], ParkedEvent] = {}
+        where: dict[str, Any] = {"consumer": consumer, "fault": fault}
         async for document in scan_pages(self._store, PARKED_EVENTS, where, by="position"):
             record = parked_record(document)
-            if len(found) >= portion.limit and record.position > found[-1].position:
-                return found, None
-            if record.target in targets:
-                found.append(record)
-        return found, None
+            if record.target in targets and (key := _key_of(record)) not in known:
+                found.setdefault(key, record)
+            if len(found) >= limit:
+                break
+        return list(found.values())
+
+    async def _retried(self, consumer: str, fingerprint: str, some: Sequence[ParkedEvent], asked: Asked) -> Outcome:
+        async with audited(self._audit, consumer, "retry", asked, some, group=fingerprint) as told:
+            return told.told(await self._replays.replay(consumer, await self._with_later(some)))
 
     async def _with_later(self, firsts: Sequence[ParkedEvent]) -> list[ParkedEvent]:
         """All that is parked for the same keys."""
@@ -197,6 +203,16 @@ class GroupOperations:
             if not record.fingerprint:
                 found.append(_grouped(record, leading))
         return dict(fold_groups(target, found))
+
+
+def _key_of(record: ParkedEvent) -> tuple[str, str, str]:
+    return record.target, record.kind, record.key
+
+
+def _both(one: Outcome, other: Outcome) -> Outcome:
+    failures = [*one.failures, *(failure for failure in other.failures if failure not in one.failures)]
+    remaining = one.remaining + other.remaining
+    return Outcome(one.replayed + other.replayed, remaining, [*one.errors, *other.errors], failures)
 
 
 def _grouped(record: ParkedEvent, leading: ParkedEvent) -> GroupedRecord:

@@ -192,6 +192,29 @@ async def test_what_a_crash_left_in_the_old_group_is_put_right_by_a_retry() -> N
         assert found[even][1:] == (2, 1)
 
 
+@pytest.mark.parametrize("left", [1, 4])
+async def test_what_a_crash_left_without_what_led_it_goes_with_a_retry_of_the_others(left: int) -> None:
+    """A process ended between the removals of what it had replayed: first those that led their keys, of some."""
+    log, store = many(12), MemoryReadStore()
+    scripted, counter = ScriptedLog(log.events), Faulty(store)
+    async with consuming(scripted, store, counter) as engine:
+        await all_done(scripted, engine, 1)
+        even = by_message(await groups_of(engine), "even")
+        leading = [
+            name
+            for name, one in store.documents("parked_events").items()
+            if one["fingerprint"] == even and one["first"]
+        ]
+        for name in leading[:left]:
+            await store.delete("parked_events", name)
+        counter.mended = frozenset({"even"})
+        # Each portion takes two keys, so that those without a leader are more than one of them.
+        done = await all_of(engine.desk().groups, even, limit=2)
+        assert even not in await groups_of(engine)
+    assert sum(one.outcome.replayed for one in done) == 12 - left
+    assert sum(one.outcome.remaining for one in done) == 0
+
+
 async def test_a_group_is_discarded_and_what_stood_behind_is_replayed() -> None:
     log, store = many(6), MemoryReadStore()
     scripted, counter = ScriptedLog(log.events), Counter(store)
