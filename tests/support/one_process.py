@@ -37,12 +37,12 @@ def serve_as_a_whole() -> None:
     async def nothing() -> Any:
         yield
 
-    def run_service(name: str, create: Callable[[Settings], Any]) -> int:
+    def run_service(name: str, create: Callable[[Settings], Any], **options: Any) -> int:
         def composed(settings: Settings) -> Whole:
             app = create(settings)
             return Whole(Dispatcher(app, [Part(name, app, at_root=True)]), [[app]], nothing)
 
-        return serve_alone(name, composed)
+        return serve_alone(name, composed, **options)
 
     server.run_service = run_service
 
