@@ -97,7 +97,7 @@ async def _single_system(tmp_path: Path, **own_settings: str) -> AsyncIterator[S
         await asyncio.to_thread(read_store.start)
         stack.callback(read_store.kill)
         parts = [name.replace("_", "-") for name in SERVICES]
-        whole, node_port = single_process(tmp_path, parts, read_store.uri, **TIMEOUTS, **own_settings)
+        whole, node_port = single_process(tmp_path, parts, read_store.uri, **{**TIMEOUTS, **own_settings})
         await whole.start()
         stack.push_async_callback(whole.kill)
         http = await stack.enter_async_context(http_session())

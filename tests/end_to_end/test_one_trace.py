@@ -16,7 +16,8 @@ from tests.support.jaeger import MISSING, Jaeger, jaeger_binary, running_jaeger
 from tests.support.otlp_receiver import OtlpReceiver, ReceivedSpan, otlp_receiver
 from tests.support.services import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# It tells the services apart by their names, and has a span for each call between them.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.many_processes]
 
 SECRET = "a secret of the warehouse"
 CLIENT = "00f067aa0ba902b7"

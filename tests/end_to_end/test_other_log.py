@@ -17,6 +17,9 @@ from tests.end_to_end.conftest import System
 from tests.support.bundled import VIEWS
 from tests.support.services import ROOT, Service, node_uri, restart_node, until
 
+# The node's log is replaced under services that go on: in one process they end with it.
+pytestmark = pytest.mark.many_processes
+
 SETTINGS = {"consumer_lease": "1.5", "aggregate_cache_size": "0", "at_least_timeout": "1.5"}
 NAMES = [view.name for view in VIEWS]
 QUERIES = [
