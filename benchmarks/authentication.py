@@ -1,7 +1,8 @@
-"""Commands with authentication and limits on against off: two command APIs on one node, in turns.
+"""Commands with authentication, limits and links on against off: two command APIs on one node, in turns.
 
 Every command is a PlaceOrder of ten lines for a new order. With authentication each request brings a token (EdDSA, of
 one of 200 of the staff in turn, so that the limits are counted by subject) that is verified once and then remembered.
+Its events carry links of a chain, those of the other one do not.
 """
 
 import statistics
@@ -23,7 +24,7 @@ from infrastructure.security.development_keys import DevelopmentKeys
 from infrastructure.security.key_sources import FileKeys
 from infrastructure.security.signing_key import read_signing_key
 from infrastructure.security.verifier import TokenVerifier
-from tests.support.services import Service, node_uri, running, start_node
+from tests.support.services import BUNDLED, Service, node_uri, running, start_node
 
 ROUNDS = 7
 REQUESTS = {1: 1_000, 16: 4_000, 64: 4_000}
@@ -47,9 +48,12 @@ async def run() -> None:
             guarded = {"auth": "on", "auth_jwks_file": str(keys.jwks), **LIMITS}
             apis = {
                 name: await stack.enter_async_context(
-                    running("command_api", Path(folder), "/health/ready", **shared, **settings)
+                    running("command_api", Path(folder), "/health/ready", domain=module, **shared, **settings)
                 )
-                for name, settings in (("on", guarded), ("off", {"auth": "off"}))
+                for name, module, settings in (
+                    ("on", BUNDLED, guarded),
+                    ("off", "benchmarks.without_links", {"auth": "off"}),
+                )
             }
             for in_flight in REQUESTS:
                 await _compare(apis, tokens, in_flight)

@@ -69,7 +69,9 @@ def signing_routes(keys: LinkKeys, contracts: Contracts) -> list[Any]:
         media_type="application/pdf",
         **documented(
             PROBLEMS,
-            responses={200: ResponseSpec(bytes, description="The PDF", media_type="application/pdf")},
+            responses={
+                200: ResponseSpec(bytes, description="The PDF", media_type="application/pdf", generate_examples=False)
+            },
             parameters=[TOKEN],
             access=PUBLIC,
         ),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from embedded.supervisor.run_directory import RunDirectory
-from ops import cli
+from ops import cli, version
 from ops.cli import main
 from tests.examples.retail.fake_shop import FakeShop, open_shop
 from tests.support.services import ROOT
@@ -154,6 +154,6 @@ def test_an_interrupted_command_exits_130(monkeypatch: pytest.MonkeyPatch, capsy
     def interrupted(_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.version, "run", interrupted)
+    monkeypatch.setattr(version, "run", interrupted)
     assert main(["version"]) == cli.EXIT_INTERRUPTED
     assert capsys.readouterr().err == ""
