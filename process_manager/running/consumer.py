@@ -68,10 +68,10 @@ class ProcessConsumer:
         """Nothing is done before there is an assignment."""
 
     async def take(self, batch: Batch) -> None:
-        raise NotImplementedError("a process works on an assignment")
+        raise RuntimeError("a process works on an assignment, and was given none")
 
     async def take_late(self, batch: LateBatch) -> None:
-        raise NotImplementedError("a process works on an assignment")
+        raise RuntimeError("a process works on an assignment, and was given none")
 
     def outside(self) -> Sequence[Policy]:
         """What it is given belongs to the service, which shows it."""
