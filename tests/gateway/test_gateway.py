@@ -128,8 +128,12 @@ async def test_events_pass_as_they_come_and_last(gateway: Gateway, shop: Shop, h
 
 async def test_health_and_figures(gateway: Gateway, http: aiohttp.ClientSession) -> None:
     for path in ("/health/live", "/health/ready"):
-        async with http.get(gateway.url + path) as response:
-            assert response.status == 200
+
+        async def well(path: str = path) -> bool:
+            async with http.get(gateway.url + path) as response:
+                return response.status == 200
+
+        await until(well, f"{path} answers 200")
     metrics = gateway.options.metrics
     assert metrics is not None
     async with http.get(f"http://{metrics.host}:{metrics.port}/metrics") as response:

@@ -2,7 +2,7 @@
 
 from infrastructure.read_store import ReadStore
 from tests.support.http_session import http_session
-from tests.support.services import TINY, node_uri, running, start_node
+from tests.support.services import TINY, node_uri, running, start_node, until
 
 
 async def test_commands_become_documents(read_store_database, tmp_path):
@@ -28,8 +28,7 @@ async def test_commands_become_documents(read_store_database, tmp_path):
                 assert (answer.status, await answer.json()) == (200, {"position": position})
             async with http.get(f"{projector.url}/views") as answer:
                 assert [view["name"] for view in (await answer.json())["views"]] == ["lamp_details", "parcel_days"]
-            async with http.get(f"{queries.url}/health/ready") as answer:
-                assert answer.status == 200
+            await until(lambda: queries.answers("/health/ready"), "the query API is ready")
     finally:
         await node.kill()
     store = ReadStore(read_store_database.uri, read_store_database.name)

@@ -190,7 +190,7 @@ async def test_what_operators_see_and_an_orderly_end(history, read_store_databas
         assert (status, body["event_store"]) == (200, {"position": history.last, "reachable": True})
         assert [view["name"] for view in body["views"]] == [view.name for view in VIEWS]
         assert body["views"][0]["parked"] == len(parked) > 0
-        assert (await get(f"{projector.url}/health/ready"))[0] == 200
+        await until(lambda: projector.answers("/health/ready"), "the projector is ready")
 
         status, body = await get(f"{projector.url}/dead-letters?consumer=order_details&limit=500")
         assert status == 200
