@@ -47,14 +47,16 @@ class CloudEvent(Struct, frozen=True, kw_only=True, gc=False):
     def attributes(self) -> Iterator[tuple[str, str]]:
         """All attributes that are there, but for the data and its content type, which each mapping says in its own
         way."""
-        for name in _ATTRIBUTES:
+        for name in ATTRIBUTES:
             value = getattr(self, name)
             if value is not UNSET:
                 yield name, value
 
 
-_ATTRIBUTES = tuple(name for name in CloudEvent.__struct_fields__ if name not in ("data", "datacontenttype"))
-_IN_KAFKA = tuple((f"{KAFKA_PREFIX}{name}", name) for name in _ATTRIBUTES)
+ATTRIBUTES = tuple(name for name in CloudEvent.__struct_fields__ if name not in ("data", "datacontenttype"))
+"""The names of `CloudEvent.attributes`; some may be UNSET."""
+
+_IN_KAFKA = tuple((f"{KAFKA_PREFIX}{name}", name) for name in ATTRIBUTES)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(CloudEvent).decode
 

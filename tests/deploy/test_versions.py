@@ -15,7 +15,7 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["versi
     [
         ("deploy/kubernetes/chart/Chart.yaml", r"^(?:version|appVersion): (\S+)$"),
         ("deploy/kubernetes/manifests/production.yaml", r"image: \"?(?:\S*/)?eventfold:([^\s\"]+)"),
-        ("deploy/Dockerfile", r"(?:eventfold:|image\.version=\")(\d[\d.]*\d)"),
+        ("deploy/image/Dockerfile", r"(?:eventfold:|image\.version=\")(\d[\d.]*\d)"),
         ("deploy/compose.yaml", r"image: eventfold:(\S+)"),
         ("deploy/compose.cluster.yaml", r"image: eventfold:(\S+)"),
         ("deploy/README.md", r"eventfold:(\d\S*)"),

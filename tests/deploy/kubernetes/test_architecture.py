@@ -3,7 +3,11 @@
 from typing import Any
 
 import pytest
+import yaml
 
+from deploy.kubernetes.generate import CHART
+from deploy.mesh.calls import CALLS, EVENT_STORE, PROMETHEUS, READ_STORE
+from ops.locations import GATEWAY, MAIL_SINK, PAYMENT_PROVIDER, PAYMENT_WEBHOOKS, SIGNATURE_PROVIDER
 from ops.stack.services import HTTP_SERVICES
 from tests.deploy.kubernetes.chart import Manifest, committed, needs_helm, of_kind, pods, template
 
@@ -29,6 +33,23 @@ DRAWN: dict[str, set[tuple[str, int]]] = {
     "mail": set(),
 }
 FROM_OUTSIDE = {"command-api", "query-api", "event-relay", "payment-webhooks", "signing-page"}
+
+# What the chart calls what a service needs, where it is a call: the callee in the mesh's table.
+CALLED = {
+    "event-store": EVENT_STORE,
+    "read-store": READ_STORE,
+    "key-store": READ_STORE,
+    "mail": MAIL_SINK,
+    "payment-provider": PAYMENT_PROVIDER,
+    "signature-provider": SIGNATURE_PROVIDER,
+    "command-api": "command-api",
+    "query-api": "query-api",
+}
+# Needs that are a secret or a file, or lead out of the cluster, where the mesh has no say.
+NO_CALLS = {
+    *("bucket", "timestamps", "destinations", "sources", "signer", "signing-links"),
+    *("payment-provider-webhooks", "signature-provider-webhooks"),
+}
 
 
 def matches(selector: Manifest, labels: Any) -> bool:
@@ -70,6 +91,23 @@ def test_in_the_trial_everybody_reaches_whom_the_architecture_draws_and_nobody_e
         for asks in labels
     }
     assert reached == DRAWN
+
+
+def test_a_service_needs_what_the_mesh_lets_it_call_and_nothing_else() -> None:
+    """The chart's network policies follow from the needs; also of services that are not enabled yet."""
+    services = yaml.safe_load((CHART / "values.yaml").read_text())["services"]
+    needed = {(name, need) for name, service in services.items() for need in service["needs"]}
+    assert {need for _, need in needed} <= CALLED.keys() | NO_CALLS
+    drawn = {(name, CALLED[need]) for name, need in needed if need in CALLED}
+    asks_from_outside = {(GATEWAY, name) for name, service in services.items() if "gateway" in service.get("from", [])}
+    # The providers are outside of the production's cluster, and come by the gateway.
+    others = {GATEWAY, PROMETHEUS, PAYMENT_PROVIDER, SIGNATURE_PROVIDER}
+    allowed = {(caller, call.callee) for call in CALLS for caller in call.callers}
+    assert {pair for pair in allowed if pair[0] not in others} == drawn
+    assert {pair for pair in allowed if pair[0] == GATEWAY} == asks_from_outside
+    assert {callee for caller, callee in allowed if caller == PROMETHEUS} == services.keys()
+    providers = {pair for pair in allowed if pair[0] in (PAYMENT_PROVIDER, SIGNATURE_PROVIDER)}
+    assert {callee for _, callee in providers} == {PAYMENT_WEBHOOKS}
 
 
 def test_no_rule_allows_one_end_alone() -> None:
