@@ -46,6 +46,7 @@ STAND_INS = {
         "image": STORES,
         "command": [*READ_STORE.split(), "--data-dir", "/data/db"],
         "healthcheck": listens(27017),
+        "tmpfs": ["/tmp"],  # it would take itself for the process that its old pid file names
     },
 }
 
