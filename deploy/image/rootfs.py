@@ -119,7 +119,7 @@ def user(target: Path) -> None:
     (target / "etc/localtime").symlink_to("/usr/share/zoneinfo/Etc/UTC")  # libraries warn where none is named
     (target / "tmp").mkdir()
     (target / "tmp").chmod(stat.S_ISVTX | 0o777)
-    for name in ("data", "documents"):
+    for name in ("data", "documents", "signatures"):  # a volume has the owner of what it is mounted over
         (target / name).mkdir()
         os.chown(target / name, ID, ID)
 

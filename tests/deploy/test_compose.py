@@ -36,7 +36,7 @@ OURS = {
 }
 ONCE = {"keys", "signer", "kafka-topic"}
 BESIDES_KEYS = {
-    "consumers": ["documents:/documents"],
+    "consumers": ["documents:/documents", "signatures-data:/signatures:ro"],
     "query-api": ["documents:/documents:ro"],
     "event-relay": ["./relay:/relay:ro"],
     "inbound": ["./inbound:/inbound:ro"],
@@ -116,6 +116,8 @@ def test_a_service_gets_the_secrets_that_it_needs_and_no_other(compose: Any) -> 
 
     assert given("EVENTFOLD_PAYMENTS_KEY") == {"consumers"}
     assert given("EVENTFOLD_PAYMENTS_WEBHOOK_SECRET") == {"payment-webhooks"}
+    assert given("EVENTFOLD_SIGNATURE_KEY") == {"consumers"}
+    assert given("EVENTFOLD_SIGNATURE_WEBHOOK_SECRET") == {"payment-webhooks"}
     assert given("EVENTFOLD_DOCUMENT_SIGNING_KEY_FILE") == {"consumers"}
     assert given("EVENTFOLD_DOCUMENT_LINK_KEY_FILE") == {"consumers", "signing-page"}
     assert given("EVENTFOLD_KEY_STORE") == {*OURS} - {"payment-webhooks", "signing-page", "inbound"}
@@ -170,6 +172,24 @@ def test_the_sandbox_and_those_who_use_it_agree(compose: Any) -> None:
     assert consumers.payments.url == "http://payment-provider:8021"
     assert (consumers.payments.key, webhooks.payments.webhook_secret) == ("sandbox-key", "sandbox-secret")
     assert consumers.command_calls.url == "http://command-api:8000"
+
+
+def test_the_signing_sandbox_and_those_who_use_it_agree(compose: Any) -> None:
+    """Customers sign on our own page, unless the profile and one variable say so."""
+    services = compose["services"]
+    assert of_profile(compose, "signing") == {"signature-provider"}
+    options = dict(part.lstrip("-").split("=", 1) for part in services["signature-provider"]["command"][1:])
+    webhooks, consumers = (load_settings(services[name]["environment"]) for name in ("payment-webhooks", "consumers"))
+    assert options["webhook-url"] == f"http://payment-webhooks:{webhooks.http.payment_webhooks_port}/signature-webhooks"
+    assert consumers.signatures.url == webhooks.signatures.url == "http://signature-provider:8023"
+    assert (consumers.signatures.key, webhooks.signatures.webhook_secret) == ("sandbox-key", "sandbox-secret")
+    (shared,) = services["signature-provider"]["volumes"]
+    assert shared == f"signatures-data:{options['data-dir']}"
+    assert consumers.signatures.ca_file == "/signatures/ca.pem"
+    for name in ("consumers", "payment-webhooks"):
+        assert load_settings(services[name]["environment"]).signatures.provider == "none"
+        variable = '"${EVENTFOLD_SIGNATURE_PROVIDER:-none}"'
+        assert COMPOSE.read_text().count(f"EVENTFOLD_SIGNATURE_PROVIDER: {variable}") == 1
 
 
 def test_every_port_is_on_the_loopback_address(compose: Any) -> None:

@@ -77,7 +77,7 @@ def test_nothing_in_it_can_be_changed_by_its_user(tree: Path) -> None:
         for path in tree.rglob("*")
         if not path.is_symlink() and (path.stat().st_uid != 0 or path.stat().st_mode & 0o002)
     ]
-    assert {str(path.relative_to(tree)) for path in writable} == {"data", "documents", "tmp"}
+    assert {str(path.relative_to(tree)) for path in writable} == {"data", "documents", "signatures", "tmp"}
 
 
 def test_there_is_no_shell_and_no_package_manager(tree: Path) -> None:
