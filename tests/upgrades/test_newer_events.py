@@ -114,7 +114,7 @@ async def the_new_take_over(fleet: MixedFleet) -> None:
 
 
 async def the_old_are_put_back(fleet: MixedFleet) -> None:
-    """Newer events are in the log by now. What is not newer goes on; what is, nobody decides on, and it is set aside."""
+    """Newer events are in the log by now. What is not newer goes on; what is, nobody decides on, and is set aside."""
     for one in (fleet.new_commands, fleet.new_projector, fleet.new_queries):
         await one.stop()
     await fleet.start(fleet.old_commands, fleet.old_projector, fleet.old_queries)

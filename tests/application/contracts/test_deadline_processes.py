@@ -41,7 +41,7 @@ async def types(system: System, order_id: str) -> list[str]:
 async def two_consumers(system: System, folder: Path, mail_url: str) -> AsyncIterator[list[Service]]:
     """Processes that share the consumers, to be started."""
     settings = {
-        "eventstore_uri": node_uri(system.node.port),
+        "eventstore_uri": node_uri(system.node_port),
         "mongo_uri": system.read_store.uri,
         "commands_url": system.commands.url,
         "mail_url": mail_url,
