@@ -43,8 +43,9 @@ up: $(RUNS) ## every service on this machine, until Ctrl-C
 test: venv ## the tests that run in minutes
 	$(BIN)/pytest $(IN_PARALLEL)
 
-test-turn: venv ## a part of the slow tests, another one each day, in three minutes
+test-turn: venv ## a part of the slow tests, and of those of one process, another one each day, in four and a half minutes
 	$(BIN)/python -m tests.turn
+	$(BIN)/python -m tests.turn --single-process --seconds 90
 
 test-slow: venv ## the crash and property tests at their full number of rounds
 	$(BIN)/pytest $(IN_PARALLEL) -m "slow or not slow"

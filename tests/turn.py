@@ -1,8 +1,9 @@
-"""A part of the slow tests, chosen by the date, in a bounded time: `make test-turn`.
+"""A part of what is too long for every day, chosen by the date, in a bounded time: `make test-turn`.
 
 The slow tests stand in a fixed order, in a circle. Each day begins a few tests after the day before, and goes on until
 the time is used up. A test that is still running then is stopped, and said to be unfinished: that is no failure, and
-`make test-slow` runs it whole.
+`make test-slow` runs it whole. In the same way, with `--single-process`, the files of tests that speak to services have
+their turn with the services composed as one process; `make test-single-process` runs all of them.
 """
 
 import argparse
@@ -15,7 +16,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import count
 from math import gcd
+from pathlib import Path
 from time import monotonic
+
+from tests.support.shape import Shape
 
 SECONDS = 180.0
 """After this nothing is running any more, but for what tests have to tidy up."""
@@ -51,9 +55,23 @@ def slow_tests() -> list[str]:
 _PYTEST = [sys.executable, "-m", "pytest"]
 
 
-def run(test: str, seconds: float) -> str:
-    """passed, skipped, failed or unfinished; what pytest prints is printed."""
-    process = subprocess.Popen([*_PYTEST, "-m", "slow", test], env=os.environ)
+_SPEAKING_TO_SERVICES = (
+    *("command_api", "query_api", "projector", "process_manager", "event_relay", "inbound", "signing_page"),
+    *("end_to_end", "payments", "signatures", "streams", "monolith"),
+)
+"""The folders of such tests."""
+
+
+def files_about_services() -> list[str]:
+    """Every file of tests in those folders."""
+    here = Path(__file__).parent
+    found = (path for folder in _SPEAKING_TO_SERVICES for path in (here / folder).glob("test_*.py"))
+    return [str(path.relative_to(here.parent)) for path in found]
+
+
+def run(test: str, chosen: Sequence[str], seconds: float) -> str:
+    """passed, skipped, failed or unfinished; what pytest prints is printed. `chosen` are options of pytest."""
+    process = subprocess.Popen([*_PYTEST, *chosen, test], env=os.environ)
     try:
         status = process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -72,17 +90,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.turn", description=__doc__)
     parser.add_argument("--day", type=int, default=today, help="the number of the day (default: today, %(default)s)")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="how long it may take (default: %(default)s)")
+    parser.add_argument(
+        "--single-process", action="store_true", help="files of tests, with one process for all services"
+    )
     args = parser.parse_args()
     begun = monotonic()
-    tests = in_turn(slow_tests(), args.day)
+    if args.single_process:
+        what, chosen = "files with one process in turn", ["--shape", Shape.SINGLE]
+        tests = in_turn(files_about_services(), args.day)
+    else:
+        what, chosen = "slow tests in turn", ["-m", "slow"]
+        tests = in_turn(slow_tests(), args.day)
     outcomes: dict[str, str] = {}
     for test in tests:
         left = args.seconds - (monotonic() - begun)
         if left < LEAST:
             break
-        print(f"slow tests in turn, day {args.day}: {test}", flush=True)
-        outcomes[test] = run(test, left)
-    print(f"slow tests in turn, day {args.day}: {len(outcomes)} of {len(tests)} had their turn")
+        print(f"{what}, day {args.day}: {test}", flush=True)
+        outcomes[test] = run(test, chosen, left)
+    print(f"{what}, day {args.day}: {len(outcomes)} of {len(tests)} had their turn")
     for test, outcome in outcomes.items():
         print(f"  {outcome:10} {test}")
     return int("failed" in outcomes.values())

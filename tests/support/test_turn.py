@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.turn import STEP, in_turn
+from tests.support.services import ROOT
+from tests.turn import STEP, files_about_services, in_turn
 
 TESTS = [f"tests/some/test_{number}.py::test" for number in range(101)]
 
@@ -22,6 +23,13 @@ def test_a_day_has_every_test_once_and_the_order_does_not_depend_on_how_they_are
 def test_the_next_day_begins_a_few_tests_later() -> None:
     today, tomorrow = in_turn(TESTS, 739_100), in_turn(TESTS, 739_101)
     assert today.index(tomorrow[0]) == STEP
+
+
+def test_with_one_process_every_folder_that_is_named_has_files() -> None:
+    files = files_about_services()
+    assert all((ROOT / file).is_file() for file in files)
+    assert {"tests/command_api/test_faults.py", "tests/end_to_end/test_system.py"} <= set(files)
+    assert len({file.split("/")[1] for file in files}) == 12
 
 
 def test_without_any_there_is_nothing_to_do() -> None:
