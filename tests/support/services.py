@@ -51,7 +51,8 @@ async def until(condition: Callable[[], Awaitable[bool]], what: str, seconds: fl
 class Service:
     """A process that can be started, killed and started again on the same port.
 
-    `root` is the tree whose code runs from the next start on.
+    `root` is the tree whose code runs from the next start on, with the packages of its own environment if it has one
+    (`.venv`), else with those of this one.
     """
 
     def __init__(
@@ -80,7 +81,9 @@ class Service:
     async def start(self) -> None:
         is_whole = ONE_PROCESS in self._arguments or "monolith" in self._arguments
         composed = [] if chosen_shape() is Shape.MANY or is_whole else [ONE_PROCESS]
-        command = self._place.inside([sys.executable, "-m", *composed, *self._arguments])
+        own = self.root / ".venv" / "bin" / "python"
+        python = str(own) if self.root != ROOT and own.exists() else sys.executable
+        command = self._place.inside([python, "-m", *composed, *self._arguments])
         environ = {**self._environ, "PYTHONPATH": str(self.root)}
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(

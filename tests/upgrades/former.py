@@ -1,9 +1,11 @@
-"""The version before this one, in a folder beside the tree; its services run with this environment's packages."""
+"""The version before this one, in a folder beside the tree. Its services run with this environment's packages, or with
+its own, where it is installed."""
 
 import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -42,6 +44,20 @@ def former_tree() -> Path:
             with contextlib.suppress(OSError):  # another run was faster
                 unpacked.rename(tree)
     return tree
+
+
+@pytest.fixture(scope="session")
+def former_installed(former_tree: Path) -> Path:
+    """The same, with an environment of its own, from its own lock (see tests.support.services.Service)."""
+    environment = former_tree / ".venv"
+    if not (environment / "bin" / "python").exists():
+        with tempfile.TemporaryDirectory(dir=former_tree) as making:
+            new = Path(making) / "environment"
+            subprocess.run([sys.executable, "-m", "venv", str(new)], check=True)
+            install = [str(new / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([*install, "--requirement", str(former_tree / "requirements.lock")], check=True)
+            new.rename(environment)
+    return former_tree
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[str]:

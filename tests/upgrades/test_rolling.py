@@ -19,14 +19,14 @@ ORDERS_BETWEEN = 4
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-async def test_every_service_is_replaced_under_load_and_put_back(former_tree: Path, tmp_path: Path) -> None:
+async def test_every_service_is_replaced_under_load_and_put_back(former_installed: Path, tmp_path: Path) -> None:
     """Prints which were replaced, and how the orders ended (`-s` shows it)."""
-    async with running_saga_shop(tmp_path, patience=120, root=former_tree) as shop:
+    async with running_saga_shop(tmp_path, patience=120, root=former_installed) as shop:
         await shop.receive("plenty", 10_000)
         await shop.receive("little", 20)
         numbers = count()
         forward = readers_first(shop)
-        for root, services in ((ROOT, forward), (former_tree, forward[::-1])):
+        for root, services in ((ROOT, forward), (former_installed, forward[::-1])):
             async with people_at_work(shop):
                 async with orders_coming(shop, numbers):
                     await replaced(shop, services, root)
