@@ -9,6 +9,7 @@ their turn with the services composed as one process; `make test-single-process`
 import argparse
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -55,18 +56,24 @@ def slow_tests() -> list[str]:
 _PYTEST = [sys.executable, "-m", "pytest"]
 
 
-_SPEAKING_TO_SERVICES = (
-    *("command_api", "query_api", "projector", "process_manager", "event_relay", "inbound", "signing_page"),
-    *("end_to_end", "payments", "signatures", "streams", "monolith"),
+_STARTS_SERVICES = re.compile(
+    r"tests\.support\.(services|shape)|tests\.\w+\.conftest|async def test_\w+\((system|shop|api|client)\b"
 )
-"""The folders of such tests."""
+_OF_MANY_PROCESSES = re.compile(r"^pytestmark = .*many_processes", re.MULTILINE)
+_ELSEWHERE = ("hosts", "mesh", "upgrades", "deploy", "embedded", "structure", "docs", "support")
+"""Folders of tests that are about several processes, or about none."""
 
 
 def files_about_services() -> list[str]:
-    """Every file of tests in those folders."""
+    """Every file of tests that may start services, unless all of it is about services that are processes."""
     here = Path(__file__).parent
-    found = (path for folder in _SPEAKING_TO_SERVICES for path in (here / folder).glob("test_*.py"))
-    return [str(path.relative_to(here.parent)) for path in found]
+    found = []
+    for path in here.rglob("test_*.py"):
+        text = path.read_text()
+        elsewhere = path.relative_to(here).parts[0] in _ELSEWHERE or _OF_MANY_PROCESSES.search(text)
+        if _STARTS_SERVICES.search(text) and not elsewhere:
+            found.append(str(path.relative_to(here.parent)))
+    return found
 
 
 def run(test: str, chosen: Sequence[str], seconds: float) -> str:

@@ -19,6 +19,8 @@ from ops.locations import (
 )
 
 EVENT_STORE, READ_STORE, PROMETHEUS = "event-store", "read-store", "prometheus"
+# Jobs of the chart.
+DOCTOR, BACKUPS = "doctor", ("backup-read-store", "backup-key-store")
 
 
 class Callee(Struct, frozen=True):
@@ -93,6 +95,8 @@ CALLS = (
     Call((COMMAND_API, QUERY_API, PROJECTOR, CONSUMERS, PROCESS_MANAGER, EVENT_RELAY, INBOUND), EVENT_STORE, READ),
     # The command API has the keys of personal data there.
     Call((COMMAND_API, QUERY_API, PROJECTOR, CONSUMERS, PROCESS_MANAGER, EVENT_RELAY, INBOUND), READ_STORE),
+    Call((DOCTOR,), EVENT_STORE, READ),
+    Call((DOCTOR, *BACKUPS), READ_STORE),
     Call((CONSUMERS,), PAYMENT_PROVIDER),
     Call((CONSUMERS,), SIGNATURE_PROVIDER),
     Call((CONSUMERS,), MAIL_SINK),

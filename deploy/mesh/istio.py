@@ -1,9 +1,8 @@
 """The table as Istio's resources."""
 
-from deploy.mesh.calls import CALLEES, CALLS, Call, Callee, callers_of
+from deploy.mesh.calls import CALLEES, CALLS, Call, Callee
+from deploy.mesh.places import NAMESPACE, place_of, port_of
 from ops.gateway.typed import Config
-
-NAMESPACE = "eventfold"
 
 
 def resources() -> list[Config]:
@@ -36,19 +35,20 @@ def _nothing() -> Config:
 
 def _authorisation(callee: Callee) -> Config:
     rules = [_rule(callee, call) for call in CALLS if call.callee == callee.name]
-    selector = {"matchLabels": {"app.kubernetes.io/component": callee.name}}
+    selector = {"matchLabels": {"app.kubernetes.io/component": place_of(callee.name).component}}
     spec = {"selector": selector, "action": "ALLOW", "rules": rules}
     return _resource("AuthorizationPolicy", "security", callee.name, spec)
 
 
 def _rule(callee: Callee, call: Call) -> Config:
-    operation: Config = {"ports": [str(callee.port)]}
+    operation: Config = {"ports": [str(port_of(callee.name, callee.port))]}
     if callee.protocol != "tcp":
         if call.operation.methods:
             operation["methods"] = list(call.operation.methods)
         if call.operation.paths:
             operation["paths"] = list(call.operation.paths)
-    principals = [f"cluster.local/ns/{NAMESPACE}/sa/{caller}" for caller in call.callers]
+    places = [place_of(caller) for caller in call.callers]
+    principals = [f"cluster.local/ns/{one.namespace}/sa/{one.account}" for one in places]
     return {"from": [{"source": {"principals": principals}}], "to": [{"operation": operation}]}
 
 
@@ -76,7 +76,9 @@ def _destination(callee: Callee) -> Config:
 
 def _traffic(callee: Callee) -> Config:
     """Only what did not reach the callee is sent again: what is safe beyond that, callers know."""
-    route: Config = {"route": [{"destination": {"host": _host(callee), "port": {"number": callee.port}}}]}
+    route: Config = {
+        "route": [{"destination": {"host": _host(callee), "port": {"number": port_of(callee.name, callee.port)}}}]
+    }
     route["timeout"] = f"{callee.seconds:g}s"
     route["retries"] = {"attempts": callee.tries}
     if callee.tries:
@@ -87,9 +89,4 @@ def _traffic(callee: Callee) -> Config:
 
 
 def _host(callee: Callee) -> str:
-    return f"{callee.name}.{NAMESPACE}.svc.cluster.local"
-
-
-def all_callers() -> set[str]:
-    """Each has a ServiceAccount of its own, of its name."""
-    return {caller for callee in CALLEES for caller in callers_of(callee.name)}
+    return place_of(callee.name).host

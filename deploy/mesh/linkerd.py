@@ -1,7 +1,7 @@
 """The table as Linkerd's resources."""
 
 from deploy.mesh.calls import CALLEES, CALLS, Callee, allows
-from deploy.mesh.istio import NAMESPACE
+from deploy.mesh.places import NAMESPACE, place_of, port_of
 from ops.gateway.typed import Config
 
 _POLICY = "policy.linkerd.io"
@@ -11,22 +11,41 @@ _PROTOCOLS = {"http": "HTTP/1", "grpc": "gRPC", "tcp": "opaque"}
 Atom = tuple[str, str]
 """A method and a path; an empty one is any."""
 
+PROBED = ("/health/live", "/health/ready")
+"""What kubelets ask, who have no identity. Anybody may: it is no secret, and the services ask for no token there."""
+_PROBES, _ANYWHERE = "probes", ("0.0.0.0/0", "::/0")
+
 
 def resources() -> list[Config]:
     """A Server for each port, refused to everybody but those that the table names; one route for all that the same
-    callers may ask."""
-    found: list[Config] = []
+    callers may ask. Where there are routes, Linkerd lets probes through by itself no more: they have a route of their
+    own."""
+    found = [
+        _resource("NetworkAuthentication", "v1alpha1", _PROBES, {"networks": [{"cidr": one} for one in _ANYWHERE]})
+    ]
     for callee in CALLEES:
         found.append(_server(callee))
-        for number, (callers, atoms) in enumerate(_by_callers(callee).items()):
+        by_callers = _by_callers(callee)
+        if any(path or method for atoms in by_callers.values() for method, path in atoms):
+            found += _probes(callee)
+        for number, (callers, atoms) in enumerate(by_callers.items()):
             name = f"{callee.name}-{number}"
             found.append(_authentication(name, callers))
             target = {"group": _POLICY, "kind": "Server", "name": callee.name}
             if atoms != [("", "")]:
                 found.append(_route(name, callee, atoms))
                 target = {"group": _POLICY, "kind": "HTTPRoute", "name": name}
-            found.append(_authorisation(name, target))
+            found.append(_authorisation(name, target, "MeshTLSAuthentication", name))
     return found
+
+
+def _probes(callee: Callee) -> list[Config]:
+    name = f"{callee.name}-probes"
+    target = {"group": _POLICY, "kind": "HTTPRoute", "name": name}
+    return [
+        _route(name, callee, [("GET", path) for path in PROBED]),
+        _authorisation(name, target, "NetworkAuthentication", _PROBES),
+    ]
 
 
 def _by_callers(callee: Callee) -> dict[tuple[str, ...], list[Atom]]:
@@ -39,6 +58,7 @@ def _by_callers(callee: Callee) -> dict[tuple[str, ...], list[Atom]]:
             for call in calls
             for method in call.operation.methods or ("",)
             for path in call.operation.paths or ("",)
+            if path not in PROBED
         }
     )
     found: dict[tuple[str, ...], list[Atom]] = {}
@@ -59,8 +79,8 @@ def _resource(kind: str, version: str, name: str, spec: Config) -> Config:
 
 def _server(callee: Callee) -> Config:
     spec = {
-        "podSelector": {"matchLabels": {"app.kubernetes.io/component": callee.name}},
-        "port": callee.port,
+        "podSelector": {"matchLabels": {"app.kubernetes.io/component": place_of(callee.name).component}},
+        "port": port_of(callee.name, callee.port),
         "proxyProtocol": _PROTOCOLS[callee.protocol],
         "accessPolicy": "deny",
     }
@@ -68,7 +88,8 @@ def _server(callee: Callee) -> Config:
 
 
 def _authentication(name: str, callers: tuple[str, ...]) -> Config:
-    accounts = [{"kind": "ServiceAccount", "name": caller, "namespace": NAMESPACE} for caller in callers]
+    places = [place_of(caller) for caller in callers]
+    accounts = [{"kind": "ServiceAccount", "name": one.account, "namespace": one.namespace} for one in places]
     return _resource("MeshTLSAuthentication", "v1alpha1", name, {"identityRefs": accounts})
 
 
@@ -86,8 +107,8 @@ def _path(path: str) -> Config:
     return {"path": {"type": kind, "value": value}}
 
 
-def _authorisation(name: str, target: Config) -> Config:
-    required = [{"group": _POLICY, "kind": "MeshTLSAuthentication", "name": name}]
+def _authorisation(name: str, target: Config, kind: str, authentication: str) -> Config:
+    required = [{"group": _POLICY, "kind": kind, "name": authentication}]
     return _resource(
         "AuthorizationPolicy", "v1alpha1", name, {"targetRef": target, "requiredAuthenticationRefs": required}
     )

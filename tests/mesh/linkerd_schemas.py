@@ -35,6 +35,10 @@ SCHEMAS: dict[str, tuple[str, dict[str, Any]]] = {
             proxyProtocol={"enum": ["unknown", "HTTP/1", "HTTP/2", "gRPC", "opaque", "TLS"]},
         ),
     ),
+    "NetworkAuthentication": (
+        "policy.linkerd.io/v1alpha1",
+        _fields(["networks"], networks=_list(_fields(["cidr"], cidr=_NAME, **{"except": _list(_NAME)}))),
+    ),
     "MeshTLSAuthentication": (
         "policy.linkerd.io/v1alpha1",
         _fields(

@@ -95,8 +95,10 @@ def test_in_the_trial_everybody_reaches_whom_the_architecture_draws_and_nobody_e
 
 def test_a_service_needs_what_the_mesh_lets_it_call_and_nothing_else() -> None:
     """The chart's network policies follow from the needs; also of services that are not enabled yet."""
-    services = yaml.safe_load((CHART / "values.yaml").read_text())["services"]
-    needed = {(name, need) for name, service in services.items() for need in service["needs"]}
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    services = values["services"]
+    who = {**services, **values["jobs"]}
+    needed = {(name, need) for name, one in who.items() for need in one["needs"]}
     assert {need for _, need in needed} <= CALLED.keys() | NO_CALLS
     drawn = {(name, CALLED[need]) for name, need in needed if need in CALLED}
     asks_from_outside = {(GATEWAY, name) for name, service in services.items() if "gateway" in service.get("from", [])}

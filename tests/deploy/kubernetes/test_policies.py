@@ -63,7 +63,7 @@ BASE = [
 
 def test_what_is_changed_below_is_sound_before() -> None:
     assert {one["kind"] for one in BASE} == {
-        *("Deployment", "Service", "NetworkPolicy", "PodDisruptionBudget", "ConfigMap", "CronJob")
+        *("Deployment", "Service", "NetworkPolicy", "PodDisruptionBudget", "ConfigMap", "CronJob", "ServiceAccount")
     }
     assert refused(BASE) == {}
 

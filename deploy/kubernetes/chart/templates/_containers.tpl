@@ -13,24 +13,25 @@ readOnlyRootFilesystem: {{ . }}
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* What is the same of every pod. enableServiceLinks: a Service's variables begin with EVENTFOLD_ as our settings do. */}}
+{{/* What is the same of every pod but for its ServiceAccount. enableServiceLinks: a Service's variables begin with EVENTFOLD_
+as our settings do. Takes (dict "root" $ "component" name). */}}
 {{- define "eventfold.podCommon" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
-serviceAccountName: {{ include "eventfold.fullname" . }}
-{{- with .Values.image.pullSecrets }}
+serviceAccountName: {{ include "eventfold.fullname" .root }}-{{ .component }}
+{{- with .root.Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
   - name: {{ . }}
   {{- end }}
 {{- end }}
-{{- with .Values.priorityClassName }}
+{{- with .root.Values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
-{{- with .Values.nodeSelector }}
+{{- with .root.Values.nodeSelector }}
 nodeSelector: {{ toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.tolerations }}
+{{- with .root.Values.tolerations }}
 tolerations: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
