@@ -57,7 +57,7 @@ _PYTEST = [sys.executable, "-m", "pytest"]
 
 
 _STARTS_SERVICES = re.compile(
-    r"tests\.support\.(services|shape)|tests\.\w+\.conftest|async def test_\w+\((system|shop|api|client)\b"
+    r"tests\.support\.(services|shape)|tests\.\w+\.(conftest|shop|world)|async def test_\w+\((system|shop|api|client)\b"
 )
 _OF_MANY_PROCESSES = re.compile(r"^pytestmark = .*many_processes", re.MULTILINE)
 _ELSEWHERE = ("hosts", "mesh", "upgrades", "deploy", "embedded", "structure", "docs", "support")
