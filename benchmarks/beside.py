@@ -26,8 +26,9 @@ from benchmarks.catch_up import write_log
 from benchmarks.commands import COMMAND
 from benchmarks.http_load import load, request
 from benchmarks.servers import cpu_seconds_of
+from tests.support.ports import free_port
 from tests.support.read_store import ReadStoreServer
-from tests.support.services import ROOT, Service, free_port, node_uri, start_node, until
+from tests.support.services import ROOT, Service, node_uri, start_node, until
 
 ROUNDS = 9
 ORDERS = 8_000

@@ -20,8 +20,9 @@ from infrastructure.read_store import ReadStore, Write
 from infrastructure.view_registry import ViewRegistry
 from infrastructure.view_registry.transitions import first_record
 from read_models.ordering.order_details import ORDER_DETAILS, DetailLine, OrderDetails
+from tests.support.ports import free_port
 from tests.support.read_store import ReadStoreServer
-from tests.support.services import Service, free_port, until
+from tests.support.services import Service, until
 
 ORDERS = 20_000
 LINES = 10

@@ -27,8 +27,9 @@ from domain.processes.order_fulfilment.decider import FulfilmentTimes
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
 from tests.process_manager.bundled import application
+from tests.support.ports import free_port
 from tests.support.read_store import ReadStoreServer
-from tests.support.services import Service, free_port, node_uri, start_node, until
+from tests.support.services import Service, node_uri, start_node, until
 
 ORDERS = 600
 ALONE = 40

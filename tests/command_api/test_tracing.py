@@ -11,7 +11,8 @@ import pytest_asyncio
 from infrastructure.event_store import EventStore
 from tests.support.http_session import http_session
 from tests.support.otlp_receiver import hanging_receiver, otlp_receiver
-from tests.support.services import TINY, Service, free_port, node_uri, running, start_node, until
+from tests.support.ports import free_port
+from tests.support.services import TINY, Service, node_uri, running, start_node, until
 
 LAMP = {"room": "kitchen", "watts": 60}
 TRACE_ID, PARENT_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

@@ -17,7 +17,8 @@ import pytest
 
 from infrastructure.settings import PREFIX
 from tests.docs.walk_through import PATIENCE, stack
-from tests.support.services import ROOT, free_port
+from tests.support.ports import free_port
+from tests.support.services import ROOT
 
 PAGE = (ROOT / "docs/operations.md").read_text()
 ORDER = {"customer_id": "ada", "currency": "USD", "lines": [{"sku": "tea", "quantity": 1, "unit_price": 450}]}

@@ -34,7 +34,8 @@ from ops.stack.specs import Ports, stages
 from tests.support.decider import NOON
 from tests.support.http_session import http_session
 from tests.support.otlp_receiver import OtlpReceiver, otlp_receiver
-from tests.support.services import ROOT, Service, free_port, restart_node, start_node, until
+from tests.support.ports import free_port
+from tests.support.services import ROOT, Service, restart_node, start_node, until
 
 PAYMENTS, WEBHOOKS, EVENT_STORE, MAIL = (
     "the payment provider's key",

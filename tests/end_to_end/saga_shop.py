@@ -25,8 +25,9 @@ from tests.end_to_end.saga_log import REGRETTING, SHIPPED, SagaLog
 from tests.support.http_session import http_session
 from tests.support.mail_sink import MailSink, mail_sink
 from tests.support.places import Place, Places, all_here
+from tests.support.ports import free_port
 from tests.support.read_store import ReadStoreServer
-from tests.support.services import ROOT, Service, Within, free_port, key_settings, node_uri, start_node, until
+from tests.support.services import ROOT, Service, Within, key_settings, node_uri, start_node, until
 from tests.support.shape import Shape, chosen_shape
 
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"

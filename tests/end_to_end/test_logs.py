@@ -13,7 +13,8 @@ import msgspec
 
 from tests.docs.test_log_events import rows
 from tests.support.http_session import http_session
-from tests.support.services import ROOT, TINY, free_port, running, until
+from tests.support.ports import free_port
+from tests.support.services import ROOT, TINY, running, until
 
 SECRETS = {
     "eventstore_uri": "esdb://admin:canary-event-store@127.0.0.1:9?Tls=false",

@@ -8,8 +8,9 @@ from typing import Any
 import aiohttp
 
 from tests.support.http_session import http_session
+from tests.support.ports import free_port
 from tests.support.read_store import ReadStoreServer
-from tests.support.services import free_port, node_uri, service, start_node, until
+from tests.support.services import node_uri, service, start_node, until
 
 NEED_A_STORE = ("command_api", "query_api", "projector", "consumers", "process_manager")
 

@@ -20,8 +20,9 @@ from tests.end_to_end.saga_shop import SagaShop
 from tests.hosts.network import OUTSIDE, Network
 from tests.support.mail_sink import mail_sink
 from tests.support.places import Place
+from tests.support.ports import free_port
 from tests.support.read_store import ReadStoreServer
-from tests.support.services import Service, free_port, start_node
+from tests.support.services import Service, start_node
 
 _HOST_OF = {"payment-webhooks": "apis", "provider": OUTSIDE, "mail-sink": OUTSIDE}
 """Where a process runs that is one alone; the APIs are on one host, of the consumers the second ones on another."""

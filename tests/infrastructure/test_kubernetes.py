@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from infrastructure.kubernetes import could_be_service_variable, service_variables
 from infrastructure.settings import PREFIX, InvalidSettings, Settings, every_setting, load_settings
 from tests.support.kubelet import SERVICES, Port, kubelet_variables, namespace_variables
-from tests.support.services import TINY, free_port, running
+from tests.support.ports import free_port
+from tests.support.services import TINY, running
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -20,8 +20,8 @@ from infrastructure.read_store import (
     Write,
     probe,
 )
+from tests.support.ports import free_port
 from tests.support.read_store import ReadStoreDatabase
-from tests.support.services import free_port
 
 DOCUMENTS = "documents"
 

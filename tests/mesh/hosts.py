@@ -19,7 +19,8 @@ from ops.locations import COMMAND_API, PAYMENT_PROVIDER, QUERY_API
 from tests.support.authority import Authority
 from tests.support.envoy import Envoy, envoy_binary
 from tests.support.network import THERE, Network
-from tests.support.services import ROOT, free_port
+from tests.support.ports import free_port
+from tests.support.services import ROOT
 
 STORE_PORT, PROVIDER_PORT = 12_113, 18_021
 _NODE, _PROVIDER, _ADMIN = 2113, 8021, 9901

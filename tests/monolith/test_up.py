@@ -24,7 +24,8 @@ from ops.stack.specs import AUTH, Ports, stages
 from ops.stack.supervision import supervised
 from tests.ops.test_up import without_settings
 from tests.support.http_session import http_session
-from tests.support.services import ROOT, free_port, until
+from tests.support.ports import free_port
+from tests.support.services import ROOT, until
 
 HOST, PATIENCE = "127.0.0.1", 600.0
 

@@ -16,7 +16,8 @@ from embedded.supervisor.service import ServiceSpec, Timings
 from embedded.supervisor.supervisor import Supervisor
 from ops.stack.specs import Ports, stages
 from tests.support.http_session import http_session
-from tests.support.services import ROOT, free_port, until
+from tests.support.ports import free_port
+from tests.support.services import ROOT, until
 
 PROMETHEUS = shutil.which("prometheus")
 ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")

@@ -21,8 +21,9 @@ from infrastructure.settings import Settings
 from tests.end_to_end.conftest import LINE
 from tests.security.services import LINK_KEYS, SOURCES
 from tests.support.http_session import http_session
+from tests.support.ports import free_port
 from tests.support.read_store import ReadStoreServer
-from tests.support.services import ROOT, Service, free_port, key_settings, node_uri, running, start_node, until
+from tests.support.services import ROOT, Service, key_settings, node_uri, running, start_node, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -17,9 +17,10 @@ from embedded.sandbox.secrets import KEY_VARIABLE, SECRET_VARIABLE
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStore
 from tests.support.http_session import http_session
+from tests.support.ports import free_port
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.sandbox_webhooks import signed_by
-from tests.support.services import Service, free_port, node_uri, service, start_node, until
+from tests.support.services import Service, node_uri, service, start_node, until
 
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
 SERVICES = "tests.payments.services"

@@ -14,7 +14,8 @@ from infrastructure.outside.payments.sandbox import SandboxProvider
 from infrastructure.resilience import DependencyUnavailable, Limits, Policy
 from tests.payments.shop import KEY, provider_process, put
 from tests.support.memory_provider import MemoryProvider
-from tests.support.services import Service, free_port, until
+from tests.support.ports import free_port
+from tests.support.services import Service, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -6,7 +6,8 @@ import pytest
 from aiohttp import web
 
 from embedded.sandbox.http import cut_off
-from tests.support.services import free_port, until
+from tests.support.ports import free_port
+from tests.support.services import until
 
 
 async def test_a_client_that_is_gone_before_its_answer_is_cut_off_is_no_error(caplog: pytest.LogCaptureFixture):

@@ -24,8 +24,9 @@ from infrastructure.event_store import EventStore, EventStoreUnavailable
 from process_manager.instances.instance import Instance
 from tests.process_manager.bundled import application
 from tests.support.http_session import http_session
+from tests.support.ports import free_port
 from tests.support.read_store import ReadStoreDatabase
-from tests.support.services import Service, free_port, node_uri, restart_node, start_node, until
+from tests.support.services import Service, node_uri, restart_node, start_node, until
 
 APPLICATION = application(FulfilmentTimes())
 CODEC = EventCodec(APPLICATION.aggregates, APPLICATION.processes)

@@ -8,7 +8,8 @@ from embedded.sandbox.secrets import KEY_VARIABLE, SECRET_VARIABLE
 from infrastructure.outside.signatures.sandbox import SandboxSignatureProvider
 from infrastructure.resilience import Limits, Policy
 from tests.support.http_session import http_session
-from tests.support.services import Service, free_port
+from tests.support.ports import free_port
+from tests.support.services import Service
 
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
 

@@ -18,9 +18,10 @@ from infrastructure.event_store import EventStore
 from tests.signatures.documents import KEY, SECRET, play, provider_process, sandbox
 from tests.support.documents import documents_in
 from tests.support.http_session import http_session
+from tests.support.ports import free_port
 from tests.support.read_store import ReadStoreDatabase
 from tests.support.sandbox_webhooks import signed_by
-from tests.support.services import Service, free_port, key_settings, node_uri, service, start_node, until
+from tests.support.services import Service, key_settings, node_uri, service, start_node, until
 
 SERVICES = "tests.signatures.services"
 ITEM = {"sku": "apple", "quantity": 1, "unit_price": 500, "discount": 0, "total": 500}

@@ -22,7 +22,8 @@ from infrastructure.outside.signatures.received import check_received
 from infrastructure.resilience import DependencyUnavailable
 from tests.signatures.documents import misbehave, pdf, play, provider_process, sandbox
 from tests.support.memory_signature_provider import MemorySignatureProvider
-from tests.support.services import Service, free_port, until
+from tests.support.ports import free_port
+from tests.support.services import Service, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 pytest.importorskip("typst", reason="pip install 'eventfold[documents]'")

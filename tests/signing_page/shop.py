@@ -19,7 +19,8 @@ from infrastructure.settings import Settings
 from ops.stack.specs import Ports, stages
 from tests.support.http_session import http_session
 from tests.support.otlp_receiver import OtlpReceiver, otlp_receiver
-from tests.support.services import free_port, until
+from tests.support.ports import free_port
+from tests.support.services import until
 
 NEEDED = {"node", "read-store", "mail-sink", "command-api", "projector", "query-api", "consumers", "signing-page"}
 

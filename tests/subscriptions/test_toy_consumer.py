@@ -18,8 +18,9 @@ from infrastructure.event_store import NO_STREAM, EventStore
 from infrastructure.read_store import ReadStore
 from tests.subscriptions.event_counts import COUNTS, POISON_WATTS
 from tests.support.http_session import http_session
+from tests.support.ports import free_port
 from tests.support.read_store import ReadStoreDatabase
-from tests.support.services import ROOT, Service, free_port, node_uri, service, start_node, until
+from tests.support.services import ROOT, Service, node_uri, service, start_node, until
 from tests.support.tiny import TINY, TINY_CODEC
 from tests.support.tiny.lamp import LampInstalled, LampSwitchedOff, LampSwitchedOn
 from tests.support.tiny.parcel import ParcelDelivered, ParcelSent

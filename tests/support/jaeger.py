@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 
 from tests.support.http_session import http_session
-from tests.support.services import free_port, until
+from tests.support.ports import free_port
+from tests.support.services import until
 
 MISSING = "there is no Jaeger: .ci/install-jaeger builds one, where there is Go"
 

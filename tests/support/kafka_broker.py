@@ -17,7 +17,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from tests.embedded.event_store_node.access_support import certificate
-from tests.support.services import free_port
+from tests.support.ports import free_port
 
 VERSION = "4.4.0"
 MISSING = "there is no Apache Kafka: .ci/install-kafka fetches one, where there are Java 17 and Maven"

@@ -9,7 +9,8 @@ import aiohttp
 
 from tests.support.http_session import http_session
 from tests.support.places import HERE, Place
-from tests.support.services import Service, free_port, until
+from tests.support.ports import free_port
+from tests.support.services import Service, until
 
 
 class MailSink:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.embedded.event_store_node.access_support import certificate
-from tests.support.services import free_port
+from tests.support.ports import free_port
 
 MISSING = "there is no RabbitMQ (Debian: rabbitmq-server)"
 USER, PASSWORD = "eventfold", "a-password-of-the-tests"

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from infrastructure.read_store import ReadStoreUnavailable, probe
 from tests.support.places import HERE, Place
-from tests.support.services import free_port
+from tests.support.ports import free_port
 
 STARTS_WITHIN = 30.0
 

@@ -1,11 +1,8 @@
 """Services as real processes on free ports, for tests that drive them as their users do."""
 
 import asyncio
-import contextlib
 import os
-import random
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,25 +14,11 @@ from infrastructure.event_store import EventStore, EventStoreUnavailable
 from infrastructure.personal_data import make_master_key
 from tests.support.http_session import http_session
 from tests.support.places import HERE, Place
+from tests.support.ports import free_port
 from tests.support.shape import Shape, chosen_shape
 
 ROOT = Path(__file__).parents[2]
 ONE_PROCESS = "tests.support.one_process"
-
-
-_given: set[int] = set()
-
-
-def free_port() -> int:
-    """A port that nobody listens on now, nor was given here before. It lies below those that systems choose for
-    connections, so that none of them takes it before the server does."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with socket.socket() as listener, contextlib.suppress(OSError):
-            listener.bind(("127.0.0.1", port))
-            if port not in _given:
-                _given.add(port)
-                return port
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 30) -> None:

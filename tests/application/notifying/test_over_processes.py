@@ -12,8 +12,9 @@ import pytest
 from infrastructure.event_store import EventStore
 from tests.support.http_session import http_session
 from tests.support.mail_sink import MailSink, mail_sink
+from tests.support.ports import free_port
 from tests.support.read_store import ReadStoreDatabase
-from tests.support.services import Service, free_port, key_settings, node_uri, running, start_node, until
+from tests.support.services import Service, key_settings, node_uri, running, start_node, until
 
 
 class Shop:

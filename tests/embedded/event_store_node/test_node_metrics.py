@@ -7,7 +7,7 @@ from embedded.event_store_node.listening import PortTakenError
 from embedded.event_store_node.metrics import node_registry, serve_metrics
 from embedded.event_store_node.node import EventStoreNode
 from infrastructure.event_store import NO_STREAM, EventStore, NewEvent
-from tests.support.services import free_port
+from tests.support.ports import free_port
 
 
 async def test_the_figures_of_a_node(tmp_path):

@@ -12,8 +12,8 @@ from infrastructure.document_store.s3_blobs import S3Blobs
 from infrastructure.resilience import Policy
 from infrastructure.resilience.limits import Limits
 from tests.support.memory_blobs import MemoryBlobs
+from tests.support.ports import free_port
 from tests.support.s3 import S3Server, s3_missing
-from tests.support.services import free_port
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import pytest
 
 from infrastructure.event_store import EventStore, EventStoreUnavailable
 from infrastructure.event_store.reader_choice import Reader
-from tests.support.services import free_port, node_uri, restart_node, start_node, until
+from tests.support.ports import free_port
+from tests.support.services import node_uri, restart_node, start_node, until
 
 SERVICE = "event_store.client.server_features.ServerFeatures"
 

@@ -11,8 +11,8 @@ from opentelemetry.trace import SpanKind
 from infrastructure.outside.http_client import HttpClient, UnusableResponse
 from infrastructure.resilience import Delays, DependencyUnavailable, Limits, Policy
 from infrastructure.telemetry.spans import begin_span
+from tests.support.ports import free_port
 from tests.support.raw_tcp import RawServer, answering, raw_server, response
-from tests.support.services import free_port
 from tests.support.tracing import recorded_spans
 
 OK = response("200 OK", b'{"paid": true}')

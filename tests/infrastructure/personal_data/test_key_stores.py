@@ -15,8 +15,8 @@ from infrastructure.personal_data.file_key_store import FileKeyStore
 from infrastructure.personal_data.key_store import tombstone
 from infrastructure.read_store import ReadStore
 from tests.support.memory_keys import MemoryKeyStore
+from tests.support.ports import free_port
 from tests.support.read_store import ReadStoreDatabase
-from tests.support.services import free_port
 
 
 def record(subject: str, generation: int = 1, wrapped: str = "w", master: str = "m") -> KeyRecord:

@@ -16,8 +16,9 @@ from infrastructure.resilience import Delays, DependencyUnavailable, Limits, Pol
 from infrastructure.settings import InvalidSettings, Settings
 from tests.infrastructure.outside.mail.test_mailer_contract import MAIL, SENDER
 from tests.support.mail_sink import MailSink, mail_sink
+from tests.support.ports import free_port
 from tests.support.raw_tcp import raw_server
-from tests.support.services import free_port, until
+from tests.support.services import until
 
 
 def mailer_of(port: int, **limits: Any) -> SmtpMailer:
