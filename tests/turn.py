@@ -60,18 +60,21 @@ _STARTS_SERVICES = re.compile(
     r"tests\.support\.(services|shape)|tests\.\w+\.(conftest|shop|world)|async def test_\w+\((system|shop|api|client)\b"
 )
 _OF_MANY_PROCESSES = re.compile(r"^pytestmark = .*many_processes", re.MULTILINE)
-_ELSEWHERE = ("hosts", "mesh", "upgrades", "deploy", "embedded", "structure", "docs", "support")
-"""Folders of tests that are about several processes, or about none."""
+_FOLDERS = (
+    *("command_api", "query_api", "streams", "signing_page", "inbound", "infrastructure"),
+    *("application", "security", "ops", "observability"),
+)
+"""Folders of tests that have passed as a whole with one process."""
 
 
 def files_about_services() -> list[str]:
-    """Every file of tests that may start services, unless all of it is about services that are processes."""
+    """Every file of tests in those folders that may start services, unless it is about services that are processes."""
     here = Path(__file__).parent
     found = []
     for path in here.rglob("test_*.py"):
         text = path.read_text()
-        elsewhere = path.relative_to(here).parts[0] in _ELSEWHERE or _OF_MANY_PROCESSES.search(text)
-        if _STARTS_SERVICES.search(text) and not elsewhere:
+        chosen = path.relative_to(here).parts[0] in _FOLDERS and not _OF_MANY_PROCESSES.search(text)
+        if chosen and _STARTS_SERVICES.search(text):
             found.append(str(path.relative_to(here.parent)))
     return found
 

@@ -29,12 +29,8 @@ def test_with_one_process_files_that_start_services_have_their_turn() -> None:
     files = set(files_about_services())
     assert all((ROOT / file).is_file() for file in files)
     expected = (
-        *(
-            "command_api/test_faults.py",
-            "end_to_end/test_system.py",
-            "application/contracts/test_deadline_processes.py",
-        ),
-        *("event_relay/test_service.py", "projector/test_processes.py", "signing_page/test_in_chromium.py"),
+        *("command_api/test_faults.py", "application/contracts/test_deadline_processes.py"),
+        *("inbound/test_kafka.py", "signing_page/test_in_chromium.py"),
     )
     assert {f"tests/{name}" for name in expected} <= files
     assert not {"tests/end_to_end/test_other_log.py", "tests/domain/test_event_types.py"} & files
