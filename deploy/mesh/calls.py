@@ -103,11 +103,6 @@ CALLS = (
 )
 
 
-def callers_of(callee: str) -> tuple[str, ...]:
-    """Everybody who may call it for anything."""
-    return tuple(sorted({caller for call in CALLS if call.callee == callee for caller in call.callers}))
-
-
 def may_call(caller: str, callee: str, method: str, path: str) -> bool:
     """Whether the table allows it."""
     return any(

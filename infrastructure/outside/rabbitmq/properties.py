@@ -1,8 +1,8 @@
 """The properties of a message of RabbitMQ that carries an integration event, with the envelope as headers.
 
 They are written as bytes here: the client's library goes through all fourteen properties and through a table of a dozen
-headers for each message, which costs more than all else that the relay does for an event. What an event has in common
-with the others of its type is written once. The layout is that of AMQP 0-9-1, 4.2.5.5 and 4.2.6.1.
+headers for each message, much of what a message costs the relay. What an event has in common with the others of its
+type is written once. The layout is that of AMQP 0-9-1, 4.2.5.5 and 4.2.6.1.
 """
 
 from datetime import datetime

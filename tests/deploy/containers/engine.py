@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +17,7 @@ PROGRAMS = {
     "ip": "iproute2",
     "iptables": "iptables",
     "catatonit": "catatonit",
+    "curl": "curl",
 }
 PACKAGES = (*PROGRAMS.values(), "netavark", "aardvark-dns")
 
@@ -94,11 +95,6 @@ class Engine:
         """What a command line begins with that is to be run in the network of the containers. `ip netns exec` would
         hide the control groups from what starts containers."""
         return ["nsenter", f"--net=/run/netns/{self._namespace}"]
-
-    def started(self, command: Sequence[str]) -> "subprocess.Popen[str]":
-        """A command under way in the network of the containers."""
-        whole = [*self.entering(), *command]
-        return subprocess.Popen(whole, env=self._environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def build(self, dockerfile: Path, tag: str, context: Path, arguments: Mapping[str, str] = {}) -> None:
         """Builds an image, with this machine's own settings of pip."""

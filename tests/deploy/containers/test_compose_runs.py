@@ -23,7 +23,6 @@ from tests.support.services import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-# Those that are asked at a published port; the others of ours answer health checks alone.
 WALK = Path(__file__).with_name("walk.py")
 ONCE = {"keys", "signer"}
 
