@@ -35,7 +35,12 @@ OTHER_LOG = Gauge(
     _CONSUMER,
 )
 LOG_POSITION.set(nan)  # most services do not look at it
-CONNECTED = Gauge(f"{_PREFIX}_subscription_connected", "1 while the subscription to the event store is open")
+CONNECTED = Gauge(
+    f"{_PREFIX}_subscription_connected",
+    "0 while a subscription to the event store is needed and not open: consumers that only wait for what they call "
+    "need none",
+)
+CONNECTED.set(1)
 
 BATCH_EVENTS = Histogram(
     f"{_PREFIX}_batch_events",

@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 Delivered = Callable[["Feed"], Awaitable[None]]
 """delivered(feed): called after each batch, and now and then while the log is idle."""
+Connected = Callable[[], None]
+"""connected(): called when the subscription was opened, and when it has ended."""
 
 
 class Feed:
@@ -36,6 +38,7 @@ class Feed:
         codec: EventCodec,
         followers: Iterable[Follower],
         on_delivery: Delivered,
+        on_connection: Connected,
         *,
         buffer: int,
         idle_check: float,
@@ -50,6 +53,7 @@ class Feed:
         self.may_deliver = asyncio.Event()
         self.may_deliver.set()
         self._on_delivery = on_delivery
+        self._on_connection = on_connection
         self._log = event_log
         self._codec = codec
         self._buffer = buffer
@@ -109,6 +113,7 @@ class Feed:
         after = None if self.last_event < 0 else self.last_event
         async with self._log.subscribe(after, buffer=self._buffer) as subscription:
             self.connected, is_checked = True, False
+            self._on_connection()
             try:
                 while not self._over.is_set():
                     batch = await self._next(subscription)
@@ -120,6 +125,7 @@ class Feed:
                     await self._on_delivery(self)
             finally:
                 self.connected = self.caught_up = False
+                self._on_connection()
 
     async def _check_log(self) -> None:
         """Stops the followers that were on another log; with the last of them the feed ends. Raises

@@ -51,12 +51,14 @@ class Feeds:
                 self.codec,
                 group,
                 self._join_when_caught_up,
+                self._show,
                 buffer=self._buffer,
                 idle_check=idle_check,
                 delays=self._delays,
             )
             self._main = self._main or feed
             self._feeds[feed] = asyncio.create_task(self._run(feed))
+            self._show()
 
     def _taken_from_feeds_near(self, position: int) -> list[Follower]:
         """The followers that catch up near there, taken from their feeds: to read the log once more for them would cost
@@ -96,7 +98,6 @@ class Feeds:
 
     async def _join_when_caught_up(self, feed: Feed) -> None:
         """Lets a feed that has caught up with the furthest one join it."""
-        self._show()
         main = self._main
         if main is None or feed is main:
             return
@@ -142,7 +143,7 @@ class Feeds:
         feed.end()
 
     def _show(self) -> None:
-        metrics.CONNECTED.set(int(self._main is not None and self._main.connected))
+        metrics.CONNECTED.set(int(self._main is None or self._main.connected))
 
 
 def _near_each_other(followers: Sequence[Follower]) -> list[list[Follower]]:

@@ -228,9 +228,41 @@ async def test_gauges():
         assert (gauge("position", "shown"), gauge("lag_seconds", "shown")) == (log.end, 0)
         assert (gauge("parked_events", "shown"), gauge("stopped", "shown")) == (1, 0)
         assert gauge("leases", "shown") == 1
-        assert REGISTRY.get_sample_value("eventfold_consumer_subscription_connected") == 1
         assert REGISTRY.get_sample_value("eventfold_consumer_events_total", {"consumer": "shown"}) == 3
     assert math.isnan(gauge("position", "shown"))
+
+
+def connected() -> bool:
+    """What Prometheus reads about the subscription at the moment."""
+    return REGISTRY.get_sample_value("eventfold_consumer_subscription_connected") == 1
+
+
+async def test_the_gauge_of_the_subscription_falls_as_soon_as_it_is_lost():
+    log, store = ScriptedLog(recent(2)), MemoryReadStore()
+    async with consuming(log, store, Counter(store)) as engine:
+        await all_done(log, engine, 1)
+        assert connected()
+        log.away = True
+        log.advance(9_000)  # wakes the subscription, which then finds the log away
+        while connected():
+            await asyncio.sleep(0)
+        log.away = False
+        while not connected():
+            await asyncio.sleep(0)
+
+
+async def test_one_that_waits_for_what_is_outside_has_not_lost_its_subscription():
+    class Calling(Counter):
+        async def take(self, batch):
+            raise DependencyUnavailable("provider", "it is down", 3600)
+
+    log, store = ScriptedLog(recent(1)), MemoryReadStore()
+    async with consuming(log, store, Calling(store, "caller")) as engine:
+        while {one.state for one in engine.coordinator.followers.reports()} != {"waiting"}:
+            await asyncio.sleep(0)
+        while not connected():
+            await asyncio.sleep(0)
+        await consumers_run(engine.coordinator)()
 
 
 async def test_the_gauge_of_one_that_was_stopped():
