@@ -35,12 +35,10 @@ OTHER_LOG = Gauge(
     _CONSUMER,
 )
 LOG_POSITION.set(nan)  # most services do not look at it
-CONNECTED = Gauge(
-    f"{_PREFIX}_subscription_connected",
-    "0 while a subscription to the event store is needed and not open: consumers that only wait for what they call "
-    "need none",
+MISSING_SUBSCRIPTIONS = Gauge(
+    f"{_PREFIX}_missing_subscriptions",
+    "Subscriptions to the event store that are needed and not open; a consumer that waits for what it calls needs none",
 )
-CONNECTED.set(1)
 
 BATCH_EVENTS = Histogram(
     f"{_PREFIX}_batch_events",

@@ -29,7 +29,7 @@ LEFT_OUT = shutil.ignore_patterns(
 # Loaded by name when a thread is cancelled, so that nothing which lists libraries tells of it.
 LOADED_LATER = ("libgcc_s.so.1",)
 # Data that libraries look for by its path.
-DATA = ("/etc/ssl", "/etc/os-release", "/usr/share/zoneinfo")
+DATA = ("/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/ssl", "/etc/os-release", "/usr/share/zoneinfo")
 LINKS = {"/usr/lib/ssl/certs": "/etc/ssl/certs", "/usr/lib/ssl/openssl.cnf": "/etc/ssl/openssl.cnf"}
 
 
@@ -56,6 +56,9 @@ def main(target: Path, folder: Path) -> None:
     for link, leads_to in LINKS.items():
         inside(target, Path(link)).parent.mkdir(parents=True, exist_ok=True)
         inside(target, Path(link)).symlink_to(leads_to)
+    # Where Python stands in a folder of its own, as /usr/local, the loader finds its library by this list.
+    subprocess.run(["ldconfig", "-r", target], check=True)  # noqa: S603, S607 - the builder's own
+    shutil.rmtree(inside(target, Path("/var/cache/ldconfig")), ignore_errors=True)
     user(target)
     packages(target, [*copied, library / "os.py", Path("/etc/ssl/certs"), Path("/usr/sbin/update-ca-certificates")])
 

@@ -21,8 +21,6 @@ log = structlog.get_logger(__name__)
 
 Delivered = Callable[["Feed"], Awaitable[None]]
 """delivered(feed): called after each batch, and now and then while the log is idle."""
-Connected = Callable[[], None]
-"""connected(): called when the subscription was opened, and when it has ended."""
 
 
 class Feed:
@@ -38,7 +36,6 @@ class Feed:
         codec: EventCodec,
         followers: Iterable[Follower],
         on_delivery: Delivered,
-        on_connection: Connected,
         *,
         buffer: int,
         idle_check: float,
@@ -53,7 +50,6 @@ class Feed:
         self.may_deliver = asyncio.Event()
         self.may_deliver.set()
         self._on_delivery = on_delivery
-        self._on_connection = on_connection
         self._log = event_log
         self._codec = codec
         self._buffer = buffer
@@ -85,6 +81,10 @@ class Feed:
 
     async def run(self) -> None:
         """Follows the log while there is anything to feed; after any failure it logs it and starts again."""
+        with metrics.MISSING_SUBSCRIPTIONS.track_inprogress():
+            await self._keep_following()
+
+    async def _keep_following(self) -> None:
         while not self._over.is_set():
             try:
                 await self._follow()
@@ -113,7 +113,7 @@ class Feed:
         after = None if self.last_event < 0 else self.last_event
         async with self._log.subscribe(after, buffer=self._buffer) as subscription:
             self.connected, is_checked = True, False
-            self._on_connection()
+            metrics.MISSING_SUBSCRIPTIONS.dec()
             try:
                 while not self._over.is_set():
                     batch = await self._next(subscription)
@@ -125,7 +125,7 @@ class Feed:
                     await self._on_delivery(self)
             finally:
                 self.connected = self.caught_up = False
-                self._on_connection()
+                metrics.MISSING_SUBSCRIPTIONS.inc()
 
     async def _check_log(self) -> None:
         """Stops the followers that were on another log; with the last of them the feed ends. Raises

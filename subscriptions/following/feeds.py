@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from infrastructure.event_codec import EventCodec
 from infrastructure.event_store import EventStoreUnavailable
 from infrastructure.resilience import backoff
-from subscriptions import metrics
 from subscriptions.following.feed import Feed
 from subscriptions.following.follower import Follower
 from subscriptions.ports import EventLog
@@ -51,14 +50,12 @@ class Feeds:
                 self.codec,
                 group,
                 self._join_when_caught_up,
-                self._show,
                 buffer=self._buffer,
                 idle_check=idle_check,
                 delays=self._delays,
             )
             self._main = self._main or feed
             self._feeds[feed] = asyncio.create_task(self._run(feed))
-            self._show()
 
     def _taken_from_feeds_near(self, position: int) -> list[Follower]:
         """The followers that catch up near there, taken from their feeds: to read the log once more for them would cost
@@ -94,7 +91,6 @@ class Feeds:
             del self._feeds[feed]
             if self._main is feed:
                 self._main = max(self._feeds, key=lambda one: one.delivered, default=None)
-            self._show()
 
     async def _join_when_caught_up(self, feed: Feed) -> None:
         """Lets a feed that has caught up with the furthest one join it."""
@@ -141,9 +137,6 @@ class Feeds:
         for follower in moving:
             feed.followers.remove(follower)
         feed.end()
-
-    def _show(self) -> None:
-        metrics.CONNECTED.set(int(self._main is None or self._main.connected))
 
 
 def _near_each_other(followers: Sequence[Follower]) -> list[list[Follower]]:

@@ -73,16 +73,11 @@ FIRING: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     ),
     "EventfoldSubscriptionLost": (
         {
-            'eventfold_consumer_subscription_connected{service="s"}': "0x20",
-            'eventfold_consumer_leases{service="s",consumer="c"}': "1x20",
+            'eventfold_consumer_missing_subscriptions{service="s",instance="a"}': "0x20",
+            'eventfold_consumer_missing_subscriptions{service="s",instance="b"}': "1x20",
         },
-        {
-            'eventfold_consumer_subscription_connected{service="s",instance="a"}': "0x20",
-            'eventfold_consumer_subscription_connected{service="s",instance="b"}': "1x20",
-            'eventfold_consumer_leases{service="s",instance="b",consumer="c"}': "1x20",
-            # A service without consumers, which has imported what they measure.
-            'eventfold_consumer_subscription_connected{service="command-api"}': "0x20",
-        },
+        # It was opened again within the minute, and once more.
+        {'eventfold_consumer_missing_subscriptions{service="s"}': "1x3 0x1 1x3 0x9"},
     ),
     "EventfoldEventsParked": (
         {'eventfold_consumer_parked_events{consumer="c"}': "1x20"},

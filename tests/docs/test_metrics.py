@@ -36,7 +36,7 @@ LABELS = {
 
 UNITS = ("_seconds", "_bytes", "_total", "_info")
 PLAIN_NUMBERS = re.compile(
-    r"_(instances|events|messages|letters|calls|connections|documents|leases|cached|waiting|position|in_flight)$"
+    r"_(instances|events|messages|subscriptions|letters|calls|connections|documents|leases|cached|waiting|position|in_flight)$"
     r"|_(state|stopped|connected|other_log|accepts_writes|live_build|live_version)$"
 )
 

@@ -232,23 +232,24 @@ async def test_gauges():
     assert math.isnan(gauge("position", "shown"))
 
 
-def connected() -> bool:
-    """What Prometheus reads about the subscription at the moment."""
-    return REGISTRY.get_sample_value("eventfold_consumer_subscription_connected") == 1
+def missing() -> float | None:
+    """How many subscriptions Prometheus reads as missing at the moment."""
+    return REGISTRY.get_sample_value("eventfold_consumer_missing_subscriptions")
 
 
-async def test_the_gauge_of_the_subscription_falls_as_soon_as_it_is_lost():
+async def test_a_subscription_is_missing_as_soon_as_it_is_lost():
     log, store = ScriptedLog(recent(2)), MemoryReadStore()
     async with consuming(log, store, Counter(store)) as engine:
         await all_done(log, engine, 1)
-        assert connected()
+        assert missing() == 0
         log.away = True
         log.advance(9_000)  # wakes the subscription, which then finds the log away
-        while connected():
+        while missing() != 1:
             await asyncio.sleep(0)
         log.away = False
-        while not connected():
+        while missing() != 0:
             await asyncio.sleep(0)
+    assert missing() == 0
 
 
 async def test_one_that_waits_for_what_is_outside_has_not_lost_its_subscription():
@@ -260,7 +261,7 @@ async def test_one_that_waits_for_what_is_outside_has_not_lost_its_subscription(
     async with consuming(log, store, Calling(store, "caller")) as engine:
         while {one.state for one in engine.coordinator.followers.reports()} != {"waiting"}:
             await asyncio.sleep(0)
-        while not connected():
+        while missing() != 0:
             await asyncio.sleep(0)
         await consumers_run(engine.coordinator)()
 
