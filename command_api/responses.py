@@ -13,7 +13,7 @@ from domain.model.event_types import UndecodableEvent, UnknownEventType
 from infrastructure.aggregate_streams import HistoryTruncated
 from infrastructure.event_store import EventStoreUnavailable, StreamDeleted
 from infrastructure.http.authorisation import forbidden
-from infrastructure.http.problems import PointedError, Problem, unavailable
+from infrastructure.http.problems import PointedError, Problem, unavailable, unreadable_history
 from infrastructure.personal_data import KeyStoreUnavailable
 from infrastructure.security.policy import Forbidden
 
@@ -82,8 +82,7 @@ def problem(error: Exception) -> Problem:
             title = "Its history has been cut off, so nothing can be decided on it"
             return Problem(409, "history-truncated", title, str(error), first_version=error.first_version)
         case UnknownEventType() | UndecodableEvent():
-            # Deciding on half a history would break the rules; an operator must look into it.
-            return Problem(500, "unreadable-history", "Its stream holds an event that can't be read", str(error))
+            return unreadable_history(error)
         case KeyStoreUnavailable():
             return unavailable("key store", error)
         case _:

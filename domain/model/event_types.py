@@ -106,7 +106,9 @@ class EventTypes:
             raise UndecodableEvent(f"{name} version {version}: {error}") from error
 
     def _upcast(self, event_type: EventType, version: int, data: bytes) -> Any:
-        if not 1 <= version < event_type.version:
+        if version < 1:
+            raise UndecodableEvent(f"{event_type.name} has schema version {version}; versions begin at 1")
+        if version > event_type.version:
             raise UnknownEventType(
                 f"{event_type.name} has schema version {version}; this code knows 1 to {event_type.version}"
             )

@@ -10,10 +10,12 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException
 from msgspec import Struct
 
+from domain.model.event_types import UndecodableEvent, UnknownEventType
 from infrastructure.http.methods import allowed
 
 MEDIA_TYPE = "application/problem+json"
 _TYPES = "urn:eventfold:problem:"
+_SECONDS_OF_AN_UPGRADE = "10"
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +72,16 @@ def unavailable(what: str, error: Exception) -> Problem:
     title = f"The {what} can't be reached"
     seconds = max(1, math.ceil(getattr(error, "retry_after", 0.0)))
     return Problem(503, "unavailable", title, str(error), headers={"Retry-After": str(seconds)})
+
+
+def unreadable_history(error: UnknownEventType | UndecodableEvent, detail: str = "") -> Problem:
+    """Nothing is decided on half a history. 503 while a newer release's events are not known here, as in the middle of
+    an upgrade; 500 for an event that is not what its schema says, which somebody must look into."""
+    detail = detail or str(error)
+    if isinstance(error, UnknownEventType):
+        title = "Its stream holds an event that this release does not know"
+        return Problem(503, "newer-history", title, detail, headers={"Retry-After": _SECONDS_OF_AN_UPGRADE})
+    return Problem(500, "unreadable-history", "Its stream holds an event that can't be read", detail)
 
 
 def problem_response(_request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:

@@ -9,11 +9,13 @@ from msgspec import Struct
 from domain.model.identifiers import is_identifier
 from infrastructure.outside.calls import OVER_NETWORK, Calls
 from infrastructure.outside.http_client import HttpClient, JsonResponse, UnusableResponse
+from infrastructure.outside.transport import Received
 from infrastructure.resilience import Policy
 from infrastructure.security.own_tokens import NoToken, TokenSource, service_tokens
 from infrastructure.settings import Settings
 
 _TYPES = "urn:eventfold:problem:"
+_NEWER = f'"{_TYPES}newer-history"'.encode()
 _MAX_DETAIL = 2_000
 
 
@@ -102,7 +104,13 @@ class CommandClient:
         path = "/" + "/".join(quote(part, safe="") for part in (plural, aggregate_id, action) if part)
         method = "POST" if action else "PUT"
         response = await self._http.request(
-            method, path, json=body, headers=headers, idempotent=True, is_transient=_is_no_answer
+            method,
+            path,
+            json=body,
+            headers=headers,
+            idempotent=True,
+            is_transient=_is_no_answer,
+            serves_others=_is_about_one,
         )
         return _accepted(response, path) if response.status < 300 else _refused(response)
 
@@ -120,6 +128,12 @@ def _is_no_answer(response: JsonResponse) -> bool:
     if response.status in (404, 405):
         return not kind.startswith(_TYPES) or kind in (f"{_TYPES}no-such-path", f"{_TYPES}method-not-allowed")
     return response.status == 409 and kind == f"{_TYPES}contended"
+
+
+def _is_about_one(response: Received) -> bool:
+    """Whether it is this aggregate alone that can't be served: 500, or 503 where its stream holds an event of a newer
+    release."""
+    return response.status == 500 or (response.status == 503 and _NEWER in response.content)
 
 
 def _accepted(response: JsonResponse, path: str) -> CommandAnswer:

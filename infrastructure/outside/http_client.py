@@ -73,12 +73,14 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         idempotent: bool | None = None,
         is_transient: Callable[[JsonResponse], bool] = lambda _response: False,
+        serves_others: Callable[[Received], bool] = lambda response: response.status == 500,
     ) -> JsonResponse:
         """Asks, and repeats where that may help and does no harm; `path` is encoded already.
 
         A method that is not idempotent by itself (POST) is repeated after it was sent only with `idempotent`, as where
         an idempotency key goes with it. `is_transient` says which of the final responses are worth another attempt all
-        the same. The response has a 2xx or 4xx status, and none that asks to come again.
+        the same, `serves_others` which of those that ask to come again are about this request alone, so that the
+        others go on. The response has a 2xx or 4xx status, and none that asks to come again.
 
         Raises DependencyUnavailable when there is no such response, and UnusableResponse for a redirect, for one that
         is too large, or has another status.
@@ -99,7 +101,7 @@ class HttpClient:
             nonlocal attempts
             attempts += 1
             with self._span(method, url, attempts) as span:
-                response = await self._attempt(method, url, body, {**sent_headers, **trace_headers()})
+                response = await self._attempt(method, url, body, {**sent_headers, **trace_headers()}, serves_others)
                 span.set_attribute("http.response.status_code", response.status)
             if is_transient(response):
                 wait = retry_after_seconds(response.headers.get("Retry-After"))
@@ -129,9 +131,16 @@ class HttpClient:
             attributes["http.request.resend_count"] = attempt - 1
         return child_span(f"{method} {self.policy.name}", SpanKind.CLIENT, attributes)
 
-    async def _attempt(self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str]) -> JsonResponse:
+    async def _attempt(
+        self,
+        method: str,
+        url: URL,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        serves_others: Callable[[Received], bool],
+    ) -> JsonResponse:
         received = await self._transport.send(method, url, body, headers, max_body=self._max_body)
-        return _judged(received, f"{method} {url.path}", self._only_json)
+        return _judged(received, f"{method} {url.path}", self._only_json, serves_others)
 
 
 def _network(limits: Limits, socket_factory: Callable[[Any], socket] | None) -> Transport:
@@ -141,12 +150,13 @@ def _network(limits: Limits, socket_factory: Callable[[Any], socket] | None) -> 
     return Network(limits, socket_factory)
 
 
-def _judged(response: Received, what: str, only_json: bool) -> JsonResponse:
+def _judged(response: Received, what: str, only_json: bool, serves_others: Callable[[Received], bool]) -> JsonResponse:
     status, content = response.status, response.content
     if status in _TRANSIENT:
-        # One that answers 500 is there: it is this request that it can't serve.
         retry_after = retry_after_seconds(response.headers.get("Retry-After"))
-        raise TransientFault(f"{what}: {status} {_excerpt(content)}".rstrip(), retry_after, away=status != 500)
+        raise TransientFault(
+            f"{what}: {status} {_excerpt(content)}".rstrip(), retry_after, away=not serves_others(response)
+        )
     if 300 <= status < 400:
         where = response.headers.get("Location", "nowhere")[:_EXCERPT]
         raise UnusableResponse(f"{what}: {status}, a redirect to {where!r}, which is not followed")

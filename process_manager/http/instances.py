@@ -13,7 +13,7 @@ from domain.model.event_types import UndecodableEvent, UnknownEventType
 from domain.model.identifiers import TEXT_PATTERN
 from infrastructure.event_store import StreamDeleted
 from infrastructure.http.openapi import BODY, MALFORMED, MAX_POSITION, documented, json_body, whole_number
-from infrastructure.http.problems import Problem
+from infrastructure.http.problems import Problem, unreadable_history
 from infrastructure.security.identity import ANYBODY, identity_of
 from process_manager.http.responses import (
     Changed,
@@ -154,5 +154,4 @@ def _problems() -> Iterator[None]:
         except StreamDeleted as error:
             raise Problem(410, "deleted", "It has been deleted", str(error)) from error
         except (UnknownEventType, UndecodableEvent) as error:
-            title = "Its stream holds an event that can't be read"
-            raise Problem(500, "unreadable-history", title, str(error)) from error
+            raise unreadable_history(error) from error

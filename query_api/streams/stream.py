@@ -10,7 +10,7 @@ from domain.model.recorded_event import RecordedEvent
 from infrastructure.aggregate_streams import HistoryTruncated, begins, require_not_deleted
 from infrastructure.event_codec import Decode, EventCodec
 from infrastructure.event_store import StoredEvent, StreamDeleted
-from infrastructure.http.problems import Problem
+from infrastructure.http.problems import Problem, unreadable_history
 from query_api.http.parameters import MAX_POSITION
 from query_api.read_side import ReadSide
 
@@ -61,11 +61,11 @@ def is_whole(codec: EventCodec, aggregate: Aggregate, first: StoredEvent) -> boo
 def decoded(decode: Decode, events: Iterable[StoredEvent]) -> Iterator[RecordedEvent[Any]]:
     """The events, one after another; `decode` is what the codec gives for them.
 
-    Raises Problem (500) at one that can't be decoded: no fold of them is right.
+    Raises Problem (500, or 503 where a newer release wrote it) at one that can't be decoded: no fold of them is right.
     """
     for stored in events:
         try:
             yield decode(stored)
         except (UnknownEventType, UndecodableEvent) as error:
             detail = f"event {stored.revision} of {stored.stream}: {error}; its history shows what is stored"
-            raise Problem(500, "unreadable-history", "Its stream holds an event that can't be read", detail) from error
+            raise unreadable_history(error, detail) from error

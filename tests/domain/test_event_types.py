@@ -45,7 +45,7 @@ def test_version_1_of_order_created_is_lifted():
     [
         ("OrderVanished", 1, b"{}", UnknownEventType, "OrderVanished"),
         ("OrderCreated", 3, b"{}", UnknownEventType, "3"),
-        ("OrderCreated", 0, b"{}", UnknownEventType, "0"),
+        ("OrderCreated", 0, b"{}", UndecodableEvent, "schema version 0"),
         ("OrderCreated", 2, b"{", UndecodableEvent, "OrderCreated version 2"),
         ("OrderCreated", 2, b"\xff\xfe", UndecodableEvent, "OrderCreated version 2"),
         ("OrderCreated", 1, b"[]", UndecodableEvent, "OrderCreated version 1"),

@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# Below those that systems choose for connections, so that no connection takes a port before its server does.
 FIRST, LAST = 10_000, 32_000
 BLOCK = 50
+_CHOSEN_FOR_CONNECTIONS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def free_port() -> int:
@@ -27,7 +27,7 @@ def free_port() -> int:
 def _blocks(folder: Path) -> Iterator[int]:
     """The ports of one block after another; each block is this process's until it ends."""
     folder.mkdir(exist_ok=True)
-    blocks = list(range(FIRST, LAST, BLOCK))
+    blocks = list(range(FIRST, _last(), BLOCK))
     random.shuffle(blocks)
     for first in blocks:
         lock = os.open(folder / str(first), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -37,6 +37,15 @@ def _blocks(folder: Path) -> Iterator[int]:
             os.close(lock)
             continue
         yield from range(first, first + BLOCK)
+
+
+def _last() -> int:
+    """Below the ports that the system chooses for connections, so that none takes one before its server does."""
+    try:
+        first_of_connections = int(_CHOSEN_FOR_CONNECTIONS.read_text().split()[0])
+    except OSError:  # not on Linux, where it is higher
+        return LAST
+    return min(LAST, first_of_connections) if first_of_connections > FIRST + BLOCK else LAST
 
 
 _ports = _blocks(Path(tempfile.gettempdir()) / "eventfold-test-ports")

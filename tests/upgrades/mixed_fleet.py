@@ -56,7 +56,8 @@ class MixedFleet:
         while True:
             async with self.http.request(method, of.url + path, json=body, headers=headers) as answer:
                 told = await answer.json(content_type=None)
-                if answer.status != 503 and told.get("type") != "urn:eventfold:problem:contended":
+                kind = told.get("type", "").rpartition(":")[2]
+                if kind == "newer-history" or (answer.status != 503 and kind != "contended"):
                     return answer.status, told, {name.lower(): value for name, value in answer.headers.items()}
 
     async def install(self, commands: Service, lamp: str) -> None:

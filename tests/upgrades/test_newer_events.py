@@ -11,7 +11,7 @@ import pytest
 from tests.projector.verdict import assert_equal_to_a_fold
 from tests.support.logs import PlainFold
 from tests.support.read_store import ReadStoreDatabase
-from tests.support.services import until
+from tests.support.services import ROOT, until
 from tests.upgrades.mixed_fleet import MixedFleet, mixed_fleet
 from tests.upgrades.next_tiny_service import NEXT
 
@@ -28,6 +28,24 @@ async def test_the_old_set_aside_what_is_newer_and_the_new_take_over(
         await the_new_take_over(fleet)
         await the_old_are_put_back(fleet)
         await the_new_come_again(fleet)
+
+
+async def test_what_the_next_release_wrote_is_answered_with_when_to_come_again(
+    read_store_database: ReadStoreDatabase, tmp_path: Path
+) -> None:
+    """A client that repeats it, as it does with any 503, is served when the next release has taken over."""
+    async with mixed_fleet(tmp_path, ROOT, read_store_database) as fleet:
+        old, new = fleet.old_commands, fleet.new_commands
+        await fleet.start(old, new, fleet.old_queries)
+        await fleet.install(new, "new")
+        status, told, headers = await fleet.ask(old, "POST", "/lamps/new/switch-on", {}, key="k-1")
+        assert (status, told["type"]) == (503, "urn:eventfold:problem:newer-history")
+        assert told["detail"] == "LampInstalled has schema version 3; this code knows 1 to 2"
+        assert int(headers["retry-after"]) > 0
+        first = await fleet.ask(new, "POST", "/lamps/new/switch-on", {}, key="k-1")
+        assert first[0] == 200
+        assert (await fleet.ask(old, "POST", "/lamps/new/switch-on", {}, key="k-1"))[0] == 503
+        assert (await fleet.ask(new, "POST", "/lamps/new/switch-on", {}, key="k-1"))[1] == first[1]
 
 
 async def both_decide(fleet: MixedFleet) -> None:

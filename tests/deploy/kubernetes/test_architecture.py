@@ -1,12 +1,14 @@
 """Who reaches whom by the network policies, and who gets which secret: what the architecture draws, nothing else."""
 
+import functools
 from typing import Any
 
 import pytest
 import yaml
 
 from deploy.kubernetes.generate import CHART
-from deploy.mesh.calls import CALLS, EVENT_STORE, PROMETHEUS, READ_STORE
+from deploy.mesh.calls import CALLEES, CALLS, EVENT_STORE, PROMETHEUS, READ_STORE
+from deploy.mesh.places import place_of, port_of
 from ops.locations import GATEWAY, MAIL_SINK, PAYMENT_PROVIDER, PAYMENT_WEBHOOKS, SIGNATURE_PROVIDER
 from ops.stack.services import HTTP_SERVICES
 from tests.deploy.kubernetes.chart import Manifest, committed, needs_helm, of_kind, pods, template
@@ -73,14 +75,16 @@ def rules_for(manifests: tuple[Manifest, ...], labels: Any, direction: str) -> l
     return [rule for one in chosen for rule in one.get(direction, [])]
 
 
-def test_in_the_trial_everybody_reaches_whom_the_architecture_draws_and_nobody_else() -> None:
+@functools.cache
+def reached_in_the_trial() -> dict[str, set[tuple[str, int]]]:
+    """Whom each component reaches, and at which port, by what the chart renders."""
     manifests = committed("trial")
     labels = {component: found for component, _, found in pods(manifests)}
     ports = {
         component: [port["containerPort"] for one in spec["containers"] for port in one.get("ports", [])]
         for component, spec, _ in pods(manifests)
     }
-    reached = {
+    return {
         asks: {
             (asked, port)
             for asked in labels
@@ -90,7 +94,22 @@ def test_in_the_trial_everybody_reaches_whom_the_architecture_draws_and_nobody_e
         }
         for asks in labels
     }
-    assert reached == DRAWN
+
+
+def test_in_the_trial_everybody_reaches_whom_the_architecture_draws_and_nobody_else() -> None:
+    assert reached_in_the_trial() == DRAWN
+
+
+def test_the_trials_network_lets_through_what_the_mesh_does_and_nothing_else() -> None:
+    reached = reached_in_the_trial()
+    ports = {callee.name: port_of(callee.name, callee.port) for callee in CALLEES}
+    by_the_mesh: dict[str, set[tuple[str, int]]] = {component: set() for component in reached}
+    for call in CALLS:
+        asked = place_of(call.callee).component, ports[call.callee]
+        for asks in (place_of(caller).component for caller in call.callers):
+            if asks in reached and asked[0] in reached:
+                by_the_mesh[asks].add(asked)
+    assert by_the_mesh == reached
 
 
 def test_a_service_needs_what_the_mesh_lets_it_call_and_nothing_else() -> None:

@@ -66,6 +66,7 @@ async def test_a_refusal_is_an_answer(refusal: bytes, code: str, detail: str) ->
     [
         problem("409 Conflict", "contended", "others"),
         problem("500 Error", "unreadable-history", "an event"),
+        problem("503 Unavailable", "newer-history", "an event"),
         problem("503 Unavailable", "unavailable", "no store"),
         response("502 Bad Gateway", b"<html>"),
         problem("404 Not Found", "no-such-path", "another release"),
@@ -93,8 +94,9 @@ async def test_what_can_be_no_aggregate_is_refused_without_asking(aggregate_id: 
         assert (answer.accepted, answer.status, answer.code) == (False, 400, "invalid-command")
 
 
-async def test_one_aggregate_that_can_not_be_served_opens_nothing_for_the_others() -> None:
-    async with answered(problem("500 Error", "unreadable-history", "an event"), retries=0) as client:
+@pytest.mark.parametrize(("status", "kind"), [("500 Error", "unreadable-history"), ("503 Away", "newer-history")])
+async def test_one_aggregate_that_can_not_be_served_opens_nothing_for_the_others(status: str, kind: str) -> None:
+    async with answered(problem(status, kind, "an event"), retries=0) as client:
         for _ in range(20):
             with pytest.raises(DependencyUnavailable) as failed:
                 await client.send("orders", "o-1", "confirm", {}, key="k-1")
