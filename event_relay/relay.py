@@ -1,7 +1,6 @@
 """The consumer of one destination: what is published of each event goes there, until it is acknowledged."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
 from functools import cache
 from time import monotonic
 from typing import Any, Protocol, runtime_checkable
@@ -9,16 +8,16 @@ from typing import Any, Protocol, runtime_checkable
 from domain.model.recorded_event import RecordedEvent
 from event_relay.destinations import Destination
 from event_relay.metrics import DELIVERIES
-from event_relay.spans import publish_span
+from event_relay.spans import publish_span, publish_span_apart
 from infrastructure.event_store import StoredEvent
 from infrastructure.integration.cloud_event import CloudEvent
 from infrastructure.integration.publisher import Publisher
 from infrastructure.outside.deliveries import EventRefused, Lane
 from infrastructure.resilience import DependencyUnavailable, Policy
-from infrastructure.telemetry.spans import is_tracing
 from subscriptions.attempts import Attempts
 from subscriptions.consumer import Batch, Consumer, Step
 from subscriptions.each_event import take_side_by_side
+from subscriptions.spans import event_span_apart
 
 
 class Delivery(Protocol):
@@ -77,8 +76,7 @@ class Relay(Consumer):
     async def take(self, batch: Batch) -> None:
         """Delivers what is published of the batch: first as much as goes together, then event by event what is left,
         where it shows what is wrong with which of them."""
-        # A span for each event is made only one by one.
-        if isinstance(self._delivery, DeliversMany) and not is_tracing():
+        if isinstance(self._delivery, DeliversMany):
             batch = batch.only(batch.keys - await self._take_together(batch, self._delivery))
         stored = {step.stored.position: step.stored for step in batch.steps}
 
@@ -95,13 +93,19 @@ class Relay(Consumer):
         for step in batch.steps:
             for subject in step.keys:
                 steps.setdefault(subject, []).append(step)
-        with suppress(DependencyUnavailable):  # it is found again, and told, by what is left
-            await delivery.deliver_all([self._lane(subject, its, batch, done) for subject, its in steps.items()])
+        lanes = [self._lane(subject, its, batch, done) for subject, its in steps.items()]
+        try:
+            await delivery.deliver_all(lanes)
+        except DependencyUnavailable:
+            pass  # it is found again, and told, by what is left
+        finally:
+            for lane in lanes:
+                lane.close()  # its span ends now
         if done:
             batch.succeeded()
         return done
 
-    def _lane(self, subject: str, steps: Sequence[Step], batch: Batch, done: set[str]) -> Lane:
+    def _lane(self, subject: str, steps: Sequence[Step], batch: Batch, done: set[str]) -> Generator[CloudEvent]:
         """What goes out of a subject, up to the first event that needs a closer look."""
         for step in steps:
             position = step.stored.position
@@ -111,12 +115,15 @@ class Relay(Consumer):
                 events = self._publisher.publish(step.stored, step.recorded)
             except Exception:  # told by who looks closer
                 return
-            for event in events:
-                name = (event.id, position)
-                if not self._wants(event.type) or self._attempts.is_done(name):
-                    continue
-                yield event
-                self._attempts.done(name)
+            with event_span_apart(self.name, step.stored) as work:
+                for event in events:
+                    name = (event.id, position)
+                    if not self._wants(event.type) or self._attempts.is_done(name):
+                        continue
+                    with publish_span_apart(self._destination, event, work):
+                        yield event
+                    self._acknowledged.inc()
+                    self._attempts.done(name)
         done.add(subject)
 
     def outside(self) -> Sequence[Policy]:

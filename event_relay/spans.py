@@ -8,7 +8,7 @@ from opentelemetry.trace import Span, SpanKind
 
 from event_relay.destinations import Destination
 from infrastructure.integration.cloud_event import CloudEvent
-from infrastructure.telemetry.spans import NOTHING, child_span, is_recording
+from infrastructure.telemetry.spans import NOTHING, child_span, is_recording, span_apart, within
 
 
 def publish_span(destination: Destination, event: CloudEvent) -> AbstractContextManager[Span]:
@@ -16,6 +16,18 @@ def publish_span(destination: Destination, event: CloudEvent) -> AbstractContext
     span of the consumer's work on the event in the log."""
     if not is_recording():
         return NOTHING
+    return child_span(f"publish {destination.name}", SpanKind.PRODUCER, _attributes(destination, event))
+
+
+def publish_span_apart(destination: Destination, event: CloudEvent, work: Span) -> AbstractContextManager[Span]:
+    """As `publish_span`, where others are handed over meanwhile; `work` is the span of the work on the event."""
+    if not work.is_recording():
+        return NOTHING
+    attributes = _attributes(destination, event)
+    return span_apart(f"publish {destination.name}", SpanKind.PRODUCER, attributes, parent=within(work))
+
+
+def _attributes(destination: Destination, event: CloudEvent) -> dict[str, str]:
     attributes = {
         "messaging.system": destination.kind,
         "messaging.operation.name": "publish",
@@ -29,4 +41,4 @@ def publish_span(destination: Destination, event: CloudEvent) -> AbstractContext
     }
     if event.correlationid is not UNSET:
         attributes["messaging.message.conversation_id"] = event.correlationid
-    return child_span(f"publish {destination.name}", SpanKind.PRODUCER, attributes)
+    return attributes

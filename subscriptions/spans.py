@@ -15,7 +15,7 @@ from opentelemetry.trace import Link, Span, SpanKind
 
 from infrastructure.event_store import StoredEvent
 from infrastructure.telemetry import NO_TRACE, TraceContext
-from infrastructure.telemetry.spans import NOTHING, begin_span, is_tracing
+from infrastructure.telemetry.spans import NOTHING, begin_span, is_tracing, span_apart
 
 MOST_LINKS = 64
 """The newest events have the links, where there are more."""
@@ -46,6 +46,14 @@ def event_span(consumer: str, stored: StoredEvent) -> AbstractContextManager[Spa
         return NOTHING
     attributes = _of_consumer(consumer, stored) | _of_event(stored)
     return begin_span(f"process {consumer}", SpanKind.CONSUMER, attributes, parent=trace_of(stored).context)
+
+
+def event_span_apart(consumer: str, stored: StoredEvent) -> AbstractContextManager[Span]:
+    """As `event_span`, where other events are worked on meanwhile (see infrastructure.telemetry.spans.span_apart)."""
+    if not is_tracing():
+        return NOTHING
+    attributes = _of_consumer(consumer, stored) | _of_event(stored)
+    return span_apart(f"process {consumer}", SpanKind.CONSUMER, attributes, parent=trace_of(stored).context)
 
 
 def batch_span(consumer: str, steps: Sequence[HasStored]) -> AbstractContextManager[Span]:

@@ -19,6 +19,7 @@ from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanKind, Status, Stat
 Attributes = Mapping[str, str | int | float | bool | Sequence[str]]
 
 ERROR_TYPE: Final = "error.type"
+ABANDONED: Final = "abandoned"
 
 
 class _Nothing(AbstractContextManager[Span]):
@@ -53,6 +54,24 @@ class _Current(AbstractContextManager[Span]):
             self._span.set_attribute(ERROR_TYPE, kind.__qualname__)
             if not issubclass(kind, self._refusals):
                 self._span.set_status(Status(StatusCode.ERROR))
+        self._span.end()
+
+
+class _Apart(AbstractContextManager[Span]):
+    __slots__ = ("_span",)
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+
+    def __enter__(self) -> Span:
+        return self._span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._span.set_attribute(ERROR_TYPE, ABANDONED if kind is GeneratorExit else kind.__qualname__)
+            self._span.set_status(Status(StatusCode.ERROR))
         self._span.end()
 
 
@@ -91,6 +110,20 @@ def begin_span(
         return NOTHING
     span = _tracer.start_span(name, parent or Context(), kind, attributes, links)
     return _Current(span, refusals)
+
+
+def span_apart(
+    name: str, kind: SpanKind, attributes: Attributes | None = None, *, parent: Context | None = None
+) -> AbstractContextManager[Span]:
+    """As `begin_span`, but never the current one, so that other work may come in between, as where a generator waits in
+    the block: what belongs to it has `parent=within(span)`. Where the generator is not gone on with, it ends as
+    ABANDONED."""
+    return NOTHING if _tracer is None else _Apart(_tracer.start_span(name, parent or Context(), kind, attributes))
+
+
+def within(span: Span) -> Context:
+    """The parent to name in what belongs to this span."""
+    return trace.set_span_in_context(span, Context())
 
 
 def child_span(
