@@ -22,7 +22,8 @@ _REFUSALS = {
     415: "The body is not sent as JSON",
     422: "The sender has used the Idempotency-Key for another command",
     500: "Its stream holds an event that can't be read",
-    503: "The event store can't be reached; repeat with the same Idempotency-Key after Retry-After seconds",
+    503: "The event store can't be reached, or a newer release has written to it (`newer-history`); repeat with the "
+    "same Idempotency-Key after Retry-After seconds",
 }
 
 

@@ -35,7 +35,7 @@ _TAGS = ["processes"]
 _READ = Access("processes:read", shared=True)
 _OPERATE = Access("processes:operate", shared=True)
 _UNKNOWN = {404: "There is no such process, or no such instance"}
-_AWAY = {503: "A store can't be reached"}
+_AWAY = {503: "A store can't be reached, or a newer release has written to it"}
 _NOT_STUCK = {409: "It does not wait for an operator"}
 _CHANGE = BODY | _UNKNOWN | _AWAY | _NOT_STUCK
 

@@ -14,7 +14,8 @@ _REFUSALS = {
     400: "Malformed: an unknown or wrong parameter, which the detail names",
     404: "Not found",
     500: "Its stream holds an event that can't be read",
-    503: "A store can't be reached, the view has not reached `at_least` in time, or it was made from another log",
+    503: "A store can't be reached, the view has not reached `at_least` in time, it was made from another log, or a "
+    "newer release has written what it rests on",
 }
 _UNKNOWN_POSITION = "The log ends before `at_least`: no event of it stands there"
 STREAM_REFUSALS = {

@@ -162,7 +162,17 @@ async def test_a_state_that_rests_on_an_unreadable_event_is_refused(api_with_eve
     await stream.happened(INSTALLED)
     await stream.raw("LampBlessed", b"{}")
     assert (await api_with_events.get("/lamps/l-1?as_of=0")).status == 200
-    (await api_with_events.get("/lamps/l-1?as_of=1")).refused(500, "event 1 of lamp-l-1", "LampBlessed")
+    newer = await api_with_events.get("/lamps/l-1?as_of=1")
+    newer.refused(503, "event 1 of lamp-l-1", "LampBlessed")
+    assert int(newer.headers["retry-after"]) > 0
+    await stream.raw("LampInstalled", b"[]")
+    (await api_with_events.get("/lamps/l-1?as_of=2")).refused(503, "event 1 of lamp-l-1")
+
+
+async def test_a_state_that_rests_on_a_damaged_event_is_refused(api_with_events: Client, stream: Stream) -> None:
+    await stream.happened(INSTALLED)
+    await stream.raw("LampSwitchedOn", b"[]")
+    (await api_with_events.get("/lamps/l-1?as_of=1")).refused(500, "event 1 of lamp-l-1", "LampSwitchedOn")
 
 
 async def test_a_moment_that_is_nonsense_is_400(api: Client) -> None:

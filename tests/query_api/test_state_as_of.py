@@ -69,7 +69,7 @@ async def test_a_state_that_rests_on_an_unreadable_event_is_refused(api_with_eve
     await stream.happened(SENT)
     await stream.raw("ParcelLost", b"{}")
     assert (await api_with_events.get("/parcels/p-1?as_of=0")).status == 200
-    (await api_with_events.get("/parcels/p-1?as_of=1")).refused(500, "event 1 of parcel-p-1", "ParcelLost")
+    (await api_with_events.get("/parcels/p-1?as_of=1")).refused(503, "event 1 of parcel-p-1", "ParcelLost")
 
 
 async def test_its_history_is_there_too(api_with_events: Client, stream: Stream) -> None:
