@@ -62,7 +62,7 @@ class Guard:
         self._closed = asyncio.Event()
         self._closed.set()
         self._over = False
-        metrics.show_guard(name)
+        metrics.show_guard(name, self._breaker)
 
     def check(self) -> None:
         """Raises the exception for a service that can't be used, while calls are refused."""
@@ -133,6 +133,7 @@ class Guard:
     async def close(self) -> None:
         """Ends what runs in the background; nothing is probed any more."""
         self._over = True
+        metrics.hide_circuit(self.name, self._breaker)
         if self._watch is not None:
             self._watch.cancel()
         tasks = [task for task in (self._asking, self._probing) if task is not None]
@@ -181,7 +182,6 @@ class Guard:
             self._watch_from(asyncio.get_running_loop().time())
 
     def _changed(self, state: State) -> None:
-        metrics.CIRCUIT_STATE.labels(self.name).set(metrics.STATE_VALUES[state])
         if state == "open":
             if self._closed.is_set():
                 self._opened()

@@ -1,10 +1,16 @@
-"""What Prometheus is shown of every dependency: circuits, places, retries, and how calls end."""
+"""What Prometheus is shown of every dependency: circuits, places, retries, and how calls end.
 
+Services that are composed as one process have each their own circuit and places for a store: shown are the worst of the
+circuits, and all places together.
+"""
+
+from collections import defaultdict
 from typing import Final
+from weakref import WeakSet
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from infrastructure.resilience.breaker import State
+from infrastructure.resilience.breaker import CircuitBreaker, State
 from infrastructure.resilience.bulkhead import Bulkhead
 
 CIRCUIT_STATE = Gauge(
@@ -32,19 +38,21 @@ OUTSIDE_SECONDS = Histogram(
 )
 
 STATE_VALUES: Final[dict[State, int]] = {"closed": 0, "half_open": 1, "open": 2}
+_circuits: defaultdict[str, WeakSet[CircuitBreaker]] = defaultdict(WeakSet)
+_places: defaultdict[str, WeakSet[Bulkhead]] = defaultdict(WeakSet)
 
 
-def show_policy(name: str, bulkhead: Bulkhead) -> None:
-    """Shows a dependency from the start: its circuit closed, its counters at zero, its places as they are."""
-    CIRCUIT_STATE.labels(name).set(STATE_VALUES["closed"])
+def show_policy(name: str, bulkhead: Bulkhead, breaker: CircuitBreaker) -> None:
+    """Shows a dependency from the start: its counters at zero, its circuit and its places as they are."""
+    _show_circuit(name, breaker)
     for counter in (CIRCUIT_OPENED, CIRCUIT_REFUSED, RETRIES, RETRIES_DENIED, FALLBACKS):
         counter.labels(name)
     show_bulkhead(name, bulkhead)
 
 
-def show_guard(name: str) -> None:
-    """Shows what is guarded from the start: its circuit closed, its counters at zero."""
-    CIRCUIT_STATE.labels(name).set(STATE_VALUES["closed"])
+def show_guard(name: str, breaker: CircuitBreaker) -> None:
+    """Shows what is guarded from the start: its counters at zero, its circuit as it is."""
+    _show_circuit(name, breaker)
     for counter in (CIRCUIT_OPENED, CIRCUIT_REFUSED):
         counter.labels(name)
     for outcome in ("answered", "failed"):
@@ -54,5 +62,20 @@ def show_guard(name: str) -> None:
 def show_bulkhead(name: str, bulkhead: Bulkhead) -> None:
     """Shows a dependency's places as they are."""
     BULKHEAD_REFUSED.labels(name)
-    BULKHEAD_CALLS.labels(name, "running").set_function(lambda: bulkhead.running)
-    BULKHEAD_CALLS.labels(name, "waiting").set_function(lambda: bulkhead.waiting)
+    together = _places[name]
+    together.add(bulkhead)
+    BULKHEAD_CALLS.labels(name, "running").set_function(lambda: sum(one.running for one in together))
+    BULKHEAD_CALLS.labels(name, "waiting").set_function(lambda: sum(one.waiting for one in together))
+
+
+def hide_circuit(name: str, breaker: CircuitBreaker) -> None:
+    """Shows it no longer: nobody calls through it any more."""
+    _circuits[name].discard(breaker)
+
+
+def _show_circuit(name: str, breaker: CircuitBreaker) -> None:
+    together = _circuits[name]
+    together.add(breaker)
+    CIRCUIT_STATE.labels(name).set_function(
+        lambda: max((STATE_VALUES[one.state] for one in together), default=STATE_VALUES["closed"])
+    )

@@ -61,7 +61,7 @@ class Policy:
         self._denied = metrics.RETRIES_DENIED.labels(name)
         self._answered = metrics.OUTSIDE_SECONDS.labels(name, "answered")
         self._unavailable = metrics.OUTSIDE_SECONDS.labels(name, "unavailable")
-        metrics.show_policy(name, self.bulkhead)
+        metrics.show_policy(name, self.bulkhead, self.breaker)
 
     async def call(
         self,
@@ -185,7 +185,6 @@ class Policy:
         return DependencyUnavailable(self.name, f"not asked: {cause}", retry_after, sent=False)
 
     def _changed(self, state: State) -> None:
-        metrics.CIRCUIT_STATE.labels(self.name).set(metrics.STATE_VALUES[state])
         if state == "open":
             metrics.CIRCUIT_OPENED.labels(self.name).inc()
             log.warning(

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.end_to_end.conftest import LINE, System
 from tests.support.http_session import http_session
-from tests.support.services import Service, until
+from tests.support.services import Service, Within, until
 
 SETTINGS = {"eventstore_deadline": "3", "eventstore_retry_timeout": "1", "readstore_timeout": "3"}
 ORDER = {"customer_id": "ada", "currency": "USD", "lines": [LINE], "ordered_at": "2026-03-14T12:00:00Z"}
@@ -82,6 +83,7 @@ class Writer:
             self.positions.append(answer["position"])
 
 
+@pytest.mark.many_processes  # a node that is a part of the process can't fall silent alone
 async def test_a_silent_event_store_is_noticed_once_and_commands_are_refused_until_it_answers(system):
     await system.reached(await system.place("before"))
     writers, enough = [Writer(system, f"writer{number}") for number in range(8)], asyncio.Event()
@@ -142,7 +144,11 @@ async def test_a_silent_read_store_is_noticed_once_and_queries_are_refused_until
                 assert refused.status == 503
                 assert int(refused.headers["Retry-After"]) >= 1
         after = await circuit(system, system.queries, "read_store")
-        assert (after["opened"], after["refused"] >= MANY) == (1, True)
+        # In one process the projector, which has found it out for itself, is counted as well.
+        services = 2 if isinstance(system.projector, Within) else 1
+        assert 1 <= after["opened"] <= services
+        assert after["refused"] >= MANY
+        assert after["state"] > 0
         await assert_not_ready(system, system.queries, "read_store")
         # Commands need no view.
         positions = [await system.place(f"later-{number}") for number in range(5)]
@@ -158,6 +164,7 @@ async def test_a_silent_read_store_is_noticed_once_and_queries_are_refused_until
     assert (await system.seen(f"/customers/ada?at_least={positions[-1]}"))["orders"] == 6
 
 
+@pytest.mark.many_processes
 async def test_services_stop_gracefully_while_both_stores_are_silent(system):
     await system.reached(await system.place("before"))
     assert (await system.seen("/orders/before"))["status"] == "pending"

@@ -1,5 +1,6 @@
 """The images of a run."""
 
+import os
 import subprocess
 import tomllib
 from pathlib import Path
@@ -16,7 +17,11 @@ HERE = Path(__file__).parent
 
 
 def build_base(engine: Engine) -> None:
-    """The smallest Debian of this machine's release, with its Python. Copyright notices stay, as in others."""
+    """The smallest Debian of this machine's release, with its Python. Copyright notices stay, as in others. Or what
+    EVENTFOLD_TEST_BASE names: a root file system in a tar file, as `docker export` makes it of a container."""
+    if given := os.environ.get("EVENTFOLD_TEST_BASE"):
+        import_base(engine, Path(given))
+        return
     release = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
     tree = engine.folder / "base.tar"
     engine.run(
@@ -26,11 +31,16 @@ def build_base(engine: Engine) -> None:
         "--dpkgopt=path-include=/usr/share/doc/*/copyright",
         *(release["VERSION_CODENAME"], str(tree)),
     )
+    import_base(engine, tree)
+    tree.unlink()
+
+
+def import_base(engine: Engine, tree: Path) -> None:
+    """The base that this file system is."""
     container = engine.run("buildah", "from", "scratch").strip()
     engine.run("buildah", "add", "--quiet", container, str(tree), "/")
     engine.run("buildah", "commit", "--quiet", container, BASE)
     engine.run("buildah", "rm", container)
-    tree.unlink()
 
 
 def build_eventfold(engine: Engine) -> None:
