@@ -63,6 +63,8 @@ _OF_MANY_PROCESSES = re.compile(r"^pytestmark = .*many_processes", re.MULTILINE)
 _FOLDERS = (
     *("command_api", "query_api", "streams", "signing_page", "inbound", "infrastructure"),
     *("application", "security", "ops", "observability"),
+    *("end_to_end", "payments", "signatures", "projector", "process_manager", "subscriptions", "gateway", "openapi"),
+    *("monolith", "examples", "read_models", "event_relay"),
 )
 """Folders of tests that have passed as a whole with one process."""
 
