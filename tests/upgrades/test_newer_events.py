@@ -16,6 +16,9 @@ from tests.upgrades.mixed_fleet import MixedFleet, mixed_fleet
 from tests.upgrades.next_tiny_service import NEXT
 
 
+pytestmark = pytest.mark.many_processes  # of several versions, side by side
+
+
 @pytest.mark.timeout(900)
 async def test_the_old_set_aside_what_is_newer_and_the_new_take_over(
     former_tree: Path, read_store_database: ReadStoreDatabase, tmp_path: Path
