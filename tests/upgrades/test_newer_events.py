@@ -15,7 +15,6 @@ from tests.support.services import ROOT, until
 from tests.upgrades.mixed_fleet import MixedFleet, mixed_fleet
 from tests.upgrades.next_tiny_service import NEXT
 
-
 pytestmark = pytest.mark.many_processes  # of several versions, side by side
 
 
