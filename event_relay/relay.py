@@ -107,24 +107,28 @@ class Relay(Consumer):
 
     def _lane(self, subject: str, steps: Sequence[Step], batch: Batch, done: set[str]) -> Generator[CloudEvent]:
         """What goes out of a subject, up to the first event that needs a closer look."""
-        for step in steps:
-            position = step.stored.position
-            if batch.is_discarded(position, subject) or batch.is_parked(subject, position):
-                return
-            try:
-                events = self._publisher.publish(step.stored, step.recorded)
-            except Exception:  # told by who looks closer
-                return
-            with event_span_apart(self.name, step.stored) as work:
-                for event in events:
-                    name = (event.id, position)
-                    if not self._wants(event.type) or self._attempts.is_done(name):
-                        continue
-                    with publish_span_apart(self._destination, event, work):
-                        yield event
-                    self._acknowledged.inc()
-                    self._attempts.done(name)
-        done.add(subject)
+        acknowledged = 0
+        try:
+            for step in steps:
+                position = step.stored.position
+                if batch.is_discarded(position, subject) or batch.is_parked(subject, position):
+                    return
+                try:
+                    events = self._publisher.publish(step.stored, step.recorded)
+                except Exception:  # told by who looks closer
+                    return
+                with event_span_apart(self.name, step.stored) as work:
+                    for event in events:
+                        name = (event.id, position)
+                        if not self._wants(event.type) or self._attempts.is_done(name):
+                            continue
+                        with publish_span_apart(self._destination, event, work):
+                            yield event
+                        acknowledged += 1
+                        self._attempts.done(name)
+            done.add(subject)
+        finally:
+            self._acknowledged.inc(acknowledged)
 
     def outside(self) -> Sequence[Policy]:
         """Of the destination."""
