@@ -290,10 +290,14 @@ class SagaShop:
         return list(found.values())
 
     async def query(self, path: str) -> Any:
-        """The answer to a query."""
-        async with self.http.get(self.queries.url + path) as response:
-            assert response.status == 200, await response.text()
-            return await response.json()
+        """The answer to a query; where its view is still behind, it is asked again."""
+        async with asyncio.timeout(300):
+            while True:
+                async with self.http.get(self.queries.url + path) as response:
+                    if response.status != 503:
+                        assert response.status == 200, await response.text()
+                        return await response.json()
+                await asyncio.sleep(0.05)  # only so as not to spin
 
     async def verify(self, root: Path = ROOT) -> str:
         """What `eventfold views verify --all` prints; it must find no difference. `root` is the tree whose code it
