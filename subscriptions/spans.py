@@ -4,7 +4,7 @@ What handles events one by one continues the trace of each: the event's metadata
 continues their trace where it is one and the same, and otherwise begins one of its own, with a link to each of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -42,18 +42,21 @@ def trace_of(stored: StoredEvent) -> TraceContext:
 
 def event_span(consumer: str, stored: StoredEvent) -> AbstractContextManager[Span]:
     """The work of a consumer on one event."""
-    if not is_tracing():
-        return NOTHING
-    attributes = _of_consumer(consumer, stored) | _of_event(stored)
-    return begin_span(f"process {consumer}", SpanKind.CONSUMER, attributes, parent=trace_of(stored).context)
+    return _event_span(begin_span, consumer, stored)
 
 
 def event_span_apart(consumer: str, stored: StoredEvent) -> AbstractContextManager[Span]:
     """As `event_span`, where other events are worked on meanwhile (see infrastructure.telemetry.spans.span_apart)."""
+    return _event_span(span_apart, consumer, stored)
+
+
+def _event_span(
+    begin: Callable[..., AbstractContextManager[Span]], consumer: str, stored: StoredEvent
+) -> AbstractContextManager[Span]:
     if not is_tracing():
         return NOTHING
     attributes = _of_consumer(consumer, stored) | _of_event(stored)
-    return span_apart(f"process {consumer}", SpanKind.CONSUMER, attributes, parent=trace_of(stored).context)
+    return begin(f"process {consumer}", SpanKind.CONSUMER, attributes, parent=trace_of(stored).context)
 
 
 def batch_span(consumer: str, steps: Sequence[HasStored]) -> AbstractContextManager[Span]:

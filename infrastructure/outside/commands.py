@@ -131,9 +131,8 @@ def _is_no_answer(response: JsonResponse) -> bool:
 
 
 def _is_about_one(response: Received) -> bool:
-    """Whether it is this aggregate alone that can't be served: 500, or 503 where its stream holds an event of a newer
-    release."""
-    return response.status == 500 or (response.status == 503 and _NEWER in response.content)
+    """Whether it is this aggregate alone that can't be served: its stream holds an event of a newer release."""
+    return response.status == 503 and _NEWER in response.content
 
 
 def _accepted(response: JsonResponse, path: str) -> CommandAnswer:

@@ -73,14 +73,14 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         idempotent: bool | None = None,
         is_transient: Callable[[JsonResponse], bool] = lambda _response: False,
-        serves_others: Callable[[Received], bool] = lambda response: response.status == 500,
+        serves_others: Callable[[Received], bool] = lambda _response: False,
     ) -> JsonResponse:
         """Asks, and repeats where that may help and does no harm; `path` is encoded already.
 
         A method that is not idempotent by itself (POST) is repeated after it was sent only with `idempotent`, as where
         an idempotency key goes with it. `is_transient` says which of the final responses are worth another attempt all
-        the same, `serves_others` which of those that ask to come again are about this request alone, so that the
-        others go on. The response has a 2xx or 4xx status, and none that asks to come again.
+        the same, `serves_others` which of those that ask to come again are, besides 500, about this request alone, so
+        that the others go on. The response has a 2xx or 4xx status, and none that asks to come again.
 
         Raises DependencyUnavailable when there is no such response, and UnusableResponse for a redirect, for one that
         is too large, or has another status.
@@ -153,10 +153,10 @@ def _network(limits: Limits, socket_factory: Callable[[Any], socket] | None) -> 
 def _judged(response: Received, what: str, only_json: bool, serves_others: Callable[[Received], bool]) -> JsonResponse:
     status, content = response.status, response.content
     if status in _TRANSIENT:
+        # One that answers 500 is there: it is this request that it can't serve.
+        away = status != 500 and not serves_others(response)
         retry_after = retry_after_seconds(response.headers.get("Retry-After"))
-        raise TransientFault(
-            f"{what}: {status} {_excerpt(content)}".rstrip(), retry_after, away=not serves_others(response)
-        )
+        raise TransientFault(f"{what}: {status} {_excerpt(content)}".rstrip(), retry_after, away=away)
     if 300 <= status < 400:
         where = response.headers.get("Location", "nowhere")[:_EXCERPT]
         raise UnusableResponse(f"{what}: {status}, a redirect to {where!r}, which is not followed")

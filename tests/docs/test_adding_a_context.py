@@ -51,7 +51,7 @@ def run_in(tree: Path, *command: str) -> None:
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl: apt-get install curl")
 def test_the_page_is_what_happens(tree: Path, tmp_path: Path) -> None:
     tools = Path(sys.executable).parent
     run_in(tree, str(tools / "ruff"), "check", *files_of_the_page())

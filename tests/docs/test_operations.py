@@ -91,7 +91,7 @@ class Shop:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash: apt-get install bash")
 def test_the_drill_brings_back_what_was_backed_up(tmp_path: Path) -> None:
     with stack(ROOT, tmp_path / "data", "--no-auth") as ports:
         shop = Shop(ports)

@@ -13,7 +13,7 @@ from tests.support.services import ROOT
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl: apt-get install curl")
 def test_the_walk_through_says_what_happens(tmp_path: Path):
     with stack(ROOT, tmp_path / "data") as ports:
         known = tokens(README, tmp_path / "data")

@@ -291,13 +291,13 @@ class SagaShop:
 
     async def query(self, path: str) -> Any:
         """The answer to a query; where its view is still behind, it is asked again."""
-        async with asyncio.timeout(300):
-            while True:
-                async with self.http.get(self.queries.url + path) as response:
-                    if response.status != 503:
-                        assert response.status == 200, await response.text()
-                        return await response.json()
-                await asyncio.sleep(0.05)  # only so as not to spin
+        until_given_up = monotonic() + 120
+        while True:
+            async with self.http.get(self.queries.url + path) as response:
+                is_behind = response.status == 503 and (await response.json())["type"].endswith(":view-behind")
+                if not is_behind or monotonic() > until_given_up:  # the query API itself waits before it says so
+                    assert response.status == 200, await response.text()
+                    return await response.json()
 
     async def verify(self, root: Path = ROOT) -> str:
         """What `eventfold views verify --all` prints; it must find no difference. `root` is the tree whose code it

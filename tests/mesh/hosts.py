@@ -96,7 +96,7 @@ def _server(network: Network, folder: Path, *command: str) -> "subprocess.Popen[
 async def running(network: Network, folder: Path) -> AsyncIterator[Hosts]:
     """Node, provider and sidecars, for the block; skips the test where there is no curl, which asks the far sidecar."""
     if shutil.which("curl") is None:
-        pytest.skip("needs curl (Debian: curl)")
+        pytest.skip("needs curl: apt-get install curl")
     hosts = Hosts(network, folder)
     node = ["embedded.event_store_node", "--port", str(_NODE), "--data-dir", str(folder / "node")]
     provider = ["http.server", "--bind", _LOOPBACK, "--directory", str(folder / "authority"), str(_PROVIDER)]

@@ -26,7 +26,7 @@ from tests.support.ports import free_port
 from tests.support.services import Service, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-pytest.importorskip("typst", reason="pip install 'eventfold[documents]'")
+pytest.importorskip("typst", reason="needs the extra: pip install 'eventfold[documents]'")
 
 LATER = (utc_now() + timedelta(days=14)).replace(microsecond=0)
 

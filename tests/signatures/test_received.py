@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("pyhanko", reason="pip install 'eventfold[documents]'")
-pytest.importorskip("typst", reason="pip install 'eventfold[documents]'")
+pytest.importorskip("pyhanko", reason="needs the extra: pip install 'eventfold[documents]'")
+pytest.importorskip("typst", reason="needs the extra: pip install 'eventfold[documents]'")
 
 from embedded.signature_provider.authority import Authority
 from embedded.signature_provider.documents import altered, signed_document

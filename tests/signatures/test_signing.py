@@ -16,7 +16,7 @@ from tests.signatures.shop import Shop
 from tests.support.services import ROOT, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
-pytest.importorskip("typst", reason="pip install 'eventfold[documents]'")
+pytest.importorskip("typst", reason="needs the extra: pip install 'eventfold[documents]'")
 
 NAMES = ["ContractRequested", "ContractRendered", "SignatureRequested", "ContractSentToProvider"]
 

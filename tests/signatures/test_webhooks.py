@@ -11,7 +11,7 @@ from tests.signatures.shop import SERVICES, Shop, signed
 from tests.support.services import service, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
-pytest.importorskip("typst", reason="pip install 'eventfold[documents]'")
+pytest.importorskip("typst", reason="needs the extra: pip install 'eventfold[documents]'")
 
 
 def told(event: str, reference: str, kind: str = "request.viewed", request: str = "sig_none") -> dict[str, object]:

@@ -29,7 +29,7 @@ def former_commit() -> str | None:
 def former_tree() -> Path:
     """The folder with the former version's code, kept for the next run; skips where git can't give it."""
     if shutil.which("git") is None:
-        pytest.skip("needs git, for the version before this one")
+        pytest.skip("needs git, for the version before this one: apt-get install git")
     commit = former_commit()
     if commit is None:
         pytest.skip("needs the history with the version before this one: git fetch --unshallow --tags")

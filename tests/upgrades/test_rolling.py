@@ -14,6 +14,7 @@ from tests.end_to_end.test_sagas import people_at_work, place
 from tests.support.services import ROOT, Service
 
 pytestmark = pytest.mark.many_processes  # each is replaced by itself
+
 # Orders between two replacements, so that each meets what is under way.
 ORDERS_BETWEEN = 4
 

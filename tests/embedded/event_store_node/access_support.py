@@ -39,7 +39,7 @@ def certificate(
     """A certificate for some hosts with its key, self-signed or issued by another one made here."""
     openssl = shutil.which("openssl")
     if openssl is None:
-        pytest.skip("the openssl command is not installed: no certificates for the TLS tests")
+        pytest.skip("needs openssl, for certificates: apt-get install openssl")
     cert, key = directory / f"{name}.crt", directory / f"{name}.key"
     config = directory / f"{name}.cnf"
     usage = "basicConstraints=critical,CA:TRUE" if ca is None else "basicConstraints=CA:FALSE"
